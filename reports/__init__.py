@@ -1,0 +1,1 @@
+"""Placeholder; the flow is told here once it stands."""
