@@ -1,0 +1,283 @@
+"""The only reader of the environment and of migrate.toml; one frozen object.
+
+Precedence: flag > `MIGRATE_*` (sections joined by `__`) > --config or
+`MIGRATE_CONFIG` > ./migrate.toml > user file > built-in default. An unknown key
+is an error that names the nearest known one. Secrets come by environment or by
+a `*_file` key, never in the file itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path, user_config_path, user_state_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from reflector_migrate.errors import ConfigurationError
+
+APP = "reflector-migrate"
+
+
+class Section(BaseModel):
+    """A table of migrate.toml: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreSettings(Section):
+    """Where evidence is kept. SQLite (WAL) unless a PostgreSQL URL is given."""
+
+    url: str | None = None
+
+
+class S3Settings(Section):
+    """An S3 that holds recordings and media; credentials as Reflector's transcript storage."""
+
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+
+
+class ReflectorSettings(Section):
+    """The deployment under test; only ever read, except by the sandbox's own stand-in."""
+
+    app: str = "reflector.worker.app:app"
+    database_url: str | None = None
+    broker_url: str = "redis://127.0.0.1:6379/1"
+    result_backend: str | None = None
+    bus_url: str = "redis://127.0.0.1:6379/0"
+    tracks_bucket: str = "daily-tracks"
+    media_bucket: str = "reflector-media"
+    data_dir: Path = Path("data")
+    ui_base_url: str = "http://localhost:3000"
+
+
+class CandidateSettings(Section):
+    """The candidate's own namespace: nothing here may coincide with the primary's."""
+
+    namespace: str = "shadow"  # "live" only once a route hands recordings to conductor
+    database_url: str | None = None
+    tracks_bucket: str = "shadow-tracks"
+    media_bucket: str = "shadow-media"
+    bus_url: str = "redis://127.0.0.1:6379/2"
+    channel_prefix: str = "shadow:"
+    data_dir: Path = Path("shadow-data")
+    keep_days: int = 30
+
+
+class ServicesSettings(Section):
+    """The outside services that the steps call, and how long each may take."""
+
+    daily_url: str = "https://api.daily.co/v1"
+    daily_api_key: SecretStr | None = None
+    daily_timeout_s: float = 10.0
+    transcript_url: str | None = None
+    transcript_api_key: SecretStr | None = None
+    transcript_timeout_s: float = 600.0
+    llm_url: str | None = None
+    llm_api_key: SecretStr | None = None
+    llm_model: str = "microsoft/phi-4"
+    llm_timeout_s: float = 60.0
+    llm_parse_retries: int = 3
+    llm_parallel: int = 4
+    llm_context_window: int = 16000
+    zulip_url: str | None = None
+    zulip_bot_email: str | None = None
+    zulip_api_key: SecretStr | None = None
+    zulip_timeout_s: float = 30.0
+    webhook_timeout_s: float = 30.0
+    presign_s: int = 7200
+
+
+class ConductorSettings(Section):
+    """The Conductor server and how definitions are registered on it."""
+
+    server_url: str = "http://127.0.0.1:8080/api"
+    ui_url: str = "http://127.0.0.1:8127"
+    version: str = "3.32.3"
+    owner_email: str = "reflector-migrate@example.org"
+    domain: str | None = None  # default: derived from the hash of the contracts
+    time_scale: float = Field(default=1.0, gt=0)
+    poll_interval_ms: int = 100
+    connect_timeout_s: float = 5.0
+    request_timeout_s: float = 30.0
+    auth_header: SecretStr | None = None
+
+
+class WorkerSettings(Section):
+    """How many tasks of a group run at once in one worker host."""
+
+    isolation: str = "thread"
+    light: int = 8
+    audio: int = 2
+    transcribe: int = 8
+    drain_s: float = 8.0
+    defects: tuple[str, ...] = ()  # sandbox only: seeded defects switched on in the candidate
+
+
+class ShadowSettings(Section):
+    """The shadow flag and its bounds; off by default."""
+
+    enabled: bool = False
+    rate: float = Field(default=1.0, ge=0, le=1)
+    rooms: tuple[str, ...] = ()
+    max_in_flight: int = Field(default=4, ge=1)
+    budget_usd_per_day: float | None = None
+    secondary_rate: float = Field(default=0.0, ge=0, le=1)
+    timeout_s: float = 6 * 3600
+    kill_switch_file: Path | None = None
+
+
+class CacheSettings(Section):
+    """The cache of recogniser and language-model answers."""
+
+    ttl_s: float = 7 * 86400
+    max_entries: int = 10_000
+
+
+class Price(Section):
+    """What was paid from a date on, in micro-dollars; absent means unknown, not zero."""
+
+    since: str
+    gpu_second: int | None = None
+    llm_tokens_in_million: int | None = None
+    llm_tokens_out_million: int | None = None
+    s3_gib: int | None = None
+
+
+class SandboxSettings(Section):
+    """Real servers on a bare machine."""
+
+    dir: Path | None = None
+    cache_dir: Path | None = None
+    recordings: Path = Path("fixtures/recordings")
+    java: str | None = None
+    redis_server: str | None = None
+    start_timeout_s: float = 90.0
+
+
+class Settings(Section):
+    """All settings, validated once, passed explicitly from then on."""
+
+    store: StoreSettings = StoreSettings()
+    s3: S3Settings = S3Settings()
+    reflector: ReflectorSettings = ReflectorSettings()
+    candidate: CandidateSettings = CandidateSettings()
+    services: ServicesSettings = ServicesSettings()
+    conductor: ConductorSettings = ConductorSettings()
+    workers: WorkerSettings = WorkerSettings()
+    shadow: ShadowSettings = ShadowSettings()
+    cache: CacheSettings = CacheSettings()
+    prices: tuple[Price, ...] = ()
+    sandbox: SandboxSettings = SandboxSettings()
+    is_sandbox: bool = False
+    state_dir: Path = Field(default_factory=lambda: user_state_path(APP))
+    log_format: str = "text"
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of our own store."""
+        return self.store.url or f"sqlite:///{self.state_dir / 'migrate.db'}"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where server jars and recogniser indexes are kept between runs."""
+        return self.sandbox.cache_dir or user_cache_path(APP)
+
+
+def load_settings(
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read, merge and validate every source; raise ConfigurationError naming the key."""
+    env = os.environ if environ is None else environ
+    merged: dict[str, Any] = {}
+    for path in _files(config, env):
+        _merge(merged, _read(path))
+    _merge(merged, _from_environ(env))
+    _merge(merged, dict(overrides or {}))
+    _resolve_secret_files(merged)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as invalid:
+        raise _explain(invalid) from None
+
+
+def _files(config: Path | None, env: Mapping[str, str]) -> Iterator[Path]:
+    explicit = config or (Path(env["MIGRATE_CONFIG"]) if env.get("MIGRATE_CONFIG") else None)
+    user = user_config_path(APP) / "migrate.toml"
+    if user.is_file():
+        yield user
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ConfigurationError(f"configuration file {explicit} does not exist")
+        yield explicit
+    elif Path("migrate.toml").is_file():
+        yield Path("migrate.toml")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _from_environ(env: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in env.items():
+        if name == "MIGRATE_SHADOW":
+            _merge(found, {"shadow": {"enabled": text}})
+        elif name.startswith("MIGRATE_") and "__" in name:
+            section, _, key = name.removeprefix("MIGRATE_").lower().partition("__")
+            is_list = key in {"rooms", "defects"}
+            listed = [t.strip() for t in text.split(",") if t.strip()]
+            _merge(found, {section: {key: listed if is_list else text}})
+        elif name in {"MIGRATE_STATE_DIR", "MIGRATE_LOG_FORMAT", "MIGRATE_IS_SANDBOX"}:
+            found[name.removeprefix("MIGRATE_").lower()] = text
+    return found
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
+    for key, value in new.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _resolve_secret_files(merged: dict[str, Any]) -> None:
+    for section in [s for s in merged.values() if isinstance(s, dict)]:
+        for key in [k for k in section if k.endswith("_file") and k != "kill_switch_file"]:
+            path = Path(section.pop(key))
+            try:
+                section[key.removesuffix("_file")] = path.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(f"{key}: cannot read {path}: {error.strerror}") from None
+
+
+def _explain(invalid: ValidationError) -> ConfigurationError:
+    first = invalid.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return ConfigurationError(f"setting {where}: {first['msg']}")
+    near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
+    return ConfigurationError(f"unknown setting {where}", hint=hint)
+
+
+def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known(field.annotation, f"{prefix}{name}.")
