@@ -1,0 +1,138 @@
+"""Mixes all tracks of a meeting into one MP3."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from reflector_migrate.pipeline.audio.errors import HopelessAudioError
+from reflector_migrate.pipeline.audio.graph import mixing
+from reflector_migrate.pipeline.audio.output import writing
+from reflector_migrate.pipeline.audio.progress import Progress, Pulse
+from reflector_migrate.pipeline.audio.source import DEFAULT_LIMITS, Input, Limits, Source, opened
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedTrack:
+    """A track that is not in the mix, and why."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MixResult:
+    """What the mixdown wrote."""
+
+    duration_ms: float
+    size_bytes: int
+    sample_rate: int
+    skipped: tuple[SkippedTrack, ...]
+
+
+@dataclass(slots=True)
+class Track:
+    """One input of the mix while it is being read."""
+
+    index: int
+    name: str
+    frames: Iterator[AudioFrame]
+    pushed: int = 0
+    is_done: bool = False
+
+
+def mixdown(
+    sources: Sequence[Source],
+    out_path: Path,
+    *,
+    progress: Progress | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> MixResult:
+    """Write the sum of all sources as MP3 (libmp3lame, default bit rate, stereo).
+
+    The rate is that of the first decodable track; frames of another rate are skipped. A track
+    that cannot be opened or decoded is left out with a warning; if the network failed, the whole
+    mix fails instead (TransientAudioError), so that a retry can include it. Nothing decodable:
+    HopelessAudioError. `duration_ms` is the sum of the packets' durations, 2 decimals.
+    """
+    pulse = Pulse(progress)
+    with ExitStack() as stack:
+        tracks, rate, skipped = _open_all(sources, stack, limits)
+        writer = stack.enter_context(writing(out_path, "mp3", "libmp3lame", rate))
+        for frame in _mixed(tracks, rate):
+            writer.write(frame)
+            pulse.beat(float(writer.duration_s))
+    return MixResult(
+        duration_ms=round(float(writer.duration_s * 1000), 2),
+        size_bytes=out_path.stat().st_size,
+        sample_rate=rate,
+        skipped=tuple(skipped),
+    )
+
+
+def _open_all(
+    sources: Sequence[Source], stack: ExitStack, limits: Limits
+) -> tuple[list[Track], int, list[SkippedTrack]]:
+    tracks: list[Track] = []
+    skipped: list[SkippedTrack] = []
+    rate = 0
+    for index, source in enumerate(sources):
+        try:
+            first, rest = _first_frame(stack.enter_context(opened(source, limits)))
+        except HopelessAudioError as error:
+            log.warning("track %d is left out of the mix: %s", index, error)
+            skipped.append(SkippedTrack(index, str(error)))
+            continue
+        rate = rate or first.sample_rate
+        tracks.append(Track(index, str(index), _resampled(first, rest, rate)))
+    if not tracks:
+        raise HopelessAudioError(f"none of {len(sources)} tracks can be decoded")
+    return tracks, rate, skipped
+
+
+def _first_frame(track: Input) -> tuple[AudioFrame, Iterator[AudioFrame]]:
+    frames = track.frames()
+    for frame in frames:
+        return frame, frames
+    raise HopelessAudioError("holds no decodable audio", source=track.name)
+
+
+def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], rate: int) -> Iterator[AudioFrame]:
+    resampler = AudioResampler(format="s32", layout="stereo", rate=rate)
+    for frame in chain([first], rest):
+        yield from _converted(resampler, frame, rate)
+
+
+def _converted(resampler: AudioResampler, frame: AudioFrame, rate: int) -> Iterator[AudioFrame]:
+    if frame.sample_rate != rate:
+        return
+    for converted in resampler.resample(frame):
+        converted.time_base = Fraction(1, rate)
+        yield converted
+
+
+def _mixed(tracks: list[Track], rate: int) -> Iterator[AudioFrame]:
+    graph = mixing(len(tracks), rate)
+    active = list(range(len(tracks)))
+    while active:
+        position = min(active, key=lambda i: tracks[i].pushed)
+        track = tracks[position]
+        frame = next(track.frames, None)
+        if frame is None:
+            active.remove(position)
+            graph.inputs[position].push(None)  # type: ignore[arg-type]  # end of stream
+        else:
+            track.pushed += frame.samples
+            graph.inputs[position].push(frame)
+        yield from graph.drain()
+    yield from graph.drain()
