@@ -1,0 +1,78 @@
+"""One engine per process and URL; transactions that serialise writers on SQLite.
+
+SQLite runs in WAL mode and every writing transaction starts IMMEDIATE, so two
+processes wait for each other instead of failing midway.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from reflector_migrate.errors import ServerUnreachableError
+
+BUSY_TIMEOUT_S = 30
+
+
+def engine_for(url: str) -> Engine:
+    """The engine of this process for `url`; never one inherited through a fork."""
+    return _engine(os.getpid(), url)
+
+
+@lru_cache(maxsize=64)
+def _engine(_pid: int, url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_timeout=10, connect_args={"connect_timeout": 5}
+        )
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    is_reading = connection.get_execution_options().get("is_reading", False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def writing(url: str) -> Iterator[Connection]:
+    """A transaction that commits at the end of the block or leaves nothing behind."""
+    with _reachable(url), engine_for(url).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A transaction that only reads, and never blocks a writer."""
+    with _reachable(url):
+        connection = engine_for(url).connect().execution_options(is_reading=True)
+        with connection, connection.begin():
+            yield connection
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        where = make_url(url).render_as_string(hide_password=True)
+        raise ServerUnreachableError(f"database {where}: {error.orig}") from error
