@@ -1,0 +1,1 @@
+"""`migrate`: one file a subcommand; parse, call one function, exit with its code."""

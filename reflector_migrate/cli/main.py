@@ -1,0 +1,126 @@
+"""The door: global options, the list of commands, and one place that turns errors into codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from reflector_migrate.cli.lazy import LazyGroup
+
+C = "reflector_migrate.cli"
+COMMANDS = {
+    "demo": (f"{C}.demo:demo", "Run two recordings through both engines and show the verdicts."),
+    "compare": (f"{C}.compare:compare", "Compare both engines on one recording."),
+    "explain": (f"{C}.explain:explain", "Show the evidence behind a recording's verdict."),
+    "watch": (f"{C}.watch:watch", "Follow the steps of both sides live."),
+    "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
+    "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
+    "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
+    "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
+    "register": (f"{C}.register:register", "Register task and workflow definitions."),
+    "retry": (f"{C}.retry:retry", "Run a failed workflow's failed step again."),
+    "rerun": (f"{C}.retry:rerun", "Run a workflow again from a step on."),
+    "cost": (f"{C}.cost:cost", "Break a recording's cost down by step and side."),
+    "events": (f"{C}.events:events", "Print the event dictionary: task, events, JSON Schema."),
+    "sandbox": (f"{C}.sandbox:sandbox", "Start, stop and inspect real servers on this machine."),
+    "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
+    "schema": (f"{C}.schema:schema", "Print the JSON Schema of a contract."),
+    "config": (f"{C}.config:config", "Show the settings in force."),
+}
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("reflector-migrate")
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        click.echo(f"migrate {_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings file (default: ./migrate.toml)."
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+@click.option("-v", "--verbose", count=True, help="More log on stderr; twice for debugging.")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, verbose: int) -> None:
+    """Move a pipeline from Celery to Conductor, and prove it equal first.
+
+    \b
+    Examples:
+      migrate sandbox up && migrate compare three_tracks
+      migrate checklist run shadow
+    """
+    ctx.obj = {"config": config, "verbose": verbose}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `migrate`; a crash never reads as a verdict."""
+    sys.exit(_run(sys.argv[1:] if argv is None else argv))
+
+
+def _run(argv: list[str]) -> int:
+    from reflector_migrate.errors import ExitCode, MigrateError
+
+    _refuse_foreign_packages()
+    try:
+        answer = cli.main(args=argv, standalone_mode=False)
+        return int(answer) if isinstance(answer, int) else int(ExitCode.OK)
+    except click.exceptions.Abort:
+        return int(ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        return _fail(argv, "usage", error.format_message(), "see --help", ExitCode.USAGE)
+    except MigrateError as error:
+        return _fail(argv, error.code, error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.COULD_NOT_RUN)
+    except Exception as error:  # a bug must answer 4, never click's 1, which is a verdict
+        if os.environ.get("MIGRATE_TRACEBACK"):
+            raise
+        hint = "this is a bug; MIGRATE_TRACEBACK=1 shows where"
+        return _fail(argv, "crash", f"{type(error).__name__}: {error}", hint, 4)
+
+
+def _fail(argv: list[str], code: str, message: str, hint: str, exit_code: int) -> int:
+    from reflector_migrate.cli.text import printable
+
+    if "--json" in argv:
+        import json
+
+        error = {"code": code, "message": message, "hint": hint}
+        envelope = {"schema": "migrate.error/1", "ok": False, "exit_code": int(exit_code)}
+        click.echo(json.dumps({**envelope, "error": error}))
+    click.echo(printable(f"error: {message}"), err=True)
+    if hint:
+        click.echo(printable(f"hint:  {hint}"), err=True)
+    return int(exit_code)
+
+
+def _refuse_foreign_packages() -> None:
+    """PyPI has another `reports`; running on somebody else's code would be silent."""
+    from importlib.util import find_spec
+
+    root = Path(__file__).resolve().parents[2]
+    for name in ("comparators", "reports"):
+        spec = find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != root:
+            from reflector_migrate.errors import ExitCode
+
+            click.echo(f"error: package `{name}` is not ours (found at {origin})", err=True)
+            click.echo("hint:  install reflector-migrate into a venv of its own", err=True)
+            sys.exit(int(ExitCode.COULD_NOT_RUN))
