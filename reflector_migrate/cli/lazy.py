@@ -36,6 +36,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List names with their one line, importing none of them."""
+        del ctx
         rows = [(name, text) for name, (_, text) in self._lazy.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -77,9 +77,7 @@ def _run(argv: list[str]) -> int:
     try:
         answer = cli.main(args=argv, standalone_mode=False)
         return int(answer) if isinstance(answer, int) else int(ExitCode.OK)
-    except click.exceptions.Abort:
-        return int(ExitCode.INTERRUPTED)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return int(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         return _fail(argv, "usage", error.format_message(), "see --help", ExitCode.USAGE)
