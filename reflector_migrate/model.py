@@ -272,6 +272,7 @@ class Finding(Frozen):
     at_s: float | None = None
     speaker: int | None = None
     message: str = ""
+    waiver: str = ""  # who allowed it and why; a waived finding stays visible
 
 
 class Measure(Frozen):
@@ -281,6 +282,8 @@ class Measure(Frozen):
     [0, 1]; informational ones (timing, cost) never enter a recording's verdict.
     errors / length is the divergence; an empty length has none.
     `counts` adds field by field when measures of several recordings are summed.
+    `stats` (medians, slopes, spans) belong to one recording and are dropped by a sum.
+    `inconclusive` says why nothing can be concluded (say, an unsupported language).
     """
 
     name: str
@@ -294,6 +297,28 @@ class Measure(Frozen):
     step: str | None = None
     findings: tuple[Finding, ...] = ()
     findings_truncated: int = 0
+    stats: Mapping[str, float] = Field(default_factory=dict)
+    inconclusive: str = ""
+
+    @classmethod
+    def zero(cls) -> Measure:
+        """The start of a sum: no errors over no length."""
+        return cls(name="", kind="graded")
+
+    def __add__(self, other: Measure) -> Measure:
+        """Counts of both together; findings, texts and stats stay with their recordings."""
+        counts = {
+            key: self.counts.get(key, 0) + other.counts.get(key, 0)
+            for key in {**self.counts, **other.counts}
+        }
+        return Measure(
+            name=self.name or other.name,
+            kind=self.kind if self.name else other.kind,
+            errors=self.errors + other.errors,
+            length=self.length + other.length,
+            counts=counts,
+            step=self.step or other.step,
+        )
 
     @property
     def divergence(self) -> float | None:
