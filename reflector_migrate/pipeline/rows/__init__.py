@@ -1,0 +1,34 @@
+"""The rows a deployment keeps of its recordings, on SQLite and PostgreSQL.
+
+tables.py    the tables, shaped as Reflector's
+facts.py     one frozen value per kind of row
+rows.py      reading and writing them, a writer at a time
+copies.py    a recording's rows carried into another database, or erased
+"""
+
+from reflector_migrate.pipeline.rows.copies import restore, snapshot, wipe
+from reflector_migrate.pipeline.rows.facts import (
+    CalendarEventRow,
+    ConsentRow,
+    MeetingRow,
+    RecordingRow,
+    RoomRow,
+    TranscriptRow,
+)
+from reflector_migrate.pipeline.rows.rows import Rows
+from reflector_migrate.pipeline.rows.tables import create_all, metadata
+
+__all__ = [
+    "CalendarEventRow",
+    "ConsentRow",
+    "MeetingRow",
+    "RecordingRow",
+    "RoomRow",
+    "Rows",
+    "TranscriptRow",
+    "create_all",
+    "metadata",
+    "restore",
+    "snapshot",
+    "wipe",
+]
