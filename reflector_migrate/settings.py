@@ -133,6 +133,8 @@ class ShadowSettings(Section):
     budget_usd_per_day: float | None = None
     secondary_rate: float = Field(default=0.0, ge=0, le=1)
     timeout_s: float = 6 * 3600
+    settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`
+    poll_s: float = Field(default=1.0, gt=0)
     kill_switch_file: Path | None = None
 
 
@@ -162,6 +164,7 @@ class SandboxSettings(Section):
     java: str | None = None
     redis_server: str | None = None
     start_timeout_s: float = 90.0
+    control_url: str | None = None  # the stand-ins, once they run
 
 
 class Settings(Section):
@@ -281,3 +284,9 @@ def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _known(field.annotation, f"{prefix}{name}.")
+
+
+def mark_ready() -> None:
+    """Tell whoever started this process, through the file it named, that it is serving."""
+    if path := os.environ.get("MIGRATE_READY_FILE"):
+        Path(path).write_text(str(os.getpid()), encoding="ascii")

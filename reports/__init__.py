@@ -1,1 +1,1 @@
-"""Placeholder; the flow is told here once it stands."""
+"""Renders one frozen document as text, HTML, JSON, Markdown or JUnit; decides nothing."""

@@ -1,0 +1,107 @@
+"""The candidate's own world: inputs copied in, nothing of the primary's within reach.
+
+Tracks keep their keys and rows their ids, so both sides can be compared key by
+key; what differs is the bucket, the database, the channels and the data folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reflector_migrate.errors import ConfigurationError, InputError
+from reflector_migrate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a candidate run starts from."""
+
+    recording_id: str
+    transcript_id: str
+    room_id: str | None
+    room_name: str
+    track_keys: tuple[str, ...]
+    rows: dict[str, list[dict[str, Any]]]
+
+
+def require_separate(settings: Settings) -> None:
+    """Raise ConfigurationError if any place of the candidate is also the primary's."""
+    primary, candidate = settings.reflector, settings.candidate
+    pairs = {
+        "candidate.database_url": (candidate.database_url, primary.database_url),
+        "candidate.media_bucket": (candidate.media_bucket, primary.media_bucket),
+        "candidate.tracks_bucket": (candidate.tracks_bucket, primary.tracks_bucket),
+        "candidate.data_dir": (candidate.data_dir, primary.data_dir),
+    }
+    for key, (mine, theirs) in pairs.items():
+        if mine is None or mine == theirs:
+            raise ConfigurationError(
+                f"setting {key} must name a place of the candidate's own",
+                hint=f"it is {mine!r}; the primary's is {theirs!r}",
+            )
+
+
+def take_snapshot(
+    settings: Settings, transcript_id: str, bucket_name: str, track_keys: tuple[str, ...]
+) -> Snapshot:
+    """Copy a recording's rows and tracks into the candidate's namespace.
+
+    Raises InputError when the primary does not know the transcript, and
+    TerminalStepError when a track is already gone.
+    """
+    require_separate(settings)
+    snapshot = read_rows(settings, transcript_id, track_keys)
+    _copy_tracks(settings, bucket_name, _all_keys(snapshot))
+    _restore_rows(settings, snapshot)
+    return snapshot
+
+
+def read_rows(settings: Settings, transcript_id: str, track_keys: tuple[str, ...]) -> Snapshot:
+    """Read, never write, the primary's rows of a transcript."""
+    from reflector_migrate.pipeline.rows import Rows, snapshot
+
+    rows = Rows.at(settings.reflector.database_url or "")
+    transcript = rows.find_transcript(transcript_id)
+    if transcript is None or transcript.recording_id is None:
+        raise InputError(f"transcript {transcript_id} is not in the primary's database")
+    taken = snapshot(rows, transcript.recording_id)
+    room = next(iter(taken.get("room", [])), {})
+    return Snapshot(
+        recording_id=transcript.recording_id,
+        transcript_id=transcript_id,
+        room_id=transcript.room_id,
+        room_name=str(room.get("name", "")),
+        track_keys=track_keys,
+        rows=taken,
+    )
+
+
+def _all_keys(snapshot: Snapshot) -> tuple[str, ...]:
+    """The tracks to process and those that consent may delete, each once."""
+    recorded = [key for row in snapshot.rows["recording"] for key in row.get("track_keys") or ()]
+    return tuple(dict.fromkeys((*snapshot.track_keys, *recorded)))
+
+
+def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...]) -> None:
+    from reflector_migrate.pipeline.services.storage import Storage
+
+    storage = Storage(settings)
+    for key in keys:
+        storage.copy(bucket_name, key, settings.candidate.tracks_bucket, key)
+
+
+def _restore_rows(settings: Settings, snapshot: Snapshot) -> None:
+    from reflector_migrate.pipeline.rows import Rows, restore, wipe
+
+    rows = Rows.at(settings.candidate.database_url or "")
+    wipe(rows, snapshot.recording_id)
+    moved = {
+        **snapshot.rows,
+        "recording": [_moved(settings, r) for r in snapshot.rows["recording"]],
+    }
+    restore(rows, moved, status="idle", events=[])
+
+
+def _moved(settings: Settings, recording: dict[str, Any]) -> dict[str, Any]:
+    return {**recording, "bucket_name": settings.candidate.tracks_bucket}
