@@ -59,8 +59,11 @@ def _last_attempts(steps: list[StepRun]) -> list[tuple[StepRun, int]]:
 
 
 def _bar(step: StepRun, zero: datetime, attempts: int) -> Bar:
-    assert step.started is not None and step.ended is not None  # noqa: S101 - bars() saw to it
-    started = (step.started - zero).total_seconds()
-    queued = (step.queued - zero).total_seconds() if step.queued else started
-    ended = (step.ended - zero).total_seconds()
+    started = _since(zero, step.started)
+    queued = _since(zero, step.queued or step.started)
+    ended = _since(zero, step.ended)
     return Bar(step.name, step.track_index, queued, started, ended, step.status, attempts)
+
+
+def _since(zero: datetime, at: datetime | None) -> float:
+    return 0.0 if at is None else (at - zero).total_seconds()
