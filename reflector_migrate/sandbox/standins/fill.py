@@ -84,14 +84,13 @@ class _Filler:
         return self._answers.participants if name in PEOPLE else self._answers.subjects
 
     def _item(self, inner: Schema, text: str, depth: int) -> Json:
-        kind = _type_of(inner)
-        if kind == "string" and "enum" not in inner:
+        if _is_free_text(inner):
             return _bounded(text, inner)
         value = self.value(inner, "", depth + 1)
-        if kind == "object":
-            named = next((k for k in inner.get("properties", {}) if k in TITLES), None)
-            if named and isinstance(value.get(named), str):
-                value[named] = _bounded(text, self._resolved(inner["properties"][named]))
+        fields = inner.get("properties", {}) if isinstance(value, dict) else {}
+        named = next((name for name in fields if name in TITLES), "")
+        if named and _is_free_text(self._resolved(fields[named])):
+            value[named] = _bounded(text, self._resolved(fields[named]))
         return value
 
     def _number(self, schema: Schema, name: str) -> float:
@@ -129,6 +128,10 @@ def _type_of(schema: Schema) -> str:
     if kind is None:
         kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
     return str(kind)
+
+
+def _is_free_text(schema: Schema) -> bool:
+    return _type_of(schema) == "string" and not {"enum", "const"} & set(schema)
 
 
 def _bounded(text: str, schema: Schema) -> str:
