@@ -1,0 +1,39 @@
+"""Which servers a sandbox consists of, from its settings and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from reflector_migrate.sandbox.servers.base import Folders, Server
+from reflector_migrate.sandbox.servers.conductor import conductor
+from reflector_migrate.sandbox.servers.redis import redis
+from reflector_migrate.sandbox.servers.s3 import s3
+from reflector_migrate.sandbox.servers.standins import standins
+from reflector_migrate.sandbox.servers.workers import legacy, shadow, workers
+from reflector_migrate.settings import Settings
+
+# In the order of starting: Conductor takes longest, so it goes first
+ALL = ("conductor", "redis", "s3", "standins", "legacy", "workers", "shadow")
+
+
+def servers(
+    settings: Settings,
+    folders: Folders,
+    ports: Mapping[str, int],
+    parts: Sequence[str],
+    jar: Path,
+) -> tuple[Server, ...]:
+    """The servers called `parts`, in the order of starting; unknown names are left out."""
+    makers: dict[str, Callable[[], Server]] = {
+        "conductor": lambda: conductor(
+            settings, folders, ports["conductor"], jar=jar, redis_port=ports.get("redis", 0)
+        ),
+        "redis": lambda: redis(settings, folders, ports["redis"]),
+        "s3": lambda: s3(folders, ports["s3"]),
+        "standins": lambda: standins(settings, folders, ports["standins"]),
+        "legacy": lambda: legacy(folders, shadow=settings.shadow.enabled),
+        "workers": lambda: workers(folders),
+        "shadow": lambda: shadow(folders),
+    }
+    return tuple(makers[name]() for name in ALL if name in parts)

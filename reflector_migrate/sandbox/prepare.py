@@ -1,0 +1,44 @@
+"""What a fresh sandbox must hold before work comes: tables, buckets, definitions."""
+
+from __future__ import annotations
+
+import http.client
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.sandbox.probe import request
+from reflector_migrate.settings import Settings
+
+
+def databases(settings: Settings) -> None:
+    """Make Reflector's tables on both sides and bring our own store to its newest version."""
+    create_all = _function("reflector_migrate.legacy.tables", "create_all")
+    for url in (settings.reflector.database_url, settings.candidate.database_url):
+        create_all(url)
+    _function("reflector_migrate.store.migrate", "upgrade")(settings.store_url)
+    _function("reflector_migrate.conductor.register", "register_all")  # import it meanwhile
+
+
+def buckets(settings: Settings) -> None:
+    """Make the four buckets; raise ServerUnreachableError when S3 refuses one."""
+    port = urlsplit(settings.s3.endpoint_url or "").port or 0
+    primary, candidate = settings.reflector, settings.candidate
+    names = (primary.tracks_bucket, primary.media_bucket)
+    for name in (*names, candidate.tracks_bucket, candidate.media_bucket):
+        status, body = request("PUT", port, f"/{name}")
+        if status != http.client.OK:
+            raise ServerUnreachableError(f"S3 refused bucket {name}: HTTP {status} {body[:200]!r}")
+
+
+def definitions(settings: Settings) -> None:
+    """Register the task and workflow definitions on the sandbox's Conductor."""
+    _function("reflector_migrate.conductor.register", "register_all")(settings)
+
+
+def _function(module: str, name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function

@@ -1,0 +1,58 @@
+"""The workers: the legacy Celery worker, the Conductor workers, the shadow's Celery worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from reflector_migrate.sandbox.probe import exists, log_says
+from reflector_migrate.sandbox.servers.base import Folders, Server
+
+_PLUGIN = Path(__file__).parents[2] / "legacy" / "plugin"
+_CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once it consumes
+
+
+def legacy(folders: Folders, *, shadow: bool) -> Server:
+    """The Celery worker with the legacy stand-in; with the shadow's plugin if asked for."""
+    plugin = ("-I", "reflector_shadow") if shadow else ()
+    path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
+    env = {"PYTHONPATH": path, "MIGRATE_SHADOW": "true"} if shadow else {}
+    return _celery("legacy", "reflector_migrate.legacy.app:app", plugin, folders, env)
+
+
+def shadow(folders: Folders) -> Server:
+    """The Celery worker of the harness itself: dispatcher and collector."""
+    queues = ("-Q", "shadow,collect")
+    return _celery("shadow", "reflector_migrate.shadow.app:app", queues, folders, {})
+
+
+def workers(folders: Folders) -> Server:
+    """The host of the fifteen Conductor workers; it writes a file once all of them poll."""
+    ready = folders.ready_file("workers")
+    return Server(
+        name="workers",
+        argv=(sys.executable, "-m", "reflector_migrate.conductor.workers.run"),
+        cwd=folders.data("work"),
+        is_ready=exists(ready),
+        env={"MIGRATE_READY_FILE": str(ready)},
+        needs=("conductor", "redis", "s3", "standins"),
+        is_worker=True,
+    )
+
+
+def _celery(
+    name: str, app: str, extra: tuple[str, ...], folders: Folders, env: dict[str, str]
+) -> Server:
+    # A lone node has no use for mingle and gossip, and is ready a second earlier without
+    node = ("-n", f"{name}@%h", "--without-mingle", "--without-gossip")
+    command = (sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel=info", "-c", "2")
+    return Server(
+        name=name,
+        argv=(*command, *node, *extra),
+        cwd=folders.data("work"),
+        is_ready=log_says(folders.log(name), _CELERY_READY),
+        env=env,
+        needs=("redis",),
+        is_worker=True,
+    )
