@@ -18,6 +18,9 @@ HOPELESS = (
     av.error.FileNotFoundError,
     av.error.IsADirectoryError,
     av.error.PermissionError,
+    FileNotFoundError,
+    IsADirectoryError,
+    PermissionError,
 )
 
 
@@ -54,8 +57,12 @@ def describe(source: object) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def classified(error: av.error.FFmpegError, source: str, doing: str) -> AudioError:
-    """Turn a library error into ours; its own text may hold a URL, so only its kind is kept."""
+def classified(error: Exception, source: str, doing: str) -> AudioError:
+    """Turn a library or system error into ours; without its text, which may hold a URL."""
     kind = HopelessAudioError if isinstance(error, HOPELESS) else TransientAudioError
-    reason = "timed out" if isinstance(error, av.error.ExitError) else error.strerror
-    return kind(f"{doing}: {reason or type(error).__name__}", source=source)
+    reason = "timed out" if isinstance(error, av.error.ExitError) else _reason(error)
+    return kind(f"{doing}: {reason}", source=source)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

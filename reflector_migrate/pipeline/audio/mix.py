@@ -44,11 +44,8 @@ class MixResult:
 class Track:
     """One input of the mix while it is being read."""
 
-    index: int
-    name: str
     frames: Iterator[AudioFrame]
     pushed: int = 0
-    is_done: bool = False
 
 
 def mixdown(
@@ -65,7 +62,7 @@ def mixdown(
     mix fails instead (TransientAudioError), so that a retry can include it. Nothing decodable:
     HopelessAudioError. `duration_ms` is the sum of the packets' durations, 2 decimals.
     """
-    pulse = Pulse(progress)
+    pulse = Pulse(progress, limits.report_every_s)
     with ExitStack() as stack:
         tracks, rate, skipped = _open_all(sources, stack, limits)
         writer = stack.enter_context(writing(out_path, "mp3", "libmp3lame", rate))
@@ -94,7 +91,11 @@ def _open_all(
             skipped.append(SkippedTrack(index, str(error)))
             continue
         rate = rate or first.sample_rate
-        tracks.append(Track(index, str(index), _resampled(first, rest, rate)))
+        if first.sample_rate != rate:
+            log.warning("track %d is left out of the mix: %d Hz", index, first.sample_rate)
+            skipped.append(SkippedTrack(index, f"{first.sample_rate} Hz instead of {rate}"))
+            continue
+        tracks.append(Track(_resampled(first, rest, rate)))
     if not tracks:
         raise HopelessAudioError(f"none of {len(sources)} tracks can be decoded")
     return tracks, rate, skipped

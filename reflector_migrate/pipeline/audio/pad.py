@@ -47,7 +47,7 @@ def pad_track(
     if not needs_padding(start_s):
         raise ValueError("a track that starts at or before zero is never padded")
     delay = delay_ms(start_s)
-    pulse = Pulse(progress)
+    pulse = Pulse(progress, limits.report_every_s)
     with (
         opened(source, limits) as track,
         writing(out_path, "webm", "libopus", RATE, BIT_RATE) as writer,

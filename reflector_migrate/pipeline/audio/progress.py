@@ -15,7 +15,7 @@ class Pulse:
     """Calls a progress callback at most once per interval of the monotonic clock."""
 
     callback: Progress | None
-    interval_s: float = 1.0
+    interval_s: float
     _last_s: float = field(default_factory=time.monotonic)
 
     def beat(self, done_s: float) -> None:

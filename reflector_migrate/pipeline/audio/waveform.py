@@ -30,7 +30,12 @@ def waveform(
     which decides what falls into which chunk. Silence gives zeros.
     """
     with opened(source, limits) as track:
-        peaks = list(_peaks(_values(track, Pulse(progress)), _chunk_length(track, segments)))
+        peaks = list(
+            _peaks(
+                _values(track, Pulse(progress, limits.report_every_s)),
+                _chunk_length(track, segments),
+            )
+        )
         if not peaks:
             raise HopelessAudioError("holds no decodable audio", source=track.name)
     highest = max(peaks)
@@ -48,7 +53,7 @@ def _values(track: Input, pulse: Pulse) -> Iterator[NDArray[np.float32]]:
     for frame in track.frames():
         done += frame.samples
         pulse.beat(done / frame.sample_rate)
-        yield np.abs(frame.to_ndarray().reshape(-1))
+        yield np.abs(frame.to_ndarray().reshape(-1).astype(np.float32, copy=False))
 
 
 def _peaks(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[float]:
