@@ -150,7 +150,7 @@ def _waterfall(comparison: Comparison, width: int) -> Group:
     total = length_s(*sides)
     if not total:
         return Group(Text("steps  no times are known", style="dim"))
-    room = max(20, min(width, 120) - 46)
+    room = max(20, min(width, 120) - 60)
     scale = f"steps  {'':20} 0s{figures.span(total):>{room - 2}}   ▒ queued  █ running"
     return Group(Text(), Text(scale, style="dim"), *_rows(sides, total, room), Text())
 

@@ -19,6 +19,7 @@ from reflector_migrate.settings import Settings, load_settings
 log = logging.getLogger(__name__)
 
 WAIT_S = 15
+LOST_AFTER_S = 300
 DISPATCH = "migrate.shadow.dispatch"
 SPANS = "migrate.shadow.spans"
 COLLECT = "migrate.shadow.collect"
@@ -50,7 +51,7 @@ app = make_app(load_settings())
 
 
 @app.task(name=DISPATCH, bind=True, max_retries=None)
-def dispatch(self: Task, **message: Any) -> None:
+def dispatch(self: Task, message: dict[str, Any]) -> None:
     """A primary run has begun: start the candidate's, once; wait for a place in flight."""
     from reflector_migrate.shadow.dispatcher import dispatch as start
     from reflector_migrate.shadow.message import parse
@@ -64,7 +65,7 @@ def dispatch(self: Task, **message: Any) -> None:
 
 
 @app.task(name=SPANS)
-def spans(**message: Any) -> None:
+def spans(message: dict[str, Any]) -> None:
     """The plugin's timings of one task of the primary."""
     from reflector_migrate.store.evidence import Spans
 
@@ -83,15 +84,17 @@ def collect(self: Task, run_id: str) -> None:
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Pick up runs whose collector was lost with its worker."""
+    """Pick up runs whose dispatcher or collector was lost with its worker."""
     from reflector_migrate.store.clock import now
     from reflector_migrate.store.runs import Runs
 
-    settings = load_settings()
-    for run in Runs(settings.store_url).open():
-        age = now() - run.updated_at
-        if run.state == "started" and age > timedelta(seconds=settings.shadow.timeout_s):
+    for run in Runs(load_settings().store_url).open():
+        if now() - run.updated_at < timedelta(seconds=LOST_AFTER_S):
+            continue
+        if run.state == "started":
             collect.delay(run.run_id)
+        else:
+            dispatch.delay(dict(run.request))
 
 
 @app.task(name=REPORT)

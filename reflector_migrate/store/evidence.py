@@ -93,8 +93,9 @@ class Spans:
         self._url = url
 
     def add(self, message: Mapping[str, Any]) -> bool:
-        """Store one task's message {task_id, transcript_id, ...}; False if it was there."""
-        row = {"transcript_id": str(message["transcript_id"]), "task_id": str(message["task_id"])}
+        """Store one attempt's message {task_id, retries, ...}; False if it was there."""
+        attempt = f"{message['task_id']}:{message.get('retries', 0)}"
+        row = {"transcript_id": str(message["transcript_id"]), "task_id": attempt}
         with writing(self._url) as connection:
             return insert_once(connection, spans, **row, body=dict(message), at=now())
 

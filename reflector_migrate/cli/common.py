@@ -1,0 +1,82 @@
+"""What subcommands share: the settings in force, consoles, and writing results."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reflector_migrate.settings import Settings
+
+PIPE_COLUMNS = 120
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Settings by --config, environment and files; else those of a sandbox that runs here."""
+    from reflector_migrate.settings import load_settings
+
+    config: Path | None = ctx.find_root().obj["config"]
+    settings = load_settings(config)
+    if config is None and not os.environ.get("MIGRATE_CONFIG"):
+        from reflector_migrate.sandbox.stack import load_running, sandbox_folder
+
+        return load_running(sandbox_folder(settings)) or settings
+    return settings
+
+
+def log_to_stderr(ctx: click.Context, settings: Settings) -> None:
+    """Send our log to stderr: warnings, -v for information, -vv for debugging."""
+    import logging
+
+    level = {0: logging.WARNING, 1: logging.INFO}.get(ctx.find_root().obj["verbose"], logging.DEBUG)
+    plain = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    as_json = (
+        '{"at":"%(asctime)s","level":"%(levelname)s","room":"%(name)s","message":"%(message)s"}'
+    )
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format=as_json if settings.log_format == "json" else plain
+    )
+
+
+def stdout_console(color: str = "auto") -> Console:
+    """For results: 120 columns in a pipe unless COLUMNS says otherwise; no markup."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
+    forced = {"always": True, "never": False}.get(color)
+    is_plain = forced is False or bool(os.environ.get("NO_COLOR"))
+    return Console(
+        width=width, force_terminal=forced, no_color=is_plain or None, markup=False,
+        highlight=False, emoji=False,
+    )  # fmt: skip
+
+
+def say(line: str) -> None:
+    """One line of progress on stderr."""
+    from reflector_migrate.cli.text import printable
+
+    click.echo(printable(line), err=True)
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def echo_json(document: dict[str, Any]) -> None:
+    """One JSON document on stdout; NaN is an error here, never an output."""
+    import json
+
+    click.echo(json.dumps(document, allow_nan=False, ensure_ascii=False))

@@ -1,0 +1,31 @@
+"""`migrate schema`: the JSON Schema of what others may rely on."""
+
+from __future__ import annotations
+
+import click
+
+from reflector_migrate.cli.common import echo_json
+
+NAMES = ("observation", "comparison", "step-inputs", "step-outputs")
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES))
+def schema(name: str) -> None:
+    r"""Print the JSON Schema of a contract.
+
+    \b
+    Examples:
+      migrate schema observation
+      migrate schema step-outputs > outputs.json
+    """
+    from reflector_migrate.model import Comparison, Observation
+    from reflector_migrate.pipeline.contracts import CONTRACTS
+
+    if name == "observation":
+        echo_json(Observation.model_json_schema(by_alias=True))
+    elif name == "comparison":
+        echo_json(Comparison.model_json_schema(by_alias=True))
+    else:
+        models = {step: getattr(c, name[5:-1]) for step, c in CONTRACTS.items()}
+        echo_json({step: model.model_json_schema() for step, model in models.items()})
