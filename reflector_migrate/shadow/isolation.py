@@ -85,11 +85,11 @@ def _all_keys(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...]) -> None:
     from reflector_migrate.pipeline.meter import UsageMeter
-    from reflector_migrate.pipeline.services.connections import s3_client
+    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
 
     mine = settings.candidate.tracks_bucket
-    storage = Storage(s3_client(settings), UsageMeter(), writable=frozenset({mine}))
+    storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset({mine}))
     for key in keys:
         storage.copy(address(bucket_name, key), address(mine, key))
 
