@@ -68,7 +68,7 @@ def mixdown(
         writer = stack.enter_context(writing(out_path, "mp3", "libmp3lame", rate))
         for frame in _mixed(tracks, rate):
             writer.write(frame)
-            pulse.beat(float(writer.duration_s))
+            pulse.beat(writer.taken_samples / rate)
     return MixResult(
         duration_ms=round(float(writer.duration_s * 1000), 2),
         size_bytes=out_path.stat().st_size,

@@ -36,12 +36,14 @@ class Writer:
     stream: AudioStream
     pool: ThreadPoolExecutor
     duration_s: Fraction = Fraction(0)
+    taken_samples: int = 0
     _batch: list[AudioFrame | None] = field(default_factory=list)
     _pending: Future[None] | None = None
 
     def write(self, frame: AudioFrame) -> None:
         """Take a frame to be encoded and stored, in order."""
         self._batch.append(frame)
+        self.taken_samples += frame.samples
         if len(self._batch) >= BATCH:
             self._hand_over()
 

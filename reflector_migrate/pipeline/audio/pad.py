@@ -54,7 +54,7 @@ def pad_track(
     ):
         for frame in _padded(track, padding(delay, RATE)):
             writer.write(frame)
-            pulse.beat(float(writer.duration_s))
+            pulse.beat(writer.taken_samples / RATE)
     return PadResult(out_path.stat().st_size, float(writer.duration_s), delay)
 
 
