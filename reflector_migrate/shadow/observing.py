@@ -1,0 +1,115 @@
+"""One observation of each side, read by the same reader from different places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from reflector_migrate.model import Engine, Observation, Role, StepRun
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.runs import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How far both sides are."""
+
+    primary_status: str | None
+    candidate_status: str
+    has_webhook: bool
+
+    @classmethod
+    def of(cls, settings: Settings, run: RunRecord) -> Self:
+        """Ask the primary's database and the Conductor server; one cheap look each."""
+        from reflector_migrate.conductor.execution import read
+        from reflector_migrate.pipeline.rows import Rows
+
+        rows = Rows.at(settings.reflector.database_url or "")
+        transcript = rows.find_transcript(run.transcript_id)
+        room = rows.get_room(transcript.room_id) if transcript else None
+        return cls(
+            primary_status=transcript.status if transcript else "missing",
+            candidate_status=read(settings, run.workflow_id or "").status,
+            has_webhook=bool(room and room.webhook_url),
+        )
+
+    @property
+    def candidate_ended(self) -> bool:
+        """True once the workflow cannot change any more by itself."""
+        return self.candidate_status != "running"
+
+
+def observe_primary(settings: Settings, run: RunRecord) -> Observation:
+    """The primary's account: rows, objects, spans, and what the services saw."""
+    from reflector_migrate.legacy.reader import observe, primary_of
+    from reflector_migrate.store.evidence import Spans
+
+    zulip, webhooks = _service_records(settings)
+    return observe(
+        settings,
+        primary_of(settings),
+        run.recording_id,
+        role=Role.PRIMARY,
+        engine=Engine.CELERY,
+        run_id=run.run_id,
+        spans=Spans(settings.store_url).of(run.transcript_id),
+        zulip=zulip,
+        webhooks=webhooks,
+    )
+
+
+def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
+    """The candidate's account: its own rows and objects, recorded effects, the execution."""
+    from reflector_migrate.conductor.execution import read
+    from reflector_migrate.legacy.reader import candidate_of, observe
+    from reflector_migrate.store.effects import EffectLog
+
+    execution = read(settings, run.workflow_id or "")
+    effects = EffectLog(settings.store_url).of(run.run_id)
+    seen = observe(
+        settings,
+        candidate_of(settings),
+        run.recording_id,
+        role=Role.CANDIDATE,
+        engine=Engine.CONDUCTOR,
+        run_id=run.run_id,
+    )
+    deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
+    stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
+    return seen.model_copy(
+        update={
+            "build": run.build,
+            "steps": execution.step_runs,
+            "effects": (*stored, *(e for e in effects if e.kind != "s3_put")),
+            "status": _status(execution.status, seen.status),
+            "error": execution.reason,
+            "started": _first(execution.step_runs),
+            "ended": _last(execution.step_runs),
+        }
+    )
+
+
+def _status(execution: str, row: str) -> str:
+    """The row's own status, unless the engine knows worse."""
+    return row if execution == "completed" else execution
+
+
+def _first(steps: Sequence[StepRun]) -> Any:
+    return min((s.queued or s.started for s in steps if s.queued or s.started), default=None)
+
+
+def _last(steps: Sequence[StepRun]) -> Any:
+    return max((s.ended for s in steps if s.ended), default=None)
+
+
+def _service_records(
+    settings: Settings,
+) -> tuple[Sequence[Mapping[str, Any]] | None, Sequence[Mapping[str, Any]] | None]:
+    """Messages and deliveries as the sandbox's services saw them; None outside of it."""
+    if settings.sandbox.control_url is None:
+        return None, None
+    from reflector_migrate.sandbox.standins.client import StandinControl
+
+    with StandinControl(settings.sandbox.control_url) as control:
+        return control.zulip_messages(), control.webhooks()
