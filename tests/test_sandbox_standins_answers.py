@@ -98,6 +98,21 @@ def test_no_word_is_dropped_while_reading(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "framed"),
+    [
+        pytest.param("We will pay the invoice on Friday.", "Key points: ", id="en"),
+        pytest.param("Wir zahlen die Rechnung nicht am Freitag.", "Kernpunkte: ", id="de"),
+        pytest.param("Nous ne payons pas la facture.", "Points clés: ", id="fr"),
+        pytest.param("El equipo no paga la factura.", "Puntos clave: ", id="es"),
+        pytest.param("", "Nothing was said.", id="no words"),
+    ],
+)
+def test_the_answer_is_in_the_language_of_the_text(text, framed):
+    """A German meeting is summarised in German."""
+    assert framed in answer(asked(text, "topic"), Voice())
+
+
+@pytest.mark.parametrize(
     ("raw", "part", "expected"),
     [
         ("We will not ship.", "negations", ("not ship",)),

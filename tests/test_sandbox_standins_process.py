@@ -38,7 +38,7 @@ def test_sigterm_ends_it_even_while_a_request_hangs(tmp_path):
             _until(lambda: StandinControl(url).requests("daily"))
             os.kill(process.pid, signal.SIGTERM)
             began = time.monotonic()
-            process.wait(8)
+            assert process.wait(8) == 0
         assert time.monotonic() - began < 5
     finally:
         stop(process)

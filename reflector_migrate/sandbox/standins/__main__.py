@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
 from reflector_migrate.sandbox.standins.app import build_app
 
 DRAIN_S = 1
+KEEP_ALIVE_S = 120  # longer than any client keeps an idle connection: no race on closing it
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; exit 0 after a clean stop, 2 on a wrong argument."""
     arguments = _parse(argv)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     try:
         listening = _listen(arguments.host, arguments.port)
     except OSError as busy:
@@ -32,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         lifespan="off",
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
     uvicorn.Server(config).run(sockets=[listening])
@@ -45,6 +51,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--recordings", type=Path, required=True, help="what the recogniser knows")
     parser.add_argument("--port-file", type=Path, help="where to write the port once bound")
     return parser.parse_args(argv)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End cleanly; uvicorn drains first, then hands the signal on to this."""
+    raise SystemExit(0)
 
 
 def _loopback(host: str) -> str:

@@ -52,7 +52,7 @@ class Answers:
         else:
             words = self._text.key_words(5)
         words = self._voice.order(words[: MAX_TITLE_WORDS - 1], "title")
-        return _sentence_case(_joined(words)) if words else "No content"
+        return _sentence_case(self._joined(words)) if words else "No content"
 
     @cached_property
     def summary(self) -> str:
@@ -90,30 +90,43 @@ class Answers:
         found = self._text.about(self._asked.subject, 4) or self._text.top_sentences(4)
         if not found:
             return NOTHING
-        return self._voice.say(" ".join(_attributed(s) for s in found), "paragraph")
+        return self._voice.say(" ".join(self._attributed(s) for s in found), "paragraph")
 
     @cached_property
     def recap(self) -> str:
         """One paragraph: who, about what, the two weightiest sentences, the facts."""
         if not self._text.sentences:
             return NOTHING
-        who = _joined(list(self._text.speakers)) or "The group"
-        about = _joined(self._text.key_words(5))
-        opening = f"{who} discussed {about}." if about else f"{who} spoke."
-        quotes = " ".join(_attributed(s) for s in self._text.top_sentences(2))
+        who = self._joined(list(self._text.speakers)) or self._text.frames["group"]
+        about = self._joined(self._text.key_words(5)) or "..."
+        opening = self._text.frames["discussed"].format(who=who, about=about)
+        quotes = " ".join(self._attributed(s) for s in self._text.top_sentences(2))
         return self._voice.say(f"{opening} {quotes} {self._points()}", "recap")
 
     def _points(self) -> str:
         facts = self._text.facts
         parts = {
-            "Key points": tuple(self._text.key_words(MAX_LISTED)),
+            "points": tuple(self._text.key_words(MAX_LISTED)),
             "figures": facts.figures,
             "dates": facts.dates,
             "names": facts.names,
-            "denied": facts.negations,
+            "negations": facts.negations,
         }
-        told = [f"{name}: {', '.join(v[:MAX_LISTED])}" for name, v in parts.items() if v]
+        frames = self._text.frames
+        told = [f"{frames[name]}: {', '.join(v[:MAX_LISTED])}" for name, v in parts.items() if v]
         return "; ".join(told) + "."
+
+    def _attributed(self, sentence: Sentence) -> str:
+        if not sentence.speaker:
+            return _one_sentence(sentence.text)
+        text = sentence.text.rstrip(".")
+        return self._text.frames["said"].replace("{who}", sentence.speaker).replace("{text}", text)
+
+    def _joined(self, words: list[str]) -> str:
+        """`a, b and c`, in the language of the text."""
+        if len(words) < 2:
+            return "".join(words)
+        return f"{', '.join(words[:-1])} {self._text.frames['and']} {words[-1]}"
 
 
 def _heads(lines: list[str]) -> list[str]:
@@ -127,17 +140,8 @@ def _heads(lines: list[str]) -> list[str]:
     return heads
 
 
-def _attributed(sentence: Sentence) -> str:
-    text = _one_sentence(sentence.text)
-    return f'{sentence.speaker} said "{text.rstrip(".")}".' if sentence.speaker else text
-
-
 def _one_sentence(text: str) -> str:
     return text if text[-1] in ".!?…。！？" else f"{text}."
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 
 def _sentence_case(text: str) -> str:

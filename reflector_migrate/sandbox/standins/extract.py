@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 WORD = re.compile(r"\d+(?:[.,:/]\d+)+%?|\d+%|[^\W_]+(?:['’-][^\W_]+)*")
 SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+")
@@ -22,7 +23,7 @@ LONGEST_SENTENCE = 30
 
 
 @cache
-def _tables() -> dict[str, str]:
+def _tables() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
@@ -30,7 +31,8 @@ def _vocabulary(name: str) -> frozenset[str]:
     return frozenset(_tables()[name].split())
 
 
-STOP_WORDS = _vocabulary("stop_words")
+STOP_WORDS_OF = {code: frozenset(w.split()) for code, w in _tables()["stop_words"].items()}
+STOP_WORDS = frozenset[str]().union(*STOP_WORDS_OF.values())
 NEGATIONS = _vocabulary("negations")
 NUMBER_WORDS = _vocabulary("number_words")
 DATE_WORDS = _vocabulary("date_words")
@@ -79,6 +81,13 @@ class Text:
     def speakers(self) -> tuple[str, ...]:
         """Who speaks, in order of appearance."""
         return tuple(dict.fromkeys(s.speaker for s in self.sentences if s.speaker))
+
+    @cached_property
+    def frames(self) -> dict[str, str]:
+        """The framing words of the text's language (whose stop words it uses most)."""
+        lowered = [w.lower() for w in self.words]
+        hits = {code: sum(w in stop for w in lowered) for code, stop in STOP_WORDS_OF.items()}
+        return dict(_tables()["frames"][max(hits, key=lambda code: hits[code])])
 
     @cached_property
     def weights(self) -> Counter[str]:
@@ -152,8 +161,8 @@ class Text:
 
 def kin(word: str) -> list[str]:
     """Other dates or numbers of the word's own sort and language (a line of words.toml)."""
-    lines = (_tables()["date_words"] + _tables()["number_words"]).splitlines()
-    family = next((line.split() for line in lines if word.lower() in line.split()), [])
+    lines: list[str] = (_tables()["date_words"] + _tables()["number_words"]).splitlines()
+    family: list[str] = next((line.split() for line in lines if word.lower() in line.split()), [])
     return [other for other in family if other != word.lower()]
 
 
