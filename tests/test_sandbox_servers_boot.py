@@ -1,0 +1,68 @@
+"""Each server of the sandbox really boots, answers, and ends."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import psycopg
+import pytest
+import redis
+
+from reflector_migrate.sandbox.probe import request
+from reflector_migrate.sandbox.stack import Sandbox
+from reflector_migrate.settings import Settings
+
+
+def test_redis_acknowledges_only_what_is_on_disk(redis_server):
+    """Redis answers and syncs its append-only file on every write."""
+    client = redis.Redis.from_url(f"{redis_server}/1", socket_timeout=5)
+    assert client.set("greeting", "hello")
+    assert client.config_get("appendfsync") == {"appendfsync": "always"}
+
+
+def test_s3_has_the_four_buckets_from_the_start(s3_server):
+    """The S3 holds every bucket that either side writes to."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server.s3.endpoint_url,
+        region_name=s3_server.s3.region,
+        aws_access_key_id=s3_server.s3.access_key_id.get_secret_value(),
+        aws_secret_access_key=s3_server.s3.secret_access_key.get_secret_value(),
+    )
+    names = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    assert names == {"daily-tracks", "reflector-media", "shadow-tracks", "shadow-media"}
+
+
+def test_postgres_gives_each_test_an_empty_database(postgres_url):
+    """PostgreSQL runs, even when the tests run as root, and starts out empty."""
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
+        tables = "select count(*) from information_schema.tables where table_schema = 'public'"
+        assert connection.execute(tables).fetchone() == (0,)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("version", "parts"),
+    [
+        pytest.param("3.32.3", ("conductor",), id="the current one, on SQLite"),
+        pytest.param("3.15.0", ("conductor", "redis"), id="the seed's, on Redis"),
+    ],
+)
+def test_conductor_is_healthy_and_keeps_definitions_over_a_restart(tmp_path, version, parts):
+    """Either Conductor boots, and what was registered is there after a restart."""
+    sandbox = Sandbox(Settings(), tmp_path, conductor_version=version, with_=parts)
+    with sandbox:
+        before = _workflow_names(sandbox.settings)
+        sandbox.restart("conductor")
+        assert {row.health for row in sandbox.status()} == {"healthy"}
+        assert _workflow_names(sandbox.settings) == before
+    assert "daily_diarization_pipeline" in before
+    assert sandbox.status() == ()
+
+
+def _workflow_names(settings):
+    port = int(settings.conductor.ui_url.rpartition(":")[2])
+    status, body = request("GET", port, "/api/metadata/workflow")
+    assert status == 200
+    return sorted(workflow["name"] for workflow in json.loads(body))
