@@ -1,0 +1,36 @@
+"""`migrate register`: definitions on the Conductor server, and on request the store's tables."""
+
+from __future__ import annotations
+
+import click
+
+from reflector_migrate.cli.common import log_to_stderr, settings_of
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Replace task definitions that differ.")
+@click.option("--with-store", is_flag=True, help="First bring our own databases and buckets up.")
+@click.option("--with-stand-in", is_flag=True, help="Also the tables of the legacy stand-in.")
+@click.pass_context
+def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: bool) -> None:
+    r"""Register 15 task definitions and the workflow; doing it again changes nothing.
+
+    A workflow version that differs is refused: bump the version. A task
+    definition that differs needs --force and no running workflow.
+
+    \b
+    Examples:
+      migrate register
+      migrate register --with-store
+    """
+    from reflector_migrate.conductor.register import register_all
+    from reflector_migrate.shadow.provision import provision, provision_stand_in
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    if with_store:
+        provision(settings)
+    if with_stand_in:
+        provision_stand_in(settings)
+    register_all(settings, force=force)
+    click.echo(f"definitions are registered on {settings.conductor.server_url}")

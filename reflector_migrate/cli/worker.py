@@ -1,0 +1,87 @@
+"""`migrate worker`: run a kind of worker, or list who polls which task."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+
+KINDS = ("legacy", "conductor", "dispatcher", "collector", "beat")
+
+
+@click.group(invoke_without_command=False)
+def worker() -> None:
+    """Run workers, or list who polls which task."""
+
+
+@worker.command(context_settings={"ignore_unknown_options": True})
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
+    r"""Become a worker of this kind; further arguments go to it.
+
+    \b
+    Examples:
+      migrate worker run conductor --group audio
+      migrate worker run dispatcher --concurrency 2
+    """
+    argv, environ = command_of(kind)
+    config: Path | None = ctx.find_root().obj["config"]
+    if config is not None:
+        environ["MIGRATE_CONFIG"] = str(config.resolve())
+    os.execve(argv[0], [*argv, *rest], {**os.environ, **environ})  # noqa: S606 - becomes it
+
+
+def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
+    """The argv of a worker of this kind, and what its environment needs besides ours."""
+    from reflector_migrate.legacy.plugin import FOLDER
+
+    python = [sys.executable, "-m"]
+    shadow = [*python, "celery", "-A", "reflector_migrate.shadow.app:app"]
+    legacy = [*python, "celery", "-A", "reflector_migrate.legacy.app:app", "worker"]
+    commands = {
+        "legacy": [*legacy, "-I", "reflector_shadow", "--loglevel=info"],
+        "conductor": [*python, "reflector_migrate.conductor.workers.run"],
+        "dispatcher": [*shadow, "worker", "-Q", "shadow", "-n", "dispatcher@%h"],
+        "collector": [*shadow, "worker", "-Q", "collect", "-n", "collector@%h"],
+        "beat": [*shadow, "beat"],
+    }
+    stand_in = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
+    environ = {"PYTHONPATH": str(FOLDER), "MIGRATE_LEGACY_PIPELINE": stand_in}
+    return commands[kind], environ if kind == "legacy" else {}
+
+
+@worker.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    r"""List who polls which task with which build, by the server's own poll data.
+
+    \b
+    Examples:
+      migrate worker list
+      migrate worker list --json
+    """
+    from reflector_migrate.conductor.execution import task_queue_pollers
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    found = task_queue_pollers(settings)
+    strangers = [one for one in found if one.is_stranger]
+    if as_json:
+        head = {
+            "schema": "migrate.workers/1",
+            "ok": not strangers,
+            "exit_code": int(bool(strangers)),
+        }
+        echo_json({**head, "workers": [one._asdict() for one in found]})
+    else:
+        for one in found:
+            mark = "✗ stranger" if one.is_stranger else "✓"
+            click.echo(f"{one.task:<30} {one.worker_id:<44} {one.domain or '-':<24} {mark}")
+    ctx.exit(int(bool(strangers)))

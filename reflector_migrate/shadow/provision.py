@@ -1,0 +1,34 @@
+"""Makes the places that are ours: the store, the candidate's database and its buckets."""
+
+from __future__ import annotations
+
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.isolation import require_separate
+
+
+def provision(settings: Settings) -> None:
+    """Bring store, candidate tables and candidate buckets up; repeatable, deletes nothing."""
+    from reflector_migrate.pipeline.rows import create_all
+    from reflector_migrate.store.migrate import upgrade
+
+    require_separate(settings)
+    upgrade(settings.store_url)
+    create_all(settings.candidate.database_url or "")
+    _buckets(settings, settings.candidate.tracks_bucket, settings.candidate.media_bucket)
+
+
+def provision_stand_in(settings: Settings) -> None:
+    """Make what a real Reflector would already have; never for a real deployment."""
+    from reflector_migrate.pipeline.rows import create_all
+
+    create_all(settings.reflector.database_url or "")
+    _buckets(settings, settings.reflector.tracks_bucket, settings.reflector.media_bucket)
+
+
+def _buckets(settings: Settings, *names: str) -> None:
+    from reflector_migrate.pipeline.services.connections import connections
+
+    s3 = connections(settings).s3
+    known = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    for name in {name.split("/", 1)[0] for name in names} - known:
+        s3.create_bucket(Bucket=name)
