@@ -1,0 +1,1 @@
+"""Conductor's side: definitions, registration, starting, workers, reading executions."""

@@ -1,0 +1,93 @@
+"""Brings a server's definitions to ours; safe to run at every deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.compat import ServerVersion, server_version
+from reflector_migrate.conductor.content import differences
+from reflector_migrate.conductor.tasks.definitions import task_definitions
+from reflector_migrate.conductor.workflows.load import FILES, VERSION
+from reflector_migrate.conductor.workflows.register import missing_workflows
+from reflector_migrate.errors import RefusedError
+from reflector_migrate.settings import Settings
+
+Json = dict[str, Any]
+
+
+class Registration(NamedTuple):
+    """What registering changed, by name."""
+
+    server: ServerVersion
+    created: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+
+class _Changes(NamedTuple):
+    create: list[Json]
+    replace: dict[str, list[str]]
+    same: list[str]
+
+
+def register_all(settings: Settings, force: bool = False) -> Registration:
+    """Register all task and workflow definitions; a second time changes nothing.
+
+    Raises RefusedError, having written nothing, when a workflow version is
+    registered with another content, or when a task definition differs and
+    `force` is not given or a workflow is running.
+    """
+    version = server_version(settings)
+    wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
+    with connected(settings) as client:
+        workflows = missing_workflows(client, settings)
+        changes = _compare(client, wanted)
+        if changes.replace:
+            _refuse_replacing(client, changes.replace, force=force)
+        _write(client, wanted, changes, workflows)
+    created = [d["name"] for d in (*changes.create, *workflows)]
+    kept = [*changes.same, *(n for n in FILES if n not in created)]
+    return Registration(version, tuple(created), tuple(changes.replace), tuple(kept))
+
+
+def _compare(client: ConductorClient, wanted: Sequence[Json]) -> _Changes:
+    changes = _Changes([], {}, [])
+    for ours in wanted:
+        theirs = client.task_def(ours["name"])
+        if theirs is None:
+            changes.create.append(ours)
+        elif differing := differences(ours, theirs):
+            changes.replace[ours["name"]] = differing
+        else:
+            changes.same.append(ours["name"])
+    return changes
+
+
+def _refuse_replacing(
+    client: ConductorClient, replace: dict[str, list[str]], *, force: bool
+) -> None:
+    which = "; ".join(f"{name}: {', '.join(paths)}" for name, paths in replace.items())
+    if not force:
+        raise RefusedError(
+            f"task definitions differ ({which})", hint="look at them, then register with --force"
+        )
+    running = [i for name in FILES for i in client.running(name, VERSION)]
+    if running:
+        raise RefusedError(
+            f"{len(running)} workflows are running, {running[0]} among them",
+            hint="task definitions have no version: let them end, or terminate them",
+        )
+
+
+def _write(
+    client: ConductorClient, wanted: Sequence[Json], changes: _Changes, workflows: Sequence[Json]
+) -> None:
+    if changes.create:
+        client.create_task_defs(changes.create)
+    for ours in wanted:
+        if ours["name"] in changes.replace:
+            client.replace_task_def(ours)
+    for definition in workflows:
+        client.put_workflow_def(definition)

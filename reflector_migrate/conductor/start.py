@@ -1,0 +1,95 @@
+"""Starts a recording's workflow, once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.domain import task_to_domain
+from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = (0.5, 1.0, 2.0)
+
+
+def start_workflow(settings: Settings, run: Run, tracks: Sequence[Track]) -> str:
+    """Id of the one workflow of `run.run_id`; started unless there is one already.
+
+    Correlation id is the recording's id. After a lost answer the server is
+    searched before anything is started again. Two callers at the same instant
+    must be kept apart by the caller's own claim. Raises ServerUnreachableError,
+    RefusedError (not registered, say).
+    """
+    request = start_request(settings, run, tracks)
+    with connected(settings) as client:
+        found = find_workflow(client, run)
+        if found is None:
+            found = _start_once(client, request, run)
+    logger.info("workflow %s serves run %s", found, run.run_id)
+    return found
+
+
+def start_request(settings: Settings, run: Run, tracks: Sequence[Track]) -> dict[str, Any]:
+    """What is posted to start the workflow."""
+    return {
+        "name": PIPELINE,
+        "version": VERSION,
+        "correlationId": run.recording_id,
+        "input": {
+            "run": run.model_dump(mode="json"),
+            "tracks": [track.model_dump(mode="json") for track in tracks],
+        },
+        "taskToDomain": task_to_domain(settings, run.namespace),
+    }
+
+
+def find_workflow(client: ConductorClient, run: Run) -> str | None:
+    """The workflow of this run, running or ended, newest first; None if there is none.
+
+    A 3.15.0 without an index does not list ended workflows by correlation id;
+    running ones are found there by name.
+    """
+    found = [w for w in _executions(client, run) if _run_id(w) == run.run_id]
+    found.sort(key=lambda w: w.get("createTime") or 0, reverse=True)
+    return str(found[0]["workflowId"]) if found else None
+
+
+def _start_once(client: ConductorClient, request: dict[str, Any], run: Run) -> str:
+    try:
+        return client.start(request)
+    except UnknownOutcomeError:
+        for wait_s in LOOK_AGAIN_S:
+            time.sleep(wait_s)
+            if found := find_workflow(client, run):
+                return found
+    return client.start(request)
+
+
+def _executions(client: ConductorClient, run: Run) -> Iterator[dict[str, Any]]:
+    seen = set()
+    for workflow in client.correlated(PIPELINE, run.recording_id):
+        seen.add(workflow["workflowId"])
+        yield workflow
+    for workflow_id in client.running(PIPELINE, VERSION):
+        if workflow_id not in seen:
+            yield from _existing(client, workflow_id)
+
+
+def _existing(client: ConductorClient, workflow_id: str) -> Iterator[dict[str, Any]]:
+    try:
+        yield client.workflow(workflow_id, with_tasks=False)
+    except NotFoundError:
+        return
+
+
+def _run_id(workflow: dict[str, Any]) -> str | None:
+    run = (workflow.get("input") or {}).get("run") or {}
+    found = run.get("run_id")
+    return str(found) if found is not None else None

@@ -1,0 +1,1 @@
+"""Task definitions: timeouts, retries and limits of the fifteen steps."""

@@ -1,0 +1,1 @@
+"""Conductor's workers: one thin module a step, over one harness."""

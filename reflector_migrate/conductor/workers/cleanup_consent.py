@@ -1,0 +1,13 @@
+"""Worker of the step cleanup_consent."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def cleanup_consent(task: Task, harness: Harness) -> TaskResult:
+    """Delete the audio when consent was denied."""
+    return harness.work("cleanup_consent", task)

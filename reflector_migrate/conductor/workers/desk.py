@@ -1,0 +1,140 @@
+"""A worker process's side of the server: take a task, keep it, hand in its result.
+
+Over the SDK's task client. Every request has a timeout; a result is handed in
+again until the server took it or a bound is reached, for a server may restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from conductor.client.configuration.configuration import Configuration
+from conductor.client.http.api.task_resource_api import TaskResourceApi
+from conductor.client.http.api_client import ApiClient
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+from conductor.client.http.models.task_result_status import TaskResultStatus
+from conductor.client.http.rest import ApiException
+
+from reflector_migrate.conductor.compat import ServerVersion, Updates
+from reflector_migrate.conductor.domain import Identity, task_domain
+from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WAITING_POLL_MS = 1000
+HAND_IN_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0, *(8.0 for _ in range(8)))
+LEASE_SHARE = 1 / 3
+
+
+class Desk:
+    """Takes tasks of one domain for one process and gives each back in one way or another."""
+
+    def __init__(self, settings: Settings, version: ServerVersion, who: Identity) -> None:
+        """Opens its own connections: make it in the process that uses it."""
+        self._api = TimedTaskApi(settings)
+        self._updates = Updates(self._api, has_update_v2=version.has_update_v2)
+        self._domain = task_domain(settings)
+        self._who = who
+        short_ms = settings.conductor.poll_interval_ms
+        self._wait_ms = WAITING_POLL_MS if version.wakes_waiting_polls else short_ms
+        self.is_draining = threading.Event()
+
+    def take(self, step: str) -> Task | None:
+        """The next task of a step, waiting up to a second; None if there was none.
+
+        One at a time: a server that is asked for several waits until it has them all.
+        """
+        tasks = self._api.batch_poll(
+            step, workerid=self._who.worker_id, domain=self._domain, count=1, timeout=self._wait_ms
+        )
+        return tasks[0] if tasks and tasks[0].task_id else None
+
+    def hand_in(self, result: TaskResult) -> Task | None:
+        """Hand in a result; the next task of the same step if the server has one at once."""
+        for wait_s in (*HAND_IN_WAITS_S, None):
+            try:
+                if self.is_draining.is_set():
+                    self._updates.hand_in(result)
+                    return None
+                return self._updates.hand_in_for_next(result)
+            except ApiException as error:
+                if wait_s is None or _is_refusal(error):
+                    logger.error("result of task %s not taken: %s", result.task_id, _why(error))
+                    return None
+            time.sleep(wait_s)
+        return None
+
+    def give_back(self, task: Task) -> None:
+        """Put a task back into its queue at once, for another process to take."""
+        self._updates.hand_in(self._in_progress(task, callback_after_seconds=0))
+
+    def lease(self, task: Task) -> Callable[[], None]:
+        """A heartbeat that renews the task's lease, at most every third of its response timeout.
+
+        Tied to the step's own progress: a step that hangs is timed out.
+        """
+        every_s = float(task.response_timeout_seconds or 0) * LEASE_SHARE
+        renewed = [time.monotonic()]
+
+        def heartbeat() -> None:
+            if time.monotonic() - renewed[0] >= every_s > 0:
+                renewed[0] = time.monotonic()
+                self._renew(task)
+
+        return heartbeat
+
+    def _renew(self, task: Task) -> None:
+        try:
+            self._updates.hand_in(self._in_progress(task, extend_lease=True))
+        except ApiException as error:
+            logger.warning("lease of task %s not renewed: %s", task.task_id, _why(error))
+
+    def _in_progress(self, task: Task, **extra: object) -> TaskResult:
+        return TaskResult(
+            task_id=task.task_id,
+            workflow_instance_id=task.workflow_instance_id,
+            worker_id=self._who.worker_id,
+            status=TaskResultStatus.IN_PROGRESS,
+            **extra,
+        )
+
+
+class TimedTaskApi:
+    """The SDK's task client with our timeouts on every request."""
+
+    def __init__(self, settings: Settings) -> None:
+        """One connection pool; never share it between processes."""
+        ours = settings.conductor
+        header = next(iter(auth_headers(ours).items()), (None, None))
+        configuration = Configuration(server_api_url=ours.server_url)
+        self._sdk = TaskResourceApi(ApiClient(configuration, *header))
+        self._timeout = (ours.connect_timeout_s, ours.request_timeout_s)
+
+    def batch_poll(self, step: str, **query: object) -> list[Task]:
+        """Tasks of a step."""
+        polled: list[Task] | None = self._sdk.batch_poll(
+            step, _request_timeout=self._timeout, **query
+        )
+        return polled or []
+
+    def update_task(self, body: TaskResult) -> object:
+        """Hand in a result the old way."""
+        return self._sdk.update_task(body=body, _request_timeout=self._timeout)
+
+    def update_task_v2(self, body: TaskResult) -> Task | None:
+        """Hand in a result and get the next task."""
+        following: Task | None = self._sdk.update_task_v2(body=body, _request_timeout=self._timeout)
+        return following
+
+
+def _is_refusal(error: ApiException) -> bool:
+    return 400 <= int(error.status or 0) < 500
+
+
+def _why(error: ApiException) -> str:
+    return f"HTTP {error.status}" if error.status else str(error.reason)[:200]

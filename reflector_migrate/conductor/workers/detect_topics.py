@@ -1,0 +1,13 @@
+"""Worker of the step detect_topics."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def detect_topics(task: Task, harness: Harness) -> TaskResult:
+    """Find the topics of the meeting with the language model."""
+    return harness.work("detect_topics", task)

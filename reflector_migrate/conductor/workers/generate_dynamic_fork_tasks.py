@@ -1,0 +1,13 @@
+"""Worker of the step generate_dynamic_fork_tasks."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def generate_dynamic_fork_tasks(task: Task, harness: Harness) -> TaskResult:
+    """List one task per track for the dynamic fork that follows."""
+    return harness.work("generate_dynamic_fork_tasks", task)

@@ -1,0 +1,13 @@
+"""Worker of the step generate_summary."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def generate_summary(task: Task, harness: Harness) -> TaskResult:
+    """Write the long and the short summary."""
+    return harness.work("generate_summary", task)

@@ -1,0 +1,13 @@
+"""Worker of the step generate_waveform."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def generate_waveform(task: Task, harness: Harness) -> TaskResult:
+    """Draw the waveform of the mixed audio."""
+    return harness.work("generate_waveform", task)

@@ -1,0 +1,13 @@
+"""Worker of the step get_participants."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def get_participants(task: Task, harness: Harness) -> TaskResult:
+    """Ask Daily who was in the meeting; name the speakers."""
+    return harness.work("get_participants", task)

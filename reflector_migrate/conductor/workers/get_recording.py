@@ -1,0 +1,13 @@
+"""Worker of the step get_recording."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def get_recording(task: Task, harness: Harness) -> TaskResult:
+    """Ask Daily for the recording; put the transcript's row to work."""
+    return harness.work("get_recording", task)

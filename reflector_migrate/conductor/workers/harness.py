@@ -1,0 +1,127 @@
+"""What every worker does around its step: identity, lease, failure class, result."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+from conductor.client.http.models.task_result_status import TaskResultStatus
+
+from reflector_migrate.conductor.domain import Identity
+from reflector_migrate.conductor.tasks.definitions import TABLE
+from reflector_migrate.conductor.workers.meta import META, meta_of, without_meta
+from reflector_migrate.errors import MigrateError, TerminalStepError
+from reflector_migrate.pipeline.runner import Heartbeat, StepResult
+from reflector_migrate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MAX_OUTPUT_BYTES = 64 * 1024
+REASON_CHARS = 500
+QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
+USER_OF_URL = re.compile(r"(\w+://)[^\s/@'\"]+@")
+
+Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat], StepResult]
+
+
+class Watcher(Protocol):
+    """Who is told of a task's way through a worker; must never raise."""
+
+    def started(self, step: str, raw_input: Mapping[str, Any]) -> None: ...
+
+    def completed(
+        self, step: str, raw_input: Mapping[str, Any], output: Mapping[str, Any]
+    ) -> None: ...
+
+    def failed(self, step: str, raw_input: Mapping[str, Any]) -> None: ...
+
+
+class Harness:
+    """Runs steps for one worker process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        who: Identity,
+        execute: Execute,
+        watcher: Watcher,
+        lease: Callable[[Task], Heartbeat],
+    ) -> None:
+        """`lease` gives the heartbeat with which a running step keeps its task."""
+        self._settings = settings
+        self._who = who
+        self._execute = execute
+        self._watcher = watcher
+        self._lease = lease
+
+    def work(self, step: str, task: Task) -> TaskResult:
+        """Execute one task and say how it went; never raises."""
+        raw = without_meta(task.input_data or {})
+        self._watcher.started(step, raw)
+        try:
+            done = self._execute(step, raw, self._settings, self._lease(task))
+            _refuse_large(step, done.output)
+        except Exception as error:  # whatever it was, the server must hear of it
+            return self._failed(step, task, raw, error)
+        self._watcher.completed(step, raw, done.output)
+        output = {**done.output, META: meta_of(self._who, attempt_of(task), step, done)}
+        return self._result(task, TaskResultStatus.COMPLETED, output)
+
+    def _failed(
+        self, step: str, task: Task, raw: Mapping[str, Any], error: Exception
+    ) -> TaskResult:
+        attempt, attempts = attempt_of(task), TABLE[step].attempts
+        is_hopeless = isinstance(error, TerminalStepError)
+        reason = f"attempt {attempt} of {attempts}: {reason_of(error)}"
+        logger.warning("%s task=%s failed: %s", step, task.task_id, reason)
+        if is_hopeless or attempt >= attempts:
+            self._watcher.failed(step, raw)
+        status = (
+            TaskResultStatus.FAILED_WITH_TERMINAL_ERROR if is_hopeless else TaskResultStatus.FAILED
+        )
+        result = self._result(task, status, {META: meta_of(self._who, attempt, step, None)})
+        result.reason_for_incompletion = reason
+        return result
+
+    def _result(self, task: Task, status: TaskResultStatus, output: dict[str, Any]) -> TaskResult:
+        return TaskResult(
+            task_id=task.task_id,
+            workflow_instance_id=task.workflow_instance_id,
+            worker_id=self._who.worker_id,
+            status=status,
+            output_data=output,
+        )
+
+
+def attempt_of(task: Task) -> int:
+    """Attempts so far, this one included."""
+    return int(task.retry_count or 0) + 1
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without secrets or words of a transcript.
+
+    Our own errors carry a message made for people; of anything else only the
+    kind and the place are told, as its message may quote the data.
+    """
+    if isinstance(error, MigrateError):
+        text = USER_OF_URL.sub(r"\1", QUERY_OF_URL.sub(r"\1", error.message))
+        return text[:REASON_CHARS]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _refuse_large(step: str, output: Mapping[str, Any]) -> None:
+    size_bytes = len(json.dumps(output).encode())
+    if size_bytes > MAX_OUTPUT_BYTES:
+        raise TerminalStepError(
+            f"{step}: output of {size_bytes} bytes exceeds {MAX_OUTPUT_BYTES}; "
+            "large values travel by reference"
+        )

@@ -1,0 +1,121 @@
+"""One worker process: polls for its steps, runs at most its slots, drains when told.
+
+One thread per step waits at the server; what it brings is run by a pool. When
+draining, a task that is still on its way is given back to its queue, those that
+run may end within the bound, and those that do not are given back too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.rest import ApiException
+
+from reflector_migrate.conductor.workers.desk import Desk
+from reflector_migrate.conductor.workers.groups import Member
+from reflector_migrate.conductor.workers.harness import Harness
+from reflector_migrate.conductor.workers.table import WORKERS
+
+logger = logging.getLogger(__name__)
+
+TROUBLE_WAIT_S = 1.0
+IDLE_WAIT_S = 0.5
+
+
+class Host:
+    """Runs the tasks of one member until told to stop."""
+
+    def __init__(self, member: Member, desk: Desk, harness: Harness) -> None:
+        """Start nothing yet."""
+        self._member = member
+        self._desk = desk
+        self._harness = harness
+        self._running: dict[str, Task] = {}
+        self._changed = threading.Condition()
+        self._pool = ThreadPoolExecutor(member.slots, thread_name_prefix=member.group)
+
+    def run(self, stop: threading.Event, drain_s: float, on_ready: Callable[[], None]) -> bool:
+        """Work until `stop`, then drain; False if tasks had to be given back unfinished."""
+        pollers = [
+            threading.Thread(target=self._poll, args=(step, stop), name=f"poll-{step}", daemon=True)
+            for step in self._member.steps
+        ]
+        for poller in pollers:
+            poller.start()
+        on_ready()
+        stop.wait()
+        return self._drain(pollers, time.monotonic() + drain_s)
+
+    def _poll(self, step: str, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if not self._has_slot():
+                continue
+            try:
+                task = self._desk.take(step)
+            except ApiException as error:
+                logger.warning("poll for %s: %s", step, error.status or "no answer")
+                stop.wait(TROUBLE_WAIT_S)
+                continue
+            if task is not None:
+                self._accept(step, task, stop)
+
+    def _has_slot(self) -> bool:
+        with self._changed:
+            is_free = len(self._running) < self._member.slots
+            return is_free or self._changed.wait_for(self._is_free, IDLE_WAIT_S)
+
+    def _is_free(self) -> bool:
+        return len(self._running) < self._member.slots
+
+    def _accept(self, step: str, task: Task, stop: threading.Event) -> None:
+        with self._changed:
+            is_accepted = self._is_free() and not stop.is_set()
+            if is_accepted:
+                self._running[task.task_id] = task
+        if is_accepted:
+            self._pool.submit(self._work, step, task)
+        else:
+            self._give_back(task)
+
+    def _work(self, step: str, task: Task) -> None:
+        following: Task | None = task
+        while following is not None:
+            current = following
+            result = WORKERS[step](current, self._harness)
+            following = self._exchange(current, self._desk.hand_in(result))
+
+    def _exchange(self, ended: Task, following: Task | None) -> Task | None:
+        is_draining = self._desk.is_draining.is_set()
+        with self._changed:
+            if following is not None and not is_draining:
+                self._running[following.task_id] = following
+            self._running.pop(ended.task_id, None)
+            self._changed.notify_all()
+        if following is not None and is_draining:
+            self._give_back(following)
+            return None
+        return following
+
+    def _drain(self, pollers: list[threading.Thread], until: float) -> bool:
+        self._desk.is_draining.set()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, until - time.monotonic())
+        for poller in pollers:
+            poller.join(max(0.0, until - time.monotonic()))
+        with self._changed:
+            unfinished = list(self._running.values())
+        for task in unfinished:
+            self._give_back(task)
+        return not unfinished
+
+    def _give_back(self, task: Task) -> None:
+        logger.info("task %s goes back into its queue", task.task_id)
+        try:
+            self._desk.give_back(task)
+        except ApiException as error:
+            logger.warning("task %s not given back: %s", task.task_id, error.status)

@@ -1,0 +1,13 @@
+"""Worker of the step merge_transcripts."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def merge_transcripts(task: Task, harness: Harness) -> TaskResult:
+    """Merge the tracks' words by time, one speaker per track."""
+    return harness.work("merge_transcripts", task)

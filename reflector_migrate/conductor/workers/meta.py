@@ -1,0 +1,31 @@
+"""What a worker adds to a task's output beside the step's own fields, under `_meta`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reflector_migrate.conductor.domain import Identity
+from reflector_migrate.conductor.tasks.definitions import TABLE
+from reflector_migrate.pipeline.runner import StepResult
+
+META = "_meta"
+
+
+def meta_of(who: Identity, attempt: int, step: str, done: StepResult | None) -> dict[str, Any]:
+    """Identity and attempt; of a completed step also usage (zeros left out) and digests."""
+    meta: dict[str, Any] = {**who._asdict(), "attempt": attempt, "attempts": TABLE[step].attempts}
+    if done is not None:
+        meta["usage"] = done.usage.model_dump(mode="json", exclude_defaults=True)
+        meta["input_digest"] = done.input_digest
+        meta["output_digest"] = done.output_digest
+    return meta
+
+
+def without_meta(value: Any) -> Any:
+    """A copy without any `_meta`: a JOIN's output carries one per branch."""
+    if isinstance(value, Mapping):
+        return {k: without_meta(v) for k, v in value.items() if k != META}
+    if isinstance(value, list):
+        return [without_meta(item) for item in value]
+    return value

@@ -1,0 +1,13 @@
+"""Worker of the step pad_track."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def pad_track(task: Task, harness: Harness) -> TaskResult:
+    """Align one track with the meeting's start by leading silence."""
+    return harness.work("pad_track", task)

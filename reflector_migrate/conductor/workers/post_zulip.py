@@ -1,0 +1,13 @@
+"""Worker of the step post_zulip."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def post_zulip(task: Task, harness: Harness) -> TaskResult:
+    """Post the transcript to the room's Zulip topic."""
+    return harness.work("post_zulip", task)

@@ -1,0 +1,13 @@
+"""Worker of the step transcribe_track."""
+
+from __future__ import annotations
+
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+
+from reflector_migrate.conductor.workers.harness import Harness
+
+
+def transcribe_track(task: Task, harness: Harness) -> TaskResult:
+    """Recognise the speech of one track."""
+    return harness.work("transcribe_track", task)

@@ -1,0 +1,44 @@
+"""Registers the workflow definitions: once per version, never over a different one.
+
+Run as `python -m reflector_migrate.conductor.workflows.register`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reflector_migrate.conductor.client import ConductorClient
+from reflector_migrate.conductor.content import differences
+from reflector_migrate.conductor.workflows.load import FILES, workflow_definition
+from reflector_migrate.errors import RefusedError
+from reflector_migrate.settings import Settings, load_settings
+
+Json = dict[str, Any]
+
+
+def missing_workflows(client: ConductorClient, settings: Settings) -> list[Json]:
+    """Definitions that the server lacks; RefusedError when it has the version, but another text.
+
+    Writes nothing.
+    """
+    wanted = [workflow_definition(name, settings) for name in reversed(FILES)]
+    return [d for d in wanted if not _is_registered(client, d)]
+
+
+def _is_registered(client: ConductorClient, ours: Json) -> bool:
+    theirs = client.workflow_def(ours["name"], ours["version"])
+    if theirs is None:
+        return False
+    if differing := differences(ours, theirs):
+        raise RefusedError(
+            f"workflow {ours['name']} version {ours['version']} is registered with another "
+            f"content: {', '.join(differing[:5])}",
+            hint="bump the version in conductor/workflows; running workflows keep theirs",
+        )
+    return True
+
+
+if __name__ == "__main__":
+    from reflector_migrate.conductor.register import register_all
+
+    register_all(load_settings())
