@@ -130,6 +130,15 @@ def test_facts_are_found_as_they_stand(raw, part, expected):
     assert getattr(Text(raw).facts, part) == expected
 
 
+def test_what_an_answer_quoted_can_be_read_again():
+    """The recap is drawn from paragraphs: who said what survives both."""
+    read = Text('Bob Brown said "The invoice is late". Alice noted "We pay 3.5 million."')
+    assert [s.spoken for s in read.sentences] == [
+        "Bob Brown: The invoice is late",
+        "Alice: We pay 3.5 million.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("prompt", "source"),
     [

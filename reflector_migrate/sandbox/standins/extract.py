@@ -19,6 +19,8 @@ from typing import Any
 WORD = re.compile(r"\d+(?:[.,:/]\d+)+%?|\d+%|[^\W_]+(?:['’-][^\W_]+)*")
 SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+")
 LABEL = re.compile(r"^\s*(?:[-*]\s+)?([^\W\d_][^:\n]{0,40}):\s+(\S.*)$")
+SAID = "said|noted|stated|sagte|a dit|dijo"
+QUOTED = re.compile(rf"([^\W\d_][^\"]{{0,40}}?) (?:{SAID}) \"([^\"]+)\"\.?")
 LONGEST_SENTENCE = 30
 
 
@@ -186,7 +188,9 @@ def _sentences(raw: str) -> Iterator[Sentence]:
             speaker = labelled[1].strip()
         said = labelled[2] if labelled and is_spoken else line
         for piece in SENTENCE_END.split(said.strip()):
-            yield from (Sentence(part, speaker) for part in _windows(piece))
+            quoted = QUOTED.fullmatch(piece)
+            text, by = (quoted[2], quoted[1]) if quoted else (piece, speaker)
+            yield from (Sentence(part, by) for part in _windows(text))
 
 
 def _windows(piece: str) -> Iterator[str]:
@@ -204,9 +208,8 @@ def _is_name(label: str) -> bool:
 
 
 def _is_content(word: str) -> bool:
-    return (
-        len(word) > 2 and word not in STOP_WORDS and not is_number(word) and not is_negation(word)
-    )
+    is_told_apart = is_number(word) or is_negation(word) or word in DATE_WORDS
+    return len(word) > 2 and word not in STOP_WORDS and not is_told_apart
 
 
 def _figures(words: list[str]) -> Iterator[str]:
@@ -221,8 +224,8 @@ def _figures(words: list[str]) -> Iterator[str]:
 def _names(words: list[str]) -> Iterator[str]:
     run: list[str] = []
     for word in [*words[1:], ""]:  # a sentence's first word is capitalised anyway
-        is_name = word[:1].isupper() and word != "I" and word.lower() not in DATE_WORDS
-        if is_name and not word.lower().startswith("i'"):
+        lowered = word.lower().partition("'")[0]
+        if word[:1].isupper() and lowered not in STOP_WORDS | DATE_WORDS:
             run.append(word)
         elif run:
             yield " ".join(run)
