@@ -183,11 +183,15 @@ class WaveformOutput(Contract):
 
 
 class TranscribeTrackInput(StepInput):
-    """audio_url is the s3:// address of a padded (or, starting at 0, original) track."""
+    """audio_url is the s3:// address of a padded (or, starting at 0, original) track.
+
+    audio_sha256 is of its content: what the recogniser's answers are remembered by.
+    """
 
     track_index: int
     audio_url: str
     language: str
+    audio_sha256: str | None = None
 
 
 class TranscribeTrackOutput(Contract):
@@ -296,10 +300,11 @@ class ZulipOutput(Contract):
 
 
 class WebhookInput(StepInput):
-    """The room says whether and where to send."""
+    """The room says whether and where to send; attempt counts from 0."""
 
     transcript_id: str
     room_id: str | None = None
+    attempt: int = Field(0, ge=0)
 
 
 class WebhookOutput(Contract):

@@ -1,0 +1,218 @@
+"""What a step is given: its run, its services and the one way out, all of one namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.pipeline.cache import AnswerCache
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.effects import (
+    Effects,
+    Listeners,
+    LiveEffects,
+    Media,
+    Once,
+    RecordedEffects,
+)
+from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.patience import Heartbeat
+from reflector_migrate.pipeline.questions import Questions
+from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.services.connections import Connections, connections
+from reflector_migrate.pipeline.services.daily import Daily
+from reflector_migrate.pipeline.services.events import Bus
+from reflector_migrate.pipeline.services.http import Caller
+from reflector_migrate.pipeline.services.llm import LanguageModel
+from reflector_migrate.pipeline.services.storage import Storage
+from reflector_migrate.pipeline.services.transcription import Recogniser
+from reflector_migrate.pipeline.services.webhook import Webhook
+from reflector_migrate.pipeline.services.zulip import Zulip
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.base import engine_for
+from reflector_migrate.store.cache import TaskCache
+from reflector_migrate.store.effects import EffectLog
+from reflector_migrate.store.events import EventLog
+
+Flavour = Literal["candidate", "celery"]
+DAILY_ATTEMPTS = 2  # two of 10 s each fit into the step's response timeout of 30 s
+MONOLITH_LLM_ATTEMPTS = 4  # legacy's own client tries a network error again three times
+
+
+class Place(NamedTuple):
+    """Where a namespace keeps its things."""
+
+    database_url: str
+    tracks_bucket: str
+    media_bucket: str
+    bus_url: str
+    channel_prefix: str
+    data_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """Made anew for each run of a step; holds no way to the world but `effects`.
+
+    `is_retried`: an engine runs a failed step again, so a passing failure may be
+    raised where the monolith, which nothing retries, swallows it and goes on.
+    """
+
+    run: Run
+    settings: Settings
+    place: Place
+    rows: Rows
+    storage: Storage
+    daily: Daily
+    recogniser: Recogniser
+    questions: Questions
+    effects: Effects
+    artifacts: Artifacts
+    cache: AnswerCache
+    meter: UsageMeter
+    heartbeat: Heartbeat
+    is_retried: bool
+
+    def local(self, name: str) -> Path:
+        """A file of this transcript in the data folder."""
+        return self.place.data_dir / plain(self.run.transcript_id) / plain(name)
+
+
+def plain(name: str) -> str:
+    """A name that is safe as one part of a path; TerminalStepError for any other."""
+    if not name or name in {".", ".."} or any(char in name for char in "/\\\x00"):
+        raise TerminalStepError("an id or file name is no plain name")
+    return name
+
+
+def build_context(
+    run: Run,
+    settings: Settings,
+    *,
+    heartbeat: Heartbeat = lambda: None,
+    meter: UsageMeter | None = None,
+    flavour: Flavour = "candidate",
+) -> StepContext:
+    """A context for `run`, of the namespace the run names.
+
+    Flavour `celery` is the monolith: nothing is cached, nothing remembered between
+    attempts, nothing left to an engine's retries. Raises TerminalStepError when the
+    namespace is not configured or not apart from the primary's.
+    """
+    plain(run.transcript_id)
+    place, is_retried = place_of(run, settings), flavour != "celery"
+    make = _Maker(run, settings, place, meter or UsageMeter(), connections(settings), is_retried)
+    storage, cache = make.storage(), make.cache()
+    return StepContext(
+        run=run,
+        settings=settings,
+        place=place,
+        rows=Rows(engine_for(place.database_url)),
+        storage=storage,
+        daily=make.daily(),
+        recogniser=make.recogniser(),
+        questions=make.questions(cache),
+        effects=make.effects(storage),
+        artifacts=Artifacts(settings.store_url),
+        cache=cache,
+        meter=make.meter,
+        heartbeat=heartbeat,
+        is_retried=is_retried,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    run: Run
+    settings: Settings
+    place: Place
+    meter: UsageMeter
+    links: Connections
+    is_retried: bool
+
+    def caller(self, service: str, timeout_s: float, attempts: int = 1) -> Caller:
+        return Caller(service, self.links.http, self.meter, timeout_s, attempts)
+
+    def storage(self) -> Storage:
+        is_live = self.run.namespace == "live"
+        writable = None if is_live else frozenset({self.place.media_bucket})
+        return Storage(self.links.s3, self.meter, writable)
+
+    def cache(self) -> AnswerCache:
+        bounds, store = self.settings.cache, None
+        if self.is_retried:
+            store = TaskCache(self.settings.store_url, bounds.ttl_s, bounds.max_entries)
+        return AnswerCache(store, self.run.namespace, self.meter)
+
+    def daily(self) -> Daily:
+        services, attempts = self.settings.services, DAILY_ATTEMPTS if self.is_retried else 1
+        return Daily(self.caller("daily", services.daily_timeout_s, attempts), services)
+
+    def recogniser(self) -> Recogniser:
+        services = self.settings.services
+        return Recogniser(self.caller("recogniser", services.transcript_timeout_s), services)
+
+    def questions(self, cache: AnswerCache) -> Questions:
+        services = self.settings.services
+        attempts = 1 if self.is_retried else MONOLITH_LLM_ATTEMPTS
+        caller = self.caller("language model", services.llm_timeout_s, attempts)
+        session_id = self.run.workflow_id or self.run.run_id
+        return Questions(
+            LanguageModel(caller, services, session_id),
+            cache,
+            parse_retries=services.llm_parse_retries,
+            context_window=services.llm_context_window,
+        )
+
+    def effects(self, storage: Storage) -> Effects:
+        services, store, run = self.settings.services, self.settings.store_url, self.run
+        log = EventLog(store) if self.is_retried else None
+        listeners = Listeners(run, Bus(self.place.bus_url), self.place.channel_prefix, log)
+        media = Media(storage, self.place.media_bucket, self.place.data_dir)
+        if run.namespace != "live":
+            return RecordedEffects(run.run_id, listeners, media, EffectLog(store))
+        return LiveEffects(
+            listeners,
+            media,
+            Zulip(self.caller("zulip", services.zulip_timeout_s), services),
+            Webhook(self.caller("webhook", services.webhook_timeout_s)),
+            Once(run.run_id, Artifacts(store)) if self.is_retried else None,
+        )
+
+
+def place_of(run: Run, settings: Settings) -> Place:
+    """Where the run's namespace keeps its things; a shadow's must all be its own."""
+    theirs, ours = settings.reflector, settings.candidate
+    if run.namespace == "live":
+        if theirs.database_url is None:
+            raise TerminalStepError("reflector.database_url is not set")
+        return Place(
+            theirs.database_url, theirs.tracks_bucket, theirs.media_bucket,
+            theirs.bus_url, "", theirs.data_dir,
+        )  # fmt: skip
+    place = Place(
+        ours.database_url or f"sqlite:///{settings.state_dir / 'candidate.db'}",
+        ours.tracks_bucket, ours.media_bucket, ours.bus_url, ours.channel_prefix, ours.data_dir,
+    )  # fmt: skip
+    _refuse_shared(place, settings)
+    return place
+
+
+def _refuse_shared(place: Place, settings: Settings) -> None:
+    theirs = settings.reflector
+    shared = [
+        name
+        for name, is_shared in (
+            ("database_url", place.database_url == theirs.database_url),
+            ("media_bucket", place.media_bucket == theirs.media_bucket),
+            ("tracks_bucket", place.tracks_bucket == theirs.tracks_bucket),
+            ("data_dir", place.data_dir.resolve() == theirs.data_dir.resolve()),
+            ("channel_prefix", not place.channel_prefix and place.bus_url == theirs.bus_url),
+        )
+        if is_shared
+    ]
+    if shared:
+        raise TerminalStepError(f"candidate.{shared[0]} is the primary's: a shadow needs its own")

@@ -1,0 +1,272 @@
+"""The only way from a step to the world outside its run.
+
+`LiveEffects` does it; `RecordedEffects` keeps exactly what would have been done.
+Both write media and messages only where their namespace allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.services.events import Bus, messages
+from reflector_migrate.pipeline.services.storage import Storage, Stored, address
+from reflector_migrate.pipeline.services.webhook import EVENT, Delivery, Webhook
+from reflector_migrate.pipeline.services.zulip import Zulip
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.effects import EffectLog
+from reflector_migrate.store.events import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A Zulip message; `message_id` is that of an earlier one to change instead.
+
+    `marker` is a part of the content that no other recording's message has.
+    """
+
+    stream: str
+    topic: str
+    content: str
+    marker: str
+    message_id: int | None = None
+
+
+class Effects(Protocol):
+    """What a step may do to the world."""
+
+    def broadcast(
+        self, user_id: str | None, event: str, data: Mapping[str, Any], *, key: str
+    ) -> None:
+        """Tell the listeners; `key` names the state told, which is told once."""
+
+    def put_media(self, key: str, path: Path) -> Stored:
+        """Store a file in the namespace's media bucket."""
+
+    def delete_media(self, key: str) -> None:
+        """Delete an object of the namespace's media bucket."""
+
+    def delete_track(self, bucket: str, key: str) -> None:
+        """Delete a raw track."""
+
+    def delete_local(self, path: Path) -> None:
+        """Delete a file of the namespace's data folder."""
+
+    def post_zulip(self, post: Post) -> int | None:
+        """Post or change; the message's id, None when nothing was really posted."""
+
+    def send_webhook(self, delivery: Delivery) -> int | None:
+        """Deliver; the receiver's status, None when nothing was really sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The WebSocket bus of a namespace. With a log each state is told once, and kept."""
+
+    run: Run
+    bus: Bus
+    prefix: str
+    log: EventLog | None
+
+    def tell(self, user_id: str | None, event: str, data: Mapping[str, Any], key: str) -> None:
+        """Publish to the transcript's channel, and to its owner's where the event is theirs too."""
+        for channel, message in messages(self.run.transcript_id, user_id, event, data):
+            name = self.prefix + channel
+            told = f"{channel.partition(':')[0]}:{key}"
+            if self.log is None or self.log.record(self.run.run_id, told, name, message):
+                self.bus.publish(name, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The namespace's own bucket and folder."""
+
+    storage: Storage
+    bucket: str
+    data_dir: Path
+
+    def put(self, key: str, path: Path) -> Stored:
+        """Store a file."""
+        return self.storage.put_file(address(self.bucket, key), path)
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        self.storage.delete(address(self.bucket, key))
+
+    def unlink(self, path: Path) -> None:
+        """Delete a file, if it is there; TerminalStepError when it is none of ours."""
+        if not path.resolve().is_relative_to(self.data_dir.resolve()):
+            raise TerminalStepError("a file outside the namespace's folder is not deleted")
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What this run has done already, so that a repeated step does not do it again."""
+
+    run_id: str
+    artifacts: Artifacts
+
+    def done(self, kind: str, digest: str) -> dict[str, Any] | None:
+        """The result of having done it with this content, if that happened."""
+        found = self.artifacts.find(self.run_id, "effects", f"{kind}/done")
+        stored = self.artifacts.get(found.ref) if found else {}
+        return stored if stored.get("digest") == digest else None
+
+    def is_begun(self, kind: str) -> bool:
+        """Whether it may have happened: it was begun, and nobody knows how it ended."""
+        return self.artifacts.find(self.run_id, "effects", f"{kind}/begun") is not None
+
+    def begin(self, kind: str) -> None:
+        """Say so before doing it."""
+        self.artifacts.put(self.run_id, "effects", f"{kind}/begun", {"begun": True})
+
+    def finish(self, kind: str, digest: str, **result: Any) -> None:
+        """Keep how it ended."""
+        self.artifacts.put(self.run_id, "effects", f"{kind}/done", {"digest": digest, **result})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEffects:
+    """Does it. With `once`, a step that runs again neither posts nor sends again."""
+
+    listeners: Listeners
+    media: Media
+    zulip: Zulip
+    webhook: Webhook
+    once: Once | None
+
+    def broadcast(
+        self, user_id: str | None, event: str, data: Mapping[str, Any], *, key: str
+    ) -> None:
+        """Tell the listeners."""
+        self.listeners.tell(user_id, event, data, key)
+
+    def put_media(self, key: str, path: Path) -> Stored:
+        """Store a file in the namespace's media bucket."""
+        return self.media.put(key, path)
+
+    def delete_media(self, key: str) -> None:
+        """Delete an object of the namespace's media bucket."""
+        self.media.delete(key)
+
+    def delete_track(self, bucket: str, key: str) -> None:
+        """Delete a raw track."""
+        self.media.storage.delete(address(bucket, key))
+
+    def delete_local(self, path: Path) -> None:
+        """Delete a file of the namespace's data folder."""
+        self.media.unlink(path)
+
+    def post_zulip(self, post: Post) -> int | None:
+        """Change the earlier message, or post; after an unknown outcome look for it first."""
+        digest = sha256_of([post.stream, post.topic, post.content])
+        done = self.once.done("zulip", digest) if self.once else None
+        if done is not None:
+            return int(done["message_id"])
+        message_id = self._changed(post, post.message_id)
+        if message_id is None and self.once and self.once.is_begun("zulip"):
+            found = self.zulip.find(post.stream, post.topic, post.marker)
+            message_id = self._changed(post, found)
+        if message_id is None:
+            if self.once:
+                self.once.begin("zulip")
+            message_id = self.zulip.post(post.stream, post.topic, post.content)
+        if self.once:
+            self.once.finish("zulip", digest, message_id=message_id)
+        return message_id
+
+    def send_webhook(self, delivery: Delivery) -> int | None:
+        """Deliver unless this run has delivered the same payload."""
+        done = self.once.done("webhook", delivery.digest) if self.once else None
+        if done is not None:
+            return int(done["status"])
+        status = self.webhook.send(delivery)
+        if self.once:
+            self.once.finish("webhook", delivery.digest, status=status)
+        return status
+
+    def _changed(self, post: Post, message_id: int | None) -> int | None:
+        """The id if the message could be changed; None: post a new one.
+
+        Without an engine that retries, any failure means a new message, as legacy does.
+        """
+        if message_id is None:
+            return None
+        try:
+            self.zulip.update(message_id, post.topic, post.content)
+        except TransientStepError:
+            if self.once:
+                raise
+            return None
+        except TerminalStepError:
+            return None
+        return message_id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEffects:
+    """Keeps what would have been done to others; the run's own media really come and go."""
+
+    run_id: str
+    listeners: Listeners
+    media: Media
+    log: EffectLog
+
+    def broadcast(
+        self, user_id: str | None, event: str, data: Mapping[str, Any], *, key: str
+    ) -> None:
+        """Tell the candidate's own listeners."""
+        self.listeners.tell(user_id, event, data, key)
+
+    def put_media(self, key: str, path: Path) -> Stored:
+        """Store a file in the candidate's bucket, and record it."""
+        stored = self.media.put(key, path)
+        self._record("s3_put", key, {}, stored.sha256, stored.size_bytes)
+        return stored
+
+    def delete_media(self, key: str) -> None:
+        """Delete an object of the candidate's bucket, and record it."""
+        self._record("s3_delete", key, {})  # first: a retry may find the object gone
+        self.media.delete(key)
+
+    def delete_track(self, bucket: str, key: str) -> None:
+        """Record only: the raw tracks are production's."""
+        self._record("s3_delete", key, {"bucket": bucket})
+
+    def delete_local(self, path: Path) -> None:
+        """Delete a file of the candidate's folder, and record it."""
+        self._record("local_delete", path.name, {})
+        self.media.unlink(path)
+
+    def post_zulip(self, post: Post) -> int | None:
+        """Record the form that would have been sent."""
+        form: dict[str, Any] = {"topic": post.topic, "content": post.content}
+        if post.message_id is None:
+            self._record("zulip_message", post.topic, {"type": "stream", "to": post.stream, **form})
+        else:
+            self._record("zulip_update", post.topic, {"message_id": post.message_id, **form})
+        return None
+
+    def send_webhook(self, delivery: Delivery) -> int | None:
+        """Record address, headers and body to the byte."""
+        body, sha256 = delivery.body, hashlib.sha256(delivery.body).hexdigest()
+        payload = {"url": delivery.url, "headers": delivery.headers, "body": body.decode()}
+        self._record("webhook", EVENT, payload, sha256, len(body))
+        return None
+
+    def _record(
+        self,
+        kind: str,
+        key: str,
+        payload: Mapping[str, Any],
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+    ) -> None:
+        self.log.record(self.run_id, kind, key, payload, sha256=sha256, size_bytes=size_bytes)

@@ -1,0 +1,46 @@
+"""The WebSocket bus: Redis channels that Reflector's servers relay to browsers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+
+from reflector_migrate.pipeline.services.connections import bus
+
+log = logging.getLogger(__name__)
+
+USER_EVENTS = frozenset({"STATUS", "DURATION", "FINAL_TITLE"})
+"""What a user's own channel is told as well, as TRANSCRIPT_<event> with the transcript's id."""
+
+
+class Bus:
+    """Publishes best effort: whoever missed a message finds the event in the row."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def publish(self, channel: str, message: Mapping[str, Any]) -> bool:
+        """True if Redis took it; a bus that is down is logged and harms nothing."""
+        try:
+            bus(self._url).publish(channel, json.dumps(message))
+        except redis.RedisError as error:
+            log.warning("a message was not published: %s", type(error).__name__)
+            return False
+        return True
+
+
+def messages(
+    transcript_id: str, user_id: str | None, event: str, data: Mapping[str, Any]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Channel and message for everyone who is told of an event."""
+    told: list[tuple[str, dict[str, Any]]] = [
+        (f"ts:{transcript_id}", {"event": event, "data": dict(data)})
+    ]
+    if user_id and event in USER_EVENTS:
+        body = {"id": transcript_id, **data}
+        told.append((f"user:{user_id}", {"event": f"TRANSCRIPT_{event}", "data": body}))
+    return told

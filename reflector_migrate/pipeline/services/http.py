@@ -1,0 +1,90 @@
+"""One HTTP request, judged: an answer, a failure worth a retry, or a hopeless one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.pipeline.meter import UsageMeter
+
+RETRYABLE_4XX = frozenset({408, 409, 425, 429})
+BACKOFF_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Sends requests to one service; its name, never its URL, is what errors tell."""
+
+    service: str
+    http: httpx.Client
+    meter: UsageMeter
+    timeout_s: float
+    attempts: int = 1
+
+    def send(self, method: str, url: str, **request: Any) -> httpx.Response:
+        """A 2xx answer, after at most `attempts` tries with growing pauses.
+
+        Raises TransientStepError (5xx, 408, 409, 425, 429, 3xx, timeout, no connection) or
+        TerminalStepError (any other 4xx, or a URL that is none).
+        """
+        for attempt in range(1, self.attempts):
+            try:
+                return self._judged(self._once(method, url, **request))
+            except TransientStepError:
+                self.meter.add(retries=1)
+                time.sleep(BACKOFF_S * 2 ** (attempt - 1))
+        return self._judged(self._once(method, url, **request))
+
+    def answer(self, method: str, url: str, **request: Any) -> httpx.Response:
+        """Whatever the service answers, 4xx included, in one try.
+
+        Raises TransientStepError when there is no 2xx or hopeless answer.
+        """
+        response = self._once(method, url, **request)
+        if self._is_passing(response.status_code):
+            raise TransientStepError(f"{self.service} answered HTTP {response.status_code}")
+        return response
+
+    def _once(self, method: str, url: str, **request: Any) -> httpx.Response:
+        self.meter.add(external_calls=1)
+        timeout = httpx.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
+        try:
+            return self.http.request(method, url, timeout=timeout, **request)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise TerminalStepError(f"{self.service}: its address is not a URL") from None
+        except httpx.TimeoutException:
+            raise TransientStepError(
+                f"{self.service} did not answer within {self.timeout_s:g} s"
+            ) from None
+        except httpx.HTTPError as error:
+            raise TransientStepError(f"{self.service}: {type(error).__name__}") from None
+
+    def _judged(self, response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
+        message = f"{self.service} answered HTTP {response.status_code}"
+        if self._is_passing(response.status_code):
+            raise TransientStepError(message)
+        raise TerminalStepError(message)
+
+    @staticmethod
+    def _is_passing(status: int) -> bool:
+        is_hopeless = 400 <= status < 500 and status not in RETRYABLE_4XX
+        return not is_hopeless and not 200 <= status < 300
+
+
+def json_of(response: httpx.Response, service: str) -> Any:
+    """The JSON body; TransientStepError when it is none, since the next answer may be."""
+    try:
+        return response.json()
+    except (ValueError, UnicodeDecodeError):
+        raise TransientStepError(f"{service} answered something that is not JSON") from None
+
+
+def bearer(secret: Any) -> dict[str, str]:
+    """The Authorization header for a key, or none."""
+    return {"Authorization": f"Bearer {secret.get_secret_value()}"} if secret else {}

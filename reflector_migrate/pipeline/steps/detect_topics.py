@@ -1,0 +1,81 @@
+"""Finds what the meeting was about, stretch by stretch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from reflector_migrate.pipeline.context import StepContext
+from reflector_migrate.pipeline.contracts import Ref, TopicsInput, TopicsOutput
+from reflector_migrate.pipeline.patience import in_order
+from reflector_migrate.pipeline.prompts import ASK_TOPIC, TopicAnswer
+from reflector_migrate.pipeline.telling import keep_and_tell
+from reflector_migrate.pipeline.topics import Word, stretches, text_of, tidy_title, topic_id
+from reflector_migrate.pipeline.webvtt import webvtt_of_topics
+from reflector_migrate.store.canonical import sha256_of
+
+STEP = "detect_topics"
+Topic = dict[str, Any]
+Stretch = tuple[int, Sequence[Word]]
+
+
+def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
+    """Topics in the order of the meeting: column, captions and TOPIC event, one after another.
+
+    Each is stored as soon as the model has named it, so that a retry goes on where the
+    last attempt stopped; the model is asked about several at a time.
+    """
+    words = ctx.artifacts.get(task.words.ref)
+    parts: list[Stretch] = list(enumerate(stretches(words)))
+    _drop_others(ctx, {topic_id(ctx.run.run_id, index) for index, _ in parts})
+    parallel = ctx.settings.services.llm_parallel if ctx.is_retried else 1
+    found: list[Topic] = []
+    work = partial(_topic, ctx)
+    for topic in in_order(work, parts, parallel=parallel, heartbeat=ctx.heartbeat):
+        ctx.rows.add_topic(ctx.run.transcript_id, topic)
+        keep_and_tell(ctx, "TOPIC", {**topic, "duration": 0})
+        found.append(topic)
+    stored = ctx.artifacts.put(ctx.run.run_id, STEP, "topics", found)
+    return TopicsOutput(topics=Ref(**stored._asdict()))
+
+
+def _topic(ctx: StepContext, stretch: Stretch) -> Topic:
+    index, words = stretch
+    digest = sha256_of(words)
+    kept = _stored(ctx, index) if ctx.is_retried else None
+    if kept is not None and kept["words_sha256"] == digest:
+        return dict(kept["topic"])
+    topic = _named(ctx, index, words)
+    value = {"words_sha256": digest, "topic": topic}
+    ctx.artifacts.put(ctx.run.run_id, STEP, f"topic_{index}", value)
+    return topic
+
+
+def _stored(ctx: StepContext, index: int) -> dict[str, Any] | None:
+    found = ctx.artifacts.find(ctx.run.run_id, STEP, f"topic_{index}")
+    return ctx.artifacts.get(found.ref) if found else None
+
+
+def _named(ctx: StepContext, index: int, words: Sequence[Word]) -> Topic:
+    text = text_of(words)
+    answer = ctx.questions.structured(ASK_TOPIC, text, TopicAnswer)
+    return {
+        "id": topic_id(ctx.run.run_id, index),
+        "title": tidy_title(answer.title),
+        "summary": answer.summary,
+        "timestamp": words[0]["start"],
+        "duration": 0.0,
+        "transcript": text,
+        "words": list(words),
+    }
+
+
+def _drop_others(ctx: StepContext, ids: set[str]) -> None:
+    """Remove what an earlier run of this step, on other words, left in the row."""
+    row = ctx.rows.get_transcript(ctx.run.transcript_id)
+    topics = [topic for topic in row.topics if topic["id"] in ids]
+    events = [e for e in row.events if e["event"] != "TOPIC" or e["data"]["id"] in ids]
+    if len(topics) < len(row.topics) or len(events) < len(row.events):
+        columns = {"topics": topics, "events": events, "webvtt": webvtt_of_topics(topics)}
+        ctx.rows.update_transcript(ctx.run.transcript_id, **columns)

@@ -1,0 +1,34 @@
+"""Draws the mixed recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reflector_migrate.pipeline import audio
+from reflector_migrate.pipeline.context import StepContext
+from reflector_migrate.pipeline.contracts import WaveformInput, WaveformOutput
+from reflector_migrate.pipeline.services.storage import address
+from reflector_migrate.pipeline.telling import keep
+
+
+def generate_waveform(task: WaveformInput, ctx: StepContext) -> WaveformOutput:
+    """`audio.json` in the data folder and the WAVEFORM event, kept but not broadcast.
+
+    The sound is read from S3: a local copy may be another host's, or an earlier run's.
+    """
+    source = address(ctx.place.media_bucket, task.audio_key)
+    size = ctx.storage.size(source)
+    url = ctx.storage.presign(source, ctx.settings.services.presign_s)
+    peaks = audio.waveform(url, progress=lambda _done_s: ctx.heartbeat())
+    ctx.meter.add(s3_requests=1, s3_bytes=size)
+    _write(ctx.local("audio.json"), json.dumps(peaks))
+    keep(ctx, "WAVEFORM", {"waveform": peaks})
+    return WaveformOutput(waveform=tuple(peaks))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

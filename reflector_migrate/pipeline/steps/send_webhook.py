@@ -1,0 +1,66 @@
+"""Tells the room's webhook."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from reflector_migrate.pipeline.context import StepContext
+from reflector_migrate.pipeline.contracts import WebhookInput, WebhookOutput
+from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
+from reflector_migrate.pipeline.services.webhook import Delivery, headers_for
+from reflector_migrate.pipeline.topics import NAMES
+from reflector_migrate.pipeline.webhook_payload import encoded, payload
+from reflector_migrate.store.canonical import sha256_of
+
+
+def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:
+    """One delivery, signed where the room has a secret, under the run's own event id.
+
+    A 4xx is the receiver's last word: not sent, not a failure. Anything else but a 2xx
+    raises TransientStepError. The payload is built from the rows at every attempt.
+    """
+    transcript = ctx.rows.get_transcript(task.transcript_id)
+    room = ctx.rows.get_room(task.room_id or transcript.room_id)
+    if transcript.source_kind != "room" or room is None or not room.webhook_url:
+        return WebhookOutput(sent=False, reason="no webhook")
+    delivery = _delivery(transcript, room, room.webhook_url, task.attempt, ctx)
+    status = ctx.effects.send_webhook(delivery)
+    if status is None:
+        return WebhookOutput(sent=True, event_id=delivery.event_id, reason="recorded, not sent")
+    is_taken = 200 <= status < 300
+    return WebhookOutput(
+        sent=is_taken,
+        status_code=status,
+        event_id=delivery.event_id,
+        reason="" if is_taken else "the receiver refused it",
+    )
+
+
+def event_id(run_id: str) -> str:
+    """32 hex digits, the same at every attempt of a run."""
+    return uuid.uuid5(NAMES, f"{run_id}/webhook").hex
+
+
+def _delivery(
+    transcript: TranscriptRow, room: RoomRow, url: str, attempt: int, ctx: StepContext
+) -> Delivery:
+    now = datetime.now(UTC)
+    meeting = ctx.rows.get_meeting(transcript.meeting_id)
+    calendar = ctx.rows.get_calendar_event(meeting.calendar_event_id if meeting else None)
+    body = payload(
+        transcript,
+        room,
+        calendar,
+        ui_base_url=ctx.settings.reflector.ui_base_url,
+        event_id=event_id(ctx.run.run_id),
+        at=now,
+    )
+    raw, unix_s = encoded(body), int(now.timestamp())
+    return Delivery(
+        url=url,
+        headers=headers_for(raw, attempt=attempt, unix_s=unix_s, secret=room.webhook_secret),
+        body=raw,
+        event_id=body["event_id"],
+        digest=sha256_of({**body, "timestamp": ""}),
+    )
