@@ -1,1 +1,11 @@
-"""Placeholder; the flow is told here once it stands."""
+"""How far two accounts of one recording lie apart: pure functions, one file a measure.
+
+    registry.COMPARATORS      every comparator by name and answerable step
+    normalise, numerals       text as compared: named, versioned, language-aware
+    columns, distance         words as columns and integers; exact edit distance
+    words ... cost            compare(reference, hypothesis) -> Measure with counts
+
+A comparator knows no clock, no role and no threshold; only model types of ours
+are imported. Rates are read from counts. Nothing on both sides is zero errors
+over zero length; something on one side only is a whole length of errors.
+"""

@@ -337,6 +337,7 @@ class Check(Frozen):
     floor: float | None = None
     limit: float | None = None
     n: int = 0
+    excess: float | None = None  # x of gating.md, where a secondary ran
     note: str = ""
     traceback: str | None = None
 

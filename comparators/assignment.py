@@ -1,0 +1,23 @@
+"""The cheapest one-to-one assignment of rows to columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def assign(costs: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+    """Pairs (row, column) of least total cost, min(rows, columns) of them, by row.
+
+    When every row's cheapest column is a different one, that is the optimum and
+    scipy (slow to import) is not needed.
+    """
+    if not costs or not costs[0]:
+        return []
+    if len(costs) <= len(costs[0]):
+        cheapest = [min(range(len(row)), key=row.__getitem__) for row in costs]
+        if len(set(cheapest)) == len(cheapest):
+            return list(enumerate(cheapest))
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment([list(row) for row in costs])
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True)]

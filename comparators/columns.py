@@ -1,0 +1,138 @@
+"""A transcript's words as columns and as integers, made once per pair of transcripts.
+
+Pure from outside: what is remembered is a function of the values alone, held for
+the few pairs compared last, and dropped by `forget`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from comparators.distance import Alphabet, Block, blocks
+from comparators.normalise import tokens_of, with_numbers
+from reflector_migrate.model import Observation, Word
+
+_Value = TypeVar("_Value")
+
+
+class Columns(NamedTuple):
+    """Tokens of a transcript, and for each the place of the word it comes from."""
+
+    tokens: list[str]
+    places: list[int]
+    words: tuple[Word, ...]
+
+    def start_s(self, token: int) -> float:
+        """When the token's word starts; after the last one, when that ends."""
+        if token < len(self.places):
+            return self.words[self.places[token]].start
+        return self.words[-1].end if self.words else 0.0
+
+    def speaker(self, token: int) -> int | None:
+        """Who says the token's word."""
+        return self.words[self.places[token]].speaker if token < len(self.places) else None
+
+    def text(self, start: int, end: int) -> str:
+        """Tokens start..end as one string."""
+        return " ".join(self.tokens[start:end])
+
+
+class Pair(NamedTuple):
+    """Two transcripts' tokens, encoded over one alphabet, and their alignment."""
+
+    reference: Columns
+    hypothesis: Columns
+    reference_code: str
+    hypothesis_code: str
+    blocks: list[Block]
+
+
+class _Same:
+    """A value that equals only itself: the key of what was made from it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+
+def language_of(observation: Observation) -> str | None:
+    """The language spoken, as the run was told; the row's when the run does not say."""
+    row_language = observation.outputs.row.get("source_language")
+    return observation.language or (row_language if isinstance(row_language, str) else None)
+
+
+def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
+    """The words' normalised tokens; punctuation alone gives none."""
+    pairs = [
+        (token, index)
+        for index, text in enumerate([word.text for word in words])
+        for token in tokens_of(text.strip(), language)
+    ]
+    joined = with_numbers(pairs, language)
+    return Columns([t for t, _ in joined], [i for _, i in joined], words)
+
+
+def raw(words: tuple[Word, ...]) -> Columns:
+    """The words as received, blanks around them aside."""
+    texts = [(word.text.strip(), index) for index, word in enumerate(words)]
+    return Columns([t for t, _ in texts if t], [i for t, i in texts if t], words)
+
+
+def word_pair(reference: Observation, hypothesis: Observation) -> Pair:
+    """Both transcripts normalised and aligned; remembered for the last few pairs.
+
+    Both sides are normalised in the reference's language: a wrong language on one
+    side must show as different words, not as a different reading of the same ones.
+    """
+    language = language_of(reference) or language_of(hypothesis)
+    return _normalised_pair(
+        _Same(reference.outputs.words), _Same(hypothesis.outputs.words), language
+    )
+
+
+def raw_pair(reference: Observation, hypothesis: Observation) -> Pair:
+    """Both transcripts as received, aligned."""
+    return _raw_pair(_Same(reference.outputs.words), _Same(hypothesis.outputs.words))
+
+
+@lru_cache(maxsize=4)
+def _normalised_pair(reference: _Same, hypothesis: _Same, language: str | None) -> Pair:
+    return _align(normalised(reference.value, language), normalised(hypothesis.value, language))
+
+
+@lru_cache(maxsize=4)
+def _raw_pair(reference: _Same, hypothesis: _Same) -> Pair:
+    return _align(raw(reference.value), raw(hypothesis.value))
+
+
+def _align(reference: Columns, hypothesis: Columns) -> Pair:
+    """Encode both over one alphabet and align them."""
+    alphabet = Alphabet()
+    codes = alphabet.encode(reference.tokens), alphabet.encode(hypothesis.tokens)
+    return Pair(reference, hypothesis, *codes, blocks(*codes))
+
+
+@lru_cache(maxsize=16)
+def _remembered(make: Callable[[Any], Any], value: _Same) -> Any:
+    return make(value.value)
+
+
+def remembered(make: Callable[[Any], _Value], value: Any) -> _Value:
+    """make(value), made once for this very object while it is among the last few."""
+    made: _Value = _remembered(make, _Same(value))
+    return made
+
+
+def forget() -> None:
+    """Drop what is remembered, so that large transcripts can be freed."""
+    for cache in (_normalised_pair, _raw_pair, _remembered):
+        cache.cache_clear()

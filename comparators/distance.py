@@ -1,0 +1,102 @@
+"""Exact edit distance between token lists, by integers: equal to jiwer's, many times faster.
+
+Tokens become characters of a private alphabet (one code point a distinct token),
+which rapidfuzz compares in machine words. A hint of the expected distance bounds
+the band it looks at; a wrong hint costs time, never exactness.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_FIRST = 0x21
+_SURROGATES = range(0xD800, 0xE000)
+
+
+class Edits(NamedTuple):
+    """Counts over one alignment; they add up when texts are counted together."""
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+    @property
+    def total(self) -> int:
+        """The Levenshtein distance."""
+        return self.substitutions + self.deletions + self.insertions
+
+
+class Block(NamedTuple):
+    """A stretch of an alignment: equal, replace, delete or insert."""
+
+    tag: str
+    ref_start: int
+    ref_end: int
+    hyp_start: int
+    hyp_end: int
+
+
+class Alphabet:
+    """Gives each distinct token one character, the same for every list it encodes."""
+
+    def __init__(self) -> None:
+        self._characters: dict[str, str] = {}
+
+    def encode(self, tokens: Sequence[str]) -> str:
+        """The tokens as a string of the same length."""
+        known = self._characters
+        for token in set(tokens).difference(known):
+            known[token] = _character(len(known))
+        return "".join([known[token] for token in tokens])
+
+
+def _character(index: int) -> str:
+    """The index-th usable code point, surrogates left out."""
+    code = _FIRST + index
+    return chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
+
+
+def encode(*token_lists: Sequence[str]) -> list[str]:
+    """Several token lists over one alphabet."""
+    alphabet = Alphabet()
+    return [alphabet.encode(tokens) for tokens in token_lists]
+
+
+def distance(reference: str, hypothesis: str) -> int:
+    """Levenshtein distance of two encoded lists."""
+    from rapidfuzz.distance import Levenshtein
+
+    return Levenshtein.distance(reference, hypothesis, score_hint=_hint(reference, hypothesis))
+
+
+def blocks(reference: str, hypothesis: str) -> list[Block]:
+    """An optimal alignment of two encoded lists; equal stretches included."""
+    from rapidfuzz.distance import Levenshtein
+
+    hint = _hint(reference, hypothesis)
+    codes = Levenshtein.opcodes(reference, hypothesis, score_hint=hint)
+    return [Block(c.tag, c.src_start, c.src_end, c.dest_start, c.dest_end) for c in codes]
+
+
+def count(aligned: Sequence[Block]) -> Edits:
+    """Hits, substitutions, deletions and insertions of an alignment."""
+    sums = Counter[str]()
+    for block in aligned:
+        sums[block.tag] += max(block.ref_end - block.ref_start, block.hyp_end - block.hyp_start)
+    return Edits(sums["equal"], sums["replace"], sums["delete"], sums["insert"])
+
+
+def bag_bound(reference: str, hypothesis: str) -> int:
+    """A lower bound of the distance: what the two multisets of tokens do not share."""
+    shared = (Counter(reference) & Counter(hypothesis)).total()
+    return max(len(reference), len(hypothesis)) - shared
+
+
+def _hint(reference: str, hypothesis: str) -> int:
+    """A first guess of the distance: order costs about as much again as content."""
+    if min(len(reference), len(hypothesis)) < 200:
+        return 31
+    return 31 + int(1.6 * bag_bound(reference, hypothesis))

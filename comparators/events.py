@@ -1,0 +1,220 @@
+"""Exact: which events, how often, in an order that the pipeline's dependencies allow.
+
+Order is a set of precedences, not one sequence: title and summaries race. TOPIC
+events are counted against the run's own topics, and texts against its own
+outputs, because two language models need not find as many topics.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from comparators.distance import distance, encode
+from comparators.structure import DURATION_TOLERANCE_MS, exact
+from reflector_migrate.model import Event, Finding, Measure, Observation, Severity
+
+STEPS: Mapping[str, str] = {
+    "DURATION": "mixdown_tracks",
+    "WAVEFORM": "generate_waveform",
+    "TRANSCRIPT": "merge_transcripts",
+    "TOPIC": "detect_topics",
+    "FINAL_TITLE": "generate_title",
+    "FINAL_SHORT_SUMMARY": "generate_summary",
+    "FINAL_LONG_SUMMARY": "generate_summary",
+    "STATUS": "finalize",
+}
+PRECEDENCE: tuple[tuple[str, str], ...] = (
+    ("DURATION", "WAVEFORM"),
+    ("DURATION", "TRANSCRIPT"),
+    ("TRANSCRIPT", "TOPIC"),
+    ("TOPIC", "FINAL_TITLE"),
+    ("TOPIC", "FINAL_SHORT_SUMMARY"),
+    ("FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY"),
+    *((name, "STATUS:ended") for name in STEPS if name != "STATUS"),
+    *((name, "STATUS:error") for name in STEPS if name != "STATUS"),
+)
+"""(earlier, later): every earlier one comes before the first later one."""
+
+UNCOMPARED: Mapping[str, str] = {
+    "PIPELINE_PROGRESS": "only the workflow engine reports progress",
+    "STATUS:processing": "written, then wiped by the legacy reset: in the stored row of neither",
+    "STATUS:uploaded": "set before the pipeline",
+    "STATUS:idle": "set before the pipeline",
+}
+
+
+def label(event: Event) -> str:
+    """The event's type; a status carries its value, the user's bus its prefix."""
+    name = event.event.removeprefix("TRANSCRIPT_") if _bus(event) == "user" else event.event
+    value = event.data.get("value")
+    named = f"{name}:{value}" if name == "STATUS" else name
+    return f"user {named}" if _bus(event) == "user" else named
+
+
+def _bus(event: Event) -> str:
+    """`ts` or `user`: which listeners get it."""
+    return (event.channel or "ts").split(":")[0]
+
+
+def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
+    """Stored events of both sides; broadcast ones too where both were heard."""
+    findings = _compare("stored", _stored(reference), _stored(hypothesis), reference, hypothesis)
+    sent = _broadcast(reference), _broadcast(hypothesis)
+    if all(sent):
+        findings += _compare("broadcast", *sent, reference, hypothesis)
+    findings += _payloads(reference, hypothesis)
+    mine, theirs = _labels(_stored(reference)), _labels(_stored(hypothesis))
+    return exact(
+        "events",
+        findings[0].step or "finalize" if findings else "finalize",
+        max(len(mine), len(theirs)),
+        findings,
+        reference_text=f"{len(mine)} events",
+        hypothesis_text=f"{len(theirs)} events",
+        counts={"edit_distance": distance(*encode(mine, theirs))},
+    )
+
+
+def _stored(observation: Observation) -> list[Event]:
+    return [event for event in observation.events if event.stored]
+
+
+def _broadcast(observation: Observation) -> list[Event]:
+    """Events with a channel; a stored event that was broadcast too has one."""
+    return [event for event in observation.events if event.channel]
+
+
+def _labels(events: Sequence[Event]) -> list[str]:
+    return [name for name in map(label, events) if name not in UNCOMPARED]
+
+
+def _compare(
+    scope: str,
+    reference: list[Event],
+    hypothesis: list[Event],
+    mine: Observation,
+    theirs: Observation,
+) -> list[Finding]:
+    """Counts by type, then precedences only the hypothesis breaks."""
+    counts = (
+        _counted(_labels(reference), len(mine.outputs.topics)),
+        _counted(_labels(hypothesis), len(theirs.outputs.topics)),
+    )
+    found = [
+        _count_finding(scope, name, counts[0][name], counts[1][name])
+        for name in sorted({*counts[0], *counts[1]})
+        if counts[0][name] != counts[1][name]
+    ]
+    broken = violations(_labels(hypothesis)) - violations(_labels(reference))
+    return found + [_order_finding(scope, *pair) for pair in sorted(broken)]
+
+
+def _counted(labels: list[str], topics: int) -> Counter[str]:
+    """Events by type; of TOPIC only how many more than the run's own topics."""
+    counts = Counter(labels)
+    for name in ("TOPIC", "user TOPIC"):
+        if name in counts or name == "TOPIC":
+            counts[name] -= topics
+    return counts
+
+
+def violations(labels: Sequence[str]) -> set[tuple[str, str]]:
+    """Precedences that do not hold in this order."""
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for position, name in enumerate(labels):
+        first.setdefault(name, position)
+        last[name] = position
+    return {
+        (earlier, later)
+        for earlier, later in PRECEDENCE
+        if earlier in last and later in first and last[earlier] > first[later]
+    }
+
+
+def _step(name: str) -> str:
+    return STEPS.get(name.removeprefix("user ").removeprefix("FINAL_").split(":")[0]) or STEPS.get(
+        name.removeprefix("user ").split(":")[0], "finalize"
+    )
+
+
+def _count_finding(scope: str, name: str, mine: int, theirs: int) -> Finding:
+    kind = "missing" if theirs < mine else "extra"
+    what = "against its own topics" if name.endswith("TOPIC") else "times"
+    return Finding(
+        path=f"events/{scope}/{name}",
+        step=_step(name),
+        kind=kind,
+        reference=mine,
+        hypothesis=theirs,
+        message=f"{name} is {kind}: {mine} and {theirs} {what}",
+    )
+
+
+def _order_finding(scope: str, earlier: str, later: str) -> Finding:
+    return Finding(
+        path=f"events/{scope}/order/{later}",
+        step=_step(later),
+        kind="reordered",
+        reference=f"{earlier} before {later}",
+        hypothesis=f"{later} before {earlier}",
+        message=f"{later} came before {earlier}",
+    )
+
+
+def _payloads(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """Payloads that contradict the run's own outputs on the hypothesis only."""
+    mine, theirs = contradictions(reference), contradictions(hypothesis)
+    return [
+        Finding(
+            path=f"events/payload/{name}",
+            step=_step(name),
+            severity=Severity.MAJOR,
+            hypothesis=why,
+            message=f"{name}: {why}",
+        )
+        for name, why in sorted(theirs.items())
+        if name not in mine
+    ]
+
+
+def contradictions(observation: Observation) -> dict[str, str]:
+    """Event types whose payload is not what the run itself stored, and how."""
+    found = {}
+    for event in _stored(observation):
+        name = event.event
+        own = _own(name, observation)
+        if own is None:
+            continue
+        field, value = own
+        if field not in event.data:
+            found[name] = f"has no {field}"
+        elif not _agrees(event.data[field], value):
+            found[name] = f"{field} is not the stored one"
+    return found
+
+
+def _own(name: str, observation: Observation) -> tuple[str, Any] | None:
+    """The payload field of an event and the run's own value for it."""
+    outputs = observation.outputs
+    values: Mapping[str, tuple[str, Any]] = {
+        "DURATION": ("duration", outputs.duration_ms),
+        "WAVEFORM": ("waveform", outputs.waveform),
+        "TRANSCRIPT": ("text", "".join(word.text for word in outputs.words)),
+        "FINAL_TITLE": ("title", outputs.title),
+        "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
+        "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
+    }
+    own = values.get(name)
+    return own if own and own[1] is not None else None
+
+
+def _agrees(payload: Any, own: Any) -> bool:
+    """Numbers within a frame, lists by length, texts by their letters."""
+    if isinstance(own, str):
+        return isinstance(payload, str) and "".join(payload.split()) == "".join(own.split())
+    if isinstance(own, tuple):
+        return isinstance(payload, list | tuple) and len(payload) == len(own)
+    return isinstance(payload, int | float) and abs(payload - own) <= DURATION_TOLERANCE_MS

@@ -1,0 +1,82 @@
+"""Text as it is compared: words/1, applied alike to both sides.
+
+Unicode NFKC, case folded, apostrophes unified and dropped, punctuation removed,
+symbols of money and per cent written out, number words as digits (en, de),
+scripts without spaces one character a token.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from comparators.numerals import LANGUAGES as NUMERAL_LANGUAGES
+from comparators.numerals import join_numbers
+
+NORMALISER = "words/1"
+"""Evidence made with another version is never mixed with this one's."""
+
+# Thai, Lao, Myanmar, Khmer, kana, Han: words are not set apart by spaces.
+_UNSPACED = (
+    "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+)
+_UNSPACED_CHARACTER = re.compile(f"([{_UNSPACED}])")
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\uff07]")
+_THOUSANDS_EN = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_THOUSANDS_DE = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
+_DECIMAL_DE = re.compile(r"(?<=\d),(?=\d)")
+_NOT_A_WORD = re.compile(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_")
+_SYMBOLS = {
+    "%": " percent ",
+    "$": " dollar ",
+    "\u20ac": " euro ",
+    "\u00a3": " pound ",
+    "&": " and ",
+}
+_SYMBOL = re.compile("[%$&\u20ac\u00a3]")
+_DIGIT = re.compile(r"\d")
+
+
+@lru_cache(maxsize=1 << 17)
+def tokens_of(text: str, language: str | None = None) -> tuple[str, ...]:
+    """The tokens of one word or text, number words not yet joined.
+
+    A word of nothing but punctuation has none; one with a hyphen has several.
+    """
+    if text.isascii() and text.isalpha():
+        return (text.lower(),)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if _DIGIT.search(folded):
+        folded = _plain_digits(folded, language)
+    folded = _SYMBOL.sub(lambda symbol: _SYMBOLS[symbol.group()], folded)
+    folded = _APOSTROPHES.sub("", folded)
+    folded = _UNSPACED_CHARACTER.sub(r" \1 ", folded)
+    return tuple(_NOT_A_WORD.sub(" ", folded).split())
+
+
+def _plain_digits(text: str, language: str | None) -> str:
+    """Thousands separators out, the decimal mark a point; German has them the other way."""
+    if base_language(language) == "de":
+        return _DECIMAL_DE.sub(".", _THOUSANDS_DE.sub("", text))
+    return _THOUSANDS_EN.sub("", text)
+
+
+def base_language(language: str | None) -> str | None:
+    """`de-AT` and `de_AT` are `de`; None stays None."""
+    return re.split("[-_]", language.lower())[0] if language else None
+
+
+def normalise(text: str, language: str | None = None) -> list[str]:
+    """All tokens of a text, number words as digits where the language is known."""
+    found = [token for word in text.split() for token in tokens_of(word, language)]
+    return [token for token, _ in with_numbers(zip(found, range(len(found))), language)]
+
+
+def with_numbers(tokens: Iterable[tuple[str, int]], language: str | None) -> list[tuple[str, int]]:
+    """(token, position) pairs with runs of number words joined to digits at the first's place."""
+    base = base_language(language) or "en"
+    listed = list(tokens)
+    return join_numbers(listed, base) if base in NUMERAL_LANGUAGES else listed

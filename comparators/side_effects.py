@@ -1,0 +1,210 @@
+"""Exact: the same messages, webhooks, deletions and stored objects, each as often.
+
+A suppressed effect (a candidate in shadow) counts as done: what would have been
+sent is compared. Payloads are compared in structure and in everything that is
+not volatile (see volatile.py) or the run's own text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from comparators.records import differences
+from comparators.structure import DURATION_TOLERANCE_MS, as_finding, exact
+from comparators.volatile import anonymous, canonical
+from reflector_migrate.model import Effect, Finding, Measure, Observation, Severity
+
+STEPS: Mapping[str, str] = {
+    "zulip_message": "post_zulip",
+    "zulip_update": "post_zulip",
+    "webhook": "send_webhook",
+    "s3_put": "mixdown_tracks",
+    "s3_delete": "cleanup_consent",
+    "local_delete": "cleanup_consent",
+}
+SIZE_TOLERANCE = 0.05
+"""Encoders of another version and random container ids change sizes by less."""
+
+_PADDED = re.compile(r"(?:^|/)tracks/padded_(\d+)\.webm$")
+_NAMED = re.compile(r"(?:^|/)(audio\.mp3|audio\.json)$")
+
+
+def canonical_key(effect: Effect, observation: Observation) -> str:
+    """The effect's key without ids and namespaces: which object, not where it is kept."""
+    if effect.kind.startswith(("zulip", "webhook")):
+        return "*"
+    padded = _PADDED.search(effect.key)
+    if padded:
+        return f"padded_{padded.group(1)}.webm"
+    named = _NAMED.search(effect.key)
+    return named.group(1) if named else anonymous(effect.key, observation)
+
+
+def step_of(kind: str, key: str) -> str:
+    """The step answerable for an effect."""
+    if key.startswith("padded_"):
+        return "pad_track"
+    return STEPS.get(kind, "finalize")
+
+
+def compare_side_effects(reference: Observation, hypothesis: Observation) -> Measure:
+    """Counts of every effect, then the payloads and sizes of those on both sides."""
+    mine, theirs = _grouped(reference), _grouped(hypothesis)
+    counts = _counts(mine), _counts(theirs)
+    findings = [
+        _count_finding(*name, counts[0][name], counts[1][name])
+        for name in sorted({*counts[0], *counts[1]})
+        if counts[0][name] != counts[1][name]
+    ]
+    for name in sorted(set(mine) & set(theirs)):
+        findings += _content(name, mine[name][0], theirs[name][0], reference, hypothesis)
+    return exact(
+        "side_effects",
+        findings[0].step or "finalize" if findings else "finalize",
+        max(counts[0].total(), counts[1].total()),
+        findings,
+        reference_text=_summary(counts[0]),
+        hypothesis_text=_summary(counts[1], hypothesis),
+    )
+
+
+Name = tuple[str, str]
+
+
+def _grouped(observation: Observation) -> dict[Name, list[Effect]]:
+    """Effects by kind and canonical key."""
+    groups: dict[Name, list[Effect]] = {}
+    for effect in observation.effects:
+        name = effect.kind, canonical_key(effect, observation)
+        groups.setdefault(name, []).append(effect)
+    return groups
+
+
+def _counts(groups: Mapping[Name, list[Effect]]) -> Counter[Name]:
+    """How often each was done; a delivery tried again with one event id is one."""
+    return Counter({name: sum(e.count for e in effects) for name, effects in groups.items()})
+
+
+def _summary(counts: Counter[Name], observation: Observation | None = None) -> str:
+    """`1 webhook, 4 s3_put`."""
+    kinds = Counter[str]()
+    for (kind, _), times in counts.items():
+        kinds[kind] += times
+    text = ", ".join(f"{times} {kind}" for kind, times in sorted(kinds.items())) or "none"
+    suppressed = observation and any(effect.suppressed for effect in observation.effects)
+    return f"{text} (suppressed)" if suppressed else text
+
+
+def _count_finding(kind: str, key: str, mine: int, theirs: int) -> Finding:
+    """Too few or too many; a deletion skipped or a message doubled is critical."""
+    path = f"side_effects/{kind}/{key}" if key != "*" else f"side_effects/{kind}"
+    changed = "missing" if theirs < mine else "extra"
+    critical = kind in {"webhook", "zulip_message", "s3_delete", "local_delete"}
+    return Finding(
+        path=path,
+        step=step_of(kind, key),
+        severity=Severity.CRITICAL if critical else Severity.MAJOR,
+        kind=changed,
+        reference=mine,
+        hypothesis=theirs,
+        message=f"{kind} {key if key != '*' else ''} {changed}: {mine} and {theirs}".replace(
+            "  ", " "
+        ),
+    )
+
+
+def _content(
+    name: Name, mine: Effect, theirs: Effect, reference: Observation, hypothesis: Observation
+) -> list[Finding]:
+    """Payload and size of one effect that both sides have."""
+    kind, key = name
+    step = step_of(kind, key)
+    path = f"side_effects/{kind}" if key == "*" else f"side_effects/{kind}/{key}"
+    found = differences(
+        payload_of(mine, reference),
+        payload_of(theirs, hypothesis),
+        {"duration": DURATION_TOLERANCE_MS},
+    )
+    findings = [as_finding(f"{path}/payload", d, step) for d in found]
+    return findings + _size_finding(path, step, mine, theirs)
+
+
+def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Finding]:
+    """Objects of another size class; unknown sizes are not compared."""
+    sizes = mine.size_bytes, theirs.size_bytes
+    if None in sizes or mine.kind != "s3_put":
+        return []
+    first, second = int(sizes[0] or 0), int(sizes[1] or 0)
+    if abs(first - second) <= SIZE_TOLERANCE * max(first, second):
+        return []
+    return [
+        Finding(
+            path=f"{path}/size",
+            step=step,
+            reference=first,
+            hypothesis=second,
+            message=f"{first} bytes against {second}",
+        )
+    ]
+
+
+def payload_of(effect: Effect, observation: Observation) -> Any:
+    """The payload as compared: JSON bodies parsed, own topics named, volatile values marked."""
+    payload = {key: _parsed(value) for key, value in effect.payload.items()}
+    if effect.kind.startswith("zulip"):
+        payload = {key: _without_topics(value, observation) for key, value in payload.items()}
+    else:
+        payload = {key: _named_topics(value, observation) for key, value in payload.items()}
+    return canonical(payload, observation)
+
+
+def _parsed(value: Any) -> Any:
+    """A JSON text as what it says; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _without_topics(value: Any, observation: Observation) -> Any:
+    """A Zulip text with the run's own topic list and duration named."""
+    if not isinstance(value, str):
+        return value
+    listed = re.findall(r"^\d+\. \[\d+:\d{2}(?::\d{2})?\] (.*)$", value, re.MULTILINE)
+    own = [topic.title for topic in observation.outputs.topics]
+    named = "<own topics>" if listed == own else f"<{len(listed)} topics, not the run's own>"
+    if not listed and not own:
+        return value
+    parts = re.split(r"(?:^\d+\. \[\d+:\d{2}(?::\d{2})?\] .*\n?)+", value, flags=re.MULTILINE)
+    return f"{named}\n".join(parts)
+
+
+def _named_topics(value: Any, observation: Observation) -> Any:
+    """A webhook's topics by their structure, where their titles are the run's own."""
+    if isinstance(value, list | tuple):
+        return [_named_topics(item, observation) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    named = {key: _named_topics(item, observation) for key, item in value.items()}
+    topics = value.get("topics")
+    if isinstance(topics, list | tuple):
+        named["topics"] = _topics_mark(topics, observation)
+    return named
+
+
+def _topics_mark(topics: Any, observation: Observation) -> Any:
+    """The fields and types of all topics, and whether they are the run's own."""
+    own = [(topic.title, topic.summary) for topic in observation.outputs.topics]
+    sent = [(t.get("title"), t.get("summary")) for t in topics if isinstance(t, Mapping)]
+    shapes = {
+        json.dumps({k: type(v).__name__.replace("int", "float") for k, v in sorted(t.items())})
+        for t in topics
+        if isinstance(t, Mapping)
+    }
+    return {"own": sent == own, "shapes": [json.loads(shape) for shape in sorted(shapes)]}

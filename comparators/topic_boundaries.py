@@ -1,0 +1,144 @@
+"""Where topics begin: boundary similarity B in seconds, WindowDiff and Pk beside it.
+
+B as Fournier (2013) defines it: boundaries of both sides match, are near misses
+(a transposition, weighing its span / n_t), or are missed. errors / length = 1 - B.
+WindowDiff (Pevzner & Hearst 2002) and Pk (Beeferman 1999) are counts of windows.
+All of them equal segeval's on the cases where segeval answers at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
+
+STEP = "detect_topics"
+TOLERANCE_S = 30
+
+
+class BoundaryEdits(NamedTuple):
+    """Boundaries that match, near misses (reference, hypothesis), and those of one side only."""
+
+    matches: list[int]
+    near: list[tuple[int, int]]
+    missing: list[int]
+    extra: list[int]
+
+    def errors(self, n_t: int) -> float:
+        """Misses, and near misses weighed by their span."""
+        spans = sum(abs(r - h) for r, h in self.near)
+        return len(self.missing) + len(self.extra) + spans / n_t
+
+    @property
+    def length(self) -> int:
+        """Matches and edits together."""
+        return len(self.matches) + len(self.near) + len(self.missing) + len(self.extra)
+
+
+def boundary_edits(reference: set[int], hypothesis: set[int], n_t: int) -> BoundaryEdits:
+    """Pair boundaries closest first, then earliest first, while less than n_t units apart."""
+    missing, extra = sorted(reference - hypothesis), sorted(hypothesis - reference)
+    candidates = sorted(
+        (abs(r - h), min(r, h), r, h) for r in missing for h in extra if abs(r - h) < n_t
+    )
+    near: list[tuple[int, int]] = []
+    used_reference: set[int] = set()
+    used_hypothesis: set[int] = set()
+    for _, _, r, h in candidates:
+        if r not in used_reference and h not in used_hypothesis:
+            near.append((r, h))
+            used_reference.add(r)
+            used_hypothesis.add(h)
+    return BoundaryEdits(
+        sorted(reference & hypothesis),
+        near,
+        [r for r in missing if r not in used_reference],
+        [h for h in extra if h not in used_hypothesis],
+    )
+
+
+def window_size(boundaries: set[int], units: int) -> int:
+    """Half the reference's mean segment, at least 2."""
+    return max(round(units / (len(boundaries) + 1) / 2), 2)
+
+
+def windowed(reference: set[int], hypothesis: set[int], units: int, k: int) -> tuple[int, int, int]:
+    """(windows WindowDiff counts as wrong, windows Pk does, windows) for windows of k units."""
+    totals = [_cumulated(side, units) for side in (reference, hypothesis)]
+    windows = max(units - k, 0)
+    counts = [
+        (totals[0][i + k] - totals[0][i], totals[1][i + k] - totals[1][i]) for i in range(windows)
+    ]
+    wrong = sum(1 for r, h in counts if r != h)
+    probes = sum(1 for r, h in counts if bool(r) != bool(h))
+    return wrong, probes, windows
+
+
+def _cumulated(boundaries: set[int], units: int) -> list[int]:
+    """Boundaries up to and including each unit; boundary b lies before unit b."""
+    return list(accumulate(1 if unit in boundaries else 0 for unit in range(units)))
+
+
+def starts_s(topics: Sequence[Topic]) -> set[int]:
+    """Inner boundaries in whole seconds: where every topic but the first begins."""
+    seconds = sorted(round(topic.timestamp) for topic in topics)
+    return {second for second in seconds[1:] if second > 0}
+
+
+def compare_topic_boundaries(reference: Observation, hypothesis: Observation) -> Measure:
+    """1 - B over both sides' topic starts, tolerance 30 s."""
+    mine, theirs = starts_s(reference.outputs.topics), starts_s(hypothesis.outputs.topics)
+    edits = boundary_edits(mine, theirs, TOLERANCE_S + 1)
+    units = max([*mine, *theirs, 0]) + TOLERANCE_S
+    wrong, probes, windows = windowed(mine, theirs, units, window_size(mine, units))
+    return Measure(
+        name="topic_boundaries",
+        kind="graded",
+        errors=edits.errors(TOLERANCE_S + 1),
+        length=edits.length,
+        counts={
+            "matches": len(edits.matches),
+            "near_misses": len(edits.near),
+            "missing": len(edits.missing),
+            "extra": len(edits.extra),
+            "windowdiff_errors": wrong,
+            "pk_errors": probes,
+            "windows": windows,
+        },
+        reference_text=f"{len(reference.outputs.topics)} topics",
+        hypothesis_text=f"{len(hypothesis.outputs.topics)} topics",
+        step=STEP,
+        findings=tuple(
+            [_finding("missing", second) for second in edits.missing]
+            + [_finding("extra", second) for second in edits.extra]
+            + [_moved(r, h) for r, h in edits.near]
+        ),
+    )
+
+
+def _finding(kind: str, second: int) -> Finding:
+    return Finding(
+        path=f"topic_boundaries/{kind}",
+        step=STEP,
+        severity=Severity.MINOR,
+        kind=kind,
+        reference=second if kind == "missing" else None,
+        hypothesis=second if kind == "extra" else None,
+        at_s=second,
+        message=f"a topic begins here on one side only ({kind})",
+    )
+
+
+def _moved(reference: int, hypothesis: int) -> Finding:
+    return Finding(
+        path="topic_boundaries/moved",
+        step=STEP,
+        severity=Severity.MINOR,
+        kind="moved",
+        reference=reference,
+        hypothesis=hypothesis,
+        at_s=reference,
+        message=f"a topic begins {hypothesis - reference:+d} s away",
+    )

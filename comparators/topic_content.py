@@ -1,0 +1,138 @@
+"""What topics say: matched by time overlap x text similarity, the unmatched counted.
+
+errors / length = (missing + extra + lost similarity of the matched) over all
+topics once each; an average over matched ones alone would hide the lost ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from comparators.assignment import assign
+from comparators.columns import language_of
+from comparators.distance import Alphabet
+from comparators.normalise import normalise
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
+
+STEP = "detect_topics"
+MIN_SCORE = 0.02
+
+
+class Spanned(NamedTuple):
+    """A topic, the time it covers, its text as encoded tokens."""
+
+    topic: Topic
+    start_s: float
+    end_s: float
+    code: str
+
+
+class Matching(NamedTuple):
+    """Pairs (reference, hypothesis, similarity) and what has no partner."""
+
+    matched: list[tuple[Topic, Topic, float]]
+    missing: list[Topic]
+    extra: list[Topic]
+
+
+def match(
+    reference: Sequence[Topic], hypothesis: Sequence[Topic], language: str | None = None
+) -> Matching:
+    """The pairing of greatest total score; a pair needs some overlap and some common text."""
+    alphabet = Alphabet()
+    mine, theirs = (_spans(side, alphabet, language) for side in (reference, hypothesis))
+    similar = [[_similarity(a, b) for b in theirs] for a in mine]
+    scores = [
+        [_overlap(a, b) * (0.05 + 0.95 * similar[i][j]) for j, b in enumerate(theirs)]
+        for i, a in enumerate(mine)
+    ]
+    pairs = [
+        (i, j) for i, j in assign([[-s for s in row] for row in scores]) if scores[i][j] > MIN_SCORE
+    ]
+    taken = {i for i, _ in pairs}, {j for _, j in pairs}
+    return Matching(
+        [(mine[i].topic, theirs[j].topic, similar[i][j]) for i, j in pairs],
+        [a.topic for i, a in enumerate(mine) if i not in taken[0]],
+        [b.topic for j, b in enumerate(theirs) if j not in taken[1]],
+    )
+
+
+def _spans(topics: Sequence[Topic], alphabet: Alphabet, language: str | None) -> list[Spanned]:
+    """Each topic until its last word ends, else until another topic begins."""
+    starts = sorted({topic.timestamp for topic in topics})
+    spans = []
+    for topic in topics:
+        following = [start for start in starts if start > topic.timestamp]
+        end = topic.words[-1].end if topic.words else min(following, default=topic.timestamp + 60)
+        code = alphabet.encode(normalise(f"{topic.title} {topic.summary}", language))
+        spans.append(Spanned(topic, topic.timestamp, max(end, topic.timestamp + 1.0), code))
+    return spans
+
+
+def _overlap(first: Spanned, second: Spanned) -> float:
+    """Time both cover over time either covers."""
+    shared = min(first.end_s, second.end_s) - max(first.start_s, second.start_s)
+    either = max(first.end_s, second.end_s) - min(first.start_s, second.start_s)
+    return max(shared, 0.0) / either
+
+
+def _similarity(first: Spanned, second: Spanned) -> float:
+    """Shared tokens in order over all tokens, in [0, 1]; 0 where they do not overlap in time."""
+    if first.end_s <= second.start_s or second.end_s <= first.start_s:
+        return 0.0
+    from rapidfuzz.distance import Indel
+
+    return float(Indel.normalized_similarity(first.code, second.code))
+
+
+def compare_topic_content(reference: Observation, hypothesis: Observation) -> Measure:
+    """Matched, missing and extra topics, and how alike the matched are."""
+    mine, theirs = reference.outputs.topics, hypothesis.outputs.topics
+    found = match(mine, theirs, language_of(reference) or language_of(hypothesis))
+    lost = sum(1 - similarity for _, _, similarity in found.matched)
+    return Measure(
+        name="topic_content",
+        kind="graded",
+        errors=len(found.missing) + len(found.extra) + lost,
+        length=len(found.matched) + len(found.missing) + len(found.extra),
+        counts={
+            "matched": len(found.matched),
+            "missing": len(found.missing),
+            "extra": len(found.extra),
+            "lost_similarity": lost,
+        },
+        reference_text=f"{len(mine)} topics",
+        hypothesis_text=f"{len(theirs)} topics",
+        step=STEP,
+        findings=(
+            *(_one_sided("missing", topic) for topic in found.missing),
+            *(_one_sided("extra", topic) for topic in found.extra),
+            *(_changed(*pair) for pair in found.matched if pair[2] < 1),
+        ),
+    )
+
+
+def _one_sided(kind: str, topic: Topic) -> Finding:
+    return Finding(
+        path=f"topic_content/{kind}",
+        step=STEP,
+        severity=Severity.MAJOR,
+        kind=kind,
+        reference=topic.title if kind == "missing" else None,
+        hypothesis=topic.title if kind == "extra" else None,
+        at_s=topic.timestamp,
+        message=f"topic is {kind}",
+    )
+
+
+def _changed(reference: Topic, hypothesis: Topic, similarity: float) -> Finding:
+    return Finding(
+        path="topic_content/text",
+        step=STEP,
+        severity=Severity.MINOR,
+        reference=f"{reference.title}: {reference.summary}",
+        hypothesis=f"{hypothesis.title}: {hypothesis.summary}",
+        at_s=reference.timestamp,
+        message=f"{similarity:.0%} alike",
+    )

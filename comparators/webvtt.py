@@ -1,0 +1,140 @@
+"""Exact: captions are well-formed and say what the run's own words say.
+
+With equal words on both sides the captions must be equal too. With different
+words (recognition noise) each side's captions are held against its own words:
+a property the reference keeps and the hypothesis breaks is a difference.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from comparators.structure import exact
+from reflector_migrate.model import Finding, Measure, Observation, Severity
+
+STEP = "detect_topics"
+_TIME = r"(\d{2,}):(\d{2}):(\d{2})\.(\d{3})"
+_CUE = re.compile(rf"{_TIME} --> {_TIME}\n(?:<v Speaker(\d+)>)?(.*)")
+
+
+class Cue(NamedTuple):
+    """One caption; times in milliseconds."""
+
+    start_ms: int
+    end_ms: int
+    speaker: int | None
+    text: str
+
+
+def parse(webvtt: str) -> tuple[list[Cue], bool]:
+    """The cues, and whether every block after the header is one."""
+    head, *blocks = re.split(r"\n{2,}", webvtt.strip())
+    matches = [_CUE.fullmatch(block) for block in blocks if block.strip()]
+    cues = [_cue(match) for match in matches if match]
+    return cues, head.startswith("WEBVTT") and len(cues) == len(matches)
+
+
+def _cue(match: re.Match[str]) -> Cue:
+    numbers = [int(match.group(i)) for i in range(1, 9)]
+    speaker = int(match.group(9)) if match.group(9) is not None else None
+    return Cue(_ms(numbers[:4]), _ms(numbers[4:]), speaker, match.group(10))
+
+
+def _ms(parts: list[int]) -> int:
+    hours, minutes, seconds, milliseconds = parts
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
+
+
+def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
+    """Captions of both sides."""
+    mine, theirs = reference.outputs.webvtt or "", hypothesis.outputs.webvtt or ""
+    findings: list[Finding] = []
+    if mine != theirs:
+        findings = _one_sided(mine, theirs) or _differences(reference, hypothesis)
+    cues = parse(mine)[0], parse(theirs)[0]
+    return exact(
+        "webvtt",
+        STEP,
+        max(len(cues[0]), len(cues[1]), 1 if mine or theirs else 0),
+        findings,
+        reference_text=f"{len(cues[0])} cues",
+        hypothesis_text=f"{len(cues[1])} cues",
+    )
+
+
+def _one_sided(mine: str, theirs: str) -> list[Finding]:
+    if mine and theirs:
+        return []
+    kind = "missing" if mine else "extra"
+    return [Finding(path="webvtt", step=STEP, kind=kind, message=f"captions are {kind}")]
+
+
+def _differences(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """Cue by cue when the words agree; else what only the hypothesis does wrong."""
+    mine, theirs = reference.outputs, hypothesis.outputs
+    if mine.words == theirs.words:
+        return _by_cue(parse(mine.webvtt or "")[0], parse(theirs.webvtt or "")[0])
+    broken = set(faults(hypothesis)) - set(faults(reference))
+    return [
+        Finding(path=f"webvtt/{fault}", step=STEP, severity=Severity.MAJOR, message=why)
+        for fault, why in sorted(FAULTS.items())
+        if fault in broken
+    ]
+
+
+FAULTS = {
+    "form": "a caption is malformed",
+    "order": "captions are not in order of time",
+    "text": "captions do not say what the words say",
+    "speakers": "captions name other speakers than the words do",
+    "times": "captions begin or end elsewhere than the words",
+}
+
+
+def faults(observation: Observation) -> list[str]:
+    """Names of what is wrong with a run's captions against its own words."""
+    cues, well_formed = parse(observation.outputs.webvtt or "")
+    words = observation.outputs.words
+    starts = [cue.start_ms for cue in cues]
+    said = "".join(word.text for word in words)
+    checks = {
+        "form": well_formed,
+        "order": starts == sorted(starts),
+        "text": _letters("".join(cue.text for cue in cues)) == _letters(said),
+        "speakers": {cue.speaker for cue in cues} == {word.speaker for word in words},
+        "times": _same_extent(cues, words),
+    }
+    return [name for name, holds in checks.items() if not holds]
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
+
+
+def _same_extent(cues: list[Cue], words: tuple[object, ...]) -> bool:
+    """First and last caption begin with their words, to 5 ms (milliseconds are cut off)."""
+    if not cues or not words:
+        return bool(cues) == bool(words)
+    first = getattr(words[0], "start", 0.0)
+    return bool(abs(cues[0].start_ms - 1000 * first) <= 5)
+
+
+def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
+    """One finding for all cues that differ, with the first as its example."""
+    pairs = [(r, h) for r, h in zip(mine, theirs, strict=False) if r != h]
+    if not pairs and len(mine) == len(theirs):
+        return [Finding(path="webvtt/form", step=STEP, severity=Severity.MINOR,
+                        message="captions are laid out differently")]  # fmt: skip
+    r, h = pairs[0] if pairs else (None, None)
+    return [
+        Finding(
+            path="webvtt/cues/*",
+            step=STEP,
+            reference=r.text if r else f"{len(mine)} cues",
+            hypothesis=h.text if h else f"{len(theirs)} cues",
+            at_s=r.start_ms / 1000 if r else None,
+            speaker=r.speaker if r else None,
+            message=f"{len(pairs) + abs(len(mine) - len(theirs))} captions differ",
+        )
+    ]

@@ -1,0 +1,103 @@
+"""Words: symmetric disagreement, edits by kind, the longest lost span; normalised and raw.
+
+errors / length = edits / max(words of either side), in [0, 1], the same both ways.
+WER either way is edits / reference_words and edits / hypothesis_words, from the counts.
+"""
+
+from __future__ import annotations
+
+from comparators.columns import Pair, raw_pair, word_pair
+from comparators.distance import Block, count
+from reflector_migrate.model import Finding, Measure, Observation, Severity
+
+STEP = "transcribe_track"
+MAX_FINDINGS = 50
+_KINDS = {"replace": "changed", "delete": "missing", "insert": "extra"}
+
+
+def compare_words(reference: Observation, hypothesis: Observation) -> Measure:
+    """Disagreement of the normalised words."""
+    return _measure("words", word_pair(reference, hypothesis))
+
+
+def compare_words_raw(reference: Observation, hypothesis: Observation) -> Measure:
+    """Disagreement of the words as received: lost casing or punctuation shows here."""
+    return _measure("words_raw", raw_pair(reference, hypothesis))
+
+
+def _measure(name: str, pair: Pair) -> Measure:
+    """Counts, the longest lost span and the largest differences of one alignment."""
+    edits = count(pair.blocks)
+    n_reference, n_hypothesis = len(pair.reference.tokens), len(pair.hypothesis.tokens)
+    changes = [block for block in pair.blocks if block.tag != "equal"]
+    shown = sorted(sorted(changes, key=_size, reverse=True)[:MAX_FINDINGS])
+    shown.sort(key=lambda block: block.ref_start)
+    return Measure(
+        name=name,
+        kind="graded",
+        errors=edits.total,
+        length=max(n_reference, n_hypothesis),
+        counts={
+            "hits": edits.hits,
+            "substitutions": edits.substitutions,
+            "deletions": edits.deletions,
+            "insertions": edits.insertions,
+            "edits": edits.total,
+            "reference_words": n_reference,
+            "hypothesis_words": n_hypothesis,
+            "net_lost": n_reference - n_hypothesis,
+        },
+        stats=_longest_lost(pair),
+        reference_text=f"{n_reference} words",
+        hypothesis_text=f"{n_hypothesis} words",
+        step=STEP,
+        findings=tuple(_finding(name, pair, block) for block in shown),
+        findings_truncated=len(changes) - len(shown),
+    )
+
+
+def _size(block: Block) -> int:
+    """How many words a difference touches."""
+    return max(block.ref_end - block.ref_start, block.hyp_end - block.hyp_start)
+
+
+def _longest_lost(pair: Pair) -> dict[str, float]:
+    """Words and seconds of the longest stretch that only the reference has."""
+    lost = [block for block in pair.blocks if block.tag in {"delete", "replace"}]
+    spans = [(_net_lost(block), block) for block in lost if _net_lost(block) > 0]
+    if not spans:
+        return {"longest_lost_words": 0, "longest_lost_s": 0.0}
+    words, block = max(spans, key=lambda span: span[0])
+    start_s = pair.reference.start_s(block.ref_start)
+    end_s = pair.reference.words[pair.reference.places[block.ref_end - 1]].end
+    return {
+        "longest_lost_words": words,
+        "longest_lost_s": round(max(end_s - start_s, 0.0), 3),
+        "longest_lost_at_s": start_s,
+    }
+
+
+def _net_lost(block: Block) -> int:
+    """Words of the reference that the hypothesis has no counterpart for."""
+    return (block.ref_end - block.ref_start) - (block.hyp_end - block.hyp_start)
+
+
+def _finding(name: str, pair: Pair, block: Block) -> Finding:
+    """One difference with both texts, its time and its speaker."""
+    side, at = (
+        (pair.hypothesis, block.hyp_start)
+        if block.tag == "insert"
+        else (pair.reference, block.ref_start)
+    )
+    size = _size(block)
+    return Finding(
+        path=f"{name}/{block.tag}",
+        step=STEP,
+        severity=Severity.MAJOR if size >= 10 else Severity.MINOR,
+        kind=_KINDS[block.tag],
+        reference=pair.reference.text(block.ref_start, block.ref_end),
+        hypothesis=pair.hypothesis.text(block.hyp_start, block.hyp_end),
+        at_s=side.start_s(at),
+        speaker=side.speaker(at),
+        message=f"{size} words {_KINDS[block.tag]}",
+    )

@@ -1,0 +1,108 @@
+"""From observations to a comparison: measure, judge, blame, show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from comparators.columns import forget
+from comparators.registry import COMPARATORS, Comparator
+from reflector_migrate.judge.blame import first_divergent_step
+from reflector_migrate.judge.noise import NoiseFloors
+from reflector_migrate.judge.turns import worst_turns
+from reflector_migrate.judge.verdict import Grounds, checks, overall
+from reflector_migrate.judge.waivers import Waiver
+from reflector_migrate.model import Check, Comparison, Observation, Side, Turn, Verdict
+
+
+def compare(
+    reference: Observation,
+    hypothesis: Observation,
+    *,
+    secondary: Observation | None = None,
+    floors: NoiseFloors | None = None,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+    compared_at: datetime | None = None,
+    comparators: Sequence[Comparator] = COMPARATORS,
+) -> Comparison:
+    """Both sides compared and judged; the same arguments give the same comparison.
+
+    reference is the primary, hypothesis the candidate, secondary the primary's
+    engine run once more. `today` decides which waivers have expired.
+    """
+    grounds = Grounds(reference, hypothesis, secondary, floors, waivers, today)
+    try:
+        judged = checks(grounds, comparators)
+        return _comparison(grounds, judged, compared_at)
+    finally:
+        forget()
+
+
+def judge(
+    reference: Observation,
+    hypothesis: Observation,
+    secondary: Observation | None = None,
+    floors: NoiseFloors | None = None,
+    waivers: Sequence[Waiver] = (),
+) -> Comparison:
+    """`compare` by position, without a date: waivers that expire do not hold."""
+    return compare(reference, hypothesis, secondary=secondary, floors=floors, waivers=waivers)
+
+
+def _comparison(
+    grounds: Grounds, judged: tuple[Check, ...], compared_at: datetime | None
+) -> Comparison:
+    """The frozen document of what was judged."""
+    reference, hypothesis = grounds.reference, grounds.hypothesis
+    verdict = overall(judged)
+    duration_ms = reference.outputs.duration_ms or hypothesis.outputs.duration_ms
+    return Comparison(
+        recording=reference.recording,
+        title=reference.outputs.title or hypothesis.outputs.title or "",
+        run_id=hypothesis.run_id,
+        compared_at=compared_at,
+        duration_s=duration_ms / 1000 if duration_ms is not None else None,
+        track_count=reference.track_count or hypothesis.track_count,
+        language=reference.language or hypothesis.language,
+        primary=side(reference),
+        candidate=side(hypothesis),
+        secondary=side(grounds.secondary) if grounds.secondary else None,
+        verdict=verdict,
+        checks=judged,
+        first_divergent_step=first_divergent_step(reference, hypothesis, judged),
+        turns=_turns(grounds, judged),
+        noise_pairs=grounds.floors.pairs if grounds.floors else int(bool(grounds.secondary)),
+        notes=_notes(grounds, judged, verdict),
+    )
+
+
+def side(observation: Observation) -> Side:
+    """Who ran, without what was said."""
+    return Side(
+        role=observation.role,
+        engine=observation.engine,
+        build=observation.build,
+        status=observation.status,
+        started=observation.started,
+        ended=observation.ended,
+        error=observation.error,
+        steps=observation.steps,
+    )
+
+
+def _turns(grounds: Grounds, judged: Sequence[Check]) -> tuple[Turn, ...]:
+    """Word diffs where any measure of words differs."""
+    wordy = {"words", "words_raw", "speaker_words"}
+    differs = any(c.name in wordy and c.measure and c.measure.errors for c in judged)
+    return worst_turns(grounds.reference, grounds.hypothesis) if differs else ()
+
+
+def _notes(grounds: Grounds, judged: Sequence[Check], verdict: Verdict) -> tuple[str, ...]:
+    """What both sides noted, and what a reader must know about the verdict."""
+    notes = [*grounds.reference.notes, *grounds.hypothesis.notes]
+    if grounds.reference.recording != grounds.hypothesis.recording:
+        notes.append(f"the hypothesis is of another recording: {grounds.hypothesis.recording}")
+    if verdict is Verdict.INCONCLUSIVE and all(c.verdict is not verdict for c in judged):
+        notes.append("nothing was compared: neither side has any output")
+    return tuple(dict.fromkeys(notes))

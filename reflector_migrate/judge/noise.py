@@ -1,0 +1,95 @@
+"""How far the legacy pipeline lies from itself, and what a candidate adds to that.
+
+Formulas are those of the gating rules: with L1, L2 two legacy runs and C the
+candidate, x = (d(L1,C) + d(L2,C)) / 2 - d(L1,L2) is at least the true change;
+shift = 2 d(L,C) - d(L1,L2) - d(C1,C2) shows a quieter but biased candidate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reflector_migrate.model import Observation
+
+ANY_STRATUM = "*"
+
+MARGINS: Mapping[str, float] = {
+    "words": 0.01,
+    "words_raw": 0.02,
+    "speaker_words": 0.01,
+    "word_times": 0.02,
+    "topic_boundaries": 0.05,
+    "topic_content": 0.05,
+    "title": 0.10,
+    "short_summary": 0.05,
+    "long_summary": 0.05,
+}
+"""Practical margin of each graded measure, as a share: smaller changes nobody notices."""
+DEFAULT_MARGIN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The 99th percentile of divergence between two legacy runs, and of how many pairs."""
+
+    p99: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFloors:
+    """Floors by (measure, stratum); stratum `*` holds for those without one of their own."""
+
+    floors: Mapping[tuple[str, str], Floor] = field(default_factory=dict)
+    pairs: int = 0
+
+    def of(self, measure: str, stratum: str) -> Floor | None:
+        """The stratum's floor, else the declared common one, else None."""
+        return self.floors.get((measure, stratum)) or self.floors.get((measure, ANY_STRATUM))
+
+
+def excess(d_l1c: float, d_l2c: float, d_l1l2: float) -> float:
+    """Excess divergence x of one recording, in the unit of its arguments."""
+    return (d_l1c + d_l2c) / 2 - d_l1l2
+
+
+def shift(d_lc: float, d_l1l2: float, d_c1c2: float) -> float:
+    """What two runs of each side differ by beyond what either differs from itself."""
+    return 2 * d_lc - d_l1l2 - d_c1c2
+
+
+def p99(divergences: Iterable[float]) -> Floor | None:
+    """The smallest value at least 99 % do not exceed (with under 100 values: the largest)."""
+    ordered = sorted(divergences)
+    if not ordered:
+        return None
+    return Floor(ordered[math.ceil(0.99 * len(ordered)) - 1], len(ordered))
+
+
+def floors_of(pairs: Iterable[tuple[str, Mapping[str, float | None]]]) -> NoiseFloors:
+    """Floors from legacy-against-legacy pairs, each (stratum, divergence by measure).
+
+    Every pair also counts for the common stratum `*`. A divergence of None (nothing
+    to measure) counts nowhere.
+    """
+    collected: dict[tuple[str, str], list[float]] = {}
+    n_pairs = 0
+    for stratum, divergences in pairs:
+        n_pairs += 1
+        for measure, value in divergences.items():
+            if value is not None:
+                for name in {stratum, ANY_STRATUM}:
+                    collected.setdefault((measure, name), []).append(value)
+    found = {key: p99(values) for key, values in collected.items()}
+    return NoiseFloors({key: floor for key, floor in found.items() if floor}, n_pairs)
+
+
+def stratum_of(observation: Observation) -> str:
+    """The recording's stratum by number of tracks, language and length."""
+    tracks = observation.track_count or len(observation.outputs.participants)
+    minutes = (observation.outputs.duration_ms or 0) / 60_000
+    size = "1" if tracks <= 1 else "2-4" if tracks <= 4 else "5+"
+    length = "short" if minutes < 15 else "medium" if minutes < 60 else "long"
+    return f"tracks:{size} language:{observation.language or 'unknown'} length:{length}"

@@ -1,0 +1,203 @@
+"""A recording's verdict: each measure judged by a named rule, the worst one counts.
+
+Exact measures are equal or not. Graded ones of exactly 0 match with no floor at
+all; others are held against the A/A 99th percentile plus a practical margin, and
+are inconclusive without one. Timing and cost never enter.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from comparators.registry import COMPARATORS, Comparator
+from reflector_migrate.judge.noise import (
+    DEFAULT_MARGIN,
+    MARGINS,
+    Floor,
+    NoiseFloors,
+    excess,
+    stratum_of,
+)
+from reflector_migrate.judge.waivers import Waived, Waiver, apply
+from reflector_migrate.model import Check, Measure, Observation, Verdict
+
+SINGLE_PAIR_FACTOR = 4.0
+"""One A/A pair is no percentile: beyond its limit is inconclusive, beyond 4 x it is different."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What measures are judged against."""
+
+    reference: Observation
+    hypothesis: Observation
+    secondary: Observation | None = None
+    floors: NoiseFloors | None = None
+    waivers: Sequence[Waiver] = ()
+    today: date | None = None
+
+
+def completion(reference: Observation, hypothesis: Observation) -> Check:
+    """Whether there is a pair to judge at all, by who finished."""
+    mine, theirs = reference.status, hypothesis.status
+    for side, status, where in (
+        ("reference", mine, reference),
+        ("hypothesis", theirs, hypothesis),
+    ):
+        if status in {"missing", "running"}:
+            note = f"{side} ({where.engine}) is {status}"
+            return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
+    if mine == theirs or {mine, theirs} == {"failed", "timed_out"}:
+        note = "" if mine == "completed" else f"both sides {mine}; what both have is compared"
+        return _completion(Verdict.MATCHED, "completion", note)
+    if theirs == "completed":
+        note = f"the reference ({reference.engine}) {mine}: {reference.error or 'no reason given'}"
+        return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
+    note = f"the hypothesis ({hypothesis.engine}) {theirs}: {hypothesis.error or 'no reason given'}"
+    return _completion(Verdict.DIVERGED, "hypothesis-failed", note)
+
+
+def _completion(verdict: Verdict, rule: str, note: str) -> Check:
+    return Check(name="completion", verdict=verdict, rule=rule, note=note)
+
+
+def checks(grounds: Grounds, comparators: Sequence[Comparator] = COMPARATORS) -> tuple[Check, ...]:
+    """The completion check and, where both sides exist, one check a comparator."""
+    first = completion(grounds.reference, grounds.hypothesis)
+    if first.rule == "pair-incomplete":
+        return (first,)
+    judged = [check_one(comparator, grounds) for comparator in comparators]
+    if first.rule == "reference-failed":
+        judged = [_unjudged(check) for check in judged]
+    return (first, *judged)
+
+
+def overall(judged: Sequence[Check]) -> Verdict:
+    """The worst check; INCONCLUSIVE when no measure had anything to compare."""
+    entering = [check for check in judged if check.rule != "informational"]
+    measured = any(check.measure is not None and check.measure.length for check in entering)
+    worst = Verdict.worst([check.verdict for check in entering])
+    if not measured and worst in {Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED}:
+        return Verdict.INCONCLUSIVE
+    return worst
+
+
+def check_one(comparator: Comparator, grounds: Grounds) -> Check:
+    """One comparator's measure as judged; a comparator that raises is ERRORED, never a match."""
+    try:
+        measure = comparator.compare(grounds.reference, grounds.hypothesis)
+        return _judged(comparator, measure, grounds)
+    except Exception as error:  # whatever a comparator does, the others still report
+        return Check(
+            name=comparator.name,
+            verdict=Verdict.ERRORED,
+            rule="errored",
+            note=f"{type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+
+
+def _judged(comparator: Comparator, measure: Measure, grounds: Grounds) -> Check:
+    """The rule that fits the measure's kind."""
+    if measure.kind == "informational":
+        return Check(
+            name=comparator.name,
+            verdict=Verdict.MATCHED,
+            rule="informational",
+            measure=measure,
+            note="gated by night, not here",
+        )
+    if measure.inconclusive:
+        return _check(measure, Verdict.INCONCLUSIVE, "not-comparable", note=measure.inconclusive)
+    if not measure.errors:
+        rule = "equal" if measure.length else "empty-on-both-sides"
+        return _check(measure, Verdict.MATCHED, rule)
+    waived = apply(measure, grounds.waivers, grounds.today)
+    if measure.kind == "exact":
+        return _exact(waived)
+    return _graded(comparator, waived, grounds)
+
+
+def _check(measure: Measure, verdict: Verdict, rule: str, note: str = "") -> Check:
+    return Check(
+        name=measure.name,
+        verdict=verdict,
+        rule=rule,
+        measure=measure,
+        value=measure.divergence,
+        note=note,
+    )
+
+
+def _exact(waived: Waived) -> Check:
+    """Equal or not, what is waived aside."""
+    note = "; ".join(waived.notes)
+    if waived.standing or not waived.measure.findings:
+        return _check(waived.measure, Verdict.DIVERGED, "exact", note)
+    verdict = Verdict.WAIVED if waived.waived else Verdict.MATCHED
+    return _check(waived.measure, verdict, "waived" if waived.waived else "improvement", note)
+
+
+def _graded(comparator: Comparator, waived: Waived, grounds: Grounds) -> Check:
+    """Against the stratum's floor, else this recording's own A/A pair, else inconclusive."""
+    measure = waived.measure
+    own, x = _secondary(comparator, measure, grounds)
+    floor = grounds.floors and grounds.floors.of(measure.name, stratum_of(grounds.reference))
+    margin = MARGINS.get(measure.name, DEFAULT_MARGIN)
+    value = measure.divergence or 0.0
+    if floor:
+        verdict, rule = _against(value, floor, margin)
+    elif own is not None:
+        floor = Floor(own, 1)
+        verdict, rule = _against_one(value, own, margin)
+    else:
+        verdict, rule = Verdict.INCONCLUSIVE, "no-floor"
+    if verdict in {Verdict.DIVERGED, Verdict.INCONCLUSIVE} and not waived.standing:
+        verdict, rule = Verdict.WAIVED, "waived"
+    return _check(measure, verdict, rule, "; ".join(waived.notes)).model_copy(
+        update={
+            "floor": floor.p99 if floor else None,
+            "limit": floor.p99 + margin if floor else None,
+            "n": floor.n if floor else 0,
+            "excess": x,
+        }
+    )
+
+
+def _against(value: float, floor: Floor, margin: float) -> tuple[Verdict, str]:
+    """A/A p99 plus the practical margin."""
+    within = value <= floor.p99 + margin
+    return (Verdict.WITHIN_NOISE if within else Verdict.DIVERGED), "aa-p99+margin"
+
+
+def _against_one(value: float, own: float, margin: float) -> tuple[Verdict, str]:
+    """A single A/A pair: can show a difference small or huge, nothing between."""
+    if value <= own + margin:
+        return Verdict.WITHIN_NOISE, "own-secondary"
+    huge = value > SINGLE_PAIR_FACTOR * (own + margin)
+    return (Verdict.DIVERGED if huge else Verdict.INCONCLUSIVE), "own-secondary"
+
+
+def _secondary(
+    comparator: Comparator, measure: Measure, grounds: Grounds
+) -> tuple[float | None, float | None]:
+    """This recording's own d(L1, L2) and excess x; None where no secondary completed."""
+    secondary = grounds.secondary
+    if secondary is None or secondary.status != "completed":
+        return None, None
+    d_l1l2 = comparator.compare(grounds.reference, secondary).divergence
+    d_l2c = comparator.compare(secondary, grounds.hypothesis).divergence
+    d_l1c = measure.divergence
+    if d_l1l2 is None or d_l2c is None or d_l1c is None:
+        return None, None
+    return d_l1l2, excess(d_l1c, d_l2c, d_l1l2)
+
+
+def _unjudged(check: Check) -> Check:
+    """The reference failed: its half-made outputs are no yardstick."""
+    if check.rule == "informational" or check.verdict is Verdict.ERRORED:
+        return check
+    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "rule": "reference-failed"})
