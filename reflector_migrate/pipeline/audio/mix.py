@@ -6,18 +6,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 
 from reflector_migrate.pipeline.audio.errors import HopelessAudioError
 from reflector_migrate.pipeline.audio.graph import mixing
 from reflector_migrate.pipeline.audio.output import writing
 from reflector_migrate.pipeline.audio.progress import Progress, Pulse
-from reflector_migrate.pipeline.audio.source import DEFAULT_LIMITS, Input, Limits, Source, opened
+from reflector_migrate.pipeline.audio.source import BATCH, DEFAULT_LIMITS, Limits, Source, opened
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +40,10 @@ class MixResult:
 
 @dataclass(slots=True)
 class Track:
-    """One input of the mix while it is being read."""
+    """One input of the mix while it is being read: the one with the fewest samples is next."""
 
+    name: str
+    first: AudioFrame
     frames: Iterator[AudioFrame]
     pushed: int = 0
 
@@ -85,7 +85,8 @@ def _open_all(
     rate = 0
     for index, source in enumerate(sources):
         try:
-            first, rest = _first_frame(stack.enter_context(opened(source, limits)))
+            track = stack.enter_context(opened(source, limits))
+            first, frames = track.from_first()
         except HopelessAudioError as error:
             log.warning("track %d is left out of the mix: %s", index, error)
             skipped.append(SkippedTrack(index, str(error)))
@@ -95,45 +96,24 @@ def _open_all(
             log.warning("track %d is left out of the mix: %d Hz", index, first.sample_rate)
             skipped.append(SkippedTrack(index, f"{first.sample_rate} Hz instead of {rate}"))
             continue
-        tracks.append(Track(_resampled(first, rest, rate)))
+        tracks.append(Track(track.name, first, _of_rate(frames, rate)))
     if not tracks:
         raise HopelessAudioError(f"none of {len(sources)} tracks can be decoded")
     return tracks, rate, skipped
 
 
-def _first_frame(track: Input) -> tuple[AudioFrame, Iterator[AudioFrame]]:
-    frames = track.frames()
-    for frame in frames:
-        return frame, frames
-    raise HopelessAudioError("holds no decodable audio", source=track.name)
-
-
-def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], rate: int) -> Iterator[AudioFrame]:
-    resampler = AudioResampler(format="s32", layout="stereo", rate=rate)
-    for frame in chain([first], rest):
-        yield from _converted(resampler, frame, rate)
-
-
-def _converted(resampler: AudioResampler, frame: AudioFrame, rate: int) -> Iterator[AudioFrame]:
-    if frame.sample_rate != rate:
-        return
-    for converted in resampler.resample(frame):
-        converted.time_base = Fraction(1, rate)
-        yield converted
+def _of_rate(frames: Iterator[AudioFrame], rate: int) -> Iterator[AudioFrame]:
+    return (frame for frame in frames if frame.sample_rate == rate)
 
 
 def _mixed(tracks: list[Track], rate: int) -> Iterator[AudioFrame]:
-    graph = mixing(len(tracks), rate)
+    graph = mixing([track.first for track in tracks], rate)
     active = list(range(len(tracks)))
     while active:
-        position = min(active, key=lambda i: tracks[i].pushed)
-        track = tracks[position]
-        frame = next(track.frames, None)
-        if frame is None:
-            active.remove(position)
-            graph.inputs[position].push(None)  # type: ignore[arg-type]  # end of stream
-        else:
-            track.pushed += frame.samples
-            graph.inputs[position].push(frame)
+        index = min(active, key=lambda i: tracks[i].pushed)
+        pushed = graph.feed(index, islice(tracks[index].frames, BATCH), tracks[index].name)
+        tracks[index].pushed += pushed
+        if not pushed:
+            active.remove(index)
+            graph.end(index)
         yield from graph.drain()
-    yield from graph.drain()

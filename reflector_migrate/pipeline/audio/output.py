@@ -19,7 +19,7 @@ from av.container import OutputContainer
 
 from reflector_migrate.pipeline.audio.errors import TransientAudioError
 
-BATCH = 64
+BATCH = 4  # frames, of a second each
 TRACK_NUMBER_IDS = (b"\x73\xc5\x88", b"\x63\xc5\x88")  # TrackUID and TagTrackUID, 8 bytes each
 HEADER_BYTES = 4096
 

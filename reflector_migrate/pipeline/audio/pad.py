@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 
-from reflector_migrate.pipeline.audio.errors import HopelessAudioError
-from reflector_migrate.pipeline.audio.graph import Chain, padding
+from reflector_migrate.pipeline.audio.graph import padding
 from reflector_migrate.pipeline.audio.output import writing
 from reflector_migrate.pipeline.audio.probe import delay_ms, needs_padding
 from reflector_migrate.pipeline.audio.progress import Progress, Pulse
-from reflector_migrate.pipeline.audio.source import DEFAULT_LIMITS, Input, Limits, Source, opened
+from reflector_migrate.pipeline.audio.source import (
+    BATCH,
+    DEFAULT_LIMITS,
+    Input,
+    Limits,
+    Source,
+    opened,
+)
 
 RATE = 48_000
 BIT_RATE = 128_000
@@ -52,29 +57,16 @@ def pad_track(
         opened(source, limits) as track,
         writing(out_path, "webm", "libopus", RATE, BIT_RATE) as writer,
     ):
-        for frame in _padded(track, padding(delay, RATE)):
+        for frame in _padded(track, delay):
             writer.write(frame)
             pulse.beat(writer.taken_samples / RATE)
     return PadResult(out_path.stat().st_size, float(writer.duration_s), delay)
 
 
-def _padded(track: Input, chain: Chain) -> Iterator[AudioFrame]:
-    (source,) = chain.inputs
-    heard = False
-    for frame in _at_rate(track):
-        heard = True
-        source.push(frame)
+def _padded(track: Input, delay: int) -> Iterator[AudioFrame]:
+    first, frames = track.from_first()
+    chain = padding(first, delay, RATE)
+    while chain.feed(0, islice(frames, BATCH), track.name):
         yield from chain.drain()
-    if not heard:
-        raise HopelessAudioError("holds no decodable audio", source=track.name)
-    source.push(None)  # type: ignore[arg-type]  # None is how the library spells end of stream
+    chain.end(0)
     yield from chain.drain()
-
-
-def _at_rate(track: Input) -> Iterator[AudioFrame]:
-    resampler = AudioResampler(format="s16", layout="stereo", rate=RATE)
-    for frame in track.frames():
-        for resampled in resampler.resample(frame):
-            resampled.time_base = Fraction(1, RATE)
-            yield resampled
-    yield from resampler.resample(None)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
@@ -24,6 +25,7 @@ from reflector_migrate.pipeline.audio.errors import (
 log = logging.getLogger(__name__)
 
 END_TOLERANCE_S = 1.0
+BATCH = 50  # frames read at once: a second of Opus
 
 Source = str | Path | IO[bytes]
 
@@ -66,6 +68,13 @@ class Input:
             raise classified(error, self.name, "decoding stopped") from None
         if last is not None:
             self._check_end(_end_s(last), (last.pos or 0) + last.size)
+
+    def from_first(self) -> tuple[AudioFrame, Iterator[AudioFrame]]:
+        """Return the first frame, and all frames with it; nothing decodable: HopelessAudioError."""
+        frames = self.frames()
+        for first in frames:
+            return first, chain([first], frames)
+        raise HopelessAudioError("holds no decodable audio", source=self.name)
 
     def _check_end(self, end_s: float, end_bytes: int) -> None:
         stated = self.container.duration
