@@ -55,18 +55,25 @@ def server(tmp_path_factory):
         yield control
 
 
+@pytest.fixture(scope="module")
+def http():
+    """A client that no proxy setting leads astray."""
+    with httpx.Client(timeout=10, trust_env=False) as client:
+        yield client
+
+
 @pytest.fixture
-def model(server):
+def model(server, http):
     """The process with an empty memory."""
     server.reset()
-    return Model(server)
+    return Model(server, http)
 
 
 class Model:
     """Asks the stand-in over HTTP."""
 
-    def __init__(self, control):
-        self.control = control
+    def __init__(self, control, http):
+        self.control, self.http = control, http
         self.url = f"{control.url('llm')}/chat/completions"
 
     def raw(self, content, *, schema=None, purpose="", **fields):
@@ -76,7 +83,7 @@ class Model:
             wrapped = {"name": "answer", "schema": schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": wrapped}
         headers = {"X-Reflector-Purpose": purpose} if purpose else {}
-        return httpx.post(self.url, json=body, headers=headers, timeout=10, trust_env=False)
+        return self.http.post(self.url, json=body, headers=headers)
 
     def say(self, content, **asked):
         """The message alone."""
@@ -226,14 +233,14 @@ def test_max_tokens_cuts_and_says_so(model):
 )
 def test_a_wrong_request_is_refused(model, body):
     """What the contract does not know is a 400, not a guess."""
-    answer = httpx.post(model.url, content=body, timeout=10, trust_env=False)
+    answer = model.http.post(model.url, content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
 
 
 def test_models_are_listed(model):
     """A client can ask what there is."""
-    listed = httpx.get(f"{model.control.url('llm')}/models", timeout=10, trust_env=False).json()
+    listed = model.http.get(f"{model.control.url('llm')}/models").json()
     assert listed["data"][0]["object"] == "model"
 
 

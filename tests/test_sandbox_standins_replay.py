@@ -28,6 +28,9 @@ def standins(server):
     return server
 
 
+HTTP = httpx.Client(timeout=10, trust_env=False)
+
+
 def chat(standins, text, purpose, session="", schema=None):
     """One chat completion's whole answer."""
     body = {"messages": [{"role": "user", "content": text}], "litellm_session_id": session}
@@ -35,7 +38,7 @@ def chat(standins, text, purpose, session="", schema=None):
         body["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
     headers = {"X-Reflector-Purpose": purpose}
     url = f"{standins.url('llm')}/chat/completions"
-    return httpx.post(url, json=body, headers=headers, timeout=10, trust_env=False)
+    return HTTP.post(url, json=body, headers=headers)
 
 
 def say(*args, **asked):
@@ -47,7 +50,7 @@ def transcribe(standins, url):
     """The recogniser's whole answer."""
     service = f"{standins.url('recogniser')}/v1/audio/transcriptions-from-url"
     body = {"audio_file_url": url, "language": "en", "batch": True}
-    return httpx.post(service, json=body, timeout=10, trust_env=False)
+    return HTTP.post(service, json=body)
 
 
 @pytest.mark.parametrize("run", ["good", "zero-start", "denied-consent"])

@@ -29,7 +29,7 @@ def standins(server):
     return server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def http():
     """A client that no proxy setting leads astray."""
     with httpx.Client(timeout=10, trust_env=False) as client:

@@ -56,12 +56,13 @@ def _await_ready(
     process: subprocess.Popen[bytes], port_file: Path, log_file: Path, timeout_s: float
 ) -> str:
     deadline = time.monotonic() + timeout_s
-    while process.poll() is None and time.monotonic() < deadline:
-        if port_file.exists():
-            url = f"http://127.0.0.1:{port_file.read_text(encoding='utf-8')}"
-            with suppress(httpx.HTTPError):
-                httpx.get(f"{url}/control/health", timeout=2.0, trust_env=False).raise_for_status()
-                return url
-        time.sleep(0.02)
+    with httpx.Client(timeout=2.0, trust_env=False) as http:
+        while process.poll() is None and time.monotonic() < deadline:
+            if port_file.exists():
+                url = f"http://127.0.0.1:{port_file.read_text(encoding='utf-8')}"
+                with suppress(httpx.HTTPError):
+                    http.get(f"{url}/control/health").raise_for_status()
+                    return url
+            time.sleep(0.02)
     last = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise ServerUnreachableError(f"the stand-ins did not start: {last[-1] if last else 'silent'}")
