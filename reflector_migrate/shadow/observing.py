@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from reflector_migrate.model import Engine, Observation, Role, StepRun
@@ -95,11 +96,11 @@ def _status(execution: str, row: str) -> str:
     return row if execution == "completed" else execution
 
 
-def _first(steps: Sequence[StepRun]) -> Any:
-    return min((s.queued or s.started for s in steps if s.queued or s.started), default=None)
+def _first(steps: Sequence[StepRun]) -> datetime | None:
+    return min((at for s in steps if (at := s.queued or s.started)), default=None)
 
 
-def _last(steps: Sequence[StepRun]) -> Any:
+def _last(steps: Sequence[StepRun]) -> datetime | None:
     return max((s.ended for s in steps if s.ended), default=None)
 
 

@@ -1,0 +1,115 @@
+"""`migrate compare`: one recording, both engines, one verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of, stdout_console
+
+if TYPE_CHECKING:
+    from reflector_migrate.model import Comparison
+    from reflector_migrate.settings import Settings
+
+
+@click.command()
+@click.argument("recording", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write html, json…")
+@click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
+@click.option("--reference", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option("--candidate", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option("--secondary", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
+@click.option(
+    "--fail-on", type=click.Choice(["inconclusive", "diverged", "never"]), default="inconclusive",
+    show_default=True, help="The mildest verdict that is not exit 0.",
+)  # fmt: skip
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    recording: str | None,
+    as_json: bool,
+    outputs: tuple[str, ...],
+    timeout_s: float,
+    reference: Path | None,
+    candidate: Path | None,
+    secondary: Path | None,
+    exit_zero: bool,
+    fail_on: str,
+    color: str,
+) -> None:
+    r"""Compare both engines on one recording.
+
+    In a sandbox it runs both. Attached to a deployment it compares what is
+    stored and never runs anything there. With --reference and --candidate it
+    compares two observation files and needs no server.
+
+    \b
+    Examples:
+      migrate compare three_tracks
+      migrate compare --reference a.json --candidate b.json --json
+    """
+    if (reference is None) != (candidate is None):
+        raise click.UsageError("--reference and --candidate belong together")
+    if reference is not None and candidate is not None:
+        found = _from_files(reference, candidate, secondary)
+    elif recording is not None:
+        settings = settings_of(ctx)
+        log_to_stderr(ctx, settings)
+        found = _run_or_look_up(settings, recording, timeout_s)
+    else:
+        raise click.UsageError("name a recording, or give --reference and --candidate")
+    code = 0 if exit_zero else _exit_code(found, fail_on)
+    _show(found, as_json, color, code)
+    _write(found, outputs, code)
+    ctx.exit(code)
+
+
+def _from_files(reference: Path, candidate: Path, secondary: Path | None) -> Comparison:
+    from reflector_migrate.cli.observations import read_observation
+    from reflector_migrate.judge.compare import compare as judge
+
+    third = None if secondary is None else read_observation(secondary)
+    return judge(read_observation(reference), read_observation(candidate), secondary=third)
+
+
+def _run_or_look_up(settings: Settings, recording: str, timeout_s: float) -> Comparison:
+    if settings.is_sandbox:
+        from reflector_migrate.cli.follow import follow
+        from reflector_migrate.sandbox.compare import compare_in_sandbox
+
+        with follow(settings) as progress:
+            return compare_in_sandbox(settings, recording, timeout_s=timeout_s, progress=progress)
+    from reflector_migrate.shadow.stored import stored_comparison
+
+    return stored_comparison(settings, recording)
+
+
+def _exit_code(comparison: Comparison, fail_on: str) -> int:
+    from reflector_migrate.cli.verdicts import exit_code_of
+
+    code = exit_code_of(comparison.verdict)
+    if fail_on == "never" or (fail_on == "diverged" and code != 1):
+        return 0 if code != 4 else 4
+    return code
+
+
+def _show(comparison: Comparison, as_json: bool, color: str, code: int) -> None:
+    from reflector_migrate.cli.verdicts import envelope
+
+    if as_json:
+        echo_json(envelope(comparison, code))
+        return
+    from reports.terminal import render
+
+    render(comparison, stdout_console(color))
+
+
+def _write(comparison: Comparison, outputs: tuple[str, ...], code: int) -> None:
+    from reflector_migrate.cli.outputs import write_outputs
+
+    write_outputs([comparison], outputs, code)

@@ -1,0 +1,48 @@
+"""Live progress of both sides: redrawn on a terminal, a line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from reflector_migrate.cli.common import say
+
+if TYPE_CHECKING:
+    from reflector_migrate.settings import Settings
+    from reflector_migrate.store.runs import RunRecord
+
+LINE_EVERY_S = 10.0
+
+Progress = Callable[["RunRecord | None", str], None]
+
+
+@contextmanager
+def follow(settings: Settings) -> Iterator[Progress]:
+    """Give a function to call often; it shows what both sides are doing."""
+    from reflector_migrate.shadow.progress import both_sides
+
+    if not sys.stderr.isatty():
+        yield _lines(settings)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(Text(""), console=Console(stderr=True), refresh_per_second=5, transient=True) as live:
+        yield lambda run, _words: live.update(Text("\n".join(both_sides(settings, run))))
+
+
+def _lines(settings: Settings) -> Progress:
+    from reflector_migrate.shadow.progress import both_sides
+
+    last = [time.monotonic()]
+
+    def progress(run: RunRecord | None, _words: str) -> None:
+        if time.monotonic() - last[0] >= LINE_EVERY_S:
+            last[0] = time.monotonic()
+            say("   ".join(both_sides(settings, run)))
+
+    return progress

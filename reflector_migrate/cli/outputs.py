@@ -1,0 +1,52 @@
+"""Writes results where `-o FORMAT:PATH` says, each file whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reflector_migrate.cli.common import say, write_aside
+from reflector_migrate.cli.verdicts import envelope
+from reflector_migrate.errors import InputError
+from reflector_migrate.model import Comparison
+
+FORMATS = ("html", "json", "jsonl", "md", "junit")
+
+
+def write_outputs(comparisons: list[Comparison], outputs: tuple[str, ...], code: int) -> None:
+    """Render and write every `FORMAT:PATH`; InputError names a format that is unknown."""
+    for output in outputs:
+        form, _, where = output.partition(":")
+        if form not in FORMATS or not where:
+            raise InputError(f"-o {output}: not FORMAT:PATH", hint=f"formats: {', '.join(FORMATS)}")
+        path = Path(where)
+        write_aside(path, _rendered(form, comparisons, code))
+        say(f"written {path}")
+
+
+def _rendered(form: str, comparisons: list[Comparison], code: int) -> str:
+    if form == "json":
+        return json.dumps([envelope(c, code) for c in comparisons], allow_nan=False) + "\n"
+    if form == "jsonl":
+        return "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons)
+    if form == "html":
+        return _page(comparisons)
+    from reports import junit, markdown
+
+    return (markdown if form == "md" else junit).render(comparisons)
+
+
+def _page(comparisons: list[Comparison]) -> str:
+    from reports.document import Coverage, Night
+    from reports.page import render_page
+
+    at = max((c.compared_at for c in comparisons if c.compared_at), default=None)
+    return render_page(
+        Night(
+            night=at.date().isoformat() if at else "",
+            generated_at=at.isoformat(timespec="seconds") if at else "",
+            coverage=Coverage(eligible=len(comparisons), compared=len(comparisons)),
+            comparisons=tuple(comparisons),
+            is_redacted=False,
+        )
+    )

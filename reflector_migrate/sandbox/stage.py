@@ -1,0 +1,128 @@
+"""Puts a synthetic recording into a running sandbox, as Daily and Reflector would have it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.pipeline.rows import Rows, wipe
+from reflector_migrate.sandbox.recordings import FixtureRecording
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.settings import Settings
+
+
+def set_stage(settings: Settings, recording: FixtureRecording) -> None:
+    """Forget earlier runs of it on both sides, then upload tracks, tell Daily, write rows."""
+    if not settings.is_sandbox or settings.sandbox.control_url is None:
+        raise ConfigurationError("recordings can only be staged in a sandbox")
+    _forget(settings, recording)
+    _upload(settings, recording)
+    _tell_daily(settings, recording)
+    _write_rows(settings, recording)
+
+
+def _forget(settings: Settings, recording: FixtureRecording) -> None:
+    primary = Rows.at(settings.reflector.database_url or "")
+    candidate = Rows.at(settings.candidate.database_url or "")
+    for rows, bucket in (
+        (primary, settings.reflector.media_bucket),
+        (candidate, settings.candidate.media_bucket),
+    ):
+        transcript = rows.transcript_of(recording.recording_id)
+        if transcript is not None:
+            _delete_media(settings, bucket, transcript.id)
+        wipe(rows, recording.recording_id)
+
+
+def _delete_media(settings: Settings, bucket: str, transcript_id: str) -> None:
+    s3 = _s3(settings)
+    for prefix in (f"{transcript_id}/", f"file_pipeline/{transcript_id}/"):
+        for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
+
+
+def _upload(settings: Settings, recording: FixtureRecording) -> None:
+    s3 = _s3(settings)
+    for track in recording.tracks:
+        s3.put_object(
+            Bucket=settings.reflector.tracks_bucket,
+            Key=track.key,
+            Body=recording.path(track).read_bytes(),
+            ContentType="audio/webm",
+        )
+
+
+def _tell_daily(settings: Settings, recording: FixtureRecording) -> None:
+    meeting = recording.meeting
+    known = {
+        "id": recording.recording_id,
+        "room_name": recording.daily_room_name,
+        "start_ts": int(meeting.started_at.timestamp()),
+        "status": "finished",
+        "max_participants": len(recording.participants),
+        "duration": meeting.duration_s,
+        "tracks": [{"type": "audio", "s3Key": t.key} for t in recording.tracks],
+        "mtgSessionId": meeting.mtg_session_id,
+    }
+    people = [person.model_dump(mode="json") for person in recording.participants]
+    with StandinControl(settings.sandbox.control_url or "") as control:
+        control.put_daily_recording(known, people)
+
+
+def _write_rows(settings: Settings, recording: FixtureRecording) -> None:
+    rows = Rows.at(settings.reflector.database_url or "")
+    room, meeting = recording.room, recording.meeting
+    hook = f"{settings.sandbox.control_url}/webhook{room.webhook_path}"
+    rows.insert_room(
+        **room.model_dump(exclude={"webhook_path"}),
+        webhook_url=hook if room.webhook_path else None,
+        created_at=meeting.started_at,
+        platform="daily",
+    )
+    rows.insert_meeting(
+        id=meeting.id,
+        room_name=recording.daily_room_name,
+        room_id=room.id,
+        start_date=meeting.started_at,
+        end_date=meeting.started_at + timedelta(seconds=meeting.duration_s),
+        platform="daily",
+    )
+    for place, consent in enumerate(recording.consents):
+        rows.insert_consent(
+            id=f"{meeting.id[:30]}-{place}",
+            meeting_id=meeting.id,
+            consent_given=consent.consent_given,
+            user_id=consent.user_id,
+            consent_timestamp=meeting.started_at,
+        )
+    if recording.prior is not None:
+        _write_prior(rows, settings, recording)
+
+
+def _write_prior(rows: Rows, settings: Settings, recording: FixtureRecording) -> None:
+    prior = recording.prior
+    if prior is None:
+        return
+    if recording.trigger == "reprocess":
+        rows.insert_recording(
+            id=recording.recording_id,
+            bucket_name=settings.reflector.tracks_bucket,
+            object_key=recording.all_keys[0].rpartition("/")[0],
+            recorded_at=recording.meeting.started_at,
+            meeting_id=recording.meeting.id,
+            track_keys=list(recording.all_keys),
+        )
+    rows.insert_transcript(
+        **prior.model_dump(),
+        user_id=recording.room.user_id,
+        meeting_id=recording.meeting.id,
+        recording_id=recording.recording_id,
+        room_id=recording.room.id,
+    )
+
+
+def _s3(settings: Settings) -> Any:
+    from reflector_migrate.pipeline.services.connections import connections
+
+    return connections(settings).s3

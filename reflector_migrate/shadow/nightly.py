@@ -1,0 +1,87 @@
+"""Gathers a night's evidence into the report's document and writes the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reflector_migrate.errors import InputError
+from reflector_migrate.model import Comparison
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.runs import Dispatches
+
+if TYPE_CHECKING:
+    from reports.document import Coverage, Night, TrendPoint
+
+TREND_NIGHTS = 30
+
+
+def write_report(
+    settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
+) -> Path:
+    """Write `shadow-<night>.html` whole or not at all; returns its path."""
+    from reports.page import render_page
+
+    path = path or settings.state_dir / "reports" / f"shadow-{night}.html"
+    page = render_page(gather(settings, night, is_redacted=is_redacted))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(page, encoding="utf-8")
+    aside.replace(path)
+    return path
+
+
+def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night:
+    """The night's document from what is stored; an empty night is a document too."""
+    from reports.document import Night
+
+    evidence = Evidence(settings.store_url)
+    bodies = evidence.bodies(since=night, until=night)
+    comparisons = tuple(Comparison.model_validate(body) for body in bodies)
+    return Night(
+        night=night,
+        generated_at=now().isoformat(timespec="seconds"),
+        coverage=_coverage(settings, night, len(comparisons)),
+        comparisons=comparisons,
+        trend=_trend(evidence, night),
+        is_redacted=is_redacted,
+    )
+
+
+def day_of(night: str) -> datetime:
+    """Midnight UTC at the start of a night named YYYY-MM-DD; InputError otherwise."""
+    try:
+        return datetime.strptime(night, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise InputError(f"night {night!r} is not a date such as 2026-11-23") from None
+
+
+def _coverage(settings: Settings, night: str, compared: int) -> Coverage:
+    from reports.document import Coverage
+
+    start = day_of(night)
+    outcomes = Dispatches(settings.store_url).between(start, start + timedelta(days=1))
+    latest: dict[str, Mapping[str, object]] = {}
+    for outcome in outcomes:
+        latest[str(outcome["run_id"] or outcome["recording_id"])] = outcome
+    by: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
+    for outcome in latest.values():
+        if outcome["outcome"] in by:
+            by[str(outcome["outcome"])][str(outcome["reason"])] += 1
+    eligible = max(len(latest), compared)
+    return Coverage(eligible, compared, dict(by["skipped"]), dict(by["failed"]))
+
+
+def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:
+    from reports.document import TrendPoint
+
+    counts: dict[str, dict[str, int]] = {}
+    for known, verdict, number in evidence.nights():
+        if known <= night:
+            counts.setdefault(known, {})[verdict] = number
+    return tuple(TrendPoint(n, counts[n]) for n in sorted(counts)[-TREND_NIGHTS:])
