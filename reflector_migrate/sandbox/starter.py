@@ -122,7 +122,7 @@ class Starter:
             return True
         if time.monotonic() - begun > self.timeout_s:
             raise ServerUnreachableError(
-                f"{server.name} was not ready within {self.timeout_s:.0f} s", hint=_see(record.log)
+                f"{server.name} was not ready within {self.timeout_s:g} s", hint=_see(record.log)
             )
         return False
 
