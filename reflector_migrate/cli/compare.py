@@ -50,7 +50,7 @@ def compare(
 
     \b
     Examples:
-      migrate compare three_tracks
+      migrate compare three-voices
       migrate compare --reference a.json --candidate b.json --json
     """
     if (reference is None) != (candidate is None):

@@ -59,7 +59,7 @@ def cli(ctx: click.Context, config: Path | None, verbose: int) -> None:
 
     \b
     Examples:
-      migrate sandbox up && migrate compare three_tracks
+      migrate sandbox up && migrate compare three-voices
       migrate checklist run shadow
     """
     ctx.obj = {"config": config, "verbose": verbose}

@@ -39,7 +39,7 @@ def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str
     was_down = made.up()
     click.echo(f"sandbox {'up' if was_down else 'is already up'} in {made.folders.root}")
     click.echo(f"conductor  {made.settings.conductor.server_url}")
-    click.echo("next       migrate compare three_tracks")
+    click.echo("next       migrate compare three-voices")
 
 
 @sandbox.command()

@@ -94,6 +94,7 @@ def _addresses(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
             "zulip_url": f"{standins}/zulip",
             "zulip_bot_email": "bot@example.org",
         },
+        "sandbox": {"control_url": standins},
     }
 
 

@@ -10,6 +10,7 @@ from reflector_migrate.sandbox.probe import exists, log_says
 from reflector_migrate.sandbox.servers.base import Folders, Server
 
 _PLUGIN = Path(__file__).parents[2] / "legacy" / "plugin"
+_PIPELINE = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
 _CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once it consumes
 
 
@@ -17,7 +18,8 @@ def legacy(folders: Folders, *, shadow: bool) -> Server:
     """The Celery worker with the legacy stand-in; with the shadow's plugin if asked for."""
     plugin = ("-I", "reflector_shadow") if shadow else ()
     path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
-    env = {"PYTHONPATH": path, "MIGRATE_SHADOW": "true"} if shadow else {}
+    spans = {"MIGRATE_LEGACY_PIPELINE": _PIPELINE, "MIGRATE_SHADOW": "true"}
+    env = {"PYTHONPATH": path, **spans} if shadow else {}
     return _celery("legacy", "reflector_migrate.legacy.app:app", plugin, folders, env)
 
 
