@@ -1,0 +1,73 @@
+"""`migrate demo`: everything on this machine, in one command, and nothing left behind."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import log_to_stderr, say, stdout_console
+
+if TYPE_CHECKING:
+    from reflector_migrate.model import Comparison
+
+PAGE = Path("out/demo.html")
+
+
+@click.command()
+@click.option("--conductor", "version", default=None, help="3.32.3 (default) or 3.15.0.")
+@click.option("--keep-logs", is_flag=True, help="Leave the sandbox's folder for a look.")
+@click.pass_context
+def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
+    r"""Run two recordings through both engines and show the verdicts.
+
+    The first must match. The second runs with a seeded defect in the candidate
+    and must diverge, with the right step named. Everything started is stopped.
+
+    \b
+    Examples:
+      migrate demo
+      migrate demo --conductor 3.15.0
+    """
+    from reflector_migrate.sandbox.demo import run_demo
+    from reflector_migrate.sandbox.stack import Sandbox
+    from reflector_migrate.settings import load_settings
+
+    settings = load_settings(ctx.find_root().obj["config"])
+    log_to_stderr(ctx, settings)
+    folder = (
+        Path(".sandbox/demo").resolve() if keep_logs else Path(tempfile.mkdtemp(prefix="migrate-"))
+    )
+    try:
+        with Sandbox(settings, folder, shadow=True, conductor_version=version, say=say) as sandbox:
+            from reflector_migrate.cli.follow import follow
+
+            with follow(sandbox.settings) as progress:
+                result = run_demo(sandbox, progress, _show)
+    finally:
+        if not keep_logs:
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+    _write_page([result.sound, result.flawed])
+    if not result.is_as_promised:
+        say("error: the demonstration did not come out as it must; see the verdicts above")
+        ctx.exit(1)
+
+
+def _show(heading: str, comparison: Comparison) -> None:
+    from reports.terminal import render
+
+    console = stdout_console()
+    console.rule(heading, characters="─", align="left")
+    render(comparison, console)
+    console.print()
+
+
+def _write_page(comparisons: list[Comparison]) -> None:
+    from reflector_migrate.cli.outputs import write_outputs
+
+    write_outputs(comparisons, (f"html:{PAGE}",), 0)
+    click.echo(f"page   {PAGE.resolve()}")
