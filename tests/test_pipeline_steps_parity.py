@@ -1,0 +1,158 @@
+"""The steps, given the real run's answers, leave what the real pipeline left."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+
+import pytest
+
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
+from tests.pipeline_world import RUNS, local_s3, make_world
+
+IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@pytest.fixture(scope="module")
+def s3_url():
+    """One S3 for this file."""
+    with local_s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory):
+    """One process of stand-ins for this file."""
+    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
+        yield control
+
+
+@pytest.fixture(scope="module", params=["good", "zero-start", "denied-consent"])
+def shadowed(request, s3_url, control, tmp_path_factory):
+    """A recorded run, run again in shadow."""
+    folder = tmp_path_factory.mktemp(request.param)
+    world = make_world(folder, s3_url, control, scenario=request.param)
+    world.whole()
+    world.scenario_name = request.param
+    return world
+
+
+def plain(value):
+    """A value without topic ids and the exact waveform, which depends on the encoder."""
+    text = IDS.sub("ID", json.dumps(value, sort_keys=True))
+    return json.loads(text)
+
+
+def test_the_row_is_the_recorded_one(shadowed):
+    """Every column agrees, but for those that only a real post could fill."""
+    row, recorded = shadowed.row, shadowed.recorded
+    for column in (
+        "name", "status", "title", "short_summary", "long_summary", "participants", "duration",
+        "audio_location", "share_mode", "source_language", "target_language", "webvtt",
+        "audio_deleted", "source_kind", "recording_id", "meeting_id", "locked", "reviewed",
+    ):  # fmt: skip
+        assert getattr(row, column) == recorded[column], column
+    assert plain(row.topics) == plain(recorded["topics"])
+
+
+def test_the_rows_events_are_the_recorded_ones_in_their_order(shadowed):
+    """Names, order and data agree; the waveform within what two encoders' versions differ."""
+    got, wanted = shadowed.row.events, shadowed.recorded["events"]
+    assert [e["event"] for e in got] == [e["event"] for e in wanted]
+    for mine, theirs in zip(got, wanted, strict=True):
+        if mine["event"] != "WAVEFORM":
+            assert plain(mine["data"]) == plain(theirs["data"])
+            continue
+        pairs = zip(mine["data"]["waveform"], theirs["data"]["waveform"], strict=True)
+        assert max(abs(a - b) for a, b in pairs) <= 0.02
+
+
+def test_the_listeners_are_told_what_the_real_bus_carried(shadowed):
+    """Channel, order and payload of every message, each channel behind the candidate's prefix."""
+    lines = (RUNS / shadowed.scenario_name / "pubsub.jsonl").read_text().splitlines()
+    wanted = [json.loads(line) for line in lines if line]
+    got = [(channel.removeprefix("shadow:"), m) for channel, m in shadowed.messages()]
+    assert all(channel.startswith("shadow:") for channel, _ in shadowed.messages())
+    assert plain(got) == plain([[m["channel"], m["message"]] for m in wanted])
+
+
+def test_zulip_would_have_been_sent_the_recorded_message(shadowed):
+    """Stream, topic and content, to the character."""
+    (effect,) = shadowed.effects("zulip_message")
+    assert effect.payload == recorded_call(shadowed, "zulip")["body"]
+
+
+def test_the_webhook_would_have_been_sent_the_recorded_payload_correctly_signed(shadowed):
+    """Every field but event id and clock; the signature fits the very bytes."""
+    (effect,) = shadowed.effects("webhook")
+    theirs = recorded_call(shadowed, "webhook")
+    body = json.loads(effect.payload["body"])
+    assert list(body) == list(theirs["body"])
+    assert list(body["transcript"]) == list(theirs["body"]["transcript"])
+    assert re.fullmatch("[0-9a-f]{32}", body["event_id"])
+    volatile = {"event_id": "", "timestamp": ""}
+    assert body | volatile == theirs["body"] | volatile
+    headers = effect.payload["headers"]
+    names = ("Content-Type", "User-Agent", "X-Webhook-Event", "X-Webhook-Retry")
+    assert {n: headers[n] for n in names} == {n: theirs["headers"][n] for n in names}
+    at, signed = re.fullmatch(r"t=(\d+),v1=(\w+)", headers["X-Webhook-Signature"]).groups()
+    message = f"{at}.{effect.payload['body']}".encode()
+    assert hmac.new(b"hook-secret", message, hashlib.sha256).hexdigest() == signed
+
+
+def test_s3_holds_what_the_real_run_left(shadowed):
+    """The mixed audio, or nothing after a refusal; never a padded track; the sources untouched."""
+    recorded = RUNS / shadowed.scenario_name / "s3.json"
+    default = [{"key": f"{shadowed.run.transcript_id}/audio.mp3"}]
+    left = json.loads(recorded.read_text())["reflector-media"] if recorded.exists() else default
+    assert shadowed.keys("shadow-media") == [o["key"] for o in left]
+    assert shadowed.keys("daily-tracks") == sorted(shadowed.scenario["keys"])
+    assert shadowed.keys("shadow-tracks") == sorted(shadowed.scenario["keys"])
+    assert shadowed.keys("reflector-media") == []
+
+
+def test_every_recorded_request_was_made_again_and_no_other(shadowed):
+    """The same calls of recogniser and language model, with the same parameters."""
+    lines = (RUNS / shadowed.scenario_name / "http.jsonl").read_text().splitlines()
+    calls = [json.loads(line) for line in lines]
+    for service, kind, told in (
+        ("llm", "llm", ("temperature", "max_tokens", "model", "stream")),
+        ("recogniser", "gpu", ("language", "batch")),
+    ):
+        asked = [c["body"] for c in calls if c["kind"] == kind]
+        made = [json.loads(r["body"]) for r in shadowed.control.requests(service)]
+        assert [sorted(b) for b in made] == [sorted(b) for b in asked]
+        values = [sorted(str([b[k] for k in told]) for b in bodies) for bodies in (made, asked)]
+        assert values[0] == values[1]
+
+
+def test_the_recogniser_is_given_an_address_that_reads_without_our_credentials(shadowed):
+    """Presigned as the real one does it in us-east-1, to the padded or the original track."""
+    calls = shadowed.control.requests("recogniser")
+    urls = [json.loads(r["body"])["audio_file_url"] for r in calls]
+    for url in urls:
+        address, _, query = url.partition("?")
+        assert re.fullmatch(r"AWSAccessKeyId=[^&]+&Signature=[^&]+&Expires=\d+", query)
+        assert address.endswith(".webm") == ("/shadow-media/file_pipeline/" in address)
+    is_padded = [".webm?" in url for url in sorted(urls)]
+    assert is_padded.count(False) == (shadowed.scenario_name == "zero-start")
+
+
+def test_refused_consent_deletes_all_that_may_be_deleted(shadowed):
+    """Raw tracks are recorded as deleted, the candidate's own mixed audio really is."""
+    deleted = {e.key for e in shadowed.effects("s3_delete") if "tracks/padded" not in e.key}
+    mixed = f"{shadowed.run.transcript_id}/audio.mp3"
+    is_refused = shadowed.scenario_name == "denied-consent"
+    assert deleted == ({*shadowed.scenario["keys"], mixed} if is_refused else set())
+    local = shadowed.settings.candidate.data_dir / mixed
+    assert local.exists() is not is_refused
+
+
+def recorded_call(world, kind):
+    """The one call of a kind that the real run made."""
+    lines = (RUNS / world.scenario_name / "http.jsonl").read_text().splitlines()
+    (call,) = [c for c in map(json.loads, lines) if c["kind"] == kind]
+    return call
