@@ -58,6 +58,7 @@ class ReflectorSettings(Section):
     media_bucket: str = "reflector-media"
     data_dir: Path = Path("data")
     ui_base_url: str = "http://localhost:3000"
+    webhook_retry_s: float = 60.0  # the stand-in's fixed pause, as the real one's; shorter in tests
 
 
 class CandidateSettings(Section):

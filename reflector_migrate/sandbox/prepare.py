@@ -16,7 +16,7 @@ from reflector_migrate.settings import Settings
 
 def databases(settings: Settings) -> None:
     """Make Reflector's tables on both sides and bring our own store to its newest version."""
-    create_all = _function("reflector_migrate.legacy.tables", "create_all")
+    create_all = _function("reflector_migrate.pipeline.rows", "create_all")
     for url in (settings.reflector.database_url, settings.candidate.database_url):
         create_all(url)
     _function("reflector_migrate.store.migrate", "upgrade")(settings.store_url)

@@ -19,11 +19,15 @@ def get_recording(task: GetRecordingInput, ctx: StepContext) -> GetRecordingOutp
     Daily may fail: the recording then goes on without names, as with legacy. (The client's
     own second try stands in for the engine's retries, which would end in a failed workflow.)
     """
-    transcript_id = ctx.run.transcript_id
-    transcript = ctx.rows.get_transcript(transcript_id)
-    ctx.rows.update_transcript(transcript_id, status="processing")
+    ctx.rows.update_transcript(ctx.run.transcript_id, status="processing")
     tell(ctx, "STATUS", {"value": "processing"})
-    ctx.rows.reset(transcript_id)
+    ctx.rows.reset(ctx.run.transcript_id)
+    return look_up(task, ctx)
+
+
+def look_up(task: GetRecordingInput, ctx: StepContext) -> GetRecordingOutput:
+    """What Daily and the row know of the recording; writes nothing."""
+    transcript = ctx.rows.get_transcript(ctx.run.transcript_id)
     known = _ask_daily(task.recording_id, ctx)
     return GetRecordingOutput(
         id=task.recording_id,
