@@ -58,7 +58,12 @@ def _finding(path: str, step: str, message: str, speaker: int | None = None,
 
 
 def _truncated(reference: Sequence[Word], hypothesis: Sequence[Word]) -> list[Finding]:
-    """Speakers who vanish, or whose words end long before they do in the reference."""
+    """Speakers who vanish, or whose words end long before they do in the reference.
+
+    Only where words are lost altogether: under another name they are not.
+    """
+    if len(reference) - len(hypothesis) < MIN_WORDS:
+        return []
     mine, theirs = _ends(reference), _ends(hypothesis)
     findings = []
     for speaker, (end_s, starts) in sorted(mine.items()):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from comparators.lexicon import LEXICONS, Lexicon
+from comparators.lexicon import LEXICONS, Lexicon, word_set
 from comparators.normalise import base_language, normalise
 
 LANGUAGES = frozenset(LEXICONS)
@@ -22,6 +22,11 @@ _CLOCK = re.compile(
 _DOTTED_DATE = re.compile(r"\b([0-3]?\d)\.([01]?\d)\.(\d{4}|\d{2}|(?!\d))")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th)?$")
 _CURRENCIES = frozenset({"dollar", "euro", "pound", "cent"})
+
+
+_BEFORE_MONTHS = word_set(
+    "in of by until to from since next last this early late mid through before after"
+)
 
 
 class Fact(NamedTuple):
@@ -132,8 +137,7 @@ def _dates(tokens: Sequence[str], lexicon: Lexicon) -> set[Fact]:
 def _is_month(before: str, after: str) -> bool:
     """Beside a number or after a preposition a month is meant."""
     numbered = _NUMBER.fullmatch(before) or _NUMBER.fullmatch(after)
-    return bool(numbered) or before in {"in", "of", "by", "until", "to", "from", "since", "next",
-                                        "last", "this", "early", "late", "mid", "through"}  # fmt: skip
+    return bool(numbered) or before in _BEFORE_MONTHS
 
 
 def _negations(tokens: Sequence[str], lexicon: Lexicon) -> set[Fact]:

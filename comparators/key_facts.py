@@ -5,7 +5,7 @@ Languages without a lexicon are inconclusive by name, unless the texts are equal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 from comparators.columns import language_of
 from comparators.facts import LANGUAGES, Fact, extract
@@ -13,11 +13,43 @@ from comparators.language import detect
 from comparators.normalise import base_language
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
-Texts = Callable[[Observation], str]
+ANY = "en"
+"""Equal texts state equal facts in whatever language they are read."""
 
 
-def _title(observation: Observation) -> str:
-    return observation.outputs.title or ""
+class Stated(NamedTuple):
+    """A text, who wrote it (None: cannot be told) and the words it was written from."""
+
+    text: str
+    language: str | None
+    observation: Observation
+    names: frozenset[str]
+
+    def facts(self) -> frozenset[Fact]:
+        """Facts of the text."""
+        return extract(self.text, self._read_as(), self.names)
+
+    def spoken_facts(self) -> frozenset[Fact]:
+        """Facts of the run's own transcript."""
+        spoken = " ".join(word.text for word in self.observation.outputs.words)
+        return extract(spoken, self._read_as(), self.names)
+
+    def _read_as(self) -> str:
+        return self.language if self.language in LANGUAGES and self.language else ANY
+
+
+def compare_title_facts(reference: Observation, hypothesis: Observation) -> Measure:
+    """Facts of the title."""
+    names = _names(reference, hypothesis)
+    sides = [_stated(o, o.outputs.title or "", names) for o in (reference, hypothesis)]
+    return _compare("title_facts", "generate_title", *sides)
+
+
+def compare_summary_facts(reference: Observation, hypothesis: Observation) -> Measure:
+    """Facts of the short and the long summary together."""
+    names = _names(reference, hypothesis)
+    sides = [_stated(o, _summaries(o), names) for o in (reference, hypothesis)]
+    return _compare("summary_facts", "generate_summary", *sides)
 
 
 def _summaries(observation: Observation) -> str:
@@ -25,14 +57,13 @@ def _summaries(observation: Observation) -> str:
     return f"{outputs.short_summary or ''}\n{outputs.long_summary or ''}".strip()
 
 
-def compare_title_facts(reference: Observation, hypothesis: Observation) -> Measure:
-    """Facts of the title."""
-    return _compare("title_facts", "generate_title", _title, reference, hypothesis)
+def _names(*sides: Observation) -> frozenset[str]:
+    """Everybody either side knows: a wrong person is one the other side names."""
+    return frozenset(p.name for side in sides for p in side.outputs.participants)
 
 
-def compare_summary_facts(reference: Observation, hypothesis: Observation) -> Measure:
-    """Facts of the short and the long summary together."""
-    return _compare("summary_facts", "generate_summary", _summaries, reference, hypothesis)
+def _stated(observation: Observation, text: str, names: frozenset[str]) -> Stated:
+    return Stated(text, written_language(observation, text), observation, names)
 
 
 def written_language(observation: Observation, text: str) -> str | None:
@@ -42,85 +73,59 @@ def written_language(observation: Observation, text: str) -> str | None:
     return detect(text) or base_language(told)
 
 
-def _compare(
-    name: str, step: str, texts: Texts, reference: Observation, hypothesis: Observation
-) -> Measure:
-    """Facts of one kind of text on both sides."""
-    mine, theirs = texts(reference), texts(hypothesis)
-    languages = {written_language(reference, mine), written_language(hypothesis, theirs)}
-    if mine == theirs and not languages <= LANGUAGES:
-        languages = {"en"}  # equal texts state equal facts in any language
-    if not languages <= LANGUAGES:
-        named = ", ".join(sorted(str(language) for language in languages - LANGUAGES))
+def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
+    """Agreement of both sets, and for each difference whether its own transcript supports it."""
+    unknown = {side.language for side in (mine, theirs)} - LANGUAGES
+    if unknown and mine.text != theirs.text:
+        named = ", ".join(sorted(str(language or "unknown") for language in unknown))
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
-    names = {p.name for side in (reference, hypothesis) for p in side.outputs.participants}
-    return _measure(name, step, (reference, mine), (hypothesis, theirs), names)
-
-
-def _safe_language(observation: Observation, text: str) -> str:
-    """A language with a lexicon: for equal texts in others any one serves alike."""
-    language = written_language(observation, text)
-    return language if language in LANGUAGES and language else "en"
-
-
-def _measure(
-    name: str,
-    step: str,
-    reference: tuple[Observation, str],
-    hypothesis: tuple[Observation, str],
-    names: set[str],
-) -> Measure:
-    """Agreement of both sets, and for each difference whether its own transcript supports it."""
-    mine = extract(reference[1], _safe_language(*reference), names)
-    theirs = extract(hypothesis[1], _safe_language(*hypothesis), names)
-    findings = [
-        *_findings(name, step, "missing", sorted(mine - theirs), reference, names),
-        *_findings(name, step, "extra", sorted(theirs - mine), hypothesis, names),
+    facts = mine.facts(), theirs.facts()
+    differences = [
+        *_differences("missing", facts[0] - facts[1], mine),
+        *_differences("extra", facts[1] - facts[0], theirs),
     ]
     return Measure(
         name=name,
         kind="exact",
-        errors=len(findings),
-        length=len(mine | theirs),
+        errors=len(differences),
+        length=len(facts[0] | facts[1]),
         counts={
-            "agreed": len(mine & theirs),
-            "missing": len(mine - theirs),
-            "extra": len(theirs - mine),
-            "unsupported": sum(1 for f in findings if f.severity is Severity.CRITICAL),
+            "agreed": len(facts[0] & facts[1]),
+            "missing": len(facts[0] - facts[1]),
+            "extra": len(facts[1] - facts[0]),
+            "unsupported": sum(1 for difference in differences if not difference.is_supported),
         },
-        reference_text=f"{len(mine)} facts",
-        hypothesis_text=f"{len(theirs)} facts",
+        reference_text=f"{len(facts[0])} facts",
+        hypothesis_text=f"{len(facts[1])} facts",
         step=step,
-        findings=tuple(findings),
+        findings=tuple(_finding(name, step, difference) for difference in differences),
     )
 
 
-def _findings(
-    name: str,
-    step: str,
-    kind: str,
-    facts: list[Fact],
-    side: tuple[Observation, str],
-    names: set[str],
-) -> list[Finding]:
-    """Differences of one side; a fact its own transcript does not hold is critical."""
+class _Difference(NamedTuple):
+    kind: str
+    fact: Fact
+    is_supported: bool
+
+
+def _differences(kind: str, facts: frozenset[Fact], side: Stated) -> list[_Difference]:
+    """Facts of one side only, and whether anybody said so in its transcript."""
     if not facts:
         return []
-    observation, text = side
-    spoken = " ".join(word.text for word in observation.outputs.words)
-    held = extract(spoken, _safe_language(observation, text), names)
-    return [_finding(name, step, kind, fact, fact in held) for fact in facts]
+    spoken = side.spoken_facts()
+    return [_Difference(kind, fact, fact in spoken) for fact in sorted(facts)]
 
 
-def _finding(name: str, step: str, kind: str, fact: Fact, supported: bool) -> Finding:
+def _finding(name: str, step: str, difference: _Difference) -> Finding:
+    kind, fact, is_supported = difference
     stated = f"{fact.kind} {fact.value}"
     return Finding(
         path=f"{name}/{fact.kind}/{kind}",
         step=step,
-        severity=Severity.MAJOR if supported else Severity.CRITICAL,
+        severity=Severity.MAJOR if is_supported else Severity.CRITICAL,
         kind=kind,
         reference=stated if kind == "missing" else None,
         hypothesis=stated if kind == "extra" else None,
-        message=f"{stated} is {kind}" + ("" if supported else ", and nobody said so"),
+        message=f"{stated} is {kind}" + ("" if is_supported else ", and nobody said so"),
     )

@@ -39,8 +39,9 @@ _ORDINALS = word_list("second third fourth fifth sixth seventh eighth ninth tent
 _ORDINALS_DE = word_list("zweite dritte vierte fünfte sechste siebte achte neunte zehnte")
 
 ENGLISH = Lexicon(
-    negations=word_set("not no never none nobody nothing neither nor without cannot cant dont doesnt didnt wont "
-        "wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt mustnt"),
+    negations=word_set(
+        "not no never none nobody nothing neither nor without cannot cant dont doesnt didnt "
+        "wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt mustnt"),
     # `may` and `march` are verbs too: only beside a day or after a preposition (facts.py)
     dates={w: w for w in [*_MONTHS, *_DAYS, "today", "tomorrow", "yesterday", "tonight"]},
     ordinals={word: str(i) for i, word in enumerate(_ORDINALS, start=2)},
@@ -50,12 +51,15 @@ ENGLISH = Lexicon(
         "cent": "cent", "cents": "cent",
     },
     scales={"thousand": 10**3, "million": 10**6, "billion": 10**9},
-    skipped=word_set("the a an to be been have has had any yet it that this we they he she i you is are was "
-        "were will would do does did and or of in on for so very"),
+    skipped=word_set(
+        "the a an to be been have has had any yet it that this we they he she i you is are "
+        "was were will would do does did and or of in on for so very"),
 )  # fmt: skip
 GERMAN = Lexicon(
-    negations=word_set("nicht kein keine keinen keinem keiner keines nie niemals nichts niemand ohne weder "
-        "nirgends"),
+    negations=word_set(
+        "nicht kein keine keinen keinem keiner keines nie niemals nichts niemand ohne weder "
+        "nirgends"
+    ),
     dates={
         **{word: _MONTHS[i] for i, word in enumerate(_MONTHS_DE)},
         **{word: _DAYS[i] for i, word in enumerate(_DAYS_DE)},
@@ -75,7 +79,8 @@ GERMAN = Lexicon(
         "tausend": 10**3, "million": 10**6, "millionen": 10**6, "milliarde": 10**9,
         "milliarden": 10**9,
     },
-    skipped=word_set("der die das den dem des ein eine einen zu sein haben hat es wir sie er ich ist sind war "
-        "wird werden und oder von im in am auf für so sehr mehr noch"),
+    skipped=word_set(
+        "der die das den dem des ein eine einen zu sein haben hat es wir sie er ich ist sind "
+        "war wird werden und oder von im in am auf für so sehr mehr noch"),
 )  # fmt: skip
 LEXICONS: Mapping[str, Lexicon] = {"en": ENGLISH, "de": GERMAN}

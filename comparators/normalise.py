@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 
 from comparators.numerals import LANGUAGES as NUMERAL_LANGUAGES
@@ -72,11 +71,10 @@ def base_language(language: str | None) -> str | None:
 def normalise(text: str, language: str | None = None) -> list[str]:
     """All tokens of a text, number words as digits where the language is known."""
     found = [token for word in text.split() for token in tokens_of(word, language)]
-    return [token for token, _ in with_numbers(zip(found, range(len(found))), language)]
+    return [token for token, _ in with_numbers([(token, 0) for token in found], language)]
 
 
-def with_numbers(tokens: Iterable[tuple[str, int]], language: str | None) -> list[tuple[str, int]]:
+def with_numbers(tokens: list[tuple[str, int]], language: str | None) -> list[tuple[str, int]]:
     """(token, position) pairs with runs of number words joined to digits at the first's place."""
     base = base_language(language) or "en"
-    listed = list(tokens)
-    return join_numbers(listed, base) if base in NUMERAL_LANGUAGES else listed
+    return join_numbers(tokens, base) if base in NUMERAL_LANGUAGES else tokens

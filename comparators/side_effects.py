@@ -29,6 +29,11 @@ STEPS: Mapping[str, str] = {
 SIZE_TOLERANCE = 0.05
 """Encoders of another version and random container ids change sizes by less."""
 
+CONTENT = frozenset({"body", "content", "topic"})
+"""What is compared even if only one side has it; of the envelope only what both recorded."""
+HEADERS = frozenset({"content-type", "user-agent", "x-webhook-event", "x-webhook-signature"})
+"""The contract's headers; the rest is the HTTP client's own."""
+
 _PADDED = re.compile(r"(?:^|/)tracks/padded_(\d+)\.webm$")
 _NAMED = re.compile(r"(?:^|/)(audio\.mp3|audio\.json)$")
 
@@ -76,12 +81,17 @@ Name = tuple[str, str]
 
 
 def _grouped(observation: Observation) -> dict[Name, list[Effect]]:
-    """Effects by kind and canonical key."""
+    """Effects by kind and canonical key; intermediates that were put and deleted left no trace."""
     groups: dict[Name, list[Effect]] = {}
     for effect in observation.effects:
         name = effect.kind, canonical_key(effect, observation)
         groups.setdefault(name, []).append(effect)
-    return groups
+    deleted = {key for kind, key in groups if kind == "s3_delete" and key.startswith("padded_")}
+    return {
+        name: group
+        for name, group in groups.items()
+        if name[1] not in deleted or name[0] not in {"s3_put", "s3_delete"}
+    }
 
 
 def _counts(groups: Mapping[Name, list[Effect]]) -> Counter[Name]:
@@ -125,8 +135,7 @@ def _content(
     step = step_of(kind, key)
     path = f"side_effects/{kind}" if key == "*" else f"side_effects/{kind}/{key}"
     found = differences(
-        payload_of(mine, reference),
-        payload_of(theirs, hypothesis),
+        *_comparable(payload_of(mine, reference), payload_of(theirs, hypothesis)),
         {"duration": DURATION_TOLERANCE_MS},
     )
     findings = [as_finding(f"{path}/payload", d, step) for d in found]
@@ -152,14 +161,30 @@ def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     ]
 
 
-def payload_of(effect: Effect, observation: Observation) -> Any:
+def payload_of(effect: Effect, observation: Observation) -> dict[str, Any]:
     """The payload as compared: JSON bodies parsed, own topics named, volatile values marked."""
     payload = {key: _parsed(value) for key, value in effect.payload.items()}
     if effect.kind.startswith("zulip"):
         payload = {key: _without_topics(value, observation) for key, value in payload.items()}
     else:
         payload = {key: _named_topics(value, observation) for key, value in payload.items()}
-    return canonical(payload, observation)
+    if isinstance(payload.get("headers"), Mapping):
+        headers = {str(key).lower(): value for key, value in payload["headers"].items()}
+        payload["headers"] = {key: v for key, v in headers.items() if key in HEADERS}
+    marked: dict[str, Any] = canonical(payload, observation)
+    return marked
+
+
+def _comparable(
+    mine: dict[str, Any], theirs: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both payloads without envelope fields that only one side's recorder kept."""
+    kept = (set(mine) & set(theirs)) | CONTENT
+    return _only(mine, kept), _only(theirs, kept)
+
+
+def _only(payload: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key in names}
 
 
 def _parsed(value: Any) -> Any:

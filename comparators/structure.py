@@ -11,7 +11,7 @@ from typing import Any
 
 from comparators.lexicon import word_set
 from comparators.records import Difference, differences, keyed
-from comparators.volatile import VOLATILE_FIELDS, mark
+from comparators.volatile import ROW_VOLATILE, mark
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
@@ -188,7 +188,7 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
 
 def _row(observation: Observation) -> dict[str, Any]:
     return {
-        key: mark(key, value) if key in VOLATILE_FIELDS else value
+        key: mark(key, value) if key in ROW_VOLATILE else value
         for key, value in observation.outputs.row.items()
         if key not in ELSEWHERE and key not in {"search_vector_en", "workflow_id"}
     }

@@ -16,7 +16,6 @@ from typing import Any
 from reflector_migrate.model import Observation
 
 VOLATILE_FIELDS: Mapping[str, str] = {
-    "id": "row, topic and event ids are fresh per run",
     "event_id": "one per webhook delivery",
     "transcript_id": "a candidate in shadow has a row of its own",
     "run_id": "one per run",
@@ -38,14 +37,15 @@ VOLATILE_FIELDS: Mapping[str, str] = {
 }
 """Field names (lower case) whose values are replaced by a mark, and why."""
 
-LLM_FIELDS = ("title", "short_summary", "long_summary", "webvtt")
-"""Texts a run writes; compared with its own outputs, not across runs."""
+ROW_VOLATILE: Mapping[str, str] = {**VOLATILE_FIELDS, "id": "fresh per run"}
+"""The same for a stored row; in payloads an `id` is only replaced where it is the run's own."""
+
+OWN_TEXTS = ("webvtt", "long_summary", "short_summary", "title")
+"""Texts a run writes, longest first; compared with its own outputs, not across runs."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
 _SIGNATURE = re.compile(r"t=\d+,v1=[0-9a-f]{64}$")
-_URL_HOST = re.compile(r"https?://[^/\s)\]>\"]+")
-_MARKDOWN_LINK = re.compile(r"\[[^\]]*\]\(")
 
 
 def own_id(observation: Observation) -> str:
@@ -63,13 +63,14 @@ def mark(name: str, value: Any) -> Any:
 
 
 def anonymous(text: str, observation: Observation) -> str:
-    """`text` without the run's ids, clocks and hosts."""
-    for identity in (own_id(observation), observation.run_id):
+    """`text` without the run's own ids and clocks; where its id is unknown, without any UUID."""
+    own = own_id(observation)
+    for identity in (own, observation.run_id):
         if len(identity) > 5:
             text = text.replace(identity, "<id>")
-    text = _UUID.sub("<id>", text)
-    text = _INSTANT.sub("<time>", text)
-    return _MARKDOWN_LINK.sub("[<host>](", _URL_HOST.sub("<host>", text))
+    if not own:
+        text = _UUID.sub("<id>", text)
+    return _INSTANT.sub("<time>", text)
 
 
 def canonical(value: Any, observation: Observation, name: str = "") -> Any:
@@ -94,7 +95,7 @@ def _is_number_timestamp(name: str, value: Any) -> bool:
 def named_texts(text: str, observation: Observation) -> str:
     """The run's own texts replaced by their names, longest first; then ids and clocks."""
     outputs = observation.outputs
-    for field in ("webvtt", "long_summary", "short_summary", "title"):
+    for field in OWN_TEXTS:
         own = getattr(outputs, field)
         if own and len(own) > 3:
             text = text.replace(own, f"<own {field}>")

@@ -62,24 +62,33 @@ def _size(block: Block) -> int:
 
 
 def _longest_lost(pair: Pair) -> dict[str, float]:
-    """Words and seconds of the longest stretch that only the reference has."""
-    lost = [block for block in pair.blocks if block.tag in {"delete", "replace"}]
-    spans = [(_net_lost(block), block) for block in lost if _net_lost(block) > 0]
-    if not spans:
+    """Words and seconds of the longest stretch of one speaker that only the reference has.
+
+    Speakers are followed apart: where two talk at once, one's lost words lie
+    between the other's found ones.
+    """
+    lost = [False] * len(pair.reference.tokens)
+    for block in pair.blocks:
+        if block.tag == "delete":
+            lost[block.ref_start : block.ref_end] = [True] * (block.ref_end - block.ref_start)
+    if not any(lost):
         return {"longest_lost_words": 0, "longest_lost_s": 0.0}
-    words, block = max(spans, key=lambda span: span[0])
-    start_s = pair.reference.start_s(block.ref_start)
-    end_s = pair.reference.words[pair.reference.places[block.ref_end - 1]].end
+    words = [pair.reference.words[place] for place in pair.reference.places]
+    running: dict[int, list[int]] = {}
+    longest: list[int] = []
+    for token, (word, is_lost) in enumerate(zip(words, lost, strict=True)):
+        run = running.setdefault(word.speaker, [])
+        if is_lost:
+            run.append(token)
+        else:
+            running[word.speaker] = []
+        longest = max(longest, run, key=len)
+    first, last = words[longest[0]], words[longest[-1]]
     return {
-        "longest_lost_words": words,
-        "longest_lost_s": round(max(end_s - start_s, 0.0), 3),
-        "longest_lost_at_s": start_s,
+        "longest_lost_words": len(longest),
+        "longest_lost_s": round(max(last.end - first.start, 0.0), 3),
+        "longest_lost_at_s": first.start,
     }
-
-
-def _net_lost(block: Block) -> int:
-    """Words of the reference that the hypothesis has no counterpart for."""
-    return (block.ref_end - block.ref_start) - (block.hyp_end - block.hyp_start)
 
 
 def _finding(name: str, pair: Pair, block: Block) -> Finding:

@@ -1,12 +1,14 @@
-"""The worst stretches of word diff, by the reference's speaker turns, as received.
+"""The worst stretches of word diff, by speaker turn, as received.
 
-Marks are git's word diff: equal, delete, insert. Where the words are the same
-and only the speaker differs, the speakers themselves are the diff.
+Marks are git's word diff: equal, delete, insert. Speakers are followed apart, so
+that two people talking at once do not shred each other's turns. Where the words
+are the same and only the speaker differs, the speakers' names are the diff.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from comparators.columns import Pair, raw_pair
@@ -14,143 +16,93 @@ from reflector_migrate.model import Observation, Turn
 
 MAX_TURNS = 8
 MAX_TURN_WORDS = 60
+PAUSE_S = 2.0
 CONTEXT_WORDS = 8
 
 Mark = Literal["equal", "delete", "insert"]
-_Part = tuple[Mark, str]
 
 
-class _Piece(NamedTuple):
-    """Tokens of one side under one mark; at = index in its side."""
+class _Said(NamedTuple):
+    """One word of either side: its mark, when and by whom, by whom on the other side."""
 
     mark: Mark
-    tokens: tuple[str, ...]
-    at: int
-    reference_at: int
-
-
-class _Stretch(NamedTuple):
-    """A reference turn: tokens begin..end of one speaker."""
-
-    begin: int
-    end: int
+    text: str
+    at_s: float
+    speaker: int
+    other: int
 
 
 def worst_turns(
     reference: Observation, hypothesis: Observation, limit: int = MAX_TURNS
 ) -> tuple[Turn, ...]:
     """The turns with most changed words, at most `limit`, in order of time."""
-    pair = raw_pair(reference, hypothesis)
     names = {p.speaker: p.name for p in reference.outputs.participants if p.speaker is not None}
-    by_turn = _by_turn(pair)
-    scored = [(sum(_size(p) for p in parts), turn) for turn, parts in by_turn.items()]
-    worst = sorted((s for s in scored if s[0]), key=lambda s: (-s[0], s[1].begin))[:limit]
-    turns = [_turn(pair, turn, by_turn[turn], names) for _, turn in worst]
-    turns += _attributed(pair, names, limit - len(turns))
-    return tuple(sorted(turns, key=lambda turn: turn.at_s))
+    turns = _turns(_said(raw_pair(reference, hypothesis)))
+    scored = [(sum(_is_changed(word) for word in turn), turn) for turn in turns]
+    worst = sorted((s for s in scored if s[0]), key=lambda s: (-s[0], s[1][0].at_s))[:limit]
+    return tuple(sorted((_shown(turn, names) for _, turn in worst), key=lambda turn: turn.at_s))
 
 
-def _size(piece: _Piece) -> int:
-    return 0 if piece.mark == "equal" else len(piece.tokens)
+def _is_changed(word: _Said) -> bool:
+    """Other words, or another speaker for the same ones."""
+    return word.mark != "equal" or word.speaker != word.other
 
 
-def _stretches(pair: Pair) -> list[_Stretch]:
-    """The reference's turns, long ones cut so that a diff stays readable."""
-    n = len(pair.reference.tokens)
-    stretches = []
-    begin = 0
-    for index in range(1, n + 1):
-        ends = index == n or pair.reference.speaker(index) != pair.reference.speaker(begin)
-        if ends or index - begin >= MAX_TURN_WORDS:
-            stretches.append(_Stretch(begin, index))
-            begin = index
-    return stretches
-
-
-def _by_turn(pair: Pair) -> dict[_Stretch, list[_Piece]]:
-    """Each turn's pieces of the alignment; insertions go to the turn they stand in."""
-    stretches = _stretches(pair) or [_Stretch(0, 0)]
-    out: dict[_Stretch, list[_Piece]] = {stretch: [] for stretch in stretches}
-    current = 0
+def _said(pair: Pair) -> Iterable[_Said]:
+    """Every word of the alignment in its order, deletions before insertions."""
+    mine, theirs = pair.reference, pair.hypothesis
     for block in pair.blocks:
-        at = block.ref_start
-        while at < block.ref_end:
-            while stretches[current].end <= at:
-                current += 1
-            stop = min(block.ref_end, stretches[current].end)
+        for k in range(block.ref_start, block.ref_end):
+            word = mine.words[mine.places[k]]
+            other = word.speaker
+            if block.tag == "equal":
+                other = theirs.words[theirs.places[block.hyp_start + k - block.ref_start]].speaker
             mark: Mark = "equal" if block.tag == "equal" else "delete"
-            piece = _Piece(mark, tuple(pair.reference.tokens[at:stop]), at, at)
-            out[stretches[current]].append(piece)
-            at = stop
+            yield _Said(mark, mine.tokens[k], word.start, word.speaker, other)
         if block.tag in {"insert", "replace"}:
-            tokens = tuple(pair.hypothesis.tokens[block.hyp_start : block.hyp_end])
-            piece = _Piece("insert", tokens, block.hyp_start, block.ref_end)
-            out[stretches[current]].append(piece)
-    return out
+            for k in range(block.hyp_start, block.hyp_end):
+                word = theirs.words[theirs.places[k]]
+                yield _Said("insert", theirs.tokens[k], word.start, word.speaker, word.speaker)
 
 
-def _turn(pair: Pair, stretch: _Stretch, pieces: list[_Piece], names: Mapping[int, str]) -> Turn:
-    """One turn with its diff; long equal stretches cut to their edges."""
-    speaker = pair.reference.speaker(stretch.begin)
-    kept = {mark: [t for p in pieces if p.mark in mark_set for t in p.tokens]
-            for mark, mark_set in (("r", {"equal", "delete"}), ("h", {"equal", "insert"}))}  # fmt: skip
-    first = next((p for p in pieces if p.mark != "equal"), pieces[0])
-    at_s = (
-        pair.hypothesis.start_s(first.at)
-        if first.mark == "insert"
-        else pair.reference.start_s(first.at)
-    )
+def _turns(said: Iterable[_Said]) -> list[list[_Said]]:
+    """Each speaker's words, cut at pauses and at a length that can still be read."""
+    by_speaker: dict[int, list[list[_Said]]] = {}
+    for word in said:
+        turns = by_speaker.setdefault(word.speaker, [[]])
+        last = turns[-1]
+        pause_s = abs(word.at_s - last[-1].at_s) if last else 0.0
+        if pause_s > PAUSE_S or len(last) >= MAX_TURN_WORDS:
+            turns.append([])
+        turns[-1].append(word)
+    return [turn for turns in by_speaker.values() for turn in turns if turn]
+
+
+def _shown(turn: list[_Said], names: Mapping[int, str]) -> Turn:
+    """One turn with its diff."""
+    first = next((word for word in turn if _is_changed(word)), turn[0])
+    speaker = turn[0].speaker
     return Turn(
-        at_s=at_s,
+        at_s=first.at_s,
         speaker=speaker,
-        speaker_name=names.get(speaker, "") if speaker is not None else "",
-        reference_text=" ".join(kept["r"]),
-        hypothesis_text=" ".join(kept["h"]),
-        diff=tuple(_parts(pieces)),
+        speaker_name=names.get(speaker, ""),
+        reference_text=" ".join(w.text for w in turn if w.mark != "insert"),
+        hypothesis_text=" ".join(w.text for w in turn if w.mark != "delete"),
+        diff=tuple(_diff(turn, names)),
     )
 
 
-def _parts(pieces: list[_Piece]) -> list[_Part]:
-    """Marks and texts; a long equal stretch keeps its first and last words."""
-    parts: list[_Part] = []
-    for piece in pieces:
-        tokens = list(piece.tokens)
-        if piece.mark == "equal" and len(tokens) > 2 * CONTEXT_WORDS + 1:
-            tokens = [*tokens[:CONTEXT_WORDS], "…", *tokens[-CONTEXT_WORDS:]]
-        parts.append((piece.mark, " ".join(tokens)))
-    return parts
+def _diff(turn: list[_Said], names: Mapping[int, str]) -> Iterable[tuple[Mark, str]]:
+    """Marks and texts; words under another name are headed by both names."""
+    for (mark, other), words in groupby(turn, key=lambda w: (w.mark, w.other)):
+        if other != turn[0].speaker:
+            yield "delete", f"{names.get(turn[0].speaker) or f'speaker {turn[0].speaker}'}:"
+            yield "insert", f"{names.get(other) or f'speaker {other}'}:"
+        yield mark, _shortened([word.text for word in words], mark)
 
 
-def _attributed(pair: Pair, names: Mapping[int, str], limit: int) -> list[Turn]:
-    """Turns whose words are equal but stand under another speaker, longest first."""
-    runs: list[tuple[int, int, int, int]] = []  # length, token, speaker there, speaker here
-    for block in pair.blocks if limit > 0 else ():
-        if block.tag != "equal":
-            continue
-        for k in range(block.ref_end - block.ref_start):
-            here = pair.reference.speaker(block.ref_start + k)
-            there = pair.hypothesis.speaker(block.hyp_start + k)
-            if here is None or there is None or here == there:
-                continue
-            token = block.ref_start + k
-            if runs and runs[-1][1] + runs[-1][0] == token and runs[-1][2:] == (there, here):
-                runs[-1] = (runs[-1][0] + 1, *runs[-1][1:])
-            else:
-                runs.append((1, token, there, here))
-    worst = sorted(runs, key=lambda run: (-run[0], run[1]))[: max(limit, 0)]
-    return [_moved(pair, run, names) for run in worst]
-
-
-def _moved(pair: Pair, run: tuple[int, int, int, int], names: Mapping[int, str]) -> Turn:
-    """Same words, other speaker: the labels are what differs."""
-    length, token, there, here = run
-    text = pair.reference.text(token, token + min(length, MAX_TURN_WORDS))
-    labels = [names.get(s) or f"speaker {s}" for s in (here, there)]
-    return Turn(
-        at_s=pair.reference.start_s(token),
-        speaker=here,
-        speaker_name=names.get(here, ""),
-        reference_text=text,
-        hypothesis_text=text,
-        diff=(("delete", f"{labels[0]}:"), ("insert", f"{labels[1]}:"), ("equal", text)),
-    )
+def _shortened(words: list[str], mark: Mark) -> str:
+    """A long equal stretch keeps its first and last words."""
+    if mark == "equal" and len(words) > 2 * CONTEXT_WORDS + 1:
+        words = [*words[:CONTEXT_WORDS], "…", *words[-CONTEXT_WORDS:]]
+    return " ".join(words)
