@@ -155,7 +155,7 @@ def test_up_cleans_what_a_crash_left(tmp_path, owner):
     with Sandbox(Settings(), tmp_path, with_=("redis",)) as sandbox:
         assert not is_alive(left)
         assert not psutil.pid_exists(stray.pid)
-            stray.wait(5)
+        stray.wait(5)
         assert [row.name for row in sandbox.status()] == ["redis"]
 
 
