@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from reflector_migrate.model import Comparison
 
 PAGE = Path("out/demo.html")
+FOLDER = Path(".sandbox/demo")  # a fixed place, so that the next demo cleans after a kill
 
 
 @click.command()
@@ -37,9 +37,7 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
 
     settings = load_settings(ctx.find_root().obj["config"])
     log_to_stderr(ctx, settings)
-    folder = (
-        Path(".sandbox/demo").resolve() if keep_logs else Path(tempfile.mkdtemp(prefix="migrate-"))
-    )
+    folder = FOLDER.resolve()
     try:
         with Sandbox(settings, folder, shadow=True, conductor_version=version, say=say) as sandbox:
             from reflector_migrate.cli.follow import follow

@@ -45,8 +45,8 @@ def report(
     log_to_stderr(ctx, settings)
     chosen = night or datetime.now(UTC).date().isoformat()
     day_of(chosen)
-    paths = [Path(o.partition(":")[2]) for o in outputs if o.startswith("html:")] or [None]
-    for path in paths:
+    paths = [Path(o.partition(":")[2]) for o in outputs if o.startswith("html:")]
+    for path in paths or [None]:
         click.echo(write_report(settings, chosen, path, is_redacted=not unredacted))
 
 

@@ -52,6 +52,19 @@ def register_all(settings: Settings, force: bool = False) -> Registration:
     return Registration(version, tuple(created), tuple(changes.replace), tuple(kept))
 
 
+def unregistered(settings: Settings) -> tuple[str, ...]:
+    """Names of definitions that the server lacks or holds differently; writes nothing.
+
+    Raises RefusedError when a workflow version is registered with another content.
+    """
+    version = server_version(settings)
+    wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
+    with connected(settings) as client:
+        workflows = missing_workflows(client, settings)
+        changes = _compare(client, wanted)
+    return tuple(str(d["name"]) for d in (*changes.create, *workflows)) + tuple(changes.replace)
+
+
 def _compare(client: ConductorClient, wanted: Sequence[Json]) -> _Changes:
     changes = _Changes([], {}, [])
     for ours in wanted:

@@ -1,0 +1,84 @@
+"""The phases' items, run all of them: none stops the others, and none is passed unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reflector_migrate.cutover import evidence, infrastructure
+from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
+from reflector_migrate.cutover.people import drill, not_yet, signatures
+from reflector_migrate.errors import ExitCode, MigrateError
+from reflector_migrate.model import Phase
+from reflector_migrate.settings import Settings
+
+GATE = "the cohort gate has not run on this build"
+
+P = Phase
+ITEMS: tuple[Item, ...] = (
+    Item(P.INFRASTRUCTURE, "conductor healthy", "GET /health of the Conductor server",
+         infrastructure.conductor_is_healthy),
+    Item(P.INFRASTRUCTURE, "definitions registered", "workflow and 15 tasks against this build",
+         infrastructure.definitions_are_registered),
+    Item(P.INFRASTRUCTURE, "conductor workers", "poll data of every task queue",
+         infrastructure.workers_are_ours),
+    Item(P.INFRASTRUCTURE, "celery workers", "a ping over the primary's broker",
+         infrastructure.celery_answers),
+    Item(P.INFRASTRUCTURE, "namespaces separate", "settings of primary and candidate",
+         infrastructure.namespaces_are_separate),
+    Item(P.INFRASTRUCTURE, "side effects suppressed", "the namespace workers may write to",
+         infrastructure.effects_are_suppressed),
+    Item(P.INFRASTRUCTURE, "kill switch drilled", "the audit log",
+         infrastructure.kill_switch_is_drilled),
+    Item(P.PARALLEL, "synthetic recordings", "stored comparisons of every fixture recording",
+         evidence.synthetic_recordings_complete),
+    Item(P.PARALLEL, "seeded defects caught", "a stored run of `migrate defects run`",
+         not_yet("no defects run is stored")),
+    Item(P.PARALLEL, "placebo", "a third legacy run as the candidate",
+         not_yet("no placebo run is stored")),
+    Item(P.PARALLEL, "A/A recordings", "comparisons with a secondary", evidence.a_a_recordings),
+    Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins", of=1)),
+    Item(P.SHADOW, "pairs compared / eligible", "dispatches against stored comparisons",
+         evidence.coverage),
+    Item(P.SHADOW, "structure and side effects", "exact checks of every stored comparison",
+         evidence.exact_differences),
+    Item(P.SHADOW, "words over the floor", "the anytime-valid gate on words", not_yet(GATE)),
+    Item(P.SHADOW, "catastrophes", "the catastrophe check of every stored comparison",
+         evidence.catastrophes),
+    Item(P.SHADOW, "summaries over the floor", "the anytime-valid gate on summaries",
+         not_yet(GATE)),
+    Item(P.SHADOW, "primary unharmed", "dispatch overhead and error rate",
+         not_yet("not measured on this deployment")),
+    Item(P.SHADOW, "cost and latency", "gates on timings and cost", not_yet(GATE)),
+    Item(P.CUTOVER, "shadow gates on this build", "every shadow item", not_yet(GATE)),
+    Item(P.CUTOVER, "rollback drill", "the audit log", drill("rollback", within_days=14)),
+    Item(P.CUTOVER, "failover drill", "the audit log", drill("failover", within_days=14)),
+    Item(P.CUTOVER, "routing audit", "routes of rooms that did not opt in",
+         not_yet("no routing audit is stored")),
+    Item(P.CUTOVER, "sign-off", "the audit log", signatures("cutover", of=2)),
+    Item(P.CLEANUP, "nights with roles reversed", "nights with Conductor as the primary",
+         not_yet("Conductor has not been the primary yet")),
+    Item(P.CLEANUP, "waivers expired", "waivers still in force", not_yet("not looked at yet")),
+    Item(P.CLEANUP, "no celery route used", "routes of the last nights",
+         not_yet("routes are not recorded yet")),
+)  # fmt: skip
+
+
+def run(settings: Settings, phase: Phase) -> tuple[Line, ...]:
+    """Answer every item of a phase; an item that raises has failed, with its reason."""
+    of_phase = [item for item in ITEMS if item.phase is phase]
+    return tuple(Line(n, item, _answer(settings, item)) for n, item in enumerate(of_phase, start=1))
+
+
+def _answer(settings: Settings, item: Item) -> Answer:
+    try:
+        return item.answer(settings)
+    except MigrateError as error:
+        return failed("could not look", why=error.message)
+
+
+def exit_code(lines: Sequence[Line]) -> ExitCode:
+    """1 if any item fails, 3 if any is only pending, 0 if all pass; no items is pending."""
+    states = {line.answer.state for line in lines}
+    if State.FAIL in states:
+        return ExitCode.AGAINST
+    return ExitCode.OK if states == {State.PASS} else ExitCode.INCONCLUSIVE

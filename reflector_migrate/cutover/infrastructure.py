@@ -1,0 +1,82 @@
+"""Phase infrastructure: both engines healthy, definitions registered, worlds apart."""
+
+from __future__ import annotations
+
+from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.settings import Settings
+
+PING_TIMEOUT_S = 3.0
+
+
+def conductor_is_healthy(settings: Settings) -> Answer:
+    """The server's own health check answers."""
+    from reflector_migrate.conductor.health import health
+
+    found = health(settings)
+    return judged(found.is_healthy, found.version or "no answer", "healthy", why=found.reason)
+
+
+def definitions_are_registered(settings: Settings) -> Answer:
+    """The workflow and its fifteen tasks are on the server, exactly as this build has them."""
+    from reflector_migrate.conductor.register import unregistered
+
+    found = unregistered(settings)
+    return judged(not found, f"{len(found)} differ", "0 differ", why=", ".join(found[:3]))
+
+
+def celery_answers(settings: Settings) -> Answer:
+    """At least one worker of the primary answers a ping on its broker."""
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+
+    app = Celery(broker=settings.reflector.broker_url)
+    try:
+        nodes = app.control.ping(timeout=PING_TIMEOUT_S)
+    except (OperationalError, OSError) as error:
+        return failed("unreachable", "1 worker", why=type(error).__name__)
+    return judged(bool(nodes), f"{len(nodes)} workers", "1 worker", len(nodes))
+
+
+def workers_are_ours(settings: Settings) -> Answer:
+    """Every task queue is polled, and only by workers of this build."""
+    from reflector_migrate.conductor.execution import task_queue_pollers
+
+    pollers = task_queue_pollers(settings)
+    strangers = sorted({p.worker_id for p in pollers if p.is_stranger})
+    tasks = {p.task for p in pollers if not p.is_stranger}
+    is_met = not strangers and len(tasks) == len(_step_names())
+    return judged(is_met, f"{len(tasks)} of 15 tasks", "15, no strangers", why=", ".join(strangers))
+
+
+def namespaces_are_separate(settings: Settings) -> Answer:
+    """Database, buckets and folders of the candidate are its own."""
+    from reflector_migrate.shadow.isolation import require_separate
+
+    try:
+        require_separate(settings)
+    except MigrateError as error:
+        return failed("shared", "separate", why=f"{error.message}: {error.hint}")
+    return passed("separate", "separate")
+
+
+def effects_are_suppressed(settings: Settings) -> Answer:
+    """Workers of this configuration may only write to the shadow namespace."""
+    namespace = settings.candidate.namespace
+    return judged(namespace == "shadow", namespace, "shadow")
+
+
+def kill_switch_is_drilled(settings: Settings) -> Answer:
+    """Somebody used the kill switch and dispatching stopped."""
+    from reflector_migrate.cutover.audit import Audit
+
+    drill = Audit(settings.store_url).last("drill:kill-switch")
+    if drill is None:
+        return pending("no drill is on record", limit="once")
+    return passed(str(drill["at"])[:10], "once")
+
+
+def _step_names() -> tuple[str, ...]:
+    from reflector_migrate.model import STEP_NAMES
+
+    return STEP_NAMES

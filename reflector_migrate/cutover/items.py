@@ -1,0 +1,68 @@
+"""A checklist item and its answer; an item that cannot be answered is pending, never passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reflector_migrate.model import Phase
+from reflector_migrate.settings import Settings
+
+
+class State(StrEnum):
+    """How an item stands."""
+
+    PASS = "pass"  # noqa: S105 - a state, not a password
+    FAIL = "fail"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an item found: value against limit over n observations, and why."""
+
+    state: State
+    value: str = "-"
+    limit: str = "-"
+    n: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a phase; `asks` says what is looked at, for `checklist explain`."""
+
+    phase: Phase
+    name: str
+    asks: str
+    answer: Callable[[Settings], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An item with its answer, numbered as shown."""
+
+    number: int
+    item: Item
+    answer: Answer
+
+
+def passed(value: str, limit: str = "-", n: int | None = None, why: str = "") -> Answer:
+    """The evidence says yes."""
+    return Answer(State.PASS, value, limit, n, why)
+
+
+def failed(value: str, limit: str = "-", n: int | None = None, why: str = "") -> Answer:
+    """The evidence says no."""
+    return Answer(State.FAIL, value, limit, n, why)
+
+
+def pending(why: str, value: str = "-", limit: str = "-", n: int | None = None) -> Answer:
+    """There is no evidence yet."""
+    return Answer(State.PENDING, value, limit, n, why)
+
+
+def judged(is_met: bool, value: str, limit: str, n: int | None = None, why: str = "") -> Answer:
+    """Passed or failed by one comparison."""
+    return Answer(State.PASS if is_met else State.FAIL, value, limit, n, why)
