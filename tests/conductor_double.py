@@ -78,11 +78,12 @@ def fork(task):
     return {"tasks": names, "inputs": inputs}
 
 
-def execute(step, raw_input, settings, heartbeat):
+def execute(step, raw_input, settings, heartbeat, meter):
     """What run_step does, over the table above."""
     orders = json.loads(Path(os.environ["CONDUCTOR_DOUBLE"]).read_text())
     task = CONTRACTS[step].input.model_validate(raw_input)
     misbehave(step, orders, heartbeat)
+    meter.add(external_calls=1)
     output = CONTRACTS[step].output.model_validate(outputs(step, task))
     usage = Usage(external_calls=1)
     return StepResult(output.model_dump(mode="json"), usage, "1" * 64, "2" * 64)

@@ -76,9 +76,11 @@ def _configured_version(door: Door) -> str | None:
 class TaskApi(Protocol):
     """The two ways in which the SDK's client hands in a result."""
 
-    def update_task(self, body: TaskResult) -> object: ...
+    def update_task(self, body: TaskResult) -> object:
+        """Hand in a result."""
 
-    def update_task_v2(self, body: TaskResult) -> Task | None: ...
+    def update_task_v2(self, body: TaskResult) -> Task | None:
+        """Hand in a result and get the next task of the same kind."""
 
 
 class Updates:

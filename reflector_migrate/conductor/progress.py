@@ -1,25 +1,174 @@
-"""PIPELINE_PROGRESS."""
+"""PIPELINE_PROGRESS: each step's states, each told once, in order.
+
+Every transition is kept in the store first; whoever keeps it publishes it, so a
+retried step or a second worker tells nothing twice. Telling is best effort and
+never harms a step: what could not be told is caught up from the execution.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec
 
+from reflector_migrate.conductor.events import PROGRESS, PipelineProgress
+from reflector_migrate.model import VISIBLE_STEPS, StepRun
+from reflector_migrate.pipeline.context import place_of
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.events import EventLog
+
+logger = logging.getLogger(__name__)
+
+_one_at_a_time = threading.Lock()  # so that a process's own percentages never fall
+
+State = Literal["pending", "in_progress", "completed", "failed"]
+P = ParamSpec("P")
+
+TRACK_STEPS = ("pad_track", "transcribe_track")
+ENDED: frozenset[State] = frozenset({"completed", "failed"})
+
+
+def _harmless(
+    tell: Callable[Concatenate[Progress, P], None],
+) -> Callable[Concatenate[Progress, P], None]:
+    @wraps(tell)
+    def told(self: Progress, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            with _one_at_a_time:
+                tell(self, *args, **kwargs)
+        except Exception as error:  # telling must never fail what is told about
+            logger.warning("progress not told: %s", type(error).__name__)
+
+    return told
 
 
 class Progress:
-    """Tells listeners of transitions."""
+    """Tells the listeners of a transcript how far its workflow is."""
 
     def __init__(self, settings: Settings) -> None:
-        """Keep the settings."""
+        """Open nothing yet."""
         self._settings = settings
+        self._log = EventLog(settings.store_url)
 
+    @_harmless
+    def planned(self, run: Run, tracks: Sequence[Track]) -> None:
+        """All steps are pending; a track's step once per track."""
+        indexes = sorted(track.track_index for track in tracks)
+        for step in VISIBLE_STEPS:
+            for index in indexes if step in TRACK_STEPS else [None]:
+                self._tell(run, step, index, "pending", track_total=len(indexes))
+
+    @_harmless
     def started(self, step: str, raw_input: Mapping[str, Any]) -> None:
-        """A step begins."""
+        """A step is in progress; a second attempt is no news."""
+        self._transition(step, raw_input, "pending")  # unless the plan was told before
+        self._transition(step, raw_input, "in_progress")
 
-    def completed(self, step: str, raw_input: Mapping[str, Any], output: Mapping[str, Any]) -> None:
-        """A step ended well."""
+    @_harmless
+    def completed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """A step has its output."""
+        self._transition(step, raw_input, "completed")
 
+    @_harmless
     def failed(self, step: str, raw_input: Mapping[str, Any]) -> None:
-        """A step ended badly, for good."""
+        """A step failed for good."""
+        self._transition(step, raw_input, "failed")
+
+    @_harmless
+    def catch_up(self, run: Run, step_runs: Iterable[StepRun], *, has_ended: bool) -> None:
+        """Tell what no worker could: steps that the server timed out, or whose news was lost.
+
+        `run` with its workflow id. An attempt that timed out while the workflow
+        goes on is about to be retried, and so no failure.
+        """
+        last = {(s.name, s.track_index): s for s in step_runs}
+        for (step, index), attempt in last.items():
+            if step in VISIBLE_STEPS and (state := _state_of(attempt, has_ended=has_ended)):
+                self._tell(run, step, index, state)
+
+    def _transition(self, step: str, raw_input: Mapping[str, Any], state: State) -> None:
+        if step in VISIBLE_STEPS:
+            run = Run.model_validate(raw_input["run"])
+            self._tell(run, step, raw_input.get("track_index"), state)
+
+    def _tell(
+        self,
+        run: Run,
+        step: str,
+        index: int | None,
+        state: State,
+        *,
+        track_total: int | None = None,
+    ) -> None:
+        told = self._told(run)
+        if (step, index, state) in _states(told) or _is_stale(told, step, index, state):
+            return
+        is_track = index is not None
+        total = track_total or _track_total(told)
+        news = PipelineProgress(
+            id=f"{run.workflow_id}:{step}:{'' if index is None else index}:{state}",
+            workflow_id=run.workflow_id or "",
+            current_step=step,
+            step_index=VISIBLE_STEPS.index(step) + 1,
+            total_steps=len(VISIBLE_STEPS),
+            step_status=state,
+            track_index=index,
+            track_total=total if is_track else None,
+            percent=percent_of({*_states(told), (step, index, state)}, total or 1),
+        )
+        self._publish(run, news)
+
+    def _publish(self, run: Run, news: PipelineProgress) -> None:
+        place = place_of(run, self._settings)
+        channel = f"{place.channel_prefix}ts:{run.transcript_id}"
+        message = {"event": PROGRESS, "data": news.model_dump(mode="json", exclude_none=True)}
+        if self._log.record(run.run_id, f"progress:{news.id}", channel, message):
+            Bus(place.bus_url).publish(channel, message)
+
+    def _told(self, run: Run) -> list[PipelineProgress]:
+        """Everything told of this workflow so far, in order."""
+        kept = (e.data for e in self._log.of(run.run_id) if e.event == PROGRESS)
+        news = [PipelineProgress.model_validate(data) for data in kept]
+        return [n for n in news if n.workflow_id == (run.workflow_id or "")]
+
+
+Key = tuple[str, int | None, State]
+
+
+def percent_of(states: Iterable[Key], track_total: int) -> int:
+    """Ended steps of fourteen in whole percent; a track counts for its part of the step."""
+    ended = {(step, index) for step, index, state in states if state in ENDED}
+    done = sum(1 / track_total if step in TRACK_STEPS else 1 for step, index in ended)
+    return min(100, int(100 * done / len(VISIBLE_STEPS) + 1e-6))
+
+
+def _states(told: Iterable[PipelineProgress]) -> set[Key]:
+    return {(n.current_step, n.track_index, n.step_status) for n in told}
+
+
+def _is_stale(told: Iterable[PipelineProgress], step: str, index: int | None, state: State) -> bool:
+    """Whether later news of the same step is out; a failed step may still complete, by hand."""
+    known = {n.step_status for n in told if (n.current_step, n.track_index) == (step, index)}
+    overtaken: Mapping[State, set[State]] = {
+        "pending": {"in_progress", "completed", "failed"},
+        "in_progress": {"completed"},
+        "completed": set(),
+        "failed": {"completed"},
+    }
+    return bool(known & overtaken[state])
+
+
+def _track_total(told: Iterable[PipelineProgress]) -> int | None:
+    return next((n.track_total for n in told if n.track_total), None)
+
+
+def _state_of(attempt: StepRun, *, has_ended: bool) -> State | None:
+    if attempt.status == "completed":
+        return "completed"
+    if attempt.status in ("failed", "timed_out") and has_ended:
+        return "failed"
+    return "in_progress" if attempt.status == "running" and attempt.started else None

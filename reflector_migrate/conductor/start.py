@@ -10,6 +10,7 @@ from typing import Any
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.domain import task_to_domain
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
@@ -32,6 +33,7 @@ def start_workflow(settings: Settings, run: Run, tracks: Sequence[Track]) -> str
         found = find_workflow(client, run)
         if found is None:
             found = _start_once(client, request, run)
+        Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found
 

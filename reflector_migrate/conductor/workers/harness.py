@@ -17,7 +17,10 @@ from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.conductor.workers.meta import META, meta_of, without_meta
 from reflector_migrate.errors import MigrateError, TerminalStepError
-from reflector_migrate.pipeline.runner import Heartbeat, StepResult
+from reflector_migrate.model import Usage
+from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.patience import Heartbeat
+from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,19 +30,20 @@ REASON_CHARS = 500
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 USER_OF_URL = re.compile(r"(\w+://)[^\s/@'\"]+@")
 
-Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat], StepResult]
+Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat, UsageMeter], StepResult]
 
 
 class Watcher(Protocol):
     """Who is told of a task's way through a worker; must never raise."""
 
-    def started(self, step: str, raw_input: Mapping[str, Any]) -> None: ...
+    def started(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """An attempt begins."""
 
-    def completed(
-        self, step: str, raw_input: Mapping[str, Any], output: Mapping[str, Any]
-    ) -> None: ...
+    def completed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """The step has its output."""
 
-    def failed(self, step: str, raw_input: Mapping[str, Any]) -> None: ...
+    def failed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """The last attempt failed."""
 
 
 class Harness:
@@ -63,18 +67,21 @@ class Harness:
     def work(self, step: str, task: Task) -> TaskResult:
         """Execute one task and say how it went; never raises."""
         raw = without_meta(task.input_data or {})
+        meter = UsageMeter()
         self._watcher.started(step, raw)
         try:
-            done = self._execute(step, raw, self._settings, self._lease(task))
+            done = self._execute(step, raw, self._settings, self._lease(task), meter)
             _refuse_large(step, done.output)
         except Exception as error:  # whatever it was, the server must hear of it
-            return self._failed(step, task, raw, error)
-        self._watcher.completed(step, raw, done.output)
-        output = {**done.output, META: meta_of(self._who, attempt_of(task), step, done)}
+            return self._failed(step, task, raw, error, meter.total)
+        self._watcher.completed(step, raw)
+        meta = meta_of(self._who, attempt_of(task), step, done.usage)
+        digests = {"input_digest": done.input_digest, "output_digest": done.output_digest}
+        output = {**done.output, META: {**meta, **digests}}
         return self._result(task, TaskResultStatus.COMPLETED, output)
 
     def _failed(
-        self, step: str, task: Task, raw: Mapping[str, Any], error: Exception
+        self, step: str, task: Task, raw: Mapping[str, Any], error: Exception, usage: Usage
     ) -> TaskResult:
         attempt, attempts = attempt_of(task), TABLE[step].attempts
         is_hopeless = isinstance(error, TerminalStepError)
@@ -85,7 +92,7 @@ class Harness:
         status = (
             TaskResultStatus.FAILED_WITH_TERMINAL_ERROR if is_hopeless else TaskResultStatus.FAILED
         )
-        result = self._result(task, status, {META: meta_of(self._who, attempt, step, None)})
+        result = self._result(task, status, {META: meta_of(self._who, attempt, step, usage)})
         result.reason_for_incompletion = reason
         return result
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.tasks.definitions import TABLE
-from reflector_migrate.pipeline.runner import StepResult
+from reflector_migrate.model import Usage
 
 META = "_meta"
 
 
-def meta_of(who: Identity, attempt: int, step: str, done: StepResult | None) -> dict[str, Any]:
-    """Identity and attempt; of a completed step also usage (zeros left out) and digests."""
-    meta: dict[str, Any] = {**who._asdict(), "attempt": attempt, "attempts": TABLE[step].attempts}
-    if done is not None:
-        meta["usage"] = done.usage.model_dump(mode="json", exclude_defaults=True)
-        meta["input_digest"] = done.input_digest
-        meta["output_digest"] = done.output_digest
-    return meta
+def meta_of(who: Identity, attempt: int, step: str, usage: Usage) -> dict[str, Any]:
+    """Identity, attempt n of m, and what the attempt used (zeros left out)."""
+    return {
+        **who._asdict(),
+        "attempt": attempt,
+        "attempts": TABLE[step].attempts,
+        "usage": usage.model_dump(mode="json", exclude_defaults=True),
+    }
 
 
 def without_meta(value: Any) -> Any:

@@ -1,0 +1,166 @@
+"""What a workflow did, step by step, and the ways to have it do something again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.http import NotFoundError
+from reflector_migrate.conductor.pollers import task_queue_pollers
+from reflector_migrate.conductor.workers.meta import META
+from reflector_migrate.errors import InputError
+from reflector_migrate.model import STEP_NAMES, StepRun, Usage
+from reflector_migrate.settings import Settings
+
+__all__ = ["Execution", "read", "rerun", "retry", "task_queue_pollers", "terminate"]
+
+Json = Mapping[str, Any]
+Status = Literal["completed", "failed", "timed_out", "running", "missing"]
+StepStatus = Literal["completed", "failed", "timed_out", "skipped", "running", "cancelled"]
+
+WORKFLOW_STATUS: Mapping[str, Status] = {
+    "RUNNING": "running",
+    "PAUSED": "running",
+    "COMPLETED": "completed",
+    "FAILED": "failed",
+    "TERMINATED": "failed",
+    "TIMED_OUT": "timed_out",
+}
+TASK_STATUS: Mapping[str, StepStatus] = {
+    "SCHEDULED": "running",
+    "IN_PROGRESS": "running",
+    "COMPLETED": "completed",
+    "COMPLETED_WITH_ERRORS": "failed",
+    "FAILED": "failed",
+    "FAILED_WITH_TERMINAL_ERROR": "failed",
+    "TIMED_OUT": "timed_out",
+    "CANCELED": "cancelled",
+    "SKIPPED": "skipped",
+}
+PLANNED_BY = {"pad_track": "plan_padding", "transcribe_track": "plan_transcription"}
+"""A track's step is run again from where its fork was planned."""
+
+
+class Execution(NamedTuple):
+    """A workflow as the server knows it; attempts in the order in which they were scheduled."""
+
+    workflow_id: str
+    status: Status
+    step_runs: tuple[StepRun, ...] = ()
+    reason: str | None = None
+    run_id: str | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def failed_steps(self) -> tuple[str, ...]:
+        """Steps whose last attempt failed, optional ones of a completed workflow too."""
+        last = {(s.name, s.track_index): s.status for s in self.step_runs}
+        return tuple(dict.fromkeys(k[0] for k, v in last.items() if v in ("failed", "timed_out")))
+
+
+def read(settings: Settings, workflow_id: str) -> Execution:
+    """The execution; status `missing` when the server does not have it.
+
+    Raises ServerUnreachableError.
+    """
+    if not workflow_id:
+        return Execution(workflow_id, "missing")
+    with connected(settings) as client:
+        try:
+            return execution_of(client.workflow(workflow_id))
+        except NotFoundError:
+            return Execution(workflow_id, "missing")
+
+
+def execution_of(workflow: Json) -> Execution:
+    """An execution from the server's own JSON."""
+    return Execution(
+        workflow_id=workflow["workflowId"],
+        status=WORKFLOW_STATUS[workflow["status"]],
+        step_runs=tuple(_step_runs(workflow.get("tasks") or ())),
+        reason=workflow.get("reasonForIncompletion") or None,
+        run_id=((workflow.get("input") or {}).get("run") or {}).get("run_id"),
+        started=_moment(workflow.get("startTime") or workflow.get("createTime")),
+        ended=_moment(workflow.get("endTime")),
+    )
+
+
+def retry(settings: Settings, workflow_id: str) -> None:
+    """Run only what failed again; RefusedError when nothing did."""
+    with connected(settings) as client:
+        client.retry(workflow_id)
+
+
+def rerun(settings: Settings, workflow_id: str, from_step: str) -> None:
+    """Run a step and everything after it again; a track's step means all tracks."""
+    if from_step not in STEP_NAMES:
+        raise InputError(f"unknown step {from_step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
+    with connected(settings) as client:
+        client.rerun(workflow_id, _first_task(client, workflow_id, from_step))
+
+
+def terminate(settings: Settings, workflow_id: str, reason: str) -> None:
+    """Stop a running workflow."""
+    with connected(settings) as client:
+        client.terminate(workflow_id, reason)
+
+
+def _first_task(client: ConductorClient, workflow_id: str, step: str) -> str:
+    wanted = PLANNED_BY.get(step)
+    for task in client.workflow(workflow_id)["tasks"]:
+        if task["referenceTaskName"] == wanted or (not wanted and task["taskDefName"] == step):
+            return str(task["taskId"])
+    raise InputError(f"workflow {workflow_id} has not reached {step}")
+
+
+def _step_runs(tasks: Sequence[Json]) -> Iterator[StepRun]:
+    attempts: Counter[str] = Counter()
+    for task in sorted(tasks, key=lambda t: t.get("seq") or 0):
+        if task.get("taskDefName") in STEP_NAMES:
+            reference = task["referenceTaskName"]
+            attempts[reference] += 1
+            yield _step_run(task, attempts[reference])
+
+
+def _step_run(task: Json, attempt: int) -> StepRun:
+    output = task.get("outputData") or {}
+    meta = output.get(META) or {}
+    return StepRun(
+        name=task["taskDefName"],
+        track_index=(task.get("inputData") or {}).get("track_index"),
+        attempt=attempt,
+        queued=_moment(task.get("scheduledTime")),
+        started=_moment(task.get("startTime")),
+        ended=_moment(task.get("endTime")),
+        timed="measured",
+        status=TASK_STATUS.get(task["status"], "running"),
+        worker=task.get("workerId") or None,
+        build=meta.get("build"),
+        usage=_usage(meta),
+        input_digest=meta.get("input_digest"),
+        output_digest=meta.get("output_digest"),
+        output_ref=_ref(output),
+        error=task.get("reasonForIncompletion") or None,
+    )
+
+
+def _usage(meta: Json) -> Usage:
+    try:
+        return Usage.model_validate(meta.get("usage") or {})
+    except ValidationError:
+        return Usage()
+
+
+def _ref(output: Json) -> str | None:
+    refs = [v["ref"] for v in output.values() if isinstance(v, Mapping) and "ref" in v]
+    return str(refs[0]) if refs else None
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
