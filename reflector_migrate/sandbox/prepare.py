@@ -13,6 +13,8 @@ from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.sandbox.probe import request
 from reflector_migrate.settings import Settings
 
+_S3_TIMEOUT_S = 30.0  # its first answer waits for much to be imported
+
 
 def databases(settings: Settings) -> None:
     """Make Reflector's tables on both sides and bring our own store to its newest version."""
@@ -29,9 +31,16 @@ def buckets(settings: Settings) -> None:
     primary, candidate = settings.reflector, settings.candidate
     names = (primary.tracks_bucket, primary.media_bucket)
     for name in (*names, candidate.tracks_bucket, candidate.media_bucket):
-        status, body = request("PUT", port, f"/{name}")
-        if status != http.client.OK:
-            raise ServerUnreachableError(f"S3 refused bucket {name}: HTTP {status} {body[:200]!r}")
+        _make_bucket(port, name)
+
+
+def _make_bucket(port: int, name: str) -> None:
+    try:
+        status, body = request("PUT", port, f"/{name}", timeout_s=_S3_TIMEOUT_S)
+    except (OSError, http.client.HTTPException) as error:
+        raise ServerUnreachableError(f"S3 gave no answer for bucket {name}: {error}") from None
+    if status != http.client.OK:
+        raise ServerUnreachableError(f"S3 refused bucket {name}: HTTP {status} {body[:200]!r}")
 
 
 def definitions(settings: Settings) -> None:

@@ -70,9 +70,9 @@ def exists(path: Path) -> Probe:
     return path.exists
 
 
-def request(method: str, port: int, path: str) -> tuple[int, bytes]:
+def request(method: str, port: int, path: str, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
     """One HTTP exchange with a local server: status and body; OSError when nobody is there."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT_S)
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
         connection.request(method, path)
         answer = connection.getresponse()
