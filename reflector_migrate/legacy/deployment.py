@@ -1,0 +1,41 @@
+"""Where a deployment keeps what its pipeline produced; both sides are such a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reflector_migrate.errors import InputError
+from reflector_migrate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A database, two buckets and a data folder, only ever read.
+
+    `is_recorded`: its deletions and messages stand in our own log, and what is gone
+    from its buckets must not be counted once more.
+    """
+
+    database_url: str
+    media_bucket: str
+    tracks_bucket: str
+    data_dir: Path
+    is_recorded: bool = False
+
+
+def primary_of(settings: Settings) -> Deployment:
+    """The deployment under test; raises InputError when its database is not configured."""
+    place = settings.reflector
+    if not place.database_url:
+        raise InputError("reflector.database_url is not set")
+    return Deployment(place.database_url, place.media_bucket, place.tracks_bucket, place.data_dir)
+
+
+def candidate_of(settings: Settings) -> Deployment:
+    """The candidate's own namespace."""
+    place = settings.candidate
+    url = place.database_url or f"sqlite:///{settings.state_dir / 'candidate.db'}"
+    return Deployment(
+        url, place.media_bucket, place.tracks_bucket, place.data_dir, is_recorded=True
+    )
