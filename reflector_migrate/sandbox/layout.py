@@ -25,6 +25,7 @@ def servers(
     jar: Path,
 ) -> tuple[Server, ...]:
     """The servers called `parts`, in the order of starting; unknown names are left out."""
+    broker = settings.reflector.broker_url
     makers: dict[str, Callable[[], Server]] = {
         "conductor": lambda: conductor(
             settings, folders, ports["conductor"], jar=jar, redis_port=ports.get("redis", 0)
@@ -32,8 +33,8 @@ def servers(
         "redis": lambda: redis(settings, folders, ports["redis"]),
         "s3": lambda: s3(folders, ports["s3"]),
         "standins": lambda: standins(settings, folders, ports["standins"]),
-        "legacy": lambda: legacy(folders, shadow=settings.shadow.enabled),
+        "legacy": lambda: legacy(folders, broker, shadow=settings.shadow.enabled),
         "workers": lambda: workers(folders),
-        "shadow": lambda: shadow(folders),
+        "shadow": lambda: shadow(folders, broker),
     }
     return tuple(makers[name]() for name in ALL if name in parts)

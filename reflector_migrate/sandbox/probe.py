@@ -65,6 +65,27 @@ def log_says(log: Path, words: bytes) -> Probe:
     return probe
 
 
+def celery_answers(broker_url: str, node: str) -> Probe:
+    """Healthy when the worker called `node` answers a ping through its broker."""
+
+    def probe() -> bool:
+        from celery import Celery
+        from kombu.exceptions import OperationalError
+
+        app = Celery(broker=broker_url, set_as_current=False)
+        app.conf.broker_transport_options = {
+            "socket_timeout": _TIMEOUT_S,
+            "socket_connect_timeout": _TIMEOUT_S,
+            "max_retries": 0,
+        }
+        try:
+            return bool(app.control.ping(destination=[node], timeout=_TIMEOUT_S))
+        except (OperationalError, OSError):
+            return False
+
+    return probe
+
+
 def exists(path: Path) -> Probe:
     """Ready when the process has written this file."""
     return path.exists

@@ -229,8 +229,9 @@ class Sandbox:
     def _status(self, record: ProcessRecord) -> ProcessStatus:
         health = "stopped"
         if is_alive(record):
-            has_port = listens(record) and self._server(record.name).is_ready()
-            health = "healthy" if has_port else "unhealthy"
+            server = self._server(record.name)
+            is_well = listens(record) and (server.is_healthy or server.is_ready)()
+            health = "healthy" if is_well else "unhealthy"
         return ProcessStatus(record.name, record.pid, record.port, health, record.log)
 
     def _server(self, name: str) -> Server:

@@ -37,7 +37,10 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A process to start: `needs` names those that must be ready first."""
+    """A process to start: `needs` names those that must be ready first.
+
+    `is_ready` is asked while it starts, `is_healthy` (where it differs) from then on.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -48,3 +51,4 @@ class Server:
     needs: tuple[str, ...] = ()
     is_worker: bool = False
     user: str | None = None
+    is_healthy: Probe | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
-from reflector_migrate.sandbox.probe import exists, log_says
+from reflector_migrate.sandbox.probe import celery_answers, exists, log_says
 from reflector_migrate.sandbox.servers.base import Folders, Server
 
 _PLUGIN = Path(__file__).parents[2] / "legacy" / "plugin"
@@ -14,19 +15,19 @@ _PIPELINE = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
 _CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once it consumes
 
 
-def legacy(folders: Folders, *, shadow: bool) -> Server:
+def legacy(folders: Folders, broker_url: str, *, shadow: bool) -> Server:
     """The Celery worker with the legacy stand-in; with the shadow's plugin if asked for."""
     plugin = ("-I", "reflector_shadow") if shadow else ()
     path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
     spans = {"MIGRATE_LEGACY_PIPELINE": _PIPELINE, "MIGRATE_SHADOW": "true"}
     env = {"PYTHONPATH": path, **spans} if shadow else {}
-    return _celery("legacy", "reflector_migrate.legacy.app:app", plugin, folders, env)
+    return _celery("legacy", "reflector_migrate.legacy.app:app", plugin, folders, broker_url, env)
 
 
-def shadow(folders: Folders) -> Server:
+def shadow(folders: Folders, broker_url: str) -> Server:
     """The Celery worker of the harness itself: dispatcher and collector."""
     queues = ("-Q", "shadow,collect")
-    return _celery("shadow", "reflector_migrate.shadow.app:app", queues, folders, {})
+    return _celery("shadow", "reflector_migrate.shadow.app:app", queues, folders, broker_url, {})
 
 
 def workers(folders: Folders) -> Server:
@@ -44,7 +45,12 @@ def workers(folders: Folders) -> Server:
 
 
 def _celery(
-    name: str, app: str, extra: tuple[str, ...], folders: Folders, env: dict[str, str]
+    name: str,
+    app: str,
+    extra: tuple[str, ...],
+    folders: Folders,
+    broker_url: str,
+    env: dict[str, str],
 ) -> Server:
     # A lone node has no use for mingle and gossip, and is ready a second earlier without
     node = ("-n", f"{name}@%h", "--without-mingle", "--without-gossip")
@@ -57,4 +63,5 @@ def _celery(
         env=env,
         needs=("redis",),
         is_worker=True,
+        is_healthy=celery_answers(broker_url, f"{name}@{socket.gethostname()}"),
     )
