@@ -1,0 +1,121 @@
+"""Ours equals what established tools answer: committed tables, and live where installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import re
+from itertools import accumulate
+from pathlib import Path
+
+import jiwer
+import pytest
+from sacrebleu.metrics import CHRF
+
+from comparators import overlap
+from comparators.distance import blocks, count, distance, encode
+from comparators.speaker_words import best_permutation
+from comparators.topic_boundaries import boundary_edits, window_size, windowed
+
+ORACLES = Path(__file__).parents[1] / "fixtures" / "oracles"
+VOCABULARY = "we ship. on (Friday) not, the a! ü x1 'q' -- . ok".split()
+
+
+def _table(name):
+    return json.loads((ORACLES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _texts(seed, n, longest=14):
+    rng = random.Random(seed)
+    for _ in range(n):
+        yield tuple(" ".join(rng.choices(VOCABULARY, k=rng.randint(1, longest))) for _ in range(2))
+
+
+def _cp(reference, hypothesis):
+    codes = encode(*[text.split() for text in (*reference, *hypothesis)])
+    return best_permutation(codes[: len(reference)], codes[len(reference) :])[1]
+
+
+def test_cpwer_equals_the_table_of_meeteval():
+    """Equal, fewer and more speakers, empty and swapped ones: the same error counts."""
+    table = _table("cpwer")
+    assert len(table) > 100
+    wrong = [e for e in table if _cp(e["reference"], e["hypothesis"]) != e["errors"]]
+    assert wrong == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("meeteval") is None, reason="meeteval not installed")
+def test_cpwer_equals_meeteval_live():
+    """The installed meeteval agrees with its own table and with us."""
+    import meeteval
+
+    for entry in _table("cpwer")[:20]:
+        live = meeteval.wer.cp_word_error_rate(
+            reference=entry["reference"], hypothesis=entry["hypothesis"]
+        )
+        assert live.errors == _cp(entry["reference"], entry["hypothesis"])
+
+
+def _boundaries(masses):
+    return set(accumulate(masses[:-1]))
+
+
+@pytest.mark.parametrize("entry", _table("segmentation")[::3], ids=lambda e: str(e["reference"]))
+def test_segmentation_equals_the_table_of_segeval(entry):
+    """1 - B, WindowDiff and Pk on random cuts at several tolerances."""
+    reference, hypothesis = _boundaries(entry["reference"]), _boundaries(entry["hypothesis"])
+    units = sum(entry["reference"])
+    edits = boundary_edits(reference, hypothesis, entry["n_t"])
+    wrong, probes, windows = windowed(reference, hypothesis, units, window_size(reference, units))
+    assert edits.errors(entry["n_t"]) / edits.length == pytest.approx(entry["divergence"])
+    assert wrong / windows == pytest.approx(entry["windowdiff"])
+    assert probes / windows == pytest.approx(entry["pk"])
+
+
+def _rouge_tokens(text):
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).split()
+
+
+def test_rouge_equals_the_table_and_the_library():
+    """ROUGE-1 and ROUGE-L over rouge-score's own tokens."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rouge1", "rougeL"])
+    for entry in _table("rouge"):
+        sides = _rouge_tokens(entry["reference"]), _rouge_tokens(entry["hypothesis"])
+        live = scorer.score(entry["reference"], entry["hypothesis"])
+        assert overlap.rouge_1(*sides) == pytest.approx(entry["rouge_1"])
+        assert overlap.rouge_l(*sides) == pytest.approx(entry["rouge_l"])
+        assert live["rougeL"].fmeasure == pytest.approx(entry["rouge_l"])
+
+
+def test_chrf_equals_sacrebleu():
+    """chrF++ of sentences, punctuation and non-ASCII included."""
+    metric = CHRF(word_order=2)
+    for reference, hypothesis in [*_texts(3, 300), ("", "a"), ("a", ""), ("x", "x"), ("ü.", "ü")]:
+        expected = metric.sentence_score(hypothesis, [reference]).score
+        assert overlap.chrf_plus_plus(reference, hypothesis) == pytest.approx(expected)
+
+
+def test_distance_equals_jiwer():
+    """Edits, and hits of an alignment, on random texts."""
+    for reference, hypothesis in _texts(4, 200, 40):
+        theirs = jiwer.process_words(reference, hypothesis)
+        codes = encode(reference.split(), hypothesis.split())
+        counted = count(blocks(*codes))
+        edits = theirs.substitutions + theirs.deletions + theirs.insertions
+        assert distance(*codes) == counted.total == edits
+        assert counted.hits + counted.substitutions + counted.deletions == len(codes[0])
+        assert counted.hits + counted.substitutions + counted.insertions == len(codes[1])
+
+
+def test_distance_is_exact_however_wrong_the_hint():
+    """Long texts that share every word but no order: the bag bound says 0, the truth is far."""
+    rng = random.Random(5)
+    words = [str(n % 300) for n in range(3000)]
+    shuffled = words[:]
+    rng.shuffle(shuffled)
+    theirs = jiwer.process_words(" ".join(words), " ".join(shuffled))
+    edits = theirs.substitutions + theirs.deletions + theirs.insertions
+    assert distance(*encode(words, shuffled)) == edits > 1000
