@@ -27,6 +27,7 @@ COMMANDS = {
     "events": (f"{C}.events:events", "Print the event dictionary: task, events, JSON Schema."),
     "sandbox": (f"{C}.sandbox:sandbox", "Start, stop and inspect real servers on this machine."),
     "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
+    "serve": (f"{C}.serve:serve", "Serve reports on this machine's loopback, read only."),
     "schema": (f"{C}.schema:schema", "Print the JSON Schema of a contract."),
     "config": (f"{C}.config:config", "Show the settings in force."),
 }

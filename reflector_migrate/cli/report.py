@@ -45,7 +45,7 @@ def report(
     log_to_stderr(ctx, settings)
     chosen = night or datetime.now(UTC).date().isoformat()
     day_of(chosen)
-    paths = [Path(o.partition(":")[2]) for o in outputs if o.startswith("html:")]
+    paths: list[Path | None] = [Path(o.partition(":")[2]) for o in outputs if o.startswith("html:")]
     for path in paths or [None]:
         click.echo(write_report(settings, chosen, path, is_redacted=not unredacted))
 

@@ -1,0 +1,126 @@
+"""`migrate doctor`: every server and setting, a line each; quiet when healthy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.cutover.items import Answer
+    from reflector_migrate.settings import Settings
+
+FREE_BYTES = 2 << 30
+HINTS = {
+    "conductor": "is the server up? conductor.server_url",
+    "definitions": "migrate register",
+    "conductor workers": "migrate worker run conductor; strangers: migrate worker list",
+    "celery workers": "is the primary's worker up? reflector.broker_url",
+    "namespaces": "give the candidate a database, buckets and folders of its own",
+    "store": "migrate register --with-store",
+    "redis": "reflector.bus_url",
+    "disk": "free some space in the state folder",
+}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    r"""Check every server and setting; exit 1 if one is unhealthy.
+
+    \b
+    Examples:
+      migrate doctor
+      migrate doctor --json
+    """
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    found = {name: _look(check, settings) for name, check in _checks().items()}
+    is_healthy = all(answer.state.value == "pass" for answer in found.values())
+    if as_json:
+        head = {"schema": "migrate.doctor/1", "ok": is_healthy, "exit_code": int(not is_healthy)}
+        checks = [
+            {"name": name, "state": a.state.value, "value": a.value, "why": a.why}
+            for name, a in found.items()
+        ]
+        echo_json({**head, "checks": checks})
+    else:
+        _print(found, is_verbose=bool(ctx.find_root().obj["verbose"]))
+    ctx.exit(int(not is_healthy))
+
+
+def _print(found: dict[str, Answer], *, is_verbose: bool) -> None:
+    for name, answer in found.items():
+        is_fine = answer.state.value == "pass"
+        if is_fine and not is_verbose:
+            continue
+        click.echo(f"{'✓' if is_fine else '✗'} {name:<18} {answer.value}  {answer.why}".rstrip())
+        if not is_fine:
+            click.echo(f"  hint: {HINTS[name]}")
+    if all(answer.state.value == "pass" for answer in found.values()):
+        click.echo(f"healthy: {len(found)} checks")
+
+
+def _checks() -> dict[str, Callable[[Settings], Answer]]:
+    from reflector_migrate.cutover import infrastructure
+
+    return {
+        "store": _store,
+        "redis": _redis,
+        "conductor": infrastructure.conductor_is_healthy,
+        "definitions": infrastructure.definitions_are_registered,
+        "conductor workers": infrastructure.workers_are_ours,
+        "celery workers": infrastructure.celery_answers,
+        "namespaces": infrastructure.namespaces_are_separate,
+        "disk": _disk,
+    }
+
+
+def _look(check: Callable[[Settings], Answer], settings: Settings) -> Answer:
+    from reflector_migrate.cutover.items import failed
+    from reflector_migrate.errors import MigrateError
+
+    try:
+        return check(settings)
+    except MigrateError as error:
+        return failed("could not look", why=error.message)
+
+
+def _store(settings: Settings) -> Answer:
+    from reflector_migrate.cutover.items import judged
+    from reflector_migrate.store.migrate import current, head
+
+    revision = current(settings.store_url)
+    return judged(revision == head(), f"schema {revision or 'none'}", f"schema {head()}")
+
+
+def _redis(settings: Settings) -> Answer:
+    import redis
+
+    from reflector_migrate.cutover.items import failed, passed
+
+    client = redis.Redis.from_url(
+        settings.reflector.bus_url, socket_timeout=2, socket_connect_timeout=2
+    )
+    try:
+        client.ping()
+    except (redis.RedisError, OSError) as error:
+        return failed("unreachable", why=type(error).__name__)
+    finally:
+        client.close()
+    return passed("answers")
+
+
+def _disk(settings: Settings) -> Answer:
+    from reflector_migrate.cutover.items import judged
+
+    folder = settings.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return judged(free >= FREE_BYTES, f"{free >> 30} GiB free", f"{FREE_BYTES >> 30} GiB")

@@ -1,0 +1,44 @@
+"""Finds what is stored of a recording, by its id or by a sandbox recording's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reflector_migrate.errors import InputError
+
+if TYPE_CHECKING:
+    from reflector_migrate.model import Comparison
+    from reflector_migrate.settings import Settings
+    from reflector_migrate.store.runs import RunRecord
+
+
+def recording_id_of(settings: Settings, recording: str) -> str:
+    """The id; in a sandbox a recording's name is as good."""
+    if not settings.is_sandbox:
+        return recording
+    from reflector_migrate.sandbox.recordings import load_recordings
+
+    known = load_recordings(settings.sandbox.recordings)
+    return known[recording].recording_id if recording in known else recording
+
+
+def comparison_of(settings: Settings, recording: str) -> Comparison:
+    """The youngest stored comparison; InputError when there is none."""
+    from reflector_migrate.store.evidence import Evidence
+
+    found = Evidence(settings.store_url).latest(recording_id_of(settings, recording))
+    if found is None:
+        raise InputError(
+            f"no comparison of {recording} is stored", hint=f"migrate compare {recording}"
+        )
+    return found
+
+
+def run_of(settings: Settings, recording: str) -> RunRecord:
+    """The youngest candidate run; InputError when there is none."""
+    from reflector_migrate.store.runs import Runs
+
+    found = Runs(settings.store_url).latest(recording_id_of(settings, recording))
+    if found is None:
+        raise InputError(f"the candidate never ran {recording}")
+    return found

@@ -1,0 +1,46 @@
+"""`migrate retry` and `migrate rerun`: go on from where a workflow stopped."""
+
+from __future__ import annotations
+
+import click
+
+from reflector_migrate.cli.common import log_to_stderr, settings_of
+from reflector_migrate.cli.lookup import run_of
+from reflector_migrate.model import STEP_NAMES
+
+
+@click.command()
+@click.argument("recording")
+@click.pass_context
+def retry(ctx: click.Context, recording: str) -> None:
+    r"""Run a failed workflow's failed step again, and nothing that has completed.
+
+    \b
+    Examples:
+      migrate retry three-voices
+      migrate retry 0f3c2a9e-5f0e-4b58-9a80-3f3f0a4f5a11
+    """
+    from reflector_migrate.shadow.again import retry as again
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    click.echo(f"workflow {again(settings, run_of(settings, recording))} goes on")
+
+
+@click.command()
+@click.argument("recording")
+@click.option("--from", "step", type=click.Choice(STEP_NAMES), required=True)
+@click.pass_context
+def rerun(ctx: click.Context, recording: str, step: str) -> None:
+    r"""Run a workflow again from a step on; earlier results are kept.
+
+    \b
+    Examples:
+      migrate rerun three-voices --from detect_topics
+      migrate rerun three-voices --from finalize
+    """
+    from reflector_migrate.shadow.again import rerun as again
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    click.echo(f"workflow {again(settings, run_of(settings, recording), step)} runs from {step}")
