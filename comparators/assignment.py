@@ -14,10 +14,16 @@ def assign(costs: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     if not costs or not costs[0]:
         return []
     if len(costs) <= len(costs[0]):
-        cheapest = [min(range(len(row)), key=row.__getitem__) for row in costs]
+        cheapest = [_cheapest(row, index) for index, row in enumerate(costs)]
         if len(set(cheapest)) == len(cheapest):
             return list(enumerate(cheapest))
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment([list(row) for row in costs])
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True)]
+
+
+def _cheapest(row: Sequence[float], own: int) -> int:
+    """The row's cheapest column; among equals its own, so that ties do not collide."""
+    least = min(row)
+    return own if row[own] == least else row.index(least)

@@ -49,9 +49,7 @@ def _ms(parts: list[int]) -> int:
 def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
     """Captions of both sides."""
     mine, theirs = reference.outputs.webvtt or "", hypothesis.outputs.webvtt or ""
-    findings: list[Finding] = []
-    if mine != theirs:
-        findings = _one_sided(mine, theirs) or _differences(reference, hypothesis)
+    findings = _one_sided(mine, theirs) or _differences(reference, hypothesis)
     cues = parse(mine)[0], parse(theirs)[0]
     return exact(
         "webvtt",
@@ -64,7 +62,7 @@ def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
 
 
 def _one_sided(mine: str, theirs: str) -> list[Finding]:
-    if mine and theirs:
+    if bool(mine) == bool(theirs):
         return []
     kind = "missing" if mine else "extra"
     return [Finding(path="webvtt", step=STEP, kind=kind, message=f"captions are {kind}")]
@@ -74,6 +72,8 @@ def _differences(reference: Observation, hypothesis: Observation) -> list[Findin
     """Cue by cue when the words agree; else what only the hypothesis does wrong."""
     mine, theirs = reference.outputs, hypothesis.outputs
     if mine.words == theirs.words:
+        if mine.webvtt == theirs.webvtt:
+            return []
         return _by_cue(parse(mine.webvtt or "")[0], parse(theirs.webvtt or "")[0])
     broken = set(faults(hypothesis)) - set(faults(reference))
     return [

@@ -30,12 +30,13 @@ def shifts(pair: Pair) -> Shifts:
     speakers = [word.speaker for word in pair.reference.words]
     other = [word.start for word in pair.hypothesis.words]
     mine, theirs = pair.reference.places, pair.hypothesis.places
-    found = [
-        (mine[block.ref_start + k], theirs[block.hyp_start + k])
-        for block in pair.blocks
+    aligned = {
+        mine[block.ref_start + k]: theirs[block.hyp_start + k]
+        for block in reversed(pair.blocks)
         if block.tag == "equal"
-        for k in range(block.ref_end - block.ref_start)
-    ]
+        for k in reversed(range(block.ref_end - block.ref_start))
+    }  # of a word with several tokens the first one counts
+    found = sorted(aligned.items())
     return Shifts(
         [starts[i] for i, _ in found],
         [round(other[j] - starts[i], 6) for i, j in found],

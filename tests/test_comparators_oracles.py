@@ -19,7 +19,8 @@ from comparators.speaker_words import best_permutation
 from comparators.topic_boundaries import boundary_edits, window_size, windowed
 
 ORACLES = Path(__file__).parents[1] / "fixtures" / "oracles"
-VOCABULARY = "we ship. on (Friday) not, the a! ü x1 'q' -- . ok".split()
+SENTENCE = "we ship. on (Friday) not, the a! ü x1 'q' -- . ok"
+VOCABULARY = SENTENCE.split()
 
 
 def _table(name):
