@@ -19,6 +19,9 @@ from reflector_migrate.settings import Settings
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
 _LEAVE_S = 5.0
+PATIENT = Settings.model_validate(
+    {"sandbox": {"start_timeout_s": 240.0}}
+)  # busy machines boot slowly
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,7 +43,7 @@ def _no_process_is_left() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The whole sandbox on Conductor 3.32.3; `stack.settings` is what its processes read."""
-    with Sandbox(Settings(), tmp_path_factory.mktemp("stack")) as sandbox:
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("stack")) as sandbox:
         yield sandbox
 
 
@@ -48,28 +51,28 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def conductor_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A Conductor 3.32.3 with our definitions and nothing else; the settings that lead to it."""
     folder = tmp_path_factory.mktemp("conductor")
-    with Sandbox(Settings(), folder, with_=("conductor",)) as sandbox:
+    with Sandbox(PATIENT, folder, with_=("conductor",)) as sandbox:
         yield sandbox.settings
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Redis; its URL without a database number, as redis://127.0.0.1:PORT."""
-    with Sandbox(Settings(), tmp_path_factory.mktemp("redis"), with_=("redis",)) as sandbox:
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("redis"), with_=("redis",)) as sandbox:
         yield sandbox.settings.reflector.bus_url.rpartition("/")[0]
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A local S3 with the four buckets; settings.s3 says how to reach it."""
-    with Sandbox(Settings(), tmp_path_factory.mktemp("s3"), with_=("s3",)) as sandbox:
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("s3"), with_=("s3",)) as sandbox:
         yield sandbox.settings
 
 
 @pytest.fixture(scope="session")
 def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The stand-ins of the outside services; settings.services says how to reach each."""
-    with Sandbox(Settings(), tmp_path_factory.mktemp("standins"), with_=("standins",)) as sandbox:
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("standins"), with_=("standins",)) as sandbox:
         yield sandbox.settings
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import boto3
+import psutil
 import psycopg
 import pytest
 import redis
 
 from reflector_migrate.sandbox.probe import request
+from reflector_migrate.sandbox.records import Records
+from reflector_migrate.sandbox.servers import postgres as postgres_module
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
 
@@ -41,6 +46,20 @@ def test_postgres_gives_each_test_an_empty_database(postgres_url):
         assert connection.execute(tables).fetchone() == (0,)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to somebody else")
+def test_postgres_runs_from_a_copy_of_binaries_that_only_root_may_reach(tmp_path, monkeypatch):
+    """A checkout in a private folder is no obstacle, and the copy is removed again."""
+    monkeypatch.setattr(postgres_module, "_is_reachable", lambda _: False)
+    with postgres_module.postgres(tmp_path) as server:
+        (record,) = Records.of(tmp_path).read()
+        home = Path(record.argv[0]).parents[3]
+        assert home.name.startswith("migrate-postgres-")
+        assert psutil.Process(record.pid).username() == "nobody"
+        assert server.create_database().startswith("postgresql+psycopg://")
+    assert not home.exists()
+    assert not psutil.pid_exists(record.pid)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(
     ("version", "parts"),
@@ -51,7 +70,8 @@ def test_postgres_gives_each_test_an_empty_database(postgres_url):
 )
 def test_conductor_is_healthy_and_keeps_definitions_over_a_restart(tmp_path, version, parts):
     """Either Conductor boots, and what was registered is there after a restart."""
-    sandbox = Sandbox(Settings(), tmp_path, conductor_version=version, with_=parts)
+    settings = Settings.model_validate({"sandbox": {"start_timeout_s": 130}})
+    sandbox = Sandbox(settings, tmp_path, conductor_version=version, with_=parts)
     with sandbox:
         before = _workflow_names(sandbox.settings)
         sandbox.restart("conductor")

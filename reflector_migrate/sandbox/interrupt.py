@@ -22,11 +22,15 @@ def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise TerminatedError in the main thread."""
+    """Within, SIGTERM and SIGHUP raise TerminatedError in the main thread.
+
+    One that is ignored stays ignored: `nohup` means it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _terminated) for number in _SIGNALS}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _terminated) for number in heeded}
     try:
         yield
     finally:

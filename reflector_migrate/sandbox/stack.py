@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,6 +110,7 @@ class Sandbox:
         )
         self._settings: Settings | None = None
         self._reaper: Reaper | None = None
+        self._signals = ExitStack()
         self._is_ours = False
 
     @property
@@ -151,9 +153,10 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Up, with SIGTERM treated as Ctrl-C until the end of the block."""
-        self._signals = interruptible()
-        self._signals.__enter__()
-        self.up()
+        with ExitStack() as undo:
+            undo.enter_context(interruptible())
+            self.up()
+            self._signals = undo.pop_all()
         return self
 
     def __exit__(
@@ -167,7 +170,7 @@ class Sandbox:
             if self._is_ours:
                 self.down()
         finally:
-            self._signals.__exit__(None, None, None)
+            self._signals.close()
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """Every recorded process with its health, as asked from it just now."""
