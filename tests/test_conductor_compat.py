@@ -1,0 +1,200 @@
+"""The seam between server versions, and who we say we are."""
+
+from __future__ import annotations
+
+import pytest
+from conductor.client.http.models.task import Task
+from conductor.client.http.models.task_result import TaskResult
+from conductor.client.http.rest import ApiException
+
+from reflector_migrate.conductor.build import build_hash, hash_of
+from reflector_migrate.conductor.client import ConductorClient
+from reflector_migrate.conductor.compat import Updates, parse_version
+from reflector_migrate.conductor.domain import (
+    identity,
+    parse_worker_id,
+    task_domain,
+    task_to_domain,
+)
+from reflector_migrate.conductor.health import health, health_url
+from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.pipeline.contracts import contract_hash
+from reflector_migrate.settings import ConductorSettings, Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "has_v2", "is_told"),
+    [
+        pytest.param("3.32.3", True, True, id="current"),
+        pytest.param("3.15.0", False, True, id="the seed's"),
+        pytest.param('"3.21.20"', True, True, id="quoted"),
+        pytest.param("3.32.3-SNAPSHOT", True, True, id="with a suffix"),
+        pytest.param(None, False, False, id="not told"),
+        pytest.param("", False, False, id="empty"),
+        pytest.param("unknown", False, False, id="no number"),
+    ],
+)
+def test_a_version_says_what_the_server_can(text, has_v2, is_told):
+    """A server that does not tell its version is taken for the older line."""
+    version = parse_version(text)
+    assert version.has_update_v2 is has_v2
+    assert version.caps_retry_delay is has_v2
+    assert version.is_told is is_told
+
+
+class Server:
+    """A task endpoint that knows update-v2 or answers to it with the given error."""
+
+    def __init__(self, error=None):
+        self.error, self.calls = error, []
+
+    def update_task(self, body):
+        """Take a result."""
+        self.calls.append(("v1", body.task_id))
+
+    def update_task_v2(self, body):
+        """Take a result and give the next task, or refuse."""
+        self.calls.append(("v2", body.task_id))
+        if self.error is not None:
+            raise self.error
+        return Task(task_id="next")
+
+
+def refused(status, body):
+    """What the SDK raises for an HTTP answer."""
+    error = ApiException(status=status, reason="no")
+    error.body = body
+    return error
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(500, "Request method 'POST' not supported", id="3.15.0"),
+        pytest.param(404, "", id="not found"),
+        pytest.param(405, "", id="method not allowed"),
+    ],
+)
+def test_a_server_without_update_v2_is_asked_once(status, body):
+    """The result still arrives, and the next one goes the old way at once."""
+    server = Server(refused(status, body))
+    updates = Updates(server)
+    assert updates.hand_in_for_next(TaskResult(task_id="a")) is None
+    assert updates.hand_in_for_next(TaskResult(task_id="b")) is None
+    assert server.calls == [("v2", "a"), ("v1", "a"), ("v1", "b")]
+
+
+def test_a_server_with_update_v2_gives_the_next_task():
+    """One request hands in and fetches."""
+    server = Server()
+    assert Updates(server).hand_in_for_next(TaskResult(task_id="a")).task_id == "next"
+    assert server.calls == [("v2", "a")]
+
+
+def test_a_failing_server_is_not_mistaken_for_an_old_one():
+    """HTTP 500 for another reason stays an error, and v2 stays in use."""
+    updates = Updates(Server(refused(500, "database is locked")))
+    with pytest.raises(ApiException):
+        updates.hand_in_for_next(TaskResult(task_id="a"))
+    assert updates.has_update_v2
+
+
+def test_a_version_known_to_be_old_is_never_asked():
+    """Decided from the version, no request is wasted."""
+    server = Server()
+    Updates(server, has_update_v2=False).hand_in_for_next(TaskResult(task_id="a"))
+    assert server.calls == [("v1", "a")]
+
+
+def test_the_domain_carries_the_contract_and_the_namespace():
+    """Another contract, or another namespace, is another queue."""
+    shadow, live = task_domain(Settings(), "shadow"), task_domain(Settings(), "live")
+    assert contract_hash() in shadow
+    assert shadow != live
+    assert task_domain(Settings()) == shadow
+    assert set(task_to_domain(Settings(), "live")) == set(STEP_NAMES)
+    chosen = Settings.model_validate({"conductor": {"domain": "mine"}})
+    assert task_domain(chosen, "live") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("worker_id", "expected"),
+    [
+        pytest.param("host:12:abc", ("host", "12", "abc"), id="ours"),
+        pytest.param("fe80::1:12:abc", ("fe80::1", "12", "abc"), id="colons in the host"),
+        pytest.param("some-host", None, id="the SDK's own"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_a_worker_id_is_read_back(worker_id, expected):
+    """What is not of our form is a stranger."""
+    assert parse_worker_id(worker_id) == expected
+
+
+def test_a_process_says_who_it_is():
+    """Host, pid, build and contract."""
+    who = identity()
+    assert parse_worker_id(who.worker_id) == (who.host, str(who.pid), build_hash())
+    assert who.contract == contract_hash()
+
+
+def test_the_build_changes_with_any_source(tmp_path):
+    """Content and names count, other files do not."""
+    (tmp_path / "a.py").write_text("x = 1")
+    first = hash_of(tmp_path)
+    (tmp_path / "notes.txt").write_text("no source")
+    assert hash_of(tmp_path) == first
+    (tmp_path / "a.py").write_text("x = 2")
+    second = hash_of(tmp_path)
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, second, hash_of(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "headers"),
+    [
+        pytest.param(None, {}, id="none"),
+        pytest.param("Bearer abc", {"Authorization": "Bearer abc"}, id="a value"),
+        pytest.param("X-Key: abc", {"X-Key": "abc"}, id="a header"),
+    ],
+)
+def test_a_proxy_in_front_gets_its_header(setting, headers):
+    """Conductor has no authentication of its own."""
+    assert auth_headers(ConductorSettings(auth_header=setting)) == headers
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("http://h:1/api", "http://h:1/health", id="plain"),
+        pytest.param("http://h:1/api/", "http://h:1/health", id="slash at the end"),
+        pytest.param("http://papi:1/api", "http://papi:1/health", id="letters of /api in the host"),
+    ],
+)
+def test_health_is_beside_the_api(url, expected):
+    """A suffix is removed, not characters."""
+    settings = Settings.model_validate({"conductor": {"server_url": url}})
+    assert health_url(settings) == expected
+
+
+@pytest.fixture
+def nowhere():
+    """Settings that lead to a port where nobody listens."""
+    url = "http://127.0.0.1:9/api"
+    return Settings.model_validate({"conductor": {"server_url": url, "connect_timeout_s": 0.2}})
+
+
+def test_a_server_that_is_down_is_unhealthy_not_an_error(nowhere):
+    """Health never raises: a route depends on it."""
+    found = health(nowhere)
+    assert not found.is_healthy
+    assert found.reason
+
+
+def test_a_server_that_is_down_is_one_clear_error(nowhere):
+    """The client names the address and the way out, after a bounded number of tries."""
+    with pytest.raises(ServerUnreachableError, match=r"127\.0\.0\.1:9") as raised:
+        ConductorClient(nowhere).running("x", 1)
+    assert raised.value.hint

@@ -1,0 +1,114 @@
+"""The task definitions are the requirements' table, whatever else they carry."""
+
+from __future__ import annotations
+
+import pytest
+
+from reflector_migrate.conductor.tasks.definitions import (
+    SERVICE_BUDGETS,
+    SERVICE_OF,
+    concurrency_limits,
+    task_definitions,
+)
+from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.pipeline.contracts import CONTRACTS
+from reflector_migrate.settings import Settings
+
+# timeout, response timeout, retry count: typed from the requirements, Module 5
+REQUIRED = {
+    "get_recording": (60, 30, 3),
+    "get_participants": (60, 30, 3),
+    "pad_track": (300, 120, 3),
+    "mixdown_tracks": (600, 300, 3),
+    "generate_waveform": (120, 60, 3),
+    "transcribe_track": (1800, 900, 3),
+    "merge_transcripts": (60, 30, 3),
+    "detect_topics": (300, 120, 3),
+    "generate_title": (60, 30, 3),
+    "generate_summary": (300, 120, 3),
+    "finalize": (60, 30, 3),
+    "cleanup_consent": (60, 30, 3),
+    "post_zulip": (60, 30, 5),
+    "send_webhook": (60, 30, 30),
+    "generate_dynamic_fork_tasks": (30, 15, 3),
+}
+
+
+def definitions(caps_retry_delay=True, **conductor):
+    """By name, as they would be registered."""
+    settings = Settings.model_validate({"conductor": conductor})
+    made = task_definitions(settings, caps_retry_delay=caps_retry_delay)
+    return {definition["name"]: definition for definition in made}
+
+
+def test_the_table_is_the_requirements_own():
+    """Unscaled timeouts and retry counts are exactly those asked for, for exactly 15 tasks."""
+    made = {
+        name: (d["timeoutSeconds"], d["responseTimeoutSeconds"], d["retryCount"])
+        for name, d in definitions().items()
+    }
+    assert made == REQUIRED
+    assert tuple(made) == STEP_NAMES
+
+
+@pytest.mark.parametrize("name", STEP_NAMES)
+def test_a_definition_explains_itself(name):
+    """Owner, description and the contract's own keys are there to be read in Conductor's UI."""
+    made = definitions(owner_email="team@example.org")[name]
+    assert made["ownerEmail"] == "team@example.org"
+    assert len(made["description"]) > 10
+    assert set(made["inputKeys"]) == set(CONTRACTS[name].input.model_fields)
+    assert set(made["outputKeys"]) == set(CONTRACTS[name].output.model_fields)
+
+
+@pytest.mark.parametrize("name", STEP_NAMES)
+def test_a_timeout_ends_the_attempt_not_the_workflow(name):
+    """A step that takes too long is tried again by itself."""
+    assert definitions()[name]["timeoutPolicy"] == "RETRY"
+
+
+@pytest.mark.parametrize("name", [n for n in STEP_NAMES if n != "send_webhook"])
+def test_backoff_is_exponential_and_capped_where_the_server_can(name):
+    """3.15.0 does not know the cap and must not be sent it."""
+    capped, plain = definitions()[name], definitions(caps_retry_delay=False)[name]
+    assert capped["retryLogic"] == plain["retryLogic"] == "EXPONENTIAL_BACKOFF"
+    assert capped["retryDelaySeconds"] == plain["retryDelaySeconds"] == 2
+    assert capped["maxRetryDelaySeconds"] == 60
+    assert "maxRetryDelaySeconds" not in plain
+
+
+@pytest.mark.parametrize("caps", [True, False])
+def test_the_webhook_waits_a_fixed_minute(caps):
+    """As the legacy pipeline really does, thirty times."""
+    made = definitions(caps_retry_delay=caps)["send_webhook"]
+    assert (made["retryLogic"], made["retryDelaySeconds"]) == ("FIXED", 60)
+    assert "maxRetryDelaySeconds" not in made
+
+
+@pytest.mark.parametrize(
+    ("scale", "step", "expected"),
+    [
+        pytest.param(0.1, "transcribe_track", (180, 90), id="a tenth"),
+        pytest.param(0.001, "finalize", (1, 1), id="never below a second"),
+        pytest.param(2.0, "pad_track", (600, 240), id="longer"),
+    ],
+)
+def test_times_are_scaled_for_tests(scale, step, expected):
+    """Timeouts follow the time scale; the order of timeout and response timeout stays."""
+    made = definitions(time_scale=scale)[step]
+    assert (made["timeoutSeconds"], made["responseTimeoutSeconds"]) == expected
+
+
+def test_a_services_budget_is_never_exceeded_by_its_steps_together():
+    """The limits of all steps that call a service add up to at most its budget."""
+    limits = concurrency_limits(SERVICE_BUDGETS)
+    for service, budget in SERVICE_BUDGETS.items():
+        callers = [name for name, called in SERVICE_OF.items() if called == service]
+        assert callers
+        assert sum(limits[name] for name in callers) <= budget
+
+
+def test_only_callers_of_a_service_are_limited():
+    """Our own work is limited by the workers, not by the server."""
+    limited = {n for n, d in definitions().items() if "concurrentExecLimit" in d}
+    assert limited == set(SERVICE_OF)

@@ -1,0 +1,106 @@
+"""An execution is read from the server's own JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reflector_migrate.conductor.execution import execution_of, read
+from reflector_migrate.settings import Settings
+
+
+def task(name, seq, status="COMPLETED", reference=None, **more):
+    """A task as the server tells it."""
+    return {
+        "taskDefName": name,
+        "referenceTaskName": reference or name,
+        "taskId": f"id{seq}",
+        "seq": seq,
+        "status": status,
+        "scheduledTime": 1000 * seq,
+        "startTime": 1000 * seq + 10,
+        "endTime": 1000 * seq + 500,
+        **more,
+    }
+
+
+def workflow(status, *tasks, **more):
+    """A workflow as the server tells it."""
+    return {"workflowId": "wf", "status": status, "tasks": list(tasks), **more}
+
+
+def test_a_step_run_carries_times_identity_usage_and_digests():
+    """Everything the comparison needs of an attempt."""
+    meta = {
+        "build": "b1",
+        "usage": {"llm_calls": 3},
+        "input_digest": "i",
+        "output_digest": "o",
+    }
+    output = {"words": {"ref": "artifact:1", "sha256": "x", "count": 2}, "_meta": meta}
+    one = task(
+        "transcribe_track", 1, reference="t_4", workerId="h:1:b1",
+        inputData={"track_index": 4}, outputData=output,
+    )  # fmt: skip
+    (step,) = execution_of(workflow("COMPLETED", one)).step_runs
+    assert (step.name, step.track_index, step.worker, step.build) == (
+        "transcribe_track", 4, "h:1:b1", "b1",
+    )  # fmt: skip
+    assert step.queued == datetime.fromtimestamp(1, UTC)
+    assert step.started == datetime.fromtimestamp(1.01, UTC)
+    assert step.ended == datetime.fromtimestamp(1.5, UTC)
+    assert step.timed == "measured"
+    assert (step.usage.llm_calls, step.input_digest, step.output_digest) == (3, "i", "o")
+    assert step.output_ref == "artifact:1"
+
+
+def test_attempts_are_counted_per_branch():
+    """Two attempts of one track and one of another; system tasks are no steps."""
+    found = execution_of(
+        workflow(
+            "RUNNING",
+            task("pad_track", 3, "COMPLETED", "p_0", inputData={"track_index": 0}),
+            task("FORK", 0),
+            task("pad_track", 1, "FAILED", "p_0", inputData={"track_index": 0}),
+            task("pad_track", 2, "COMPLETED", "p_1", inputData={"track_index": 1}),
+        )
+    )
+    assert [(s.track_index, s.attempt, s.status) for s in found.step_runs] == [
+        (0, 1, "failed"),
+        (1, 1, "completed"),
+        (0, 2, "completed"),
+    ]
+    assert found.failed_steps == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param("RUNNING", "running", id="running"),
+        pytest.param("PAUSED", "running", id="paused"),
+        pytest.param("COMPLETED", "completed", id="completed"),
+        pytest.param("FAILED", "failed", id="failed"),
+        pytest.param("TERMINATED", "failed", id="terminated by a person"),
+        pytest.param("TIMED_OUT", "timed_out", id="timed out"),
+    ],
+)
+def test_a_workflows_status_has_our_word(status, expected):
+    """The engine's words stay in the engine's room."""
+    assert execution_of(workflow(status)).status == expected
+
+
+def test_an_optional_step_that_failed_is_not_hidden_by_completion():
+    """Zulip may fail without failing the workflow, but not unseen."""
+    failed = task(
+        "post_zulip", 1, "COMPLETED_WITH_ERRORS", reasonForIncompletion="attempt 6 of 6: no"
+    )
+    found = execution_of(workflow("COMPLETED", failed))
+    assert (found.status, found.failed_steps) == ("completed", ("post_zulip",))
+    assert found.step_runs[0].error == "attempt 6 of 6: no"
+
+
+def test_no_id_is_no_execution():
+    """A run that was never started is missing, without a server being asked."""
+    nowhere = Settings.model_validate({"conductor": {"server_url": "http://127.0.0.1:9/api"}})
+    assert read(nowhere, "").status == "missing"

@@ -1,0 +1,205 @@
+"""What a worker does around its step: result, failure class, reason, heartbeat."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+import pytest
+from conductor.client.http.models.task import Task
+
+from reflector_migrate.conductor.domain import Identity
+from reflector_migrate.conductor.workers.groups import GROUPS, members
+from reflector_migrate.conductor.workers.harness import Harness, reason_of
+from reflector_migrate.conductor.workers.meta import META, without_meta
+from reflector_migrate.conductor.workers.table import WORKERS
+from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.model import STEP_NAMES, Usage
+from reflector_migrate.pipeline.runner import StepResult
+from reflector_migrate.settings import Settings, WorkerSettings
+
+WHO = Identity("host", 7, "build1", "contract1")
+
+
+class Watcher:
+    """Remembers what it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def started(self, *_about):
+        """Hear of a beginning."""
+        self.told.append("started")
+
+    def completed(self, *_about):
+        """Hear of an output."""
+        self.told.append("completed")
+
+    def failed(self, *_about):
+        """Hear of an end."""
+        self.told.append("failed")
+
+
+def work(execute, step="finalize", retry_count=0, **inputs):
+    """The result of one task, and what the watcher heard."""
+    watcher = Watcher()
+    harness = Harness(Settings(), WHO, execute, watcher, lambda _task: lambda: None)
+    task = Task(task_id="t", workflow_instance_id="w", input_data=inputs, retry_count=retry_count)
+    return WORKERS[step](task, harness), watcher.told
+
+
+def raising(error):
+    """A step that fails, after having used something."""
+
+    def execute(step, raw, settings, heartbeat, meter):
+        meter.add(llm_tokens_in=5)
+        raise error
+
+    return execute
+
+
+def answering(output):
+    """A step that answers."""
+
+    def execute(step, raw, settings, heartbeat, meter):
+        return StepResult(output, Usage(llm_calls=2), "in", "out")
+
+    return execute
+
+
+def test_a_result_says_who_made_it_and_what_it_used():
+    """Identity, usage and digests are in the task's output, beside the step's own fields."""
+    result, told = work(answering({"transcript_status": "ended"}))
+    assert result.status == "COMPLETED"
+    assert result.worker_id == "host:7:build1"
+    assert result.output_data == {
+        "transcript_status": "ended",
+        META: {
+            "host": "host",
+            "pid": 7,
+            "build": "build1",
+            "contract": "contract1",
+            "attempt": 1,
+            "attempts": 4,
+            "usage": {"llm_calls": 2},
+            "input_digest": "in",
+            "output_digest": "out",
+        },
+    }
+    assert told == ["started", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "retry_count", "status", "reason", "told"),
+    [
+        pytest.param(
+            TerminalStepError("field x: missing"), 0,
+            "FAILED_WITH_TERMINAL_ERROR", "attempt 1 of 4: field x: missing", ["started", "failed"],
+            id="hopeless: told at once",
+        ),
+        pytest.param(
+            TransientStepError("HTTP 503"), 0,
+            "FAILED", "attempt 1 of 4: HTTP 503", ["started"],
+            id="transient: about to be tried again, no failure yet",
+        ),
+        pytest.param(
+            TransientStepError("HTTP 503"), 3,
+            "FAILED", "attempt 4 of 4: HTTP 503", ["started", "failed"],
+            id="the last attempt",
+        ),
+        pytest.param(
+            KeyError("a word"), 1, "FAILED", "attempt 2 of 4: KeyError at execute", ["started"],
+            id="a bug of ours is retried",
+        ),
+    ],
+)  # fmt: skip
+def test_failures_have_a_class_and_a_reason(error, retry_count, status, reason, told):
+    """Hopeless ones end the step, others are tried again; attempt n of m is there to be read."""
+    result, heard = work(raising(error), retry_count=retry_count)
+    assert result.status == status
+    assert result.reason_for_incompletion.startswith(reason)
+    assert result.output_data[META]["usage"] == {"llm_tokens_in": 5}
+    assert heard == told
+
+
+def test_a_reason_tells_no_words_of_a_transcript():
+    """An unforeseen error may quote the data; only its kind and place are told."""
+    result, _ = work(raising(ValueError("could not parse: the patient said")))
+    assert "patient" not in json.dumps([result.reason_for_incompletion, result.output_data])
+    assert not result.logs
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param(
+            "GET https://s3/b/k?X-Amz-Signature=abc failed", "GET https://s3/b/k failed",
+            id="a presigned address",
+        ),
+        pytest.param(
+            "postgresql://u:secret@db/x refused", "postgresql://db/x refused", id="a password"
+        ),
+        pytest.param("plain", "plain", id="nothing to hide"),
+    ],
+)  # fmt: skip
+def test_a_reason_tells_no_secrets(message, shown):
+    """Queries and credentials of addresses are cut."""
+    assert reason_of(TransientStepError(message)) == shown
+
+
+def test_a_result_too_large_for_the_engine_is_hopeless():
+    """Large values travel by reference; one that does not is a defect, not a passing failure."""
+    result, told = work(answering({"title": "x" * 70_000}))
+    assert result.status == "FAILED_WITH_TERMINAL_ERROR"
+    assert "64" in result.reason_for_incompletion or "65536" in result.reason_for_incompletion
+    assert told == ["started", "failed"]
+
+
+def test_a_step_never_sees_what_workers_add():
+    """A JOIN's output carries one `_meta` per branch; the contract knows none."""
+    seen = {}
+
+    def execute(step, raw, settings, heartbeat, meter):
+        seen.update(raw)
+        return StepResult({}, Usage(), "", "")
+
+    branches = {"t_0": {"track_index": 0, META: {"pid": 1}}}
+    work(execute, transcripts=branches, listed=[{META: 1, "x": 2}])
+    assert seen == {"transcripts": {"t_0": {"track_index": 0}}, "listed": [{"x": 2}]}
+    assert without_meta(5) == 5
+
+
+@pytest.mark.parametrize("step", STEP_NAMES)
+def test_each_step_has_a_worker_in_a_file_of_its_name(step):
+    """The requirements' files exist and each does its own step."""
+    module = import_module(f"reflector_migrate.conductor.workers.{step}")
+    called = []
+
+    def execute(name, raw, settings, heartbeat, meter):
+        called.append(name)
+        return StepResult({}, Usage(), "", "")
+
+    assert getattr(module, step) is WORKERS[step]
+    work(execute, step=step)
+    assert called == [step]
+
+
+def test_every_step_is_polled_by_exactly_one_group():
+    """No step is forgotten, none is polled twice in one host."""
+    assert sorted(s for steps in GROUPS.values() for s in steps) == sorted(STEP_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        pytest.param("all", ["light", "transcribe", "audio", "audio", "audio"], id="all"),
+        pytest.param("audio", ["audio"] * 3, id="audio has a process per slot"),
+        pytest.param("light", ["light"], id="light is one process"),
+    ],
+)
+def test_groups_become_processes(group, expected):
+    """Audio tasks never share an interpreter."""
+    made = members(group, WorkerSettings(audio=3, light=5))
+    assert [m.group for m in made] == expected
+    assert all(m.slots == 1 for m in made if m.group == "audio")
+    assert all(m.slots == 5 for m in made if m.group == "light")

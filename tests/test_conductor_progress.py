@@ -1,0 +1,195 @@
+"""Progress: each state of each step is told once and in order, whatever is retried."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import redis
+
+from reflector_migrate.conductor.progress import Progress, percent_of
+from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, StepRun
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.migrate import upgrade
+
+RUN = Run(
+    run_id="run-1",
+    recording_id="rec",
+    transcript_id="tr-1",
+    namespace="shadow",
+    bucket_name="b",
+    workflow_id="wf-1",
+)
+RAW = {"run": RUN.model_dump(mode="json")}
+TRACKS = [Track(track_index=i, s3_key=f"k{i}") for i in (2, 0, 1)]
+FAR = "redis://127.0.0.1:9/2"
+
+
+def settings_of(tmp_path, bus_url=FAR):
+    """A store of its own, and a candidate that shares nothing."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    upgrade(url)
+    return Settings.model_validate({"store": {"url": url}, "candidate": {"bus_url": bus_url}})
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """With a bus that is down: telling must not mind."""
+    return settings_of(tmp_path)
+
+
+def told(settings):
+    """Everything kept, in order."""
+    return [e.data for e in EventLog(settings.store_url).of(RUN.run_id)]
+
+
+def states(settings, step, index=None):
+    """The states of one step, in order."""
+    return [
+        d["step_status"]
+        for d in told(settings)
+        if d["current_step"] == step and d.get("track_index") == index
+    ]
+
+
+def test_a_plan_makes_every_step_pending_once(settings):
+    """Fourteen steps, a track's step once per track, in the requirements' order."""
+    progress = Progress(settings)
+    progress.planned(RUN, TRACKS)
+    progress.planned(RUN, TRACKS)
+    seen = [(d["current_step"], d.get("track_index"), d["step_index"]) for d in told(settings)]
+    assert len(seen) == len(set(seen)) == 12 + 2 * 3
+    assert [index for *_, index in seen] == sorted(index for *_, index in seen)
+    assert {d["step_status"] for d in told(settings)} == {"pending"}
+    assert {d["total_steps"] for d in told(settings)} == {14}
+
+
+def test_a_retried_step_is_told_once_per_state(settings):
+    """Three attempts: one pending, one in progress, one completed, in this order."""
+    progress = Progress(settings)
+    for _ in range(3):
+        progress.started("finalize", RAW)
+    progress.completed("finalize", RAW)
+    progress.completed("finalize", RAW)
+    assert states(settings, "finalize") == ["pending", "in_progress", "completed"]
+
+
+def test_a_slow_worker_that_lost_its_task_tells_nothing_late(settings):
+    """News of an earlier state, after a later one is out, is dropped."""
+    progress = Progress(settings)
+    progress.completed("finalize", RAW)
+    progress.started("finalize", RAW)
+    progress.failed("finalize", RAW)
+    assert states(settings, "finalize") == ["completed"]
+
+
+def test_a_failed_step_may_still_complete_when_retried_by_hand(settings):
+    """What was told stays told."""
+    progress = Progress(settings)
+    progress.started("finalize", RAW)
+    progress.failed("finalize", RAW)
+    progress.started("finalize", RAW)
+    progress.completed("finalize", RAW)
+    assert states(settings, "finalize") == ["pending", "in_progress", "failed", "completed"]
+
+
+def test_tracks_tell_which_of_how_many(settings):
+    """`transcribing track 2 of 3` can be read from the message."""
+    progress = Progress(settings)
+    progress.planned(RUN, TRACKS)
+    progress.started("transcribe_track", {**RAW, "track_index": 1})
+    last = told(settings)[-1]
+    assert (last["track_index"], last["track_total"], last["step_status"]) == (1, 3, "in_progress")
+    assert states(settings, "transcribe_track", 0) == ["pending"]
+
+
+def test_the_fork_helper_is_not_shown(settings):
+    """Fourteen visible steps; the fifteenth is machinery."""
+    Progress(settings).started("generate_dynamic_fork_tasks", RAW)
+    assert told(settings) == []
+
+
+def test_percent_rises_to_a_hundred(settings):
+    """A whole run ends at 100, and never falls on its way."""
+    progress = Progress(settings)
+    progress.planned(RUN, TRACKS)
+    for step in STEP_NAMES:
+        for index in (0, 1, 2) if step in ("pad_track", "transcribe_track") else (None,):
+            raw = RAW if index is None else {**RAW, "track_index": index}
+            progress.started(step, raw)
+            progress.completed(step, raw)
+    percents = [d["percent"] for d in told(settings)]
+    assert percents == sorted(percents)
+    assert (percents[0], percents[-1]) == (0, 100)
+
+
+@pytest.mark.parametrize(
+    ("ended", "tracks", "expected"),
+    [
+        pytest.param([], 3, 0, id="nothing"),
+        pytest.param([("finalize", None, "failed")], 1, 7, id="a failed step has ended too"),
+        pytest.param([("finalize", None, "in_progress")], 1, 0, id="in progress is not done"),
+        pytest.param([("pad_track", 0, "completed")], 2, 3, id="half of a step"),
+        pytest.param(
+            [(s, None, "completed") for s in VISIBLE_STEPS], 1, 100, id="all, without rounding up"
+        ),
+    ],
+)
+def test_percent_counts_ended_steps(ended, tracks, expected):
+    """Of fourteen; a track counts for its part."""
+    assert percent_of(ended, tracks) == expected
+
+
+def test_what_the_server_timed_out_is_caught_up(settings):
+    """A timeout on the server is nobody's news until the execution is read."""
+    runs = [
+        StepRun(name="get_recording", status="completed"),
+        StepRun(name="pad_track", track_index=1, attempt=1, status="timed_out"),
+        StepRun(name="pad_track", track_index=0, attempt=1, status="timed_out"),
+        StepRun(name="pad_track", track_index=0, attempt=2, status="completed"),
+    ]
+    progress = Progress(settings)
+    progress.catch_up(RUN, runs, has_ended=False)
+    assert states(settings, "pad_track", 1) == []
+    progress.catch_up(RUN, runs, has_ended=True)
+    progress.catch_up(RUN, runs, has_ended=True)
+    assert states(settings, "get_recording") == ["completed"]
+    assert states(settings, "pad_track", 1) == ["failed"]
+    assert states(settings, "pad_track", 0) == ["completed"]
+
+
+def test_telling_never_harms_the_step(tmp_path):
+    """No store, no bus, nonsense for input: nothing is raised."""
+    url = f"sqlite:///{tmp_path / 'missing' / 'tables.db'}"
+    progress = Progress(Settings.model_validate({"store": {"url": url}}))
+    progress.started("finalize", RAW)
+    progress.completed("finalize", {"run": "nonsense"})
+    progress.failed("finalize", {})
+
+
+def test_listeners_hear_it_on_the_candidates_own_channel(tmp_path, redis_server):
+    """In shadow the primary's channel stays silent; each message comes once, with an id."""
+    settings = settings_of(tmp_path, f"{redis_server}/2")
+    ear = redis.Redis.from_url(f"{redis_server}/2", socket_timeout=5).pubsub()
+    ear.psubscribe("*ts:tr-1")
+    _next(ear)
+    for _ in range(2):
+        Progress(settings).completed("finalize", RAW)
+    Progress(settings).completed("post_zulip", RAW)
+    heard = [_next(ear), _next(ear)]
+    assert [m["channel"].decode() for m in heard] == ["shadow:ts:tr-1"] * 2
+    data = [json.loads(m["data"]) for m in heard]
+    assert [d["event"] for d in data] == ["PIPELINE_PROGRESS"] * 2
+    assert [d["data"]["current_step"] for d in data] == ["finalize", "post_zulip"]
+    assert data[0]["data"]["id"] != data[1]["data"]["id"]
+
+
+def _next(ear):
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if message := ear.get_message(timeout=0.2):
+            return message
+    raise AssertionError("nothing was published")
