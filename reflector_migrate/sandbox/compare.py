@@ -21,6 +21,7 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
 PROCESS_TASK = "reflector.worker.process.process_multitrack_recording"
+PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 LOOK_S = 0.2
 
 Progress = Callable[[RunRecord | None, str], None]
@@ -55,21 +56,17 @@ def compare_in_sandbox(
 
 def start_primary(settings: Settings, recording: FixtureRecording) -> None:
     """Queue what Daily's webhook, or a person who reprocesses, would queue."""
-    from reflector_migrate.legacy import process
-    from reflector_migrate.legacy.app import app
+    from reflector_migrate.legacy.app import make_app
 
+    bucket, keys = settings.reflector.tracks_bucket, list(recording.all_keys)
     if recording.trigger == "reprocess" and recording.prior is not None:
-        process.enqueue(
-            recording.prior.id, settings.reflector.tracks_bucket, list(recording.all_keys)
-        )
-        return
-    message: dict[str, Any] = {
-        "bucket_name": settings.reflector.tracks_bucket,
-        "daily_room_name": recording.daily_room_name,
-        "recording_id": recording.recording_id,
-        "track_keys": list(recording.all_keys),
-    }
-    app.send_task(PROCESS_TASK, kwargs=message)
+        task, about = PIPELINE_TASK, {"transcript_id": recording.prior.id}
+    else:
+        known = {"daily_room_name": recording.daily_room_name}
+        task, about = PROCESS_TASK, known | {"recording_id": recording.recording_id}
+    message: dict[str, Any] = {**about, "bucket_name": bucket, "track_keys": keys}
+    with make_app(settings) as app:
+        app.send_task(task, kwargs=message, ignore_result=True)
 
 
 def _follow(
