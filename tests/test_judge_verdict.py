@@ -1,0 +1,254 @@
+"""A recording's verdict by its rules, row by row."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comparators.registry import COMPARATORS, Comparator
+from reflector_migrate.errors import InputError
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.noise import (
+    MARGINS,
+    Floor,
+    NoiseFloors,
+    excess,
+    floors_of,
+    p99,
+    shift,
+    stratum_of,
+)
+from reflector_migrate.judge.verdict import overall
+from reflector_migrate.judge.waivers import Waiver, parse_waivers
+from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, Verdict
+from tests.comparing import SPOKEN, events_of, observation, outputs_of, words_of
+
+V = Verdict
+TODAY = date(2026, 6, 1)
+
+
+def _candidate(outputs=None, **changes):
+    return observation(outputs, role="candidate", engine="conductor", **changes)
+
+
+def _by_name(comparison):
+    return {check.name: check for check in comparison.checks}
+
+
+def _noisy(share):
+    """Every word but a share of them: the last ones are replaced."""
+    words = words_of(SPOKEN * 5)
+    wrong = round(share * len(words))
+    return [w.model_copy(update={"text": "hm "}) if n < wrong else w for n, w in enumerate(words)]
+
+
+WHOLE = observation(outputs_of(_noisy(0)))
+
+
+def _words_only(share, **changes):
+    """A run whose words differ by a share, and everything derived from them with them."""
+    return _candidate(outputs_of(_noisy(share)), **changes)
+
+
+def test_equal_runs_match_with_no_floor_at_all():
+    """Exact zero needs no noise floor."""
+    found = compare(WHOLE, WHOLE.model_copy(update={"role": "candidate"}))
+    assert (found.verdict, found.first_divergent_step, found.turns) == (V.MATCHED, None, ())
+    assert {c.verdict for c in found.checks} == {V.MATCHED}
+
+
+FLOOR = NoiseFloors({("words", "*"): Floor(0.02, 40)}, 40)
+
+
+@pytest.mark.parametrize(
+    ("share", "floors", "secondary_share", "verdict", "rule"),
+    [
+        pytest.param(0.0, None, None, V.MATCHED, "equal", id="zero needs no floor"),
+        pytest.param(0.1, None, None, V.INCONCLUSIVE, "no-floor", id="no floor, no verdict"),
+        pytest.param(0.02, FLOOR, None, V.WITHIN_NOISE, "aa-p99+margin", id="inside p99"),
+        pytest.param(0.029, FLOOR, None, V.WITHIN_NOISE, "aa-p99+margin", id="inside the margin"),
+        pytest.param(0.04, FLOOR, None, V.DIVERGED, "aa-p99+margin", id="beyond both"),
+        pytest.param(0.02, None, 0.02, V.WITHIN_NOISE, "own-secondary", id="like its own A/A"),
+        pytest.param(0.06, None, 0.02, V.INCONCLUSIVE, "own-secondary", id="one pair is no p99"),
+        pytest.param(0.5, None, 0.0, V.DIVERGED, "own-secondary", id="far beyond one pair"),
+        pytest.param(0.04, FLOOR, 0.04, V.DIVERGED, "aa-p99+margin", id="the cohort's floor rules"),
+    ],
+)
+def test_graded_measures(share, floors, secondary_share, verdict, rule):
+    """d against A/A p99 plus a margin; the check says value, floor, limit, n and rule."""
+    secondary = None
+    if secondary_share is not None:
+        secondary = observation(outputs_of(_noisy(secondary_share)), role="secondary")
+    found = compare(WHOLE, _words_only(share), secondary=secondary, floors=floors)
+    check = _by_name(found)["words"]
+    assert (check.verdict, check.rule) == (verdict, rule)
+    if floors:
+        assert (check.floor, check.n) == (0.02, 40)
+        assert check.limit == pytest.approx(0.02 + MARGINS["words"])
+    assert (check.excess is not None) is (secondary_share is not None and share > 0)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "verdict", "rule"),
+    [
+        pytest.param("completed", "completed", V.MATCHED, "completion", id="both"),
+        pytest.param("completed", "failed", V.DIVERGED, "hypothesis-failed", id="candidate crash"),
+        pytest.param("completed", "timed_out", V.DIVERGED, "hypothesis-failed", id="too slow"),
+        pytest.param("failed", "completed", V.INCONCLUSIVE, "reference-failed", id="legacy crash"),
+        pytest.param("failed", "failed", V.MATCHED, "completion", id="both failed alike"),
+        pytest.param("completed", "missing", V.INCONCLUSIVE, "pair-incomplete", id="no candidate"),
+        pytest.param("missing", "completed", V.INCONCLUSIVE, "pair-incomplete", id="no legacy"),
+        pytest.param("completed", "running", V.INCONCLUSIVE, "pair-incomplete", id="not ended"),
+    ],
+)
+def test_who_finished(reference, hypothesis, verdict, rule):
+    """A crash of the candidate counts against it; a crash of legacy concludes nothing."""
+    found = compare(observation(status=reference), _candidate(status=hypothesis))
+    assert (found.verdict, found.checks[0].rule) == (verdict, rule)
+
+
+def test_a_legacy_crash_judges_nothing_else():
+    """Half-made legacy outputs are no yardstick: no check diverges."""
+    broken = observation(Outputs(), status="failed", events=(), effects=())
+    found = compare(broken, _candidate())
+    assert V.DIVERGED not in {c.verdict for c in found.checks}
+    assert found.first_divergent_step is None
+
+
+def test_the_failed_recording_matches():
+    """Error on both sides, partial events, no content: equal."""
+    outputs = outputs_of((), topics=(), title=None, short_summary=None, long_summary=None,
+                         webvtt="WEBVTT", row={"id": "t", "status": "error"})  # fmt: skip
+    events = (*events_of(outputs)[:2], Event(event="STATUS", data={"value": "error"}))
+    run = observation(outputs, status="failed", events=events, effects=())
+    found = compare(run, run.model_copy(update={"role": "candidate", "engine": "conductor"}))
+    assert found.verdict is V.MATCHED
+
+
+def test_nothing_compared_never_matches():
+    """Two runs without any output agree about nothing."""
+    empty = observation(Outputs(), events=(), effects=())
+    found = compare(empty, empty.model_copy(update={"role": "candidate"}))
+    assert found.verdict is V.INCONCLUSIVE
+    assert any("nothing was compared" in note for note in found.notes)
+    assert overall([]) is V.INCONCLUSIVE
+
+
+def _raises(reference, hypothesis):
+    raise ZeroDivisionError("a bug")
+
+
+def test_a_broken_comparator_is_errored_and_the_others_report():
+    """Its traceback is kept; the verdict is at least ERRORED."""
+    broken = Comparator("words", _raises, "transcribe_track")
+    others = [c for c in COMPARATORS if c.name != "words"]
+    found = compare(observation(), _candidate(), comparators=[broken, *others])
+    check = _by_name(found)["words"]
+    assert check.verdict is found.verdict is V.ERRORED
+    assert "ZeroDivisionError: a bug" in check.traceback
+    assert len(found.checks) == len(COMPARATORS) + 1
+    assert _by_name(found)["title"].verdict is V.MATCHED
+
+
+def test_timing_and_cost_never_enter():
+    """Informational checks are left out of the verdict."""
+    slow = Check(name="timings", verdict=V.DIVERGED, rule="informational")
+    fine = Check(name="words", verdict=V.MATCHED, rule="equal",
+                 measure=Measure(name="words", kind="graded", length=3))  # fmt: skip
+    assert overall([slow, fine]) is V.MATCHED
+
+
+WAIVER = {"path": "duration", "reason": "encoder", "owner": "ana", "expiry": date(2026, 7, 1)}
+LONGER = _candidate(outputs_of(duration_ms=35_000.0))
+LONGER = LONGER.model_copy(update={"events": events_of(LONGER.outputs)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "waived"),
+    [
+        pytest.param({}, V.WAIVED, 1, id="granted"),
+        pytest.param({"expiry": date(2026, 5, 31)}, V.DIVERGED, 0, id="expired yesterday"),
+        pytest.param({"expiry": TODAY}, V.WAIVED, 1, id="holds on its last day"),
+        pytest.param({"path": "dur*"}, V.WAIVED, 1, id="wildcard"),
+        pytest.param({"path": "waveform"}, V.DIVERGED, 0, id="of something else"),
+        pytest.param({"cap": 0}, V.DIVERGED, 0, id="nothing left of its cap"),
+        pytest.param({"is_improvement": True}, V.MATCHED, 1, id="a known legacy defect fixed"),
+    ],
+)
+def test_waivers_count_and_never_hide(changes, verdict, waived):
+    """The finding stays with the waiver's reason on it; an expired waiver is told."""
+    found = compare(observation(), LONGER, waivers=[Waiver(**{**WAIVER, **changes})], today=TODAY)
+    check = _by_name(found)["duration"]
+    assert check.verdict is verdict
+    assert sum(1 for f in check.measure.findings if f.waiver) == waived
+    assert len(check.measure.findings) == 1
+    assert bool(check.note) is (waived > 0 or "expiry" in changes)
+
+
+def test_a_waiver_without_a_date_to_judge_it_by_does_not_hold():
+    """No clock is asked: without `today` what expires is expired."""
+    assert compare(observation(), LONGER, waivers=[Waiver(**WAIVER)]).verdict is V.DIVERGED
+
+
+def test_waivers_are_read_from_toml_data():
+    """What is missing is named; dates may be text."""
+    data = {
+        "waiver": [{**WAIVER, "expiry": "2026-07-01", "cap": 3}],
+        "known_legacy_defect": [{"path": "events/**", "reason": "wiped"}],
+    }
+    first, second = parse_waivers(data)
+    assert (first.expiry, first.cap, first.is_improvement) == (date(2026, 7, 1), 3, False)
+    assert second.is_improvement
+    with pytest.raises(InputError, match="waiver 1 has no owner, expiry"):
+        parse_waivers({"waiver": [{"path": "a", "reason": "b"}]})
+    with pytest.raises(InputError, match="is no date"):
+        parse_waivers({"waiver": [{**WAIVER, "expiry": "soon"}]})
+
+
+def test_a_comparison_survives_its_file():
+    """comparison/1 as JSON and back, NaN-free, the same twice."""
+    found = compare(observation(), _words_only(0.3))
+    text = found.model_dump_json(by_alias=True)
+    assert "NaN" not in text
+    assert Comparison.model_validate_json(text) == found
+    assert compare(observation(), _words_only(0.3)).model_dump_json(by_alias=True) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], None), ([0.1], 0.1), ([0.0] * 98 + [0.5, 0.9], 0.5), ([0.0] * 30 + [0.4], 0.4)],
+)
+def test_p99(values, expected):
+    """The value 99 % do not exceed; of few values the largest."""
+    floor = p99(values)
+    assert (floor and floor.p99) == expected
+    assert floor is None or floor.n == len(values)
+
+
+def test_floors_by_stratum_and_in_common():
+    """A pair counts for its stratum and for all; nothing to measure counts nowhere."""
+    floors = floors_of([("a", {"words": 0.01, "title": None}), ("b", {"words": 0.05})])
+    assert floors.pairs == 2
+    assert floors.of("words", "a") == Floor(0.01, 1)
+    assert floors.of("words", "c") == Floor(0.05, 2)
+    assert floors.of("title", "a") is None
+    assert stratum_of(observation()) == "tracks:2-4 language:en length:short"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+@settings(deadline=None)
+def test_excess_and_shift_of_identical_engines_are_zero(a, b, c):
+    """Where all distances are alike nothing is in excess; formulas as they are written."""
+    assert excess(a, a, a) == pytest.approx(0)
+    assert shift(a, a, a) == pytest.approx(0)
+    assert excess(a, b, c) == pytest.approx((a + b) / 2 - c)
+    assert shift(a, b, c) == pytest.approx(2 * a - b - c)
+
+
+def test_a_quieter_but_biased_candidate_shows_in_the_shift():
+    """Candidate runs agree with each other and differ from legacy: excess is blind, shift not."""
+    assert excess(0.05, 0.05, 0.05) == 0
+    assert shift(0.05, 0.05, 0.0) == pytest.approx(0.05)
