@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 
@@ -15,13 +16,22 @@ import pytest
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.servers.postgres import PostgresServer, postgres
 from reflector_migrate.sandbox.stack import Sandbox
+from reflector_migrate.sandbox.warm import build
 from reflector_migrate.settings import Settings
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
 _LEAVE_S = 5.0
+_WHOLE_RUN = 10  # live tests in one run
 PATIENT = Settings.model_validate(
     {"sandbox": {"start_timeout_s": 240.0}}
 )  # busy machines boot slowly
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Before a whole live run, make Conductor quick to boot: it pays after a few boots."""
+    live = [item for item in session.items if item.get_closest_marker("live")]
+    if len(live) >= _WHOLE_RUN and not session.config.option.collectonly:
+        build(PATIENT, lambda line: sys.stderr.write(f"{line}\n"))
 
 
 @pytest.fixture(scope="session", autouse=True)

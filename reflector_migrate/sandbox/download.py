@@ -64,11 +64,6 @@ def ensure_jar(version: str, cache_dir: Path) -> Path:
     return ensure(pinned(version), cache_dir / "jars")
 
 
-def jar_path(version: str, cache_dir: Path) -> Path:
-    """Where the jar of this version belongs, whether it is there or not."""
-    return cache_dir / "jars" / pinned(version).filename
-
-
 def pinned(version: str) -> Jar:
     """What we know of this Conductor version; ConfigurationError when there is no pin for it."""
     if version not in JARS:

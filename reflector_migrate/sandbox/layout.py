@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.servers.conductor import conductor
@@ -22,13 +21,16 @@ def servers(
     folders: Folders,
     ports: Mapping[str, int],
     parts: Sequence[str],
-    jar: Path,
+    boot: Sequence[str] = (),
 ) -> tuple[Server, ...]:
-    """The servers called `parts`, in the order of starting; unknown names are left out."""
+    """The servers called `parts`, in the order of starting; unknown names are left out.
+
+    `boot` is what Java is given to run Conductor; not needed to ask how a server is.
+    """
     broker = settings.reflector.broker_url
     makers: dict[str, Callable[[], Server]] = {
         "conductor": lambda: conductor(
-            settings, folders, ports["conductor"], jar=jar, redis_port=ports.get("redis", 0)
+            settings, folders, ports["conductor"], boot, redis_port=ports.get("redis", 0)
         ),
         "redis": lambda: redis(settings, folders, ports["redis"]),
         "s3": lambda: s3(folders, ports["s3"]),

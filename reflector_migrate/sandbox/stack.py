@@ -25,7 +25,7 @@ from reflector_migrate.sandbox.config import (
     read_config,
     write_config,
 )
-from reflector_migrate.sandbox.download import ensure_jar, jar_path
+from reflector_migrate.sandbox.download import ensure_jar, pinned
 from reflector_migrate.sandbox.interrupt import interruptible, uninterrupted
 from reflector_migrate.sandbox.layout import ALL, servers
 from reflector_migrate.sandbox.ports import free_ports
@@ -35,6 +35,7 @@ from reflector_migrate.sandbox.records import ProcessRecord, Records, locked
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.starter import PortTakenError, Say, Starter
 from reflector_migrate.sandbox.teardown import stop_everything
+from reflector_migrate.sandbox.warm import boot_words
 from reflector_migrate.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -178,7 +179,8 @@ class Sandbox:
 
     def restart(self, name: str) -> None:
         """Stop one process and start it again on its port, with its data; wait until ready."""
-        self._starter().relaunch(self._server(name))
+        boot = _boot(read_config(self.folders)) if name == "conductor" else ()
+        self._starter().relaunch(self._server(name, boot))
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to the process group of that name."""
@@ -210,9 +212,8 @@ class Sandbox:
     def _start_once(self) -> None:
         if not self._detached and self._reaper is None:
             self._reaper = Reaper.watch(self.folders.root)
-        jar = jar_path(self._version, self._base.cache_dir)
         if "conductor" in self._parts:
-            ensure_jar(self._version, self._base.cache_dir)
+            pinned(self._version)  # a wrong version is told before anything is written
         ports = free_ports(PORTS)
         settings = write_config(self._base, self.folders, ports, self._changes)
         after = {
@@ -221,7 +222,8 @@ class Sandbox:
         }
         has_work = _WORKING.intersection(self._parts)
         beside = [lambda: prepare.databases(settings)] if has_work else []
-        planned = servers(settings, self.folders, ports, self._parts, jar)
+        boot = _boot(settings) if "conductor" in self._parts else ()
+        planned = servers(settings, self.folders, ports, self._parts, boot)
         self._starter().run(planned, after, beside)
         self._settings = settings
 
@@ -237,16 +239,19 @@ class Sandbox:
             health = "healthy" if is_well else "unhealthy"
         return ProcessStatus(record.name, record.pid, record.port, health, record.log)
 
-    def _server(self, name: str) -> Server:
+    def _server(self, name: str, boot: Sequence[str] = ()) -> Server:
         """The server as recorded in the running sandbox, whoever brought it up."""
         settings = read_config(self.folders)
         known = Records.of(self.folders.root).read()
         ports = {record.name: record.port for record in known if record.port is not None}
-        jar = jar_path(settings.conductor.version, settings.cache_dir)
-        found = servers(settings, self.folders, ports, (name,), jar)
+        found = servers(settings, self.folders, ports, (name,), boot)
         if not found:
             raise InputError(f"unknown part of the sandbox: {name}")
         return found[0]
+
+
+def _boot(settings: Settings) -> tuple[str, ...]:
+    return boot_words(settings, ensure_jar(settings.conductor.version, settings.cache_dir))
 
 
 def _merge(

@@ -6,7 +6,7 @@ version the requirements name, keeps it in Redis. Both survive a restart.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from reflector_migrate.errors import ConfigurationError, MigrateError
 from reflector_migrate.sandbox.ports import HOST
@@ -18,14 +18,17 @@ _COMMON = ("--conductor.integrations.ai.enabled=false", "--conductor.grpc-server
 
 
 def conductor(
-    settings: Settings, folders: Folders, port: int, *, jar: Path, redis_port: int
+    settings: Settings, folders: Folders, port: int, boot: Sequence[str], *, redis_port: int
 ) -> Server:
-    """The Conductor of the configured version on 127.0.0.1:port; ready when /health answers 200."""
+    """The Conductor of the configured version on 127.0.0.1:port; ready when /health answers 200.
+
+    `boot` is what Java is given to run it, such as `-jar FILE`.
+    """
     data = folders.data("conductor")
     heap, options, needs = _by_version(settings.conductor.version, redis_port)
     listen = (f"--server.port={port}", f"--server.address={HOST}")
     temporary = f"-Djava.io.tmpdir={folders.data('conductor/tmp')}"
-    argv = (java(settings), heap, temporary, "-jar", str(jar), *listen, *_COMMON, *options)
+    argv = (java(settings), heap, temporary, *boot, *listen, *_COMMON, *options)
     return Server("conductor", argv, data, http_ok(port, "/health"), port, needs=needs)
 
 
