@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import av
 import boto3
+import numpy as np
 from moto.server import ThreadedMotoServer
 
 from reflector_migrate.model import Usage
@@ -20,6 +25,7 @@ from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.pipeline.runner import StepResult, execute, run_step, validated_input
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.base import engine_for
 from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
@@ -182,17 +188,21 @@ def make_world(
     *,
     scenario: str = "good",
     namespace: str = "shadow",
+    is_brief: bool = False,
     **overrides: Any,
 ) -> World:
-    """A world in which the recorded run `scenario` is about to happen again."""
+    """A world in which the recorded run `scenario` is about to happen again.
+
+    `is_brief` puts one second of tone in each track's place; the replayed words stay.
+    """
     where = RUNS / scenario
     rows = json.loads((where / "rows.json").read_text())
     control.reset()
     settings = settings_for(folder, s3_url, control, namespace, **overrides)
+    (folder / "migrate.db").write_bytes(empty_store())
     for url in (settings.reflector.database_url, settings.candidate.database_url):
         create_all(url)
         fill(Rows.at(url), rows, control.url("webhook"))
-    upgrade(settings.store_url)
     world = World(
         settings=settings,
         s3=s3_client(s3_url),
@@ -201,10 +211,20 @@ def make_world(
         recorded=rows["transcript"][0],
         namespace=namespace,
     )
-    put_tracks(world, where)
+    put_tracks(world, where, is_brief=is_brief)
     put_people(world)
     control.replay_run(where)
     return world
+
+
+@lru_cache(maxsize=1)
+def empty_store() -> bytes:
+    """The bytes of a store at the newest revision; migrating each test's own would be slow."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        upgrade(f"sqlite:///{path}")
+        engine_for(f"sqlite:///{path}").dispose()
+        return path.read_bytes()
 
 
 def settings_for(
@@ -267,20 +287,38 @@ def _timed(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def put_tracks(world: World, where: Path) -> None:
+def put_tracks(world: World, where: Path, *, is_brief: bool) -> None:
     """The source tracks, in production's bucket and in the candidate's."""
     for bucket in BUCKETS:
-        for key in world.keys(bucket):
-            world.s3.delete_object(Bucket=bucket, Key=key)
+        keys = [{"Key": key} for key in world.keys(bucket)]
+        if keys:
+            world.s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
     own = where / "tracks"
     folder = own if own.is_dir() else RUNS / "tracks"
-    for key in world.scenario["keys"]:
+    for number, key in enumerate(world.scenario["keys"]):
         kind = "screen-audio" if "screen-audio" in key else "cam-audio"
         person = key.rsplit("/", 1)[-1].split("-", 1)[1][:8]
         path = folder / f"{person}-{kind}.webm"
         path = path if path.exists() else RUNS / "tracks" / path.name
+        body = tone(0.2 + number / 10) if is_brief else path.read_bytes()
         for bucket in ("daily-tracks", "shadow-tracks"):
-            world.s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+            world.s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+@lru_cache(maxsize=8)
+def tone(start_s: float) -> bytes:
+    """One second of a tone as Opus in WebM, starting at `start_s`."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        at = np.arange(960) / 48_000
+        for number in range(50):
+            wave = (np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+            frame.rate, frame.pts = 48_000, int(start_s * 48_000) + number * 960
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
 
 
 def put_people(world: World) -> None:

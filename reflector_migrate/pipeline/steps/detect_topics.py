@@ -10,6 +10,7 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import Ref, TopicsInput, TopicsOutput
 from reflector_migrate.pipeline.patience import in_order
 from reflector_migrate.pipeline.prompts import ASK_TOPIC, TopicAnswer
+from reflector_migrate.pipeline.stored import as_topic, words_at
 from reflector_migrate.pipeline.telling import keep_and_tell
 from reflector_migrate.pipeline.topics import Word, stretches, text_of, tidy_title, topic_id
 from reflector_migrate.pipeline.webvtt import webvtt_of_topics
@@ -26,7 +27,7 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
     Each is stored as soon as the model has named it, so that a retry goes on where the
     last attempt stopped; the model is asked about several at a time.
     """
-    words = ctx.artifacts.get(task.words.ref)
+    words = words_at(ctx.artifacts, task.words)
     parts: list[Stretch] = list(enumerate(stretches(words)))
     _drop_others(ctx, {topic_id(ctx.run.run_id, index) for index, _ in parts})
     parallel = ctx.settings.services.llm_parallel if ctx.is_retried else 1
@@ -45,7 +46,7 @@ def _topic(ctx: StepContext, stretch: Stretch) -> Topic:
     digest = sha256_of(words)
     kept = _stored(ctx, index) if ctx.is_retried else None
     if kept is not None and kept["words_sha256"] == digest:
-        return dict(kept["topic"])
+        return as_topic(kept["topic"])
     topic = _named(ctx, index, words)
     value = {"words_sha256": digest, "topic": topic}
     ctx.artifacts.put(ctx.run.run_id, STEP, f"topic_{index}", value)

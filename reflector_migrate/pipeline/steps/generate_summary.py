@@ -22,6 +22,7 @@ from reflector_migrate.pipeline.prompts import (
     with_names,
 )
 from reflector_migrate.pipeline.questions import UnusableAnswerError
+from reflector_migrate.pipeline.stored import words_at
 from reflector_migrate.pipeline.summary import Section, markdown, names_of, spoken
 from reflector_migrate.pipeline.telling import keep_and_tell
 
@@ -35,7 +36,7 @@ def generate_summary(task: SummaryInput, ctx: StepContext) -> SummaryOutput:
 
     Subjects that cannot be had mean a summary that is the recap alone, as with legacy.
     """
-    words = ctx.artifacts.get(task.words.ref)
+    words = words_at(ctx.artifacts, task.words)
     if not words:
         return SummaryOutput()
     row = ctx.rows.get_transcript(ctx.run.transcript_id)

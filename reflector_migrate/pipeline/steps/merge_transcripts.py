@@ -10,6 +10,7 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MergeInput, MergeOutput, Ref
 from reflector_migrate.pipeline.services.storage import SCHEME, address
 from reflector_migrate.pipeline.steps.pad_track import padded_prefix
+from reflector_migrate.pipeline.stored import words_at
 from reflector_migrate.pipeline.telling import keep_and_tell
 from reflector_migrate.pipeline.topics import text_of
 
@@ -25,7 +26,7 @@ def merge_transcripts(task: MergeInput, ctx: StepContext) -> MergeOutput:
     words: list[dict[str, Any]] = [
         {**word, "speaker": speaker}
         for speaker, transcript in enumerate(task.transcripts)
-        for word in ctx.artifacts.get(transcript.words.ref)
+        for word in words_at(ctx.artifacts, transcript.words)
     ]
     words.sort(key=lambda word: word["start"])
     stored = ctx.artifacts.put(ctx.run.run_id, "merge_transcripts", "all_words", words)

@@ -19,7 +19,7 @@ def pad_track(task: PadTrackInput, ctx: StepContext) -> PadTrackOutput:
     with TemporaryDirectory(prefix="pad-") as folder:
         raw = Path(folder) / "track"
         fetched = ctx.storage.get_file(source, raw)
-        with _naming(raw, source):
+        with _naming(source):
             start_s = audio.track_start_s(raw)
             if not audio.needs_padding(start_s):
                 return _output(task, source, fetched, start_s, padded=False)
@@ -61,9 +61,10 @@ def _output(
 
 
 @contextmanager
-def _naming(path: Path, source: str) -> Iterator[None]:
+def _naming(source: str) -> Iterator[None]:
     """Errors name the object in S3, not our temporary copy of it."""
     try:
         yield
     except audio.AudioError as error:
-        raise type(error)(error.message.replace(str(path), source)) from None
+        message = error.message.removeprefix(f"{error.source}: ")
+        raise type(error)(message, source=source) from None

@@ -1,0 +1,175 @@
+"""Every step may run twice, die halfway or come late, and the result is the same."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from reflector_migrate.errors import TransientStepError
+from reflector_migrate.pipeline.effects import RecordedEffects
+from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
+from reflector_migrate.store.artifacts import Artifacts
+from tests.pipeline_world import ORDER, local_s3, make_world
+
+DEATHS = {
+    "get_recording": (Rows, "reset"),
+    "get_participants": (Rows, "upsert_participants"),
+    "pad": (RecordedEffects, "put_media"),
+    "mixdown_tracks": (Rows, "update_transcript"),
+    "generate_waveform": (Rows, "append_event"),
+    "transcribe": (Artifacts, "put"),
+    "merge_transcripts": (Rows, "append_event"),
+    "detect_topics": (RecordedEffects, "broadcast"),
+    "generate_title": (Rows, "set_title"),
+    "generate_summary": (RecordedEffects, "broadcast"),
+    "finalize": (RecordedEffects, "broadcast"),
+    "cleanup_consent": (RecordedEffects, "delete_local"),
+    "post_zulip": (RecordedEffects, "post_zulip"),
+    "send_webhook": (RecordedEffects, "send_webhook"),
+}
+
+
+@pytest.fixture(scope="module")
+def s3_url():
+    """One S3 for this file."""
+    with local_s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory):
+    """One process of stand-ins for this file."""
+    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
+        yield control
+
+
+@pytest.fixture(scope="module")
+def undisturbed(s3_url, control, tmp_path_factory):
+    """What a run leaves that nothing disturbs, and what it asked of the services."""
+    world = brief(s3_url, control, tmp_path_factory.mktemp("undisturbed"))
+    world.whole()
+    return left_by(world), asked_of(control)
+
+
+def brief(s3_url, control, folder, **overrides):
+    """A refused recording with short tracks: it has every effect there is."""
+    return make_world(
+        folder, s3_url, control, scenario="denied-consent", is_brief=True, **overrides
+    )
+
+
+def left_by(world):
+    """Everything a run leaves, but for clocks and signatures."""
+    row = {name: getattr(world.row, name) for name in world.row.__slots__}
+    effects = [e.model_dump(exclude={"at", "sha256"}) for e in world.effects()]
+    text = json.dumps([effects, sorted(map(str, world.messages()))], default=str)
+    text = re.sub(r'\\"timestamp\\":\\"[^"]*\\"|t=\d+,v1=\w+', "", text)
+    media = {k: v for k, v in world.outputs["mixdown_tracks"].items() if k != "sha256"}
+    return row, json.loads(text), world.keys("shadow-media"), media
+
+
+def asked_of(control):
+    """How often each paid service was called."""
+    return {service: len(control.requests(service)) for service in ("recogniser", "llm")}
+
+
+def test_every_step_runs_twice_and_nothing_changes(undisturbed, s3_url, control, tmp_path):
+    """Row, events, effects, messages and objects are equal, and no paid call is made again."""
+    world = brief(s3_url, control, tmp_path)
+    for each in ORDER:
+        world.do(each)
+        first = world.outputs.get(each)
+        world.do(each)
+        assert world.outputs.get(each) == first
+    assert left_by(world) == undisturbed[0]
+    assert asked_of(control) == undisturbed[1]
+
+
+def test_every_step_dies_twice_and_is_made_good(
+    undisturbed, s3_url, control, tmp_path, monkeypatch
+):
+    """Killed before and after one of its writes, then run again: nothing is lost or doubled."""
+    world = brief(s3_url, control, tmp_path)
+    for each in ORDER:
+        die_twice(world, each, monkeypatch)
+        world.do(each)
+    assert left_by(world) == undisturbed[0]
+    assert asked_of(control) == undisturbed[1]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", ORDER)
+def test_one_step_dies_twice_and_is_made_good(
+    name, undisturbed, s3_url, control, tmp_path, monkeypatch
+):
+    """As above, one step at a time, so that no other step can hide what it did."""
+    world = brief(s3_url, control, tmp_path)
+    for each in ORDER:
+        if each == name:
+            die_twice(world, each, monkeypatch)
+        world.do(each)
+    assert left_by(world) == undisturbed[0]
+    assert asked_of(control) == undisturbed[1]
+
+
+def die_twice(world, name, monkeypatch):
+    """Let the step die once before and once right after one of its writes."""
+    kind, method = DEATHS[name]
+    real = getattr(kind, method)
+
+    def before(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    def after(*args, **kwargs):
+        real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    for death in (before, after):
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, method, death)
+            with pytest.raises(KeyboardInterrupt):
+                world.do(name)
+
+
+def test_topics_resume_where_they_stopped(s3_url, control, tmp_path):
+    """Topics named before a failure are in the row at once and never asked for again."""
+    world = brief(s3_url, control, tmp_path, services={"llm_parallel": 1})
+    world.whole(until="merge_transcripts")
+    control.replay()
+    words = [
+        {"text": f"word{n} ", "start": float(n), "end": n + 0.5, "speaker": 0} for n in range(1500)
+    ]
+    stored = Artifacts(world.settings.store_url).put("run-1", "merge_transcripts", "all", words)
+    control.set_fault("llm", "http_500", after=5)
+    with pytest.raises(TransientStepError):
+        world.step("detect_topics", words=stored._asdict())
+    assert len(world.row.topics) == 2
+    before = len([r for r in control.requests("llm") if r["status"] == 200])
+    control.clear_faults()
+    world.step("detect_topics", words=stored._asdict())
+    answered = len([r for r in control.requests("llm") if r["status"] == 200])
+    assert (before, answered) == (5, 5 + 6)  # the third topic's analysis alone is asked again
+    assert [t["timestamp"] for t in world.row.topics] == [0.0, 300.0, 600.0, 900.0, 1200.0]
+
+
+def test_other_words_leave_no_topic_of_the_old_ones(s3_url, control, tmp_path):
+    """Run again on less, detect_topics removes what is no longer a topic, also from captions."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until="merge_transcripts")
+    control.replay()
+    for count, topics in ((700, 3), (200, 1)):
+        words = [
+            {"text": f"sentence{n}. ", "start": n, "end": n + 0.5, "speaker": 0}
+            for n in range(count)
+        ]
+        stored = Artifacts(world.settings.store_url).put("run-1", "merge_transcripts", "all", words)
+        world.step("detect_topics", words=stored._asdict())
+        kept = [e["data"]["id"] for e in world.row.events if e["event"] == "TOPIC"]
+        assert kept == [t["id"] for t in world.row.topics]
+        assert len(kept) == topics
+        assert f"sentence{count - 1}." in world.row.webvtt
+        assert f"sentence{count}." not in world.row.webvtt
