@@ -6,14 +6,18 @@ transcript, a speaker's last ten seconds, or say one sentence eight times over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from comparators.columns import raw_pair
+from comparators.distance import encode
 from comparators.structure import exact
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 
 MIN_WORDS = 10
 TAIL_S = 10.0
-LOOP_GRAM, LOOP_TIMES = 4, 6
+LOOP_TIMES = 6
+_LOOP = re.compile(r"(.{4,8}?)\1+", re.DOTALL)
 _STEPS = {
     "words": "transcribe_track",
     "topics": "detect_topics",
@@ -93,31 +97,22 @@ def _ends(words: Sequence[Word]) -> dict[int, tuple[float, list[float]]]:
 
 def _looped(reference: Observation, hypothesis: Observation) -> list[Finding]:
     """Texts that repeat one phrase again and again, one after the other."""
+    words = raw_pair(reference, hypothesis)
+    codes = {"words": (words.reference_code, words.hypothesis_code)}
+    for name in ("title", "short_summary", "long_summary"):
+        texts = [str(getattr(side.outputs, name) or "") for side in (reference, hypothesis)]
+        mine, theirs = encode(*[text.split() for text in texts])
+        codes[name] = mine, theirs
     findings = []
-    for name in ("words", "title", "short_summary", "long_summary"):
-        mine, theirs = (
-            longest_loop(_tokens(reference, name)),
-            longest_loop(_tokens(hypothesis, name)),
-        )
-        if theirs >= LOOP_TIMES and mine < LOOP_TIMES:
-            message = f"{name} repeats one phrase {theirs} times"
+    for name, (mine, theirs) in codes.items():
+        times = longest_loop(theirs)
+        if times >= LOOP_TIMES and longest_loop(mine) < LOOP_TIMES:
+            message = f"{name} repeats one phrase {times} times"
             findings.append(_finding(f"{name}/looped", _STEPS[name], message))
     return findings
 
 
-def _tokens(observation: Observation, name: str) -> list[str]:
-    if name == "words":
-        return [word.text.strip() for word in observation.outputs.words]
-    return str(getattr(observation.outputs, name) or "").split()
-
-
-def longest_loop(tokens: Sequence[str], longest: int = 8) -> int:
-    """How often a phrase of LOOP_GRAM to `longest` tokens follows itself at most; 1 of no loop."""
-    best = 1 if tokens else 0
-    for size in range(LOOP_GRAM, longest + 1):
-        run = 0
-        for index in range(len(tokens) - size):
-            run = run + 1 if tokens[index] == tokens[index + size] else 0
-            if run >= size:
-                best = max(best, 1 + run // size)
-    return best
+def longest_loop(code: str) -> int:
+    """How often a phrase of 4 to 8 tokens follows itself at most, in an encoded text."""
+    times = [len(m.group()) // len(m.group(1)) for m in _LOOP.finditer(code)]
+    return max(times, default=1 if code else 0)

@@ -34,6 +34,10 @@ class Columns(NamedTuple):
         """Who says the token's word."""
         return self.words[self.places[token]].speaker if token < len(self.places) else None
 
+    def speakers(self, start: int, end: int) -> list[int]:
+        """Who says tokens start..end."""
+        return [self.words[place].speaker for place in self.places[start:end]]
+
     def text(self, start: int, end: int) -> str:
         """Tokens start..end as one string."""
         return " ".join(self.tokens[start:end])
@@ -72,11 +76,9 @@ def language_of(observation: Observation) -> str | None:
 
 def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
     """The words' normalised tokens; punctuation alone gives none."""
-    pairs = [
-        (token, index)
-        for index, text in enumerate([word.text for word in words])
-        for token in tokens_of(text.strip(), language)
-    ]
+    texts = [word.text for word in words]
+    known = {text: tokens_of(text.strip(), language) for text in set(texts)}
+    pairs = [(token, index) for index, text in enumerate(texts) for token in known[text]]
     joined = with_numbers(pairs, language)
     return Columns([t for t, _ in joined], [i for _, i in joined], words)
 

@@ -182,33 +182,30 @@ def _payloads(reference: Observation, hypothesis: Observation) -> list[Finding]:
 
 def contradictions(observation: Observation) -> dict[str, str]:
     """Event types whose payload is not what the run itself stored, and how."""
+    own = _own(observation)
     found = {}
     for event in _stored(observation):
-        name = event.event
-        own = _own(name, observation)
-        if own is None:
+        field, value = own.get(event.event, ("", None))
+        if value is None:
             continue
-        field, value = own
         if field not in event.data:
-            found[name] = f"has no {field}"
+            found[event.event] = f"has no {field}"
         elif not _agrees(event.data[field], value):
-            found[name] = f"{field} is not the stored one"
+            found[event.event] = f"{field} is not the stored one"
     return found
 
 
-def _own(name: str, observation: Observation) -> tuple[str, Any] | None:
-    """The payload field of an event and the run's own value for it."""
+def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
+    """By event type the payload's field and the run's own value for it."""
     outputs = observation.outputs
-    values: Mapping[str, tuple[str, Any]] = {
+    return {
         "DURATION": ("duration", outputs.duration_ms),
         "WAVEFORM": ("waveform", outputs.waveform),
-        "TRANSCRIPT": ("text", "".join(word.text for word in outputs.words)),
+        "TRANSCRIPT": ("text", "".join([word.text for word in outputs.words])),
         "FINAL_TITLE": ("title", outputs.title),
         "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
         "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
     }
-    own = values.get(name)
-    return own if own and own[1] is not None else None
 
 
 def _agrees(payload: Any, own: Any) -> bool:

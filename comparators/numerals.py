@@ -45,12 +45,19 @@ _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 
 def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str, int]]:
     """Each run of number words becomes one token of digits at the run's first position."""
+    numeric = {token for token in {t for t, _ in tokens} if parse_word(token, language) is not None}
+    if not numeric:
+        return tokens
     out: list[tuple[str, int]] = []
     index = 0
     while index < len(tokens):
+        if tokens[index][0] not in numeric:
+            out.append(tokens[index])
+            index += 1
+            continue
         end = _run_end(tokens, index, language)
         words = [token for token, _ in tokens[index:end]]
-        value = _value(words, language) if words else None
+        value = _value(words, language)
         if value is None or (len(words) == 1 and words[0] in _AMBIGUOUS):
             out.append(tokens[index])
             index += 1
@@ -62,8 +69,6 @@ def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str
 
 def _run_end(tokens: list[tuple[str, int]], start: int, language: str) -> int:
     """Where the longest run of number words that still makes one number ends."""
-    if parse_word(tokens[start][0], language) is None:
-        return start
     end = start + 1
     while end < len(tokens) and _continues(tokens[end - 1][0], tokens[end][0], language):
         end += 1

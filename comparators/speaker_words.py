@@ -8,12 +8,11 @@ assignment uses them; an assignment that uses exact values only is optimal.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from comparators.assignment import assign
-from comparators.columns import Columns, word_pair
+from comparators.columns import Columns, Pair, remembered, word_pair
 from comparators.distance import distance
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -79,24 +78,21 @@ def best_permutation(
 
 
 def _bounds(rows: Sequence[str], columns: Sequence[str]) -> list[list[float]]:
-    """Bag-of-words lower bounds of every pair's distance."""
-    row_bags, column_bags = [Counter(r) for r in rows], [Counter(c) for c in columns]
-    return [
-        [max(len(r), len(c)) - _shared(rb, cb) for c, cb in zip(columns, column_bags, strict=True)]
-        for r, rb in zip(rows, row_bags, strict=True)
-    ]
+    """Lower bounds of every pair's distance: what their multisets of words do not share.
 
+    Of two sorted texts the longest common subsequence is the shared multiset.
+    """
+    from rapidfuzz.distance import LCSseq
 
-def _shared(first: Counter[str], second: Counter[str]) -> int:
-    """Size of the intersection of two multisets."""
-    if len(first) > len(second):
-        first, second = second, first
-    get = second.get
-    return sum([min(n, get(key, 0)) for key, n in first.items()])
+    bags = ["".join(sorted(text)) for text in rows], ["".join(sorted(text)) for text in columns]
+    return [[max(len(r), len(c)) - LCSseq.similarity(r, c) for c in bags[1]] for r in bags[0]]
 
 
 def _attribution(reference: Observation, hypothesis: Observation) -> Attribution:
-    pair = word_pair(reference, hypothesis)
+    return remembered(_attributed, word_pair(reference, hypothesis))
+
+
+def _attributed(pair: Pair) -> Attribution:
     return attribute(
         by_speaker(pair.reference, pair.reference_code),
         by_speaker(pair.hypothesis, pair.hypothesis_code),

@@ -77,12 +77,13 @@ def _longest_lost(pair: Pair) -> dict[str, float]:
     running: dict[int, list[int]] = {}
     longest: list[int] = []
     for token, (word, is_lost) in enumerate(zip(words, lost, strict=True)):
-        run = running.setdefault(word.speaker, [])
-        if is_lost:
-            run.append(token)
-        else:
+        if not is_lost:
             running[word.speaker] = []
-        longest = max(longest, run, key=len)
+            continue
+        run = running.setdefault(word.speaker, [])
+        run.append(token)
+        if len(run) > len(longest):
+            longest = run
     first, last = words[longest[0]], words[longest[-1]]
     return {
         "longest_lost_words": len(longest),

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from comparators.columns import Pair, raw_pair
+from comparators.distance import Block
 from reflector_migrate.model import Observation, Turn
 
 MAX_TURNS = 8
@@ -52,7 +53,7 @@ def _said(pair: Pair) -> Iterable[_Said]:
     """Every word of the alignment in its order, deletions before insertions."""
     mine, theirs = pair.reference, pair.hypothesis
     for block in pair.blocks:
-        for k in range(block.ref_start, block.ref_end):
+        for k in _near_changes(pair, block):
             word = mine.words[mine.places[k]]
             other = word.speaker
             if block.tag == "equal":
@@ -63,6 +64,20 @@ def _said(pair: Pair) -> Iterable[_Said]:
             for k in range(block.hyp_start, block.hyp_end):
                 word = theirs.words[theirs.places[k]]
                 yield _Said("insert", theirs.tokens[k], word.start, word.speaker, word.speaker)
+
+
+def _near_changes(pair: Pair, block: Block) -> Iterable[int]:
+    """A block's reference tokens; of a long agreement only those beside its ends."""
+    tokens = range(block.ref_start, block.ref_end)
+    if block.tag != "equal" or len(tokens) <= 2 * MAX_TURN_WORDS:
+        return tokens
+    agreed = (
+        pair.reference.speakers(block.ref_start, block.ref_end),
+        pair.hypothesis.speakers(block.hyp_start, block.hyp_end),
+    )
+    if agreed[0] != agreed[1]:
+        return tokens
+    return (*tokens[:MAX_TURN_WORDS], *tokens[-MAX_TURN_WORDS:])
 
 
 def _turns(said: Iterable[_Said]) -> list[list[_Said]]:
