@@ -7,6 +7,7 @@ Both write media and messages only where their namespace allows.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,8 @@ class Effects(Protocol):
     def delete_local(self, path: Path) -> None:
         """Delete a file of the namespace's data folder."""
 
-    def post_zulip(self, post: Post) -> int | None:
-        """Post or change; the message's id, None when nothing was really posted."""
+    def post_zulip(self, post: Post) -> int:
+        """Post or change; the message's id."""
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Deliver; the receiver's status, None when nothing was really sent."""
@@ -164,7 +165,7 @@ class LiveEffects:
         """Delete a file of the namespace's data folder."""
         self.media.unlink(path)
 
-    def post_zulip(self, post: Post) -> int | None:
+    def post_zulip(self, post: Post) -> int:
         """Change the earlier message, or post; after an unknown outcome look for it first."""
         digest = sha256_of([post.stream, post.topic, post.content])
         done = self.once.done("zulip", digest) if self.once else None
@@ -245,14 +246,19 @@ class RecordedEffects:
         self._record("local_delete", path.name, {})
         self.media.unlink(path)
 
-    def post_zulip(self, post: Post) -> int | None:
-        """Record the form that would have been sent."""
+    def post_zulip(self, post: Post) -> int:
+        """Record the form that would have been sent; answer as Zulip would, with an id.
+
+        The id is negative, so that it can never be a real message's, and the
+        same for a run, so that a retried step records nothing twice.
+        """
+        own_id = -1 - zlib.crc32(self.run_id.encode()) // 2
         form: dict[str, Any] = {"topic": post.topic, "content": post.content}
-        if post.message_id is None:
+        if post.message_id is None or post.message_id == own_id:
             self._record("zulip_message", post.topic, {"type": "stream", "to": post.stream, **form})
-        else:
-            self._record("zulip_update", post.topic, {"message_id": post.message_id, **form})
-        return None
+            return own_id
+        self._record("zulip_update", post.topic, {"message_id": post.message_id, **form})
+        return post.message_id
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Record address, headers and body to the byte."""

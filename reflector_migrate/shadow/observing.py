@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from reflector_migrate.model import Engine, Observation, Role, StepRun
+from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord
 
@@ -82,13 +82,24 @@ def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
         update={
             "build": run.build,
             "steps": execution.step_runs,
-            "effects": (*stored, *(e for e in effects if e.kind != "s3_put")),
+            "effects": (*stored, *_in_primary_terms(settings, effects)),
             "status": _status(execution.status, seen.status),
             "error": execution.reason,
             "started": _first(execution.step_runs),
             "ended": _last(execution.step_runs),
         }
     )
+
+
+def _in_primary_terms(settings: Settings, effects: Sequence[Effect]) -> Iterator[Effect]:
+    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name."""
+    mine, theirs = settings.candidate.tracks_bucket, settings.reflector.tracks_bucket
+    for effect in effects:
+        if effect.kind == "s3_put":
+            continue  # read from the bucket itself
+        is_moved = effect.payload.get("bucket") == mine
+        renamed = {"payload": {**effect.payload, "bucket": theirs}} if is_moved else {}
+        yield effect.model_copy(update=renamed)
 
 
 def _status(execution: str, row: str) -> str:

@@ -23,8 +23,6 @@ def post_zulip(task: ZulipInput, ctx: StepContext) -> ZulipOutput:
         message_id=transcript.zulip_message_id,
     )
     message_id = ctx.effects.post_zulip(post)
-    if message_id is None:
-        return ZulipOutput(posted=True, reason="recorded, not posted")
     if message_id != transcript.zulip_message_id:
         ctx.rows.update_transcript(task.transcript_id, zulip_message_id=message_id)
     return ZulipOutput(message_id=message_id, posted=True)
