@@ -1,4 +1,4 @@
-"""Is a server ready? Each probe answers within a second and never raises."""
+"""Is a server ready? Each probe answers within three seconds and never raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from reflector_migrate.sandbox.ports import HOST
 
 Probe = Callable[[], bool]
-_TIMEOUT_S = 1.0
+_TIMEOUT_S = 3.0
 
 
 def http_ok(port: int, path: str, text: bytes = b"") -> Probe:
