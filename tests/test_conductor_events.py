@@ -48,7 +48,7 @@ def schemas():
 
 
 def test_the_requirements_table_of_events_is_the_dictionarys():
-    """Eight legacy events, each by the task that the requirements name; STATUS also at the start."""
+    """Eight legacy events, each by the task that the requirements name."""
     made = {}
     for entry in event_dictionary():
         made.setdefault(entry.event, set()).add(entry.task)
