@@ -24,15 +24,22 @@ class Coverage:
         return max(0, self.eligible - accounted)
 
     @property
+    def wanted(self) -> int:
+        """Those eligible and not skipped on purpose."""
+        return max(0, self.eligible - sum(self.skipped.values()))
+
+    @property
     def share(self) -> float | None:
-        """Compared out of those eligible and not skipped on purpose; None for none."""
-        wanted = self.eligible - sum(self.skipped.values())
-        return self.compared / wanted if wanted else None
+        """Compared out of those wanted; None for none."""
+        return self.compared / self.wanted if self.wanted else None
 
 
 @dataclass(frozen=True, slots=True)
 class GateLine:
-    """One gate or checklist item as shown: state is PASS, FAIL or INCONCLUSIVE."""
+    """One gate or checklist item as shown: state is PASS, FAIL or INCONCLUSIVE.
+
+    `since` is the night on which the state was first reached, "" where unknown.
+    """
 
     name: str
     state: str
@@ -40,14 +47,26 @@ class GateLine:
     limit: str
     n: int
     why: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One night's verdict counts."""
+    """One night's verdict counts; the evidence W+ it left behind, and builds first seen on it."""
 
     night: str
     counts: Mapping[str, int]
+    evidence: float | None = None
+    deployed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A rule that keeps a difference out of the comparison, and how often it did tonight."""
+
+    path: str
+    reason: str
+    hits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +81,14 @@ class Night:
     trend: tuple[TrendPoint, ...] = ()
     rules: str = ""
     is_redacted: bool = True
+    window: tuple[str, str] | None = None
+    ignored: tuple[Ignored, ...] = ()
+    limits: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict; nothing compared is INCONCLUSIVE."""
-        return Verdict.worst([comparison.verdict for comparison in self.comparisons])
+        """The worst verdict; nothing compared, or something lost, is at best INCONCLUSIVE."""
+        found = [comparison.verdict for comparison in self.comparisons]
+        if self.coverage.missing or self.coverage.failed:
+            found.append(Verdict.INCONCLUSIVE)
+        return Verdict.worst(found)

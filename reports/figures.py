@@ -50,3 +50,8 @@ def dollars(microdollars: int | None) -> str:
 def zulu(at: datetime | None) -> str:
     """`02:14Z`; `-` for none."""
     return "-" if at is None else at.strftime("%H:%MZ")
+
+
+def utc(at: datetime | None) -> str:
+    """`2026-11-23 02:14:07Z`; `-` for none."""
+    return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")

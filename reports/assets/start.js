@@ -1,0 +1,105 @@
+/* The state lives in the address: #q=...&sort=-words&page=2&r=recording */
+function asked() {
+  const told = new URLSearchParams(location.hash.slice(1));
+  return {
+    q: told.get("q") || "", sort: told.get("sort") || "verdict",
+    page: Number(told.get("page")) || 1, r: told.get("r") || "",
+  };
+}
+
+function written(state) {
+  const parts = [];
+  if (state.q) parts.push("q=" + encodeURIComponent(state.q).replace(/%3A/g, ":").replace(/%20/g, "+"));
+  if (state.sort && state.sort !== "verdict") parts.push("sort=" + encodeURIComponent(state.sort));
+  if (state.page > 1) parts.push("page=" + state.page);
+  if (state.r) parts.push("r=" + encodeURIComponent(state.r));
+  return parts.join("&") || "q=";
+}
+
+function go(change) {
+  const next = "#" + written({ ...asked(), ...change });
+  history.replaceState(null, "", next);
+  draw();
+}
+
+let data = null, order = [], drawn = "", opener = null;
+
+/* Where each row stands, worst first, and what a bare word finds in it. */
+function prepare(d) {
+  const places = d.recording.map((_, i) => i).sort((a, b) =>
+    d.verdict[a] - d.verdict[b] || d.critical[b] - d.critical[a] || d.failing[b] - d.failing[a]
+    || (d.words[b] || 0) - (d.words[a] || 0) || compare(d.recording[a], d.recording[b]));
+  d.place = new Array(places.length);
+  places.forEach((i, at) => { d.place[i] = at; });
+  const full = new Set(d.full);
+  d.search = d.recording.map((name, i) =>
+    (name + " " + (d.title.length ? d.title[i] : "") + " " + d.tags[i] + (full.has(i) ? " full" : "")).toLowerCase());
+  return d;
+}
+
+function draw() {
+  const state = asked(), key = state.q + "\n" + state.sort + "\n" + state.page;
+  if (key !== drawn) {
+    drawn = key;
+    order = drawTable(data, state);
+    if (document.activeElement !== byId("q")) byId("q").value = state.q;
+    for (const tile of document.querySelectorAll(".tile")) {
+      if (tile.dataset.q === state.q) tile.setAttribute("aria-current", "true");
+      else tile.removeAttribute("aria-current");
+    }
+  }
+  const at = state.r ? data.recording.indexOf(state.r) : -1;
+  if (at >= 0) openDrawer(data, at);
+  else if (byId("drawer").open) byId("drawer").close();
+}
+
+function save() {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([csv(data, order)], { type: "text/csv" }));
+  link.download = "recordings.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function wire() {
+  let timer = 0;
+  byId("q").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => go({ q: byId("q").value.trim(), page: 1 }), 80);
+  });
+  byId("csv").addEventListener("click", save);
+  byId("before").addEventListener("click", () => go({ page: asked().page - 1 }));
+  byId("after").addEventListener("click", () => go({ page: asked().page + 1 }));
+  byId("table").addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-sort]");
+    const row = event.target.closest("tr[data-place]");
+    if (button) {
+      const by = button.dataset.sort, now = asked().sort;
+      go({ sort: now === by ? "-" + by : by, page: 1 });
+      document.querySelector('button[data-sort="' + by + '"]').focus();
+    } else if (row && !event.target.closest("a") && !String(getSelection())) {
+      row.querySelector("a").click();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href*="r="]');
+    if (link) opener = link;
+  });
+  addEventListener("hashchange", draw);
+  addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((one) => { one.open = true; }));
+  wireDrawer(() => {
+    if (asked().r) go({ r: "" });
+    if (opener && opener.isConnected) opener.focus();
+  });
+}
+
+async function start() {
+  data = prepare(await unpack("rows-data"));
+  document.documentElement.className = "live";
+  byId("live").hidden = false;
+  wire();
+  draw();
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,138 @@
+"""One recording in full: what its drawer shows, ready for a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reflector_migrate.model import Check, Comparison, Finding, Side, Turn, Verdict
+from reports import figures
+from reports.charts import Chart
+from reports.differences import example
+from reports.medians import Lane, chart_of, lanes_of
+from reports.rows import wall_s
+
+FINDINGS = 5
+COLOURS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """A check as shown. state is a verdict's name, or INFO for what never enters a verdict."""
+
+    name: str
+    state: str
+    primary: str
+    candidate: str
+    delta: str
+    limit: str
+    rule: str
+    remarks: tuple[str, ...]
+    hidden: int
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLine:
+    """A stretch of word diff; colour is 0 to 7 by speaker, or "none"."""
+
+    at: str
+    who: str
+    colour: str
+    diff: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SideLine:
+    """Who ran, when, and how it ended."""
+
+    side: Side
+    wall_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """Everything about one recording that a page shows."""
+
+    comparison: Comparison
+    sides: tuple[SideLine, ...]
+    checks: tuple[CheckLine, ...]
+    lanes: tuple[Lane, ...]
+    chart: Chart | None
+    turns: tuple[TurnLine, ...]
+
+    @property
+    def against(self) -> tuple[CheckLine, ...]:
+        """The checks that are not fine."""
+        fine = {Verdict.MATCHED.value, Verdict.WITHIN_NOISE.value, "INFO"}
+        return tuple(check for check in self.checks if check.state not in fine)
+
+
+def drawer(comparison: Comparison) -> Drawer:
+    """The drawer of one recording."""
+    lanes = lanes_of(comparison)
+    sides = (comparison.primary, comparison.candidate, comparison.secondary)
+    return Drawer(
+        comparison=comparison,
+        sides=tuple(SideLine(side, wall_s(side)) for side in sides if side is not None),
+        checks=tuple(_check(check) for check in comparison.checks),
+        lanes=lanes,
+        chart=chart_of(comparison, lanes) if lanes else None,
+        turns=tuple(_turn(turn) for turn in comparison.turns),
+    )
+
+
+def _check(check: Check) -> CheckLine:
+    measure = check.measure
+    is_information = measure is not None and measure.kind == "informational"
+    findings = measure.findings if measure else ()
+    hidden = max(0, len(findings) - FINDINGS) + (measure.findings_truncated if measure else 0)
+    notes = [note for note in (check.note, measure.note if measure else "") if note]
+    return CheckLine(
+        name=check.name,
+        state="INFO" if is_information else check.verdict.value,
+        primary=measure.reference_text if measure else "",
+        candidate=measure.hypothesis_text if measure else "",
+        delta=delta(check),
+        limit=limit(check),
+        rule=check.rule,
+        remarks=(*notes, *(remark(finding) for finding in findings[:FINDINGS])),
+        hidden=hidden,
+        traceback=(check.traceback or "").strip().rpartition("\n")[2],
+    )
+
+
+def delta(check: Check) -> str:
+    """How far apart: a share for graded measures, a number for exact ones, else same."""
+    measure = check.measure
+    if measure is None or measure.kind == "informational":
+        return "-"
+    if not measure.errors:
+        return "same"
+    if measure.kind == "exact":
+        return figures.count(measure.errors)
+    return figures.percent(measure.divergence)
+
+
+def limit(check: Check) -> str:
+    """What is allowed: the A/A floor and the limit over it, or equality."""
+    if check.measure is not None and check.measure.kind == "exact":
+        return "equal"
+    if check.limit is None:
+        return "-"
+    return f"≤ {figures.percent(check.limit)} (p99 {figures.percent(check.floor)}, n {check.n})"
+
+
+def remark(finding: Finding) -> str:
+    """`02:41 path kind: reference → hypothesis`, and who waived it."""
+    at = f"{figures.clock(finding.at_s)} " if finding.at_s is not None else ""
+    kind = "" if finding.kind == "changed" else f" {finding.kind}"
+    waived = f" [waived: {finding.waiver}]" if finding.waiver else ""
+    told = example(finding)
+    return f"{at}{finding.path}{kind}{f': {told}' if told else ''}{waived}"
+
+
+def _turn(turn: Turn) -> TurnLine:
+    number = "?" if turn.speaker is None else str(turn.speaker)
+    colour = "none" if turn.speaker is None else str(turn.speaker % COLOURS)
+    who = turn.speaker_name or f"Speaker {number}"
+    return TurnLine(figures.clock(turn.at_s), who, colour, turn.diff)

@@ -1,0 +1,162 @@
+"""The nightly page: one file of HTML that opens offline, tells why, and asks for nothing.
+
+Every expression of every template passes through `shown`: text that others wrote
+is escaped, stripped of control characters and cut to a readable length.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import date, timedelta
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reflector_migrate.model import Comparison, Verdict
+from reports import charts, costs, differences, figures, medians, outcomes, picks, spread, trend
+from reports.document import Night
+from reports.drawer import Drawer, drawer
+from reports.glyphs import GLYPHS
+from reports.redact import redact
+from reports.rows import Row, check_names, columns, packed, rows
+from reports.sentences import headline, sentences
+from reports.text import clipped
+
+STYLES = ("page.css", "charts.css", "table.css", "drawer.css")
+SCRIPTS = ("unpack.js", "query.js", "table.js", "drawer.js", "start.js")
+
+
+def render_page(night: Night) -> str:
+    """The whole page; the same night gives the same bytes.
+
+    Words, titles and names are taken out first when night.is_redacted.
+    """
+    night = redact(night)
+    names = check_names(night.comparisons)
+    found = rows(night.comparisons, names)
+    style, script = _asset(STYLES), _asset(SCRIPTS)
+    template = environment().get_template("page.html.j2")
+    return template.render(
+        **_told(night, found, names),
+        **_measured(night),
+        **_embedded(night, found, names),
+        csp=_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+    )
+
+
+def environment() -> Environment:
+    """Where our templates live: escaping always on, an unknown name is an error."""
+    env = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "percent": figures.percent,
+        "count": figures.count,
+        "span": figures.span,
+        "clock": figures.clock,
+        "dollars": figures.dollars,
+        "utc": figures.utc,
+        "at": charts.number,
+        "plain": lambda name: str(name).replace("_", " "),
+        "glyph": lambda verdict: GLYPHS[Verdict(verdict)][0],
+        "word": lambda verdict: GLYPHS[Verdict(verdict)][1],
+    }
+    return env
+
+
+def shown(value: Any) -> Any:
+    """A value as a page may show it: visible characters, of a readable length."""
+    if value is None:
+        return "-"
+    return clipped(value) if type(value) is str else value
+
+
+def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """Who, when, and the verdict."""
+    return {
+        "night": night,
+        "window": night.window or _whole_day(night.night),
+        "builds": _builds(night.comparisons),
+        "headline": headline(night),
+        "sentences": sentences(night, found, names),
+        "tally": {v.value: sum(row.verdict is v for row in found) for v in Verdict},
+        "titled": any(row.title for row in found),
+        "longest_drawers": (picks.WORST, picks.MATCHES, picks.ONE_SIDED),
+    }
+
+
+def _measured(night: Night) -> dict[str, Any]:
+    """What the charts and tables are drawn from."""
+    comparisons = night.comparisons
+    return {
+        "groups": differences.groups(comparisons),
+        "waivers": differences.waivers(comparisons),
+        "spreads": spread.spreads(comparisons),
+        "trend": trend.trend(night.trend),
+        "medians": medians.medians(comparisons),
+        "costs": costs.costs(comparisons),
+        "matrix": outcomes.matrix(comparisons),
+        "strata": outcomes.strata(comparisons),
+    }
+
+
+def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """The rows and drawers as packed data, and the worst as they are without JavaScript."""
+    full = environment().get_template("drawer.html.j2")
+    chosen = picks.picks(found, night.night)
+    drawers: dict[int, Drawer] = {place: drawer(night.comparisons[place]) for place in chosen}
+    pages = {str(place): str(full.render(d=told)) for place, told in drawers.items()}
+    return {
+        "worst": [drawers[place] for place in picks.worst(found)],
+        "rows_data": packed(columns(found, names) | {"full": list(drawers)}),
+        "drawers_data": packed(pages),
+        "n_drawers": len(pages),
+    }
+
+
+def _whole_day(night: str) -> tuple[str, str]:
+    """From midnight to midnight UTC; as it is when the night is no date."""
+    try:
+        day = date.fromisoformat(night)
+    except ValueError:
+        return ("", "")
+    return (f"{day}T00:00Z", f"{day + timedelta(days=1)}T00:00Z")
+
+
+def _builds(comparisons: tuple[Comparison, ...]) -> list[tuple[str, str, str, int]]:
+    """(role, engine, build, recordings) of every build that ran tonight."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for comparison in comparisons:
+        for side in (comparison.primary, comparison.candidate, comparison.secondary):
+            if side is not None:
+                key = (side.role.value, side.engine.value, side.build)
+                seen[key] = seen.get(key, 0) + 1
+    return [(*key, number) for key, number in sorted(seen.items(), key=lambda kv: kv[0])]
+
+
+def _asset(names: tuple[str, ...]) -> str:
+    folder = files("reports").joinpath("assets")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing from anywhere, but this style and this script."""
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,81 @@
+"""The night's verdict in words: coverage first, then what failed, then what was fine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reflector_migrate.model import GateVerdict, Verdict
+from reports.document import Coverage, Night
+from reports.figures import count, percent
+from reports.glyphs import GLYPHS
+from reports.rows import Row
+
+
+def headline(night: Night) -> tuple[str, str, str]:
+    """(state for colour, glyph, words): a failed gate says FAIL whatever the recordings say."""
+    states = {gate.state for gate in night.gates}
+    verdict = night.verdict
+    if GateVerdict.FAIL in states and verdict is not Verdict.DIVERGED:
+        return (Verdict.DIVERGED.value, "✗", "GATE FAILED")
+    if GateVerdict.INCONCLUSIVE in states and verdict not in {Verdict.DIVERGED, Verdict.ERRORED}:
+        verdict = Verdict.INCONCLUSIVE
+    return (verdict.value, GLYPHS[verdict][0], verdict.value.replace("_", " "))
+
+
+def sentences(night: Night, found: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """What a reader must know, the most important first."""
+    said = [_coverage(night.coverage, len(found))]
+    said += [_gate(g.name, g.why, g.value, g.limit) for g in night.gates if g.state == "FAIL"]
+    said += _checks(found, names)
+    said += _lost(night.coverage)
+    open_gates = [gate.name for gate in night.gates if gate.state == GateVerdict.INCONCLUSIVE]
+    if open_gates:
+        said.append(f"Not decided yet: {', '.join(open_gates)}.")
+    return said
+
+
+def _coverage(coverage: Coverage, compared: int) -> str:
+    if not compared:
+        return (
+            f"Nothing was compared: 0 of {count(coverage.wanted)} eligible recordings. "
+            "That is no match; it says nothing about the candidate."
+        )
+    return (
+        f"{count(coverage.compared)} of {count(coverage.wanted)} eligible recordings "
+        f"were compared ({percent(coverage.share, 1)})."
+    )
+
+
+def _gate(name: str, why: str, value: str, limit: str) -> str:
+    return f"Gate “{name}” failed: {value} against {limit}{f'; {why}' if why else ''}."
+
+
+def _checks(found: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """The checks that diverged or broke, by how many recordings, and where it began."""
+    total = len(found)
+    said = []
+    for letter, verb in (("D", "diverged"), ("E", "could not be computed")):
+        hits = Counter(n for row in found for n, c in zip(names, row.checks, strict=True)
+                       if c == letter)  # fmt: skip
+        for name, number in hits.most_common(6):
+            said.append(
+                f"{name.replace('_', ' ').capitalize()} {verb} in "
+                f"{count(number)} of {count(total)} recordings."
+            )
+        if len(hits) > 6:
+            said.append(f"{len(hits) - 6} more checks {verb}.")
+    steps = Counter(row.step for row in found if row.step)
+    if steps:
+        told = ", ".join(f"{step} ({count(number)})" for step, number in steps.most_common(4))
+        said.append(f"Where it begins: {told}.")
+    return said
+
+
+def _lost(coverage: Coverage) -> list[str]:
+    said = []
+    if coverage.missing:
+        said.append(f"{count(coverage.missing)} announced recordings are unaccounted for.")
+    for reason, number in sorted(coverage.failed.items()):
+        said.append(f"{count(number)} could not be compared: {reason}.")
+    return said

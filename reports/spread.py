@@ -1,0 +1,124 @@
+"""How far apart the two sides lie tonight, measure by measure, beside legacy's own noise."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reflector_migrate.model import Comparison
+from reports.charts import Chart, Shape
+from reports.figures import count, percent
+
+EDGES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+LABELS = ("0", ".1", ".2", ".5", "1", "2", "5", "10", "20", "50", "100")
+WIDTH, HEIGHT, BASE, STEP = 308, 112, 90, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Divergences of one measure: how many fall up to each of EDGES, and the A/A band.
+
+    floor and limit are the widest of the strata; pairs is the largest n behind one.
+    """
+
+    name: str
+    bins: tuple[int, ...]
+    n: int
+    median: float
+    largest: float
+    over: int
+    floor: float | None
+    limit: float | None
+    pairs: int
+    chart: Chart
+
+    @property
+    def bars(self) -> tuple[tuple[str, int], ...]:
+        """(upper edge as shown, recordings) for the table twin."""
+        edges = ["equal", *(f"≤ {label}%" for label in LABELS[1:])]
+        return tuple(zip(edges, self.bins, strict=True))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one measure showed so far."""
+
+    values: list[float]
+    floor: float | None = None
+    limit: float | None = None
+    pairs: int = 0
+    over: int = 0
+
+
+def spreads(comparisons: Iterable[Comparison]) -> tuple[Spread, ...]:
+    """One for each graded measure with any value, in the order of the checks."""
+    seen: dict[str, _Seen] = {}
+    for comparison in comparisons:
+        for check in comparison.checks:
+            measure = check.measure
+            if measure is None or measure.kind != "graded" or not measure.length:
+                continue
+            entry = seen.setdefault(check.name, _Seen([]))
+            value = measure.errors / measure.length
+            entry.values.append(value)
+            if check.limit is not None:
+                entry.over += value > check.limit
+                entry.limit = max(entry.limit or 0.0, check.limit)
+                entry.floor = max(entry.floor or 0.0, check.floor or 0.0)
+                entry.pairs = max(entry.pairs, check.n)
+    return tuple(_spread(name, entry) for name, entry in seen.items())
+
+
+def _spread(name: str, seen: _Seen) -> Spread:
+    bins = [0] * len(EDGES)
+    for value in seen.values:
+        bins[min(bisect_left(EDGES, value), len(EDGES) - 1)] += 1
+    ordered = sorted(seen.values)
+    numbers = (ordered[(len(ordered) - 1) // 2], ordered[-1])
+    chart = _chart(name, bins, seen, numbers)
+    return Spread(
+        name, tuple(bins), len(ordered), *numbers, seen.over, seen.floor, seen.limit, seen.pairs,
+        chart,
+    )  # fmt: skip
+
+
+def _chart(name: str, bins: list[int], seen: _Seen, numbers: tuple[float, float]) -> Chart:
+    tallest = max(bins) or 1
+    shapes = []
+    if seen.limit is not None and seen.floor is not None:
+        end = _place(seen.limit)
+        shapes.append(Shape("rect", "band", 0, 6, _place(seen.floor), BASE - 6))
+        shapes.append(Shape("line", "limit", end, 2, 0, BASE - 2))
+    for position, number in enumerate(bins):
+        height = 76 * number / tallest
+        if number:
+            over = seen.limit is not None and EDGES[max(0, position - 1)] >= seen.limit > 0
+            shapes.append(
+                Shape("rect", "bar over" if over else "bar", position * STEP + 3,
+                      BASE - max(2.0, height), STEP - 6, max(2.0, height),
+                      f"{LABELS[position]} %: {count(number)}")
+            )  # fmt: skip
+        shapes.append(
+            Shape("text", "tick mid", position * STEP + STEP / 2, HEIGHT - 8, text=LABELS[position])
+        )
+    shapes.append(Shape("line", "axis", 0, BASE, WIDTH, 0))
+    return Chart(WIDTH, HEIGHT, _label(name, bins, seen, numbers), tuple(shapes))
+
+
+def _place(rate: float) -> float:
+    """Where a rate lies on the axis of bins, between the edges by proportion."""
+    position = bisect_left(EDGES, rate)
+    if position <= 0 or position >= len(EDGES):
+        return STEP * (0.5 if position <= 0 else len(EDGES))
+    low, high = EDGES[position - 1], EDGES[position]
+    return STEP * (position + (rate - low) / (high - low))
+
+
+def _label(name: str, bins: list[int], seen: _Seen, numbers: tuple[float, float]) -> str:
+    total = sum(bins)
+    said = f"{name.replace('_', ' ')}: {count(bins[0])} of {count(total)} equal, "
+    said += f"median {percent(numbers[0])}, largest {percent(numbers[1])}; "
+    if seen.limit is None:
+        return said + "no noise floor yet"
+    return said + f"{count(seen.over)} over the limit of {percent(seen.limit)}"

@@ -1,0 +1,31 @@
+"""Text that others wrote, on its way to a terminal or a page: nothing in it can act."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 600
+"""Letters of one piece of text that a page shows; the rest is counted, not shown."""
+
+_JOINERS = {"‍", "‌"}  # scripts and emoji need these two
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, with control and bidirectional characters written out."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character in _JOINERS or unicodedata.category(character) not in _UNSEEN:
+        return character
+    return " " if character in "\n\t" else f"\\u{ord(character):04x}"
+
+
+def clipped(text: str, longest: int = LONGEST) -> str:
+    """The visible text, at most `longest` letters of it, and how many more there are."""
+    if len(text) <= longest:
+        return visible(text)
+    return f"{visible(text[:longest])}… (+{len(text) - longest} letters)"
