@@ -55,7 +55,8 @@ def label(event: Event) -> str:
 
 def _bus(event: Event) -> str:
     """`ts` or `user`: which listeners get it."""
-    return (event.channel or "ts").split(":")[0]
+    parts = (event.channel or "ts").split(":")  # a namespace may stand before the bus's name
+    return "user" if "user" in parts[:-1] else "ts"
 
 
 def compare_events(reference: Observation, hypothesis: Observation) -> Measure:

@@ -6,11 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from deepdiff import DeepDiff
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comparators.catastrophes import longest_loop
 from comparators.distance import encode
 from comparators.events import PRECEDENCE, violations
-from comparators.records import differences, keyed, wildcarded
+from comparators.records import differences, keyed
 from comparators.registry import by_name
 from comparators.webvtt import faults, parse
 from reflector_migrate.model import Effect, Event, StepRun, Usage
@@ -80,9 +83,39 @@ def test_one_lost_record_is_one_difference():
     assert [(d.path, d.kind) for d in doubled] == [("3#2", "extra")]
 
 
-def test_paths_are_wildcarded():
-    """Positions group across recordings."""
-    assert wildcarded("root['topics'][3]['title']") == "topics/*/title"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
+    lambda inner: st.dictionaries(st.sampled_from("xyz"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON)
+@settings(deadline=None, max_examples=150)
+def test_differences_are_deepdiffs(mine, theirs):
+    """On keyed data: as many as deepdiff finds, none exactly where it finds none."""
+    found = differences({"r": mine}, {"r": theirs})
+    diff = DeepDiff({"r": mine}, {"r": theirs}, threshold_to_diff_deeper=0)
+    assert len(found) == sum(len(kind) for kind in diff.values())
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        pytest.param([1, 2, 3], [1, 3], [("*", "missing")], id="one item lost"),
+        pytest.param([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 3}], [("*/a", "changed")], id="field"),
+        pytest.param({"t": [1]}, {"t": [1, 1]}, [("t/*", "extra")], id="an item twice"),
+        pytest.param({"n": 1}, {"n": 1.0}, [], id="1 is 1.0"),
+        pytest.param({"n": 1}, {"n": True}, [("n", "changed")], id="true is no number"),
+        pytest.param({"n": 1}, {"n": "1"}, [("n", "changed")], id="text is no number"),
+        pytest.param({"d": 1.0}, {"d": 1.4}, [], id="within the tolerance"),
+        pytest.param({"d": 1.0}, {"d": 1.6}, [("d", "changed")], id="beyond the tolerance"),
+    ],
+)
+def test_differences(mine, theirs, expected):
+    """Paths have their list positions wildcarded, so that they group across recordings."""
+    found = differences(mine, theirs, {"d": 0.5})
+    assert [(d.path, d.kind) for d in found] == expected
 
 
 VTT = "WEBVTT\n\n00:00:00.300 --> 00:00:01.100\n<v Speaker0>We ship\n"
