@@ -9,15 +9,9 @@ from typing import Literal, NamedTuple
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.pipeline.cache import AnswerCache
 from reflector_migrate.pipeline.contracts import Run
-from reflector_migrate.pipeline.effects import (
-    Effects,
-    Listeners,
-    LiveEffects,
-    Media,
-    Once,
-    RecordedEffects,
-)
+from reflector_migrate.pipeline.effects import Effects, LiveEffects, RecordedEffects
 from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.outlets import Listeners, Media, Once
 from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.questions import Questions
 from reflector_migrate.pipeline.rows import Rows

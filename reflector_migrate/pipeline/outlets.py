@@ -1,0 +1,82 @@
+"""What effects go through: the listeners' bus, a namespace's media, the memory of what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.services.events import Bus, messages
+from reflector_migrate.pipeline.services.storage import Storage, Stored, address
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.events import EventLog
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The WebSocket bus of a namespace. With a log each state is told once, and kept."""
+
+    run: Run
+    bus: Bus
+    prefix: str
+    log: EventLog | None
+
+    def tell(self, user_id: str | None, event: str, data: Mapping[str, Any], key: str) -> None:
+        """Publish to the transcript's channel, and to its owner's where the event is theirs too."""
+        for channel, message in messages(self.run.transcript_id, user_id, event, data):
+            name = self.prefix + channel
+            told = f"{channel.partition(':')[0]}:{key}"
+            if self.log is None or self.log.record(self.run.run_id, told, name, message):
+                self.bus.publish(name, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The namespace's own bucket and folder."""
+
+    storage: Storage
+    bucket: str
+    data_dir: Path
+
+    def put(self, key: str, path: Path) -> Stored:
+        """Store a file."""
+        return self.storage.put_file(address(self.bucket, key), path)
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        self.storage.delete(address(self.bucket, key))
+
+    def unlink(self, path: Path) -> None:
+        """Delete a file, if it is there; TerminalStepError when it is none of ours."""
+        if not path.resolve().is_relative_to(self.data_dir.resolve()):
+            raise TerminalStepError("a file outside the namespace's folder is not deleted")
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What this run has done already, so that a repeated step does not do it again."""
+
+    run_id: str
+    artifacts: Artifacts
+
+    def done(self, kind: str, digest: str) -> dict[str, Any] | None:
+        """The result of having done it with this content, if that happened."""
+        found = self.artifacts.find(self.run_id, "effects", f"{kind}/done")
+        stored = self.artifacts.get(found.ref) if found else {}
+        return stored if stored.get("digest") == digest else None
+
+    def is_begun(self, kind: str) -> bool:
+        """Whether it may have happened: it was begun, and nobody knows how it ended."""
+        return self.artifacts.find(self.run_id, "effects", f"{kind}/begun") is not None
+
+    def begin(self, kind: str) -> None:
+        """Say so before doing it."""
+        self.artifacts.put(self.run_id, "effects", f"{kind}/begun", {"begun": True})
+
+    def finish(self, kind: str, digest: str, **result: Any) -> None:
+        """Keep how it ended."""
+        self.artifacts.put(self.run_id, "effects", f"{kind}/done", {"digest": digest, **result})
