@@ -113,13 +113,30 @@ def _write_prior(rows: Rows, settings: Settings, recording: FixtureRecording) ->
             meeting_id=recording.meeting.id,
             track_keys=list(recording.all_keys),
         )
+    known = prior.model_dump()
+    if prior.zulip_message_id is not None:
+        known["zulip_message_id"] = _earlier_message(settings, recording)
     rows.insert_transcript(
-        **prior.model_dump(),
+        **known,
         user_id=recording.room.user_id,
         meeting_id=recording.meeting.id,
         recording_id=recording.recording_id,
         room_id=recording.room.id,
     )
+
+
+def _earlier_message(settings: Settings, recording: FixtureRecording) -> int:
+    """Post what the earlier run would have posted; the id that Zulip gave it."""
+    from reflector_migrate.pipeline.meter import UsageMeter
+    from reflector_migrate.pipeline.services.connections import connections
+    from reflector_migrate.pipeline.services.http import Caller
+    from reflector_migrate.pipeline.services.zulip import Zulip
+
+    timeout_s = settings.services.zulip_timeout_s
+    caller = Caller("zulip", connections(settings).http, UsageMeter(), timeout_s)
+    zulip = Zulip(caller, settings.services)
+    room = recording.room
+    return zulip.post(room.zulip_stream, room.zulip_topic, "An earlier run of this recording")
 
 
 def _s3(settings: Settings) -> Any:

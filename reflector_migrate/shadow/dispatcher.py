@@ -58,9 +58,7 @@ def _dispatch(settings: Settings, announcement: Announcement) -> Dispatched:
         return Dispatched("skipped", run_id, decision.reason)
     runs.claim(_record(settings, announcement, rows.recording_id))
     if known is None or known.state == "claimed":
-        rows = take_snapshot(
-            settings, announcement.transcript_id, announcement.bucket_name, announcement.track_keys
-        )
+        rows = take_snapshot(settings, announcement, rows)
         runs.update(run_id, "snapshotted")
     if decision.outcome == "wait":
         return Dispatched("waiting", run_id, decision.reason)

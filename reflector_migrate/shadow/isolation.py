@@ -7,10 +7,20 @@ key; what differs is the bucket, the database, the channels and the data folder.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, InputError
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.message import Announcement
+from reflector_migrate.store.clock import now
+
+MADE_FOR_THIS_RUN = timedelta(minutes=2)  # from the row's making to its task's start
+CLEAN: dict[str, Any] = {"status": "idle", "events": [], "topics": [], "participants": []}
+WRITTEN_BY_A_RUN = (
+    "title", "short_summary", "long_summary", "duration", "webvtt", "zulip_message_id",
+    "audio_deleted",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +52,37 @@ def require_separate(settings: Settings) -> None:
             )
 
 
-def take_snapshot(
-    settings: Settings, transcript_id: str, bucket_name: str, track_keys: tuple[str, ...]
-) -> Snapshot:
+def take_snapshot(settings: Settings, announcement: Announcement, taken: Snapshot) -> Snapshot:
     """Copy a recording's rows and tracks into the candidate's namespace.
 
-    Raises InputError when the primary does not know the transcript, and
-    TerminalStepError when a track is already gone.
+    Raises InputError when what stood in the row before the primary's run can no
+    longer be known, and TerminalStepError when a track is already gone.
     """
     require_separate(settings)
-    snapshot = read_rows(settings, transcript_id, track_keys)
-    _copy_tracks(settings, bucket_name, _all_keys(snapshot))
-    _restore_rows(settings, snapshot)
-    return snapshot
+    prior = _prior_state(announcement, taken)
+    _copy_tracks(settings, announcement.bucket_name, _all_keys(taken))
+    _restore_rows(settings, taken, prior)
+    return taken
+
+
+def _prior_state(announcement: Announcement, taken: Snapshot) -> dict[str, Any]:
+    """The columns to start from, whatever the primary's run has written since it began.
+
+    A transcript made for this very run had none of them. An older one still
+    shows them until that run ends: later than that, nobody can say.
+    """
+    row = taken.rows["transcript"][0]
+    began = announcement.published_at or now()
+    if _moment(row["created_at"]) > began - MADE_FOR_THIS_RUN:
+        return dict.fromkeys(WRITTEN_BY_A_RUN) | CLEAN
+    if row["status"] != "processing":
+        raise InputError("dispatched too late: what stood in the row before is gone")
+    return CLEAN
+
+
+def _moment(value: object) -> datetime:
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def read_rows(settings: Settings, transcript_id: str, track_keys: tuple[str, ...]) -> Snapshot:
@@ -94,7 +122,7 @@ def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...]) ->
         storage.copy(address(bucket_name, key), address(mine, key))
 
 
-def _restore_rows(settings: Settings, snapshot: Snapshot) -> None:
+def _restore_rows(settings: Settings, snapshot: Snapshot, prior: dict[str, Any]) -> None:
     from reflector_migrate.pipeline.rows import Rows, restore, wipe
 
     rows = Rows.at(settings.candidate.database_url or "")
@@ -103,7 +131,7 @@ def _restore_rows(settings: Settings, snapshot: Snapshot) -> None:
         **snapshot.rows,
         "recording": [_moved(settings, r) for r in snapshot.rows["recording"]],
     }
-    restore(rows, moved, status="idle", events=[])
+    restore(rows, moved, **prior)
 
 
 def _moved(settings: Settings, recording: dict[str, Any]) -> dict[str, Any]:
