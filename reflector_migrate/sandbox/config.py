@@ -27,7 +27,7 @@ _SECRETS = {
     ("services", "llm_api_key"),
     ("services", "zulip_api_key"),
 }
-_DRAIN_S = 4.0  # of the ten seconds in which everything must have stopped
+_DRAIN_S = 3.0  # of the ten seconds in which everything must have stopped
 
 
 def write_config(

@@ -19,7 +19,7 @@ from reflector_migrate.sandbox.servers.base import Folders, Server
 
 _POLL_S = 0.05
 _TAIL_BYTES = 4000
-_STOP_GRACE_S = 5.0
+_STOP_GRACE_S = 6.0
 
 Say = Callable[[str], None]
 After = Mapping[str, Callable[[], None]]

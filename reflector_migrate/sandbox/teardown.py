@@ -7,8 +7,8 @@ from pathlib import Path
 from reflector_migrate.sandbox.process import stop, stop_strays
 from reflector_migrate.sandbox.records import Records
 
-WORKER_GRACE_S = 5.0
-SERVER_GRACE_S = 2.5  # with the wait after SIGKILL, all is over within ten seconds
+WORKER_GRACE_S = 6.0
+SERVER_GRACE_S = 2.0  # with the wait after SIGKILL, all is over within ten seconds
 
 
 def stop_everything(folder: Path) -> tuple[str, ...]:
