@@ -50,7 +50,7 @@ class Alphabet:
         known = self._characters
         for token in set(tokens).difference(known):
             known[token] = _character(len(known))
-        return "".join([known[token] for token in tokens])
+        return "".join(map(known.__getitem__, tokens))
 
 
 def _character(index: int) -> str:
@@ -65,11 +65,12 @@ def encode(*token_lists: Sequence[str]) -> list[str]:
     return [alphabet.encode(tokens) for tokens in token_lists]
 
 
-def distance(reference: str, hypothesis: str) -> int:
-    """Levenshtein distance of two encoded lists."""
+def distance(reference: str, hypothesis: str, at_least: int | None = None) -> int:
+    """Levenshtein distance of two encoded lists; `at_least` is their bag bound, where known."""
     from rapidfuzz.distance import Levenshtein
 
-    return Levenshtein.distance(reference, hypothesis, score_hint=_hint(reference, hypothesis))
+    hint = _hint(reference, hypothesis, at_least)
+    return Levenshtein.distance(reference, hypothesis, score_hint=hint)
 
 
 def blocks(reference: str, hypothesis: str) -> list[Block]:
@@ -95,8 +96,9 @@ def bag_bound(reference: str, hypothesis: str) -> int:
     return max(len(reference), len(hypothesis)) - shared
 
 
-def _hint(reference: str, hypothesis: str) -> int:
-    """A first guess of the distance: order costs about as much again as content."""
+def _hint(reference: str, hypothesis: str, at_least: int | None = None) -> int:
+    """A first guess of the distance: order costs as much again as content."""
     if min(len(reference), len(hypothesis)) < 200:
         return 31
-    return 31 + int(1.6 * bag_bound(reference, hypothesis))
+    bound = bag_bound(reference, hypothesis) if at_least is None else at_least
+    return 31 + 2 * bound

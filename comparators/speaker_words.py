@@ -8,6 +8,7 @@ assignment uses them; an assignment that uses exact values only is optimal.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -73,19 +74,26 @@ def best_permutation(
         if not open_pairs:
             return pairs, int(sum(costs[i][j] for i, j in pairs))
         for i, j in open_pairs:
-            costs[i][j] = distance(rows[i], columns[j])
+            costs[i][j] = distance(rows[i], columns[j], int(costs[i][j]))
             exact.add((i, j))
 
 
 def _bounds(rows: Sequence[str], columns: Sequence[str]) -> list[list[float]]:
-    """Lower bounds of every pair's distance: what their multisets of words do not share.
+    """Lower bounds of every pair's distance: what their multisets of words do not share."""
+    bags = [Counter(text) for text in rows], [Counter(text) for text in columns]
+    return [
+        [
+            max(len(r), len(c)) - _shared(row, column)
+            for c, column in zip(columns, bags[1], strict=True)
+        ]
+        for r, row in zip(rows, bags[0], strict=True)
+    ]
 
-    Of two sorted texts the longest common subsequence is the shared multiset.
-    """
-    from rapidfuzz.distance import LCSseq
 
-    bags = ["".join(sorted(text)) for text in rows], ["".join(sorted(text)) for text in columns]
-    return [[max(len(r), len(c)) - LCSseq.similarity(r, c) for c in bags[1]] for r in bags[0]]
+def _shared(first: Counter[str], second: Counter[str]) -> int:
+    """The size of two multisets' intersection."""
+    both = first.keys() & second.keys()
+    return sum(map(min, map(first.__getitem__, both), map(second.__getitem__, both)))
 
 
 def _attribution(reference: Observation, hypothesis: Observation) -> Attribution:
