@@ -8,11 +8,16 @@ from datetime import timedelta
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.model import Comparison, Observation
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.observing import Sides, observe_candidate, observe_primary
+from reflector_migrate.shadow.observing import (
+    Sides,
+    observe_candidate,
+    observe_primary,
+    spans_of,
+)
 from reflector_migrate.shadow.settling import is_settled
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.evidence import Evidence, Spans
+from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
 log = logging.getLogger(__name__)
@@ -53,7 +58,7 @@ def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
 
 def _primary_has_ended(settings: Settings, run: RunRecord, sides: Sides) -> bool:
     """Settled by its spans; without them, `settle_s` after the row first said it ended."""
-    spans = Spans(settings.store_url).of(run.transcript_id)
+    spans = spans_of(settings, run)
     if is_settled(sides.primary_status, spans, has_webhook=sides.has_webhook):
         return True
     if sides.primary_status not in ("ended", "error"):

@@ -44,9 +44,9 @@ class Sides:
 def observe_primary(settings: Settings, run: RunRecord) -> Observation:
     """The primary's account: rows, objects, spans, and what the services saw."""
     from reflector_migrate.legacy.reader import observe, primary_of
-    from reflector_migrate.store.evidence import Spans
 
-    zulip, webhooks = _service_records(settings)
+    spans = spans_of(settings, run)
+    zulip, webhooks = _service_records(settings, since=_begun(spans))
     return observe(
         settings,
         primary_of(settings),
@@ -54,10 +54,23 @@ def observe_primary(settings: Settings, run: RunRecord) -> Observation:
         role=Role.PRIMARY,
         engine=Engine.CELERY,
         run_id=run.run_id,
-        spans=Spans(settings.store_url).of(run.transcript_id),
+        spans=spans,
         zulip=zulip,
         webhooks=webhooks,
     )
+
+
+def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:
+    """The plugin's messages about this very run: a reprocess of the transcript has others."""
+    from reflector_migrate.store.evidence import Spans
+
+    root = run.request.get("root_id") or run.primary_task_id
+    found = Spans(settings.store_url).of(run.transcript_id)
+    return [span for span in found if span.get("root_id") == root]
+
+
+def _begun(spans: Sequence[Mapping[str, Any]]) -> float:
+    return min((float(span["started"]) for span in spans), default=0.0)
 
 
 def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
@@ -116,12 +129,18 @@ def _last(steps: Sequence[StepRun]) -> datetime | None:
 
 
 def _service_records(
-    settings: Settings,
+    settings: Settings, since: float
 ) -> tuple[Sequence[Mapping[str, Any]] | None, Sequence[Mapping[str, Any]] | None]:
-    """Messages and deliveries as the sandbox's services saw them; None outside of it."""
+    """What the sandbox's services saw since then (a whole second's grace); None outside of it."""
     if settings.sandbox.control_url is None:
         return None, None
     from reflector_migrate.sandbox.standins.client import StandinControl
 
     with StandinControl(settings.sandbox.control_url) as control:
-        return control.zulip_messages(), control.webhooks()
+        messages, webhooks = control.zulip_messages(), control.webhooks()
+    recent = [m for m in messages if _last_touched(m) >= int(since)]
+    return recent, webhooks
+
+
+def _last_touched(message: Mapping[str, Any]) -> float:
+    return float(message.get("last_edit_timestamp") or message.get("timestamp") or 0)

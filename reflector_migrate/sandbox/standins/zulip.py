@@ -70,6 +70,7 @@ def build_zulip(kept: ZulipMessages, faults: Faults) -> Starlette:
         message["content"] = form.get("content", message["content"])
         message["subject"] = form.get("topic", message["subject"])
         message["edits"] += 1
+        message["last_edit_timestamp"] = int(time.time())
         return _success()
 
     async def one(request: Request, _sender: str) -> Response:
