@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,8 +141,9 @@ def _exactly(levels: Levels, frames: int) -> Levels:
 def _read(file: Path, digest: str) -> Quantised | None:
     try:
         with np.load(file, allow_pickle=False) as kept:
-            return kept["levels"] if str(kept["digest"]) == digest else None
-    except (OSError, ValueError, KeyError):
+            fits = str(kept["digest"]) == digest
+            return np.asarray(kept["levels"], dtype=np.uint8) if fits else None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 

@@ -23,18 +23,19 @@ from reflector_migrate.sandbox.standins.hearing.levels import (
 )
 from reflector_migrate.sandbox.standins.hearing.sound import RATE, Samples
 
-PROBE_EVERY = 5  # frames
+PROBE_EVERY = 8  # frames
 PROBE_ACTIVE = 12  # frames of a patch in which something must sound
 BATCH = 256
-BEST = 3
 ALIKE = 0.8
 SHIFTS = range(-4, 5)
 SAME_DB = 5.0  # how far a frame may lie from its print, root mean square over the bands
 MOST_GAIN_DB = 30.0
 WORD_SHARE = 0.5
+SURE_SHARE = 0.95  # of an utterance: no other one can explain that much of it
 LEAST_FRAMES = 20
 LEAST_SHARE = 0.6
 UNKNOWN_FRAMES = 10
+UNKNOWN_SHARE = 0.5  # a chance word in a stretch of garbage does not make it speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class _Fit:
 
 
 def listen(samples: Samples, corpus: Corpus) -> Hearing:
-    """Find every known utterance; sound without any of them is_unknown."""
+    """Find every known utterance; sound that is mostly none of them is_unknown."""
     levels = levels_of(samples)
     sounding = active(levels)
     ear = _Ear(corpus, levels)
@@ -91,7 +92,7 @@ def listen(samples: Samples, corpus: Corpus) -> Hearing:
         utterances=tuple(heard),
         audio_s=len(samples) / RATE,
         unknown_s=unknown * FRAME_S,
-        is_unknown=not heard and unknown >= UNKNOWN_FRAMES,
+        is_unknown=unknown >= UNKNOWN_FRAMES and unknown > UNKNOWN_SHARE * int(sounding.sum()),
     )
 
 
@@ -105,10 +106,10 @@ def _candidates(levels: Levels, sounding: Mask, corpus: Corpus) -> Counter[tuple
     for at in range(0, len(starts), BATCH):
         batch = starts[at : at + BATCH]
         alike = descriptors(padded, batch) @ corpus.vectors.T
-        best = np.argpartition(alike, -BEST, axis=1)[:, -BEST:]
-        for row, column in np.argwhere(np.take_along_axis(alike, best, axis=1) > ALIKE):
-            entry = best[row, column]
-            votes[int(corpus.owners[entry]), int(batch[row] - corpus.places[entry])] += 1
+        best = alike.argmax(axis=1)
+        for row in np.flatnonzero(alike[np.arange(len(batch)), best] > ALIKE):
+            owner, place = corpus.owners[best[row]], corpus.places[best[row]]
+            votes[int(owner), int(batch[row] - place)] += 1
     return votes
 
 
@@ -118,19 +119,29 @@ class _Ear:
     def __init__(self, corpus: Corpus, levels: Levels) -> None:
         self._corpus = corpus
         self._levels = levels
+        self._open = active(levels)
         self.claimed: Mask = np.zeros(len(levels), dtype=np.bool_)
 
     def explain(self, votes: Counter[tuple[int, int]]) -> Iterator[_Fit]:
         """The fits that explain most, best first; none explains what another did."""
-        fits = [self._fit(owner, at) for owner, at in _thinned(votes)]
+        doubtful: list[_Fit] = []
+        for owner, at in _bundled(votes):
+            if self._is_open(owner, at):
+                fit = self._fit(owner, at)
+                if fit.score >= SURE_SHARE * self._whole(owner):
+                    self._claim(fit)
+                    yield fit
+                else:
+                    doubtful.append(fit)
+        yield from self._settle(doubtful)
+
+    def _settle(self, fits: list[_Fit]) -> Iterator[_Fit]:
+        """Take partial fits by what they explain that nothing better did."""
         while fits:
-            best = max(fits, key=lambda fit: fit.score)
-            fresh = self._unclaimed(best)
-            if fresh is not best:  # someone took frames of it since: weigh it again
-                fits[fits.index(best)] = fresh
-                continue
-            fits.remove(best)
-            if self._is_enough(best):
+            fits = [fit for fit in map(self._unclaimed, fits) if self._is_enough(fit)]
+            if fits:
+                best = max(fits, key=lambda fit: fit.score)
+                fits = [fit for fit in fits if fit is not best]
                 self._claim(best)
                 yield best
 
@@ -173,6 +184,14 @@ class _Ear:
         frames = np.flatnonzero(fit.matched) + fit.at
         return frames[(frames >= 0) & (frames < len(self.claimed))]
 
+    def _is_open(self, owner: int, at: int) -> bool:
+        """Whether there is still something to explain where the print would lie."""
+        span = slice(max(at, 0), max(at + len(self._corpus.prints[owner].levels), 0))
+        return int(self._open[span].sum()) >= UNKNOWN_FRAMES
+
+    def _whole(self, owner: int) -> int:
+        return int(active(self._corpus.prints[owner].levels).sum())
+
     def _unclaimed(self, fit: _Fit) -> _Fit:
         frames = np.arange(len(fit.matched)) + fit.at
         inside = (frames >= 0) & (frames < len(self.claimed))
@@ -183,7 +202,7 @@ class _Ear:
         return _Fit(fit.owner, fit.at, fit.matched & ~taken, fit.distance)
 
     def _is_enough(self, fit: _Fit) -> bool:
-        whole = int(active(self._corpus.prints[fit.owner].levels).sum())
+        whole = self._whole(fit.owner)
         known = self._corpus.prints[fit.owner]
         words = range(len(known.utterance.words))
         is_long = fit.score >= min(LEAST_FRAMES, LEAST_SHARE * whole)
@@ -193,15 +212,16 @@ class _Ear:
         frames = self._claims(fit)
         for near in range(-3, 4):
             self.claimed[np.clip(frames + near, 0, len(self.claimed) - 1)] = True
+        self._open &= ~self.claimed
 
 
-def _thinned(votes: Counter[tuple[int, int]]) -> list[tuple[int, int]]:
-    """One candidate for each bundle of neighbouring votes, the strongest."""
-    kept: set[tuple[int, int]] = set()
-    for (owner, at), _ in sorted(votes.items(), key=lambda item: (-item[1], item[0])):
-        if not any((owner, at + near) in kept for near in SHIFTS):
-            kept.add((owner, at))
-    return sorted(kept)
+def _bundled(votes: Counter[tuple[int, int]]) -> list[tuple[int, int]]:
+    """One candidate for each bundle of neighbouring votes, the most voted first."""
+    bundles: Counter[tuple[int, int]] = Counter()
+    for (owner, at), count in sorted(votes.items(), key=lambda item: (-item[1], item[0])):
+        near = ((owner, at + shift) for shift in SHIFTS)
+        bundles[next((one for one in near if one in bundles), (owner, at))] += count
+    return [one for one, _ in bundles.most_common()]
 
 
 def _is_heard(fit: _Fit, known: Print, place: int) -> bool:

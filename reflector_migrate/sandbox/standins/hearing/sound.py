@@ -20,20 +20,25 @@ class UndecodableError(Exception):
 
 
 def decode(source: bytes | Path) -> Samples:
-    """Samples in [-1, 1], time zero at the first one, as recognisers do: a container's start time
-    is not looked at. Raises UndecodableError.
-    """  # noqa: D205 - one promise, two lines
+    """Samples in [-1, 1]; raises UndecodableError.
+
+    Time zero is the first sample, as for any recogniser: a container's own start time is not
+    looked at, so a late joiner's unpadded track is heard too early.
+    """
     file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     try:
-        with av.open(file, mode="r") as container:
-            if not container.streams.audio:
-                raise UndecodableError("no audio stream")
+        container = av.open(file, mode="r")
+        try:
             return _samples(container)
+        finally:
+            container.close()
     except av.error.FFmpegError as broken:
         raise UndecodableError(broken.strerror or type(broken).__name__) from None
 
 
 def _samples(container: av.container.InputContainer) -> Samples:
+    if not container.streams.audio:
+        raise UndecodableError("no audio stream")
     resampler = AudioResampler(format="flt", layout="mono", rate=RATE)
     pieces: list[npt.NDArray[np.float32]] = []
     for frame in container.decode(container.streams.audio[0]):
