@@ -13,6 +13,7 @@ from reports.rows import wall_s
 
 FINDINGS = 5
 COLOURS = 8
+_FINE = {Verdict.MATCHED.value, Verdict.WITHIN_NOISE.value, "INFO"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class CheckLine:
     remarks: tuple[str, ...]
     hidden: int
     traceback: str
+
+    @property
+    def is_against(self) -> bool:
+        """Neither fine nor mere information."""
+        return self.state not in _FINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,7 @@ class Drawer:
     @property
     def against(self) -> tuple[CheckLine, ...]:
         """The checks that are not fine."""
-        fine = {Verdict.MATCHED.value, Verdict.WITHIN_NOISE.value, "INFO"}
-        return tuple(check for check in self.checks if check.state not in fine)
+        return tuple(check for check in self.checks if check.is_against)
 
 
 def drawer(comparison: Comparison) -> Drawer:
@@ -74,7 +79,7 @@ def drawer(comparison: Comparison) -> Drawer:
     return Drawer(
         comparison=comparison,
         sides=tuple(SideLine(side, wall_s(side)) for side in sides if side is not None),
-        checks=tuple(_check(check) for check in comparison.checks),
+        checks=tuple(sorted(map(_check, comparison.checks), key=lambda line: not line.is_against)),
         lanes=lanes,
         chart=chart_of(comparison, lanes) if lanes else None,
         turns=tuple(_turn(turn) for turn in comparison.turns),
@@ -119,7 +124,7 @@ def limit(check: Check) -> str:
         return "equal"
     if check.limit is None:
         return "-"
-    return f"≤ {figures.percent(check.limit)} (p99 {figures.percent(check.floor)}, n {check.n})"
+    return f"p99 {figures.percent(check.floor)} / {figures.percent(check.limit)}, n {check.n}"
 
 
 def remark(finding: Finding) -> str:

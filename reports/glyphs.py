@@ -12,7 +12,10 @@ GLYPHS = {
     Verdict.INCONCLUSIVE: ("?", "inconclusive"),
     Verdict.ERRORED: ("!", "error"),
 }
-ASCII = {"✓": "+", "✗": "x", "?": "?", "!": "!", "∅": "0", "▒": ".", "█": "#", "·": "-"}
+ASCII = {
+    "✓": "+", "✗": "x", "∅": "0", "▒": ".", "█": "#", "·": "-", "≤": "<", "≥": ">", "→": ">",
+    "…": "~", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ",
+}  # fmt: skip
 STYLES = {
     Verdict.MATCHED: "green",
     Verdict.WITHIN_NOISE: "green",
@@ -29,7 +32,6 @@ def glyph_word(verdict: Verdict) -> str:
 
 
 def to_ascii(text: str) -> str:
-    """The same line for a terminal without these glyphs."""
-    for glyph, plain in ASCII.items():
-        text = text.replace(glyph, plain)
-    return text.encode("ascii", "replace").decode("ascii")
+    """The same lines for a terminal without these glyphs; letters it lacks are written out."""
+    plain = "".join(ASCII.get(character, character) for character in text)
+    return plain.encode("ascii", "backslashreplace").decode("ascii")

@@ -78,7 +78,7 @@ def medians(comparisons: Sequence[Comparison]) -> Medians | None:
     )
     if not lanes:
         return None
-    walls = tuple(_wall(side) for side in sides)
+    walls = (_wall(sides[0]), _wall(sides[1]))
     names = (_engines(sides[0]), _engines(sides[1]))
     return Medians(lanes, *walls, len(chosen), len(comparisons), _chart(lanes, walls, names))
 
@@ -139,7 +139,7 @@ def _engines(sides: Iterable[Side]) -> str:
 
 
 def _chart(
-    lanes: Sequence[Lane], walls: tuple[float | None, ...], names: tuple[str, str]
+    lanes: Sequence[Lane], walls: tuple[float | None, float | None], names: tuple[str, str]
 ) -> Chart:
     longest = max(s.ended_s for lane in lanes for s in (lane.primary, lane.candidate) if s) or 1.0
     scale = (WIDTH - NAME - 60) / longest

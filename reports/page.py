@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import date, timedelta
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -25,7 +26,7 @@ from reports.rows import Row, check_names, columns, packed, rows
 from reports.sentences import headline, sentences
 from reports.text import clipped
 
-STYLES = ("page.css", "charts.css", "table.css", "drawer.css")
+STYLES = ("page.css", "charts.css", "table.css", "drawer.css", "print.css")
 SCRIPTS = ("unpack.js", "query.js", "table.js", "drawer.js", "start.js")
 
 
@@ -49,6 +50,7 @@ def render_page(night: Night) -> str:
     )
 
 
+@cache
 def environment() -> Environment:
     """Where our templates live: escaping always on, an unknown name is an error."""
     env = Environment(

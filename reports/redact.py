@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from reflector_migrate.model import (
-    STEP_NAMES,
     Blame,
     Check,
     Comparison,
@@ -27,16 +27,17 @@ WITHHELD = "withheld"
 
 _NUMBER = re.compile(r"[~+-]?\d[\d.,:]*(?:ms|s|m|h|%|kB|MB|m\d\ds)?")
 _APART = re.compile(r"[\s,();]+")
-_UNITS = frozenset(
+_UNIT_WORDS = (
     "none same equal unknown median word words speaker speakers people point points fact facts"
     " topic topics cue cues event events field fields token tokens GPU ms s webhook webhooks"
-    " zulip_message zulip_update s3_put s3_delete local_delete suppressed ended error".split()
+    " zulip_message zulip_update s3_put s3_delete local_delete suppressed ended error"
 )
+_UNITS = frozenset(_UNIT_WORDS.split())
 _EVENT = re.compile(
     r"(?:user )?(?:STATUS|TRANSCRIPT|TOPIC|FINAL_TITLE|FINAL_LONG_SUMMARY|FINAL_SHORT_SUMMARY"
     r"|WAVEFORM|DURATION|ACTION_ITEMS)(?::(?:idle|uploaded|recording|processing|ended|error))?"
 )
-_PATH_WORDS = frozenset(
+_PATH_TEXT = (
     "action_items captions changed content cost count cues date delete deleted duration empty"
     " end ended equal error events extra facts file fields form id insert key language length"
     " local_delete local_doubled long_summary looped missing moved name negation number offset"
@@ -45,8 +46,10 @@ _PATH_WORDS = frozenset(
     " speaker_words start status stored summary summary_facts target_language text timestamp"
     " title title_facts topic_boundaries topic_content topics transcript truncated user_id values"
     " waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
-    " catastrophes completion mp3".split()
+    " catastrophes completion mp3"
 )
+_PATH_WORDS = frozenset(_PATH_TEXT.split())
+_OWN_NOTES = frozenset({"", "gated by night, not here"})
 _ERROR_NAME = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Timeout|Failure|Refused)\b")
 
 
@@ -82,7 +85,7 @@ def _comparison(comparison: Comparison) -> Comparison:
 
 
 def _side(side: Side) -> Side:
-    if side.error is None and all(_is_plain(step) for step in side.steps):
+    if side.error is None and all(map(_is_plain, side.steps)):
         return side
     return Side.model_construct(
         role=side.role,
@@ -98,8 +101,8 @@ def _side(side: Side) -> Side:
 
 
 def _is_plain(step: StepRun) -> bool:
-    """Nothing to take out: a known step that failed with no words."""
-    return step.error is None and step.name in STEP_NAMES
+    """Nothing to take out."""
+    return step.error is None
 
 
 def _step(step: StepRun) -> StepRun:
@@ -132,13 +135,15 @@ def _check(check: Check) -> Check:
 
 def _says_nothing(check: Check) -> bool:
     """No note, no finding, and texts that are counts: most checks of most nights."""
+    if check.traceback or check.note not in _OWN_NOTES:
+        return False
     measure = check.measure
-    if check.note or check.traceback or measure is None:
-        return not (check.note or check.traceback)
+    if measure is None:
+        return True
     if measure.findings or measure.note or measure.inconclusive:
         return False
-    texts = (measure.reference_text, measure.hypothesis_text)
-    return all(_counted(text) == text for text in texts)
+    reference, hypothesis = measure.reference_text, measure.hypothesis_text
+    return _counted(reference) is reference and _counted(hypothesis) is hypothesis
 
 
 def _measure(measure: Measure) -> Measure:
@@ -158,19 +163,12 @@ def _measure(measure: Measure) -> Measure:
     )
 
 
-_SEEN: dict[str, str] = {}
-
-
 def _counted(text: str) -> str:
     """A text of numbers and units as it is, any other withheld."""
-    known = _SEEN.get(text)
-    if known is None:
-        known = text if _is_count(text) else WITHHELD
-        if len(_SEEN) < 10_000:
-            _SEEN[text] = known
-    return known
+    return text if _is_count(text) else WITHHELD
 
 
+@lru_cache(maxsize=10_000)
 def _is_count(text: str) -> bool:
     parts = [part for part in _APART.split(text[:200]) if part]
     return len(text) <= 200 and all(p in _UNITS or _NUMBER.fullmatch(p) for p in parts)
@@ -191,13 +189,18 @@ def _finding(finding: Finding) -> Finding:
     )
 
 
+@lru_cache(maxsize=10_000)
 def bare_path(path: str) -> str:
     """The path with every part that is not one of our own words wildcarded."""
     return "/".join(part if _is_ours(part) else "*" for part in path.split("/"))
 
 
 def _is_ours(part: str) -> bool:
-    return part in _PATH_WORDS or (part.isdigit() and len(part) < 4) or _EVENT.fullmatch(part) is not None
+    return (
+        part in _PATH_WORDS
+        or (part.isdigit() and len(part) < 4)
+        or _EVENT.fullmatch(part) is not None
+    )
 
 
 def _number(value: Any) -> Any:

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Side, Turn, Verdict
 from reports import figures
-from reports.glyphs import STYLES, glyph_word
+from reports.glyphs import STYLES, glyph_word, to_ascii
+from reports.text import visible
 from reports.waterfall import Bar, bars, length_s
 
 NARROW = 80
@@ -18,12 +19,27 @@ TURNS_SHOWN = 3
 FINDINGS_SHOWN = 3
 
 
-def render(comparison: Comparison, console: Console) -> None:
-    """Print header, verdict, checks, waterfall, word diff and what to do next."""
+def render(comparison: Comparison, console: Console, *, is_ascii: bool | None = None) -> None:
+    """Print header, verdict, checks, waterfall, word diff and what to do next.
+
+    is_ascii: only characters that any terminal has; None where the console's
+    encoding decides. Colour and width are the console's own.
+    """
+    if is_ascii is None:
+        is_ascii = not console.encoding.startswith("utf")
+    if not is_ascii:
+        _render(comparison, console)
+        return
+    with console.capture() as captured:
+        _render(comparison, console)
+    console.file.write(to_ascii(captured.get()))
+
+
+def _render(comparison: Comparison, console: Console) -> None:
     console.print(_header(comparison), soft_wrap=True)
     console.print(_verdict(comparison), soft_wrap=True)
     for note in comparison.notes:
-        console.print(Text(f"note   {safe(note)}", style="dim"), soft_wrap=True)
+        console.print(Text(f"note   {visible(note)}", style="dim"), soft_wrap=True)
     console.print()
     is_narrow = console.width < NARROW
     console.print(_check_lines(comparison) if is_narrow else _check_table(comparison))
@@ -34,17 +50,12 @@ def render(comparison: Comparison, console: Console) -> None:
     console.print(_next(comparison), soft_wrap=True)
 
 
-def safe(text: str) -> str:
-    """The text on one line, with control and bidirectional characters made visible."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
 def _header(comparison: Comparison) -> Text:
     parts = [comparison.recording, comparison.title, figures.clock(comparison.duration_s)]
     if comparison.track_count is not None:
         parts.append(f"{comparison.track_count} track{'s' * (comparison.track_count != 1)}")
     parts += [_side_words(comparison.primary), _side_words(comparison.candidate)]
-    return Text("  ".join(safe(part) for part in parts if part and part != "-"))
+    return Text("  ".join(visible(part) for part in parts if part and part != "-"))
 
 
 def _side_words(side: Side) -> str:
@@ -91,8 +102,8 @@ def _check_table(comparison: Comparison) -> Table:
 
 def _cells(check: Check) -> tuple[RenderableType, ...]:
     measure = check.measure
-    reference = safe(measure.reference_text) if measure else "-"
-    hypothesis = safe(measure.hypothesis_text) if measure else "-"
+    reference = visible(measure.reference_text) if measure else "-"
+    hypothesis = visible(measure.hypothesis_text) if measure else "-"
     name = Text(check.name.replace("_", " "))
     numbers = (Text(_delta(check)), Text(_limit(check)))
     verdict = Text("- by night") if not _enters(check) else _mark(check)
@@ -125,7 +136,7 @@ def _remark(check: Check) -> str:
     hidden = len(check.measure.findings) - FINDINGS_SHOWN if check.measure else 0
     if hidden > 0:
         said.append(f"and {hidden} more")
-    return "; ".join(safe(text) for text in said if text)
+    return "; ".join(visible(text) for text in said if text)
 
 
 def _shown_findings(check: Check) -> tuple[Finding, ...]:
@@ -192,12 +203,12 @@ def _stretches(of_step: list[Bar]) -> Iterator[tuple[str, float, float]]:
 
 
 def _turn(turn: Turn) -> Text:
-    who = safe(turn.speaker_name or ("" if turn.speaker is None else f"Speaker {turn.speaker}"))
+    who = visible(turn.speaker_name or ("" if turn.speaker is None else f"Speaker {turn.speaker}"))
     line = Text(f"words  {figures.clock(turn.at_s)}  {who}  ")
     for kind, words in turn.diff:
         shown = {"equal": "{}", "delete": "[-{}-]", "insert": "{{+{}+}}"}[kind]
         style = {"equal": "", "delete": "red", "insert": "green"}[kind]
-        line.append(shown.format(safe(words)) + " ", style=style)
+        line.append(shown.format(visible(words)) + " ", style=style)
     return line
 
 

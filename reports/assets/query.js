@@ -39,7 +39,7 @@ function test(token) {
   if (found && found[1] in WORDED) {
     return (d, i) => WORDED[found[1]](d, i, found[3]);
   }
-  return (d, i) => d.search[i].includes(token);
+  return (d, i) => d.tagged[i].has(token) || d.search[i].includes(token);
 }
 
 /* The places of the rows that the whole text lets through. */

@@ -32,8 +32,8 @@ function prepare(d) {
   d.place = new Array(places.length);
   places.forEach((i, at) => { d.place[i] = at; });
   const full = new Set(d.full);
-  d.search = d.recording.map((name, i) =>
-    (name + " " + (d.title.length ? d.title[i] : "") + " " + d.tags[i] + (full.has(i) ? " full" : "")).toLowerCase());
+  d.search = d.recording.map((name, i) => (name + " " + (d.title.length ? d.title[i] : "")).toLowerCase());
+  d.tagged = d.tags.map((tags, i) => new Set((tags + (full.has(i) ? " full" : "")).toLowerCase().split(" ")));
   return d;
 }
 

@@ -1,0 +1,148 @@
+"""Terminal, Markdown and JUnit: readable, complete, and deaf to hostile text."""
+
+from __future__ import annotations
+
+import io
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from fixtures.reports.nights import night
+from reflector_migrate.model import Check, Comparison, Engine, Finding, Measure, Role, Side, Verdict
+from reports import junit, markdown, terminal
+from reports.drawer import drawer
+
+HOSTILE = ("[/b]", "[link=https://x]y[/link]", "\x1b[2Jgone", "safe\u202eexe", "a\rb\nc\x07",
+           ":smile:", "<b>&amp;</b>", "]]>", "\ufffe\x00", "| cell | @everyone", "`code` ~~x~~")  # fmt: skip
+
+
+def sample(text: str = "fine", recording: str = "rec_000272") -> Comparison:
+    """One diverged comparison that says `text` wherever others may."""
+    finding = Finding(path="words/replace", message=text, reference=text, hypothesis=text)
+    measure = Measure(name="words", kind="graded", errors=251, length=8412, reference_text=text,
+                      hypothesis_text=text, findings=(finding,))  # fmt: skip
+    check = Check(name="words", verdict=Verdict.DIVERGED, rule="aa-p99+margin", measure=measure,
+                  limit=0.0241, floor=0.0141, n=412, note=text)  # fmt: skip
+    checks = (check, check.model_copy(update={"name": "title", "verdict": Verdict.ERRORED,
+                                              "traceback": f"Traceback\n{text}"}),
+              check.model_copy(update={"name": "row", "verdict": Verdict.INCONCLUSIVE}),
+              check.model_copy(update={"name": "status", "verdict": Verdict.WAIVED}),
+              check.model_copy(update={"name": "events", "verdict": Verdict.MATCHED}))  # fmt: skip
+    side = Side(role=Role.PRIMARY, engine=Engine.CELERY, status="completed", error=text)
+    return Comparison(recording=recording, title=text, primary=side, notes=(text,),
+                      candidate=side.model_copy(update={"role": Role.CANDIDATE}),
+                      verdict=Verdict.DIVERGED, checks=checks)  # fmt: skip
+
+
+def printed(comparison: Comparison, *, is_ascii=None, **how) -> str:
+    """What a terminal would receive."""
+    out = io.StringIO()
+    console = Console(file=out, **{"width": 120, **how})
+    terminal.render(comparison, console, is_ascii=is_ascii)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_terminal_shows_hostile_text_as_text(text):
+    """No control byte reaches the terminal and no markup is obeyed, even by a markup console."""
+    shown = printed(sample(text), markup=True, emoji=True)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", shown)
+    if text.isprintable():
+        assert text in re.sub(r"\s+", " ", shown)
+
+
+@pytest.mark.parametrize("width", [40, 60, 79])
+def test_narrow_terminals_get_a_line_a_check_and_whole_ids(width):
+    """Below 80 columns every check is one line, and the recording's id is never cut."""
+    name = "rec_" + "0123456789" * 12
+    shown = printed(sample(recording=name), width=width).splitlines()
+    assert shown[0].startswith(name)
+    for word in ("✗ diverged  words", "! error  title", "? inconclusive  row", "✓ waived  status"):
+        assert sum(line.startswith(word) for line in shown) == 1
+
+
+def test_wide_ids_are_never_cut_either():
+    """Nor at 80 columns and more, in the header or in what to do next."""
+    name = "rec_" + "0123456789" * 12
+    shown = printed(sample(recording=name), width=80)
+    assert shown.count(name) == 2
+
+
+def test_ascii_mode_has_nothing_else():
+    """A console that cannot show our glyphs gets plain ones, and the same words."""
+    shown = printed(sample("ünïcode"), is_ascii=True)
+    assert shown.isascii()
+    assert "x DIVERGED" in shown
+    assert "x diverged" in shown
+
+
+def test_an_ascii_console_needs_no_flag():
+    """A stream that cannot encode our glyphs is noticed."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    terminal.render(sample("ü"), Console(file=stream, width=120))
+    stream.flush()
+    assert b"x DIVERGED" in raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"),
+    [({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False), ({"FORCE_COLOR": "1"}, True), ({}, False)],
+)
+def test_colour_is_the_console_s_own_choice(environment, is_coloured):
+    """NO_COLOR and FORCE_COLOR are honoured; a pipe has no colour."""
+    shown = printed(sample(), _environ={"TERM": "xterm-256color", **environment})
+    assert bool(re.search(r"\x1b\[[\d;]*3\d", shown)) is is_coloured
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_gives_hostile_text_no_meaning(text):
+    """No tag, mention, code span or cell of a hostile text survives."""
+    shown = markdown.render([sample(text, recording=text)])
+    assert not re.search(r"<(?!/?(b|sub)>)|<b>|@everyone|`|~~|https://|\[link", shown)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", shown)
+    tables = [line for line in shown.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in tables} == {6, 8}
+
+
+def test_markdown_counts_and_names_what_is_against():
+    """The verdict, the tally, and each check that is not fine with its reason."""
+    shown = markdown.render(list(night(60).comparisons))
+    assert shown.startswith("## ✗ DIVERGED\n")
+    assert re.search(r"60 compared: \d+ diverged", shown)
+    assert "And 10 more, none worse than these." in shown
+
+
+def test_nothing_compared_is_no_match_anywhere():
+    """An empty list renders as inconclusive in Markdown and without a passed case in JUnit."""
+    assert "INCONCLUSIVE" in markdown.render([])
+    assert "MATCH" not in markdown.render([]).replace("no match", "")
+    bare = sample().model_copy(update={"checks": (), "verdict": Verdict.INCONCLUSIVE})
+    root = ET.fromstring(junit.render([bare]))
+    assert root.attrib["skipped"] == root.attrib["tests"] == "1"
+    assert ET.fromstring(junit.render([])).attrib["tests"] == "0"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_junit_parses_whatever_was_said(text):
+    """Well-formed XML with a case a check, whatever the texts hold."""
+    root = ET.fromstring(junit.render([sample(text, recording=text)]))
+    assert len(root.findall(".//testcase")) == 5
+
+
+def test_junit_maps_verdicts():
+    """Diverged fails, errored errs, inconclusive is skipped, the rest pass."""
+    root = ET.fromstring(junit.render([sample(), sample()]))
+    counts = {key: root.attrib[key] for key in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "10", "failures": "2", "errors": "2", "skipped": "2"}
+    by_name = {case.attrib["name"]: [c.tag for c in case] for case in root[0]}
+    assert by_name == {"words": ["failure"], "title": ["error"], "row": ["skipped"],
+                       "status": ["system-out"], "events": []}  # fmt: skip
+
+
+def test_checks_that_are_against_come_first():
+    """A reader meets what failed before what did not."""
+    states = [line.is_against for line in drawer(sample()).checks]
+    assert states == sorted(states, reverse=True)
