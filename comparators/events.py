@@ -67,6 +67,7 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
         findings += _compare("broadcast", *sent, reference, hypothesis)
     findings += _payloads(reference, hypothesis)
     mine, theirs = _labels(_stored(reference)), _labels(_stored(hypothesis))
+    codes = encode(mine, theirs)
     return exact(
         "events",
         findings[0].step or "finalize" if findings else "finalize",
@@ -74,7 +75,7 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
         findings,
         reference_text=f"{len(mine)} events",
         hypothesis_text=f"{len(theirs)} events",
-        counts={"edit_distance": distance(*encode(mine, theirs))},
+        counts={"edit_distance": distance(codes[0], codes[1])},
     )
 
 
