@@ -133,7 +133,8 @@ class Replayed:
             if is_settled(status, self.spans, has_webhook=has_webhook):
                 return
             time.sleep(0.1)
-        raise AssertionError(f"{self.name} did not settle: {self.row}")
+        states = [(span["task"], span["state"]) for span in self.spans]
+        raise AssertionError(f"{self.name} did not settle: {states}")
 
 
 def stage(sandbox: Sandbox, name: str, *, is_brief: bool = False) -> Replayed:

@@ -4,10 +4,11 @@ Load it with `celery -A APP worker -I reflector_shadow`, this file's folder on
 PYTHONPATH. It needs celery and the standard library, and does nothing at all
 unless MIGRATE_SHADOW is true.
 
-The task's own path gains one append to a queue in memory. A daemon thread sends
-it to the broker with a short timeout, and gives up for a while when the broker
-does not answer. Nothing here ever raises into a task, waits for one, or logs
-what was said. A lost message is found by reconciliation.
+The task's own path gains one append to a bounded queue in memory. A daemon thread
+sends it to the broker with a short timeout, with growing pauses while the broker
+does not answer, and gives a message up after a few tries. Nothing here ever raises
+into a task, makes one wait, or logs what was said. A message that is lost is found
+by reconciliation; one that is sent twice is told by its task's id.
 
 Environment
   MIGRATE_SHADOW            true | false (default)
@@ -44,8 +45,8 @@ VERSION = "1"
 DISPATCH, SPANS = "migrate.shadow.dispatch", "migrate.shadow.spans"
 DEFAULT_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 DEFAULT_PIPELINE = "reflector.pipelines.main_multitrack_pipeline:PipelineMainMultitrack"
-TIMEOUT_S = 0.2  # for connecting and for each answer
-COOL_DOWN_S = 30.0  # how long a broker that failed is left alone
+TIMEOUT_S = 1.0  # of the sending thread, for connecting and for each answer
+TRIES, PAUSE_S = 5, 0.5  # of one message; the pause doubles: 8 s in all
 FLUSH_S = 0.5  # at most this long may a leaving process wait for its last messages
 MAX_QUEUE = 10_000  # messages nobody fetched; beyond them, more are dropped
 MAX_WAITING, MAX_SPANS = 1_000, 2_000  # in this process's memory
@@ -248,7 +249,6 @@ class Sender:
         self.app, self.pid = app, os.getpid()
         self.queue_name = setting("MIGRATE_SHADOW_QUEUE", "shadow")
         self.waiting: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(MAX_WAITING)
-        self.closed_until = 0.0
         self.redis: Any = None
         threading.Thread(target=self._run, name="reflector-shadow", daemon=True).start()
 
@@ -267,25 +267,28 @@ class Sender:
 
     def _run(self) -> None:
         while True:
-            item = self.waiting.get()
+            task, message = self.waiting.get()
             try:
-                self._send(*item)
-            except Exception as error:  # a broker can fail in any way; the next one may succeed
-                self.redis, self.closed_until = None, time.monotonic() + COOL_DOWN_S
-                _note("dropped_error", error)
+                self._send(encode(task, message, self.queue_name), task, message)
+            except Exception as error:  # this thread must live: the next message may be fine
+                _note("errors", error)
             finally:
                 self.waiting.task_done()
 
-    def _send(self, task: str, message: dict[str, Any]) -> None:
-        if time.monotonic() < self.closed_until:
-            counts["dropped_cooling"] += 1
-            return
-        if self._publish(task, message):
-            counts["published"] += 1
-        else:
-            counts["dropped_full"] += 1
+    def _send(self, raw: bytes, task: str, message: dict[str, Any]) -> None:
+        for number in range(TRIES):
+            try:
+                is_taken = self._publish(raw, task, message)
+            except Exception as error:  # a broker can fail in any way
+                self.redis = None
+                _note("failed_sends", error)
+                time.sleep(PAUSE_S * 2**number if number < TRIES - 1 else 0)
+            else:
+                counts["published" if is_taken else "dropped_full"] += 1
+                return
+        counts["dropped_error"] += 1
 
-    def _publish(self, task: str, message: dict[str, Any]) -> bool:
+    def _publish(self, raw: bytes, task: str, message: dict[str, Any]) -> bool:
         url = self._redis_url()
         if url is None:
             return self._publish_by_celery(task, message)
@@ -295,7 +298,7 @@ class Sender:
         key = options.get("global_keyprefix", "") + self.queue_name
         if self.redis.llen(key) >= MAX_QUEUE:
             return False
-        self.redis.lpush(key, encode(task, message, self.queue_name))
+        self.redis.lpush(key, raw)
         return True
 
     def _redis_url(self) -> str | None:
