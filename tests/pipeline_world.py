@@ -189,6 +189,7 @@ def make_world(
     scenario: str = "good",
     namespace: str = "shadow",
     is_brief: bool = False,
+    has_tracks: bool = True,
     **overrides: Any,
 ) -> World:
     """A world in which the recorded run `scenario` is about to happen again.
@@ -200,9 +201,9 @@ def make_world(
     control.reset()
     settings = settings_for(folder, s3_url, control, namespace, **overrides)
     (folder / "migrate.db").write_bytes(empty_store())
-    for url in (settings.reflector.database_url, settings.candidate.database_url):
-        create_all(url)
-        fill(Rows.at(url), rows, control.url("webhook"))
+    before = rows_before(scenario, control.url("webhook"))
+    for name in ("reflector.db", "candidate.db"):
+        (folder / name).write_bytes(before)
     world = World(
         settings=settings,
         s3=s3_client(s3_url),
@@ -211,7 +212,8 @@ def make_world(
         recorded=rows["transcript"][0],
         namespace=namespace,
     )
-    put_tracks(world, where, is_brief=is_brief)
+    if has_tracks:
+        put_tracks(world, where, is_brief=is_brief)
     put_people(world)
     control.replay_run(where)
     return world
@@ -224,6 +226,19 @@ def empty_store() -> bytes:
         path = Path(folder) / "store.db"
         upgrade(f"sqlite:///{path}")
         engine_for(f"sqlite:///{path}").dispose()
+        return path.read_bytes()
+
+
+@lru_cache(maxsize=8)
+def rows_before(scenario: str, webhook_url: str) -> bytes:
+    """The bytes of a database as it was before a recorded run began."""
+    recorded = json.loads((RUNS / scenario / "rows.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.db"
+        url = f"sqlite:///{path}"
+        create_all(url)
+        fill(Rows.at(url), recorded, webhook_url)
+        engine_for(url).dispose()
         return path.read_bytes()
 
 

@@ -31,7 +31,13 @@ def control(tmp_path_factory):
 
 @pytest.fixture
 def world(s3_url, control, tmp_path):
-    """A recording with short tracks and impatient clients."""
+    """A recording without tracks, and impatient clients."""
+    return make_world(tmp_path, s3_url, control, has_tracks=False, services=QUICK)
+
+
+@pytest.fixture
+def sounding(s3_url, control, tmp_path):
+    """The same with short tracks."""
     return make_world(tmp_path, s3_url, control, is_brief=True, services=QUICK)
 
 
@@ -193,20 +199,20 @@ def test_a_shadow_that_shares_with_the_primary_never_starts(world, what):
     assert Rows.at(url).get_transcript(world.run.transcript_id) == before
 
 
-def test_a_track_that_is_gone_is_hopeless_and_named(world):
+def test_a_track_that_is_gone_is_hopeless_and_named(sounding):
     """The object is named, no retry is asked for."""
-    key = world.tracks[0]["s3_key"]
-    s3_client(world.settings.s3.endpoint_url).delete_object(Bucket="shadow-tracks", Key=key)
+    key = sounding.tracks[0]["s3_key"]
+    s3_client(sounding.settings.s3.endpoint_url).delete_object(Bucket="shadow-tracks", Key=key)
     with pytest.raises(TerminalStepError, match=rf"s3://shadow-tracks/{key}.*404"):
-        world.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
+        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
 
 
-def test_a_track_that_is_no_audio_is_hopeless_and_named(world):
+def test_a_track_that_is_no_audio_is_hopeless_and_named(sounding):
     """The message names the object in S3, not a temporary file."""
-    key = world.tracks[0]["s3_key"]
-    world.s3.put_object(Bucket="shadow-tracks", Key=key, Body=b"not audio")
+    key = sounding.tracks[0]["s3_key"]
+    sounding.s3.put_object(Bucket="shadow-tracks", Key=key, Body=b"not audio")
     with pytest.raises(TerminalStepError, match=rf"^s3://shadow-tracks/{key}: cannot be opened"):
-        world.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
+        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
 
 
 def test_an_s3_that_is_down_is_worth_a_retry(world):
@@ -236,18 +242,18 @@ def test_a_failed_workflow_ends_in_status_error(world):
     assert told == ["processing", "processing", "error", "error"]
 
 
-def test_nothing_said_ends_well(world):
+def test_nothing_said_ends_well(sounding):
     """No topics, no title, no summaries, an empty transcript, and no question to the model."""
-    world.control.replay(recogniser=[{"match": ["padded"], "words": []}])
-    world.whole()
-    row = world.row
+    sounding.control.replay(recogniser=[{"match": ["padded"], "words": []}])
+    sounding.whole()
+    row = sounding.row
     assert row.status == "ended"
     assert (row.topics, row.title, row.short_summary, row.long_summary) == ([], None, None, None)
     named = [e["event"] for e in row.events]
     assert named == ["DURATION", "WAVEFORM", "TRANSCRIPT", "STATUS"]
     assert row.events[2]["data"] == {"text": "", "translation": None}
-    assert world.control.requests("llm") == []
-    assert "Unnamed recording" in world.effects("zulip_message")[0].payload["content"]
+    assert sounding.control.requests("llm") == []
+    assert "Unnamed recording" in sounding.effects("zulip_message")[0].payload["content"]
 
 
 HOSTILE = [
@@ -261,16 +267,16 @@ HOSTILE = [
 ]
 
 
-def test_hostile_words_come_through_exactly_as_received(world):
+def test_hostile_words_come_through_exactly_as_received(sounding):
     """Text is data: in the row, the event, the topic and the webhook, to the character."""
     words = [{"word": t, "start": n, "end": n + 0.5} for n, t in enumerate(HOSTILE)]
-    world.control.replay(recogniser=[{"match": ["padded_0"], "words": words},
+    sounding.control.replay(recogniser=[{"match": ["padded_0"], "words": words},
                                      {"match": ["padded_1"], "words": []}])  # fmt: skip
-    world.whole()
-    assert [w["text"] for w in world.row.topics[0]["words"]] == HOSTILE
-    texts = {e["event"]: e["data"] for e in world.row.events}
+    sounding.whole()
+    assert [w["text"] for w in sounding.row.topics[0]["words"]] == HOSTILE
+    texts = {e["event"]: e["data"] for e in sounding.row.events}
     assert texts["TRANSCRIPT"]["text"] == "".join(HOSTILE)
-    assert world.row.status == "ended"
+    assert sounding.row.status == "ended"
 
 
 def test_text_that_no_database_holds_is_refused_at_the_door(world):
@@ -279,6 +285,36 @@ def test_text_that_no_database_holds_is_refused_at_the_door(world):
     world.control.replay(recogniser=[{"match": ["track"], "words": words}])
     with pytest.raises(TerminalStepError, match="word 0 is no text"):
         world.step("transcribe_track", **track(world))
+
+
+def test_defects_are_for_the_sandbox_only(world):
+    """A worker anywhere else refuses to run broken on purpose."""
+    workers = world.settings.workers.model_copy(
+        update={"defects": ("tracks_joined_in_string_order",)}
+    )
+    world.settings = world.settings.model_copy(update={"workers": workers, "is_sandbox": False})
+    with pytest.raises(TerminalStepError, match="sandbox only"):
+        world.do("get_recording")
+
+
+def test_a_slow_model_is_waited_for_with_signs_of_life(world, said):
+    """While an answer takes its time the engine hears from the step; what it raises ends it."""
+    world.control.set_fault("llm", "slow", latency_s=1.6)
+    world.settings = world.settings.model_copy(
+        update={"services": world.settings.services.model_copy(update={"llm_timeout_s": 5.0})}
+    )
+    raw = {"run": world.run.model_dump(), "topics": said["topics"]}
+    beats = []
+    run_step("generate_title", raw, world.settings, lambda: beats.append(1))
+    assert len(beats) >= 2
+
+    def cancelled():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_step(
+            "detect_topics", {"run": raw["run"], "words": said["words"]}, world.settings, cancelled
+        )
 
 
 def track(world):

@@ -12,7 +12,7 @@ from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.pipeline.services.storage import Storage
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
-from tests.pipeline_world import local_s3, make_world
+from tests.pipeline_world import RUNS, local_s3, make_world, put_tracks
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def control(tmp_path_factory):
 @pytest.fixture
 def world(s3_url, control, tmp_path):
     """A finished transcript in the live namespace; nobody was told yet."""
-    world = make_world(tmp_path, s3_url, control, namespace="live", is_brief=True)
+    world = make_world(tmp_path, s3_url, control, namespace="live", has_tracks=False)
     recorded = world.recorded
     told = (
         "title",
@@ -179,6 +179,7 @@ def test_refused_consent_really_deletes(s3_url, control, tmp_path):
 
 def test_audio_that_could_not_be_deleted_is_never_called_deleted(world, monkeypatch):
     """One failed deletion: the others are done, the flag stays, and an engine tries again."""
+    put_tracks(world, RUNS / "good", is_brief=True)
     meeting = world.row.meeting_id
     world.rows.insert_consent(meeting_id=meeting, user_id="bob", consent_given=True)
     world.rows.insert_consent(meeting_id=meeting, user_id="alice", consent_given=False)

@@ -30,7 +30,14 @@ def control(tmp_path_factory):
         yield control
 
 
-@pytest.fixture(scope="module", params=["good", "zero-start", "denied-consent"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "good",
+        pytest.param("zero-start", marks=pytest.mark.live),
+        pytest.param("denied-consent", marks=pytest.mark.live),
+    ],
+)
 def shadowed(request, s3_url, control, tmp_path_factory):
     """A recorded run, run again in shadow."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -149,6 +156,19 @@ def test_refused_consent_deletes_all_that_may_be_deleted(shadowed):
     assert deleted == ({*shadowed.scenario["keys"], mixed} if is_refused else set())
     local = shadowed.settings.candidate.data_dir / mixed
     assert local.exists() is not is_refused
+
+
+def test_what_was_used_is_told_by_step(shadowed):
+    """Sound, questions, objects: each at the step that paid for it."""
+    usage = shadowed.usage
+    assert usage["transcribe_track"].gpu_seconds > 0
+    assert usage["transcribe_track"].gpu_seconds_estimated is True
+    calls = {name: used.llm_calls for name, used in usage.items() if used.llm_calls}
+    assert calls == {"detect_topics": 2, "generate_title": 1, "generate_summary": 2 + 2 * 2 + 1}
+    assert usage["detect_topics"].llm_tokens_in > usage["detect_topics"].llm_tokens_out > 0
+    assert usage["mixdown_tracks"].s3_bytes > shadowed.outputs["mixdown_tracks"]["size"]
+    assert usage["get_recording"].external_calls == usage["get_participants"].external_calls == 1
+    assert not any(used.retries or used.cache_hits for used in usage.values())
 
 
 def recorded_call(world, kind):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-BEAT_S = 2.0
+BEAT_S = 0.5
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,7 +18,7 @@ def in_order(
 ) -> Iterator[R]:
     """Results in the order of the items, at most `parallel` being worked on at once.
 
-    Calls `heartbeat` every two seconds from this thread; what it raises ends the
+    Calls `heartbeat` every half second from this thread; what it raises ends the
     work. A failed item raises in its turn; work that had not begun is dropped.
     """
     pool = ThreadPoolExecutor(max_workers=max(1, parallel), thread_name_prefix="step")

@@ -26,7 +26,7 @@ class Connections:
 
 def connections(settings: Settings) -> Connections:
     """This process's clients; a forked or spawned child makes its own on first use."""
-    return _connections(os.getpid(), settings)
+    return _connections(os.getpid(), settings.s3)
 
 
 def bus(url: str) -> Any:
@@ -35,9 +35,9 @@ def bus(url: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _connections(_pid: int, settings: Settings) -> Connections:
+def _connections(_pid: int, s3: S3Settings) -> Connections:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
-    return Connections(http=httpx.Client(limits=POOL), s3=_s3(settings.s3))
+    return Connections(http=httpx.Client(limits=POOL), s3=_s3(s3))
 
 
 @lru_cache(maxsize=8)

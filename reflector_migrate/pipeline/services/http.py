@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from reflector_migrate.pipeline.meter import UsageMeter
 
 RETRYABLE_4XX = frozenset({408, 409, 425, 429})
 BACKOFF_S = 0.5
+CONNECT_S = 10.0
+MAX_ANSWER_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,12 @@ class Caller:
 
     def _once(self, method: str, url: str, **request: Any) -> httpx.Response:
         self.meter.add(external_calls=1)
-        timeout = httpx.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
+        timeout = httpx.Timeout(self.timeout_s, connect=min(self.timeout_s, CONNECT_S))
+        deadline_s = time.monotonic() + self.timeout_s
         try:
-            return self.http.request(method, url, timeout=timeout, **request)
+            with self.http.stream(method, url, timeout=timeout, **request) as response:
+                body = b"".join(self._bounded(response.iter_bytes(), deadline_s))
+                return httpx.Response(response.status_code, content=body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise TerminalStepError(f"{self.service}: its address is not a URL") from None
         except httpx.TimeoutException:
@@ -62,6 +68,17 @@ class Caller:
             ) from None
         except httpx.HTTPError as error:
             raise TransientStepError(f"{self.service}: {type(error).__name__}") from None
+
+    def _bounded(self, chunks: Iterator[bytes], deadline_s: float) -> Iterator[bytes]:
+        """An answer that drips or never ends must not hold a worker for ever."""
+        size_bytes = 0
+        for chunk in chunks:
+            size_bytes += len(chunk)
+            if size_bytes > MAX_ANSWER_BYTES:
+                raise TerminalStepError(f"{self.service} answered more than can be an answer")
+            if time.monotonic() > deadline_s:
+                raise TransientStepError(f"{self.service} did not end within {self.timeout_s:g} s")
+            yield chunk
 
     def _judged(self, response: httpx.Response) -> httpx.Response:
         if response.is_success:
