@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+import boto3  # noqa: F401 - once in the parent: imported after the fork it costs each child seconds
+
 from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run, StepInput
