@@ -28,6 +28,7 @@ from reflector_migrate.sandbox.standins.hearing.levels import (
     FLOOR_DB,
     FRAME_S,
     PATCH,
+    TERMS,
     Levels,
     descriptors,
     levels_of,
@@ -59,18 +60,15 @@ class Corpus:
     vectors: npt.NDArray[np.float32]
     owners: npt.NDArray[np.int32]
     places: npt.NDArray[np.int32]
-
-    @property
-    def languages(self) -> frozenset[str]:
-        """What can be understood."""
-        return frozenset(p.utterance.language for p in self.prints)
+    languages: frozenset[str]
 
 
 def load_corpus(root: Path) -> Corpus:
     """The prints of all recordings below `root`; raises InputError for broken ones."""
     recordings: Mapping[str, FixtureRecording] = load_recordings(root)
     prints = [p for recording in recordings.values() for p in _prints(recording)]
-    return _indexed(tuple(prints))
+    languages = frozenset(recording.languages.source for recording in recordings.values())
+    return _indexed(tuple(prints), languages)
 
 
 def write_prints(recording: FixtureRecording) -> None:
@@ -130,7 +128,8 @@ def _measure(recording: FixtureRecording) -> Quantised:
         begin, end = _span(recording, utterance)
         blocks.append(_exactly(whole[utterance.track][begin:end], end - begin))
     levels = np.concatenate(blocks) if blocks else np.zeros((0, 1), dtype=np.float32)
-    return np.clip(np.rint((levels - LOWEST_DB) / STEP_DB), 0, 255).astype(np.uint8)
+    steps: Quantised = np.clip(np.rint((levels - LOWEST_DB) / STEP_DB), 0, 255).astype(np.uint8)
+    return steps
 
 
 def _exactly(levels: Levels, frames: int) -> Levels:
@@ -141,8 +140,10 @@ def _exactly(levels: Levels, frames: int) -> Levels:
 def _read(file: Path, digest: str) -> Quantised | None:
     try:
         with np.load(file, allow_pickle=False) as kept:
-            fits = str(kept["digest"]) == digest
-            return np.asarray(kept["levels"], dtype=np.uint8) if fits else None
+            if str(kept["digest"]) != digest:
+                return None
+            levels: Quantised = np.asarray(kept["levels"], dtype=np.uint8)
+            return levels
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
@@ -154,12 +155,15 @@ def _write(file: Path, digest: str, levels: Quantised) -> None:
     partial.replace(file)
 
 
-def _indexed(prints: tuple[Print, ...]) -> Corpus:
-    vectors, owners, places = [], [], []
+def _indexed(prints: tuple[Print, ...], languages: frozenset[str]) -> Corpus:
+    vectors = [np.zeros((0, TERMS), dtype=np.float32)]
+    owners = [np.zeros(0, dtype=np.int32)]
+    places = [np.zeros(0, dtype=np.int32)]
     for owner, one in enumerate(prints):
         padded = np.pad(one.levels, ((MARGIN, MARGIN), (0, 0)), constant_values=FLOOR_DB)
         starts = np.arange(0, len(padded) - PATCH + 1, 2)
         vectors.append(descriptors(padded, starts))
         owners.append(np.full(len(starts), owner, dtype=np.int32))
         places.append((starts - MARGIN).astype(np.int32))
-    return Corpus(prints, np.concatenate(vectors), np.concatenate(owners), np.concatenate(places))
+    index = (np.concatenate(vectors), np.concatenate(owners), np.concatenate(places))
+    return Corpus(prints, *index, languages=languages)

@@ -18,6 +18,7 @@ FLOOR_DB = -62.0  # below this nothing is told apart: coding noise lives there
 ACTIVE_DB = -50.0
 PATCH = 40
 TIME_TERMS, BAND_TERMS = 8, 7
+TERMS = TIME_TERMS * BAND_TERMS - 1  # of a descriptor, which leaves out the mean
 BLOCK = 4096
 
 Levels = npt.NDArray[np.float32]

@@ -103,6 +103,8 @@ def _candidates(levels: Levels, sounding: Mask, corpus: Corpus) -> Counter[tuple
     starts = np.arange(0, len(levels), PROBE_EVERY)
     starts = starts[busy[starts] >= PROBE_ACTIVE]
     votes: Counter[tuple[int, int]] = Counter()
+    if not corpus.prints:
+        return votes
     for at in range(0, len(starts), BATCH):
         batch = starts[at : at + BATCH]
         alike = descriptors(padded, batch) @ corpus.vectors.T
