@@ -1,8 +1,9 @@
 """Steps that do nothing but answer to the contract, for the tests of the worker host.
 
 Run as a program it is a worker host like the real one. `CONDUCTOR_DOUBLE` names
-a JSON file: {"sleep": {step: seconds}, "fail": {step: [kind, times]},
-"calls": path}; each call of a step is appended to the calls file.
+a JSON file: {"sleep": {step: [seconds, beats, times]}, "fail": {step: [kind, times]},
+"calls": path}; each call of a step is appended to the calls file. The file is
+read at each call, so that orders can change while the host runs.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def misbehave(step, orders, heartbeat):
     made = calls.read_text().split().count(step)
     if made <= times:
         raise (TerminalStepError if kind == "terminal" else TransientStepError)(f"{step} is {kind}")
-    seconds, beats = orders.get("sleep", {}).get(step, (0, False))
-    until = time.monotonic() + seconds
+    seconds, beats, times = orders.get("sleep", {}).get(step, (0, False, 0))
+    until = time.monotonic() + (seconds if made <= times else 0)
     while time.monotonic() < until:
         time.sleep(min(0.1, seconds))
         if beats:

@@ -73,8 +73,7 @@ class Workers:
         self.folder = folder
         folder.mkdir()
         self.calls = folder / "calls"
-        self.calls.touch()
-        (folder / "orders").write_text(json.dumps({"calls": str(self.calls), **orders}))
+        self.order(**orders)
         self.ready = folder / "ready"
         log = (folder / "log").open("w")
         self.process = subprocess.Popen(
@@ -83,6 +82,13 @@ class Workers:
             stdout=log,
             stderr=log,
         )
+
+    def order(self, **orders):
+        """Have the steps fail or take their time from now on; the count of calls begins anew."""
+        self.calls.write_text("")
+        text = json.dumps({"calls": str(self.calls), **orders})
+        (self.folder / "next").write_text(text)
+        (self.folder / "next").rename(self.folder / "orders")
 
     def wait_until_ready(self):
         """Return when every process polls."""
@@ -117,13 +123,22 @@ def _environ(settings, folder, drain_s):
         "MIGRATE_STORE__URL": settings.store_url,
         "MIGRATE_CANDIDATE__BUS_URL": settings.candidate.bus_url,
         "MIGRATE_WORKERS__DRAIN_S": str(drain_s),
-        "MIGRATE_WORKERS__AUDIO": "1",
+        "MIGRATE_WORKERS__AUDIO": "2",
     }
+
+
+def _end(host):
+    if host.process.poll() is None:
+        family = host.family()
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=5)
 
 
 @pytest.fixture
 def workers(domain, tmp_path):
-    """Starts worker hosts, and ends what is left of them."""
+    """Starts worker hosts of the test's own, and ends what is left of them."""
     made = []
 
     def start(**options):
@@ -134,12 +149,34 @@ def workers(domain, tmp_path):
 
     yield start
     for host in made:
-        if host.process.poll() is None:
-            family = host.family()
-            for process in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(family, timeout=5)
+        _end(host)
+
+
+@pytest.fixture(scope="module")
+def shared(server, tmp_path_factory):
+    """One host of all groups for the tests that need no other, and the settings that lead to it."""
+    conductor = server.conductor.model_copy(update={"domain": f"test-{uuid.uuid4().hex[:8]}"})
+    settings = server.model_copy(update={"conductor": conductor})
+    host = Workers(settings, tmp_path_factory.mktemp("shared") / "host")
+    try:
+        host.wait_until_ready()
+        yield settings, host
+        assert host.stop() < 10.0
+    finally:
+        _end(host)
+
+
+@pytest.fixture
+def ordered(shared):
+    """The shared host's settings, and a way to give it orders for this test."""
+    settings, host = shared
+
+    def order(**orders):
+        host.order(**orders)
+        return host
+
+    order()
+    return settings, order
 
 
 def a_run():
@@ -177,12 +214,12 @@ def attempts(execution, step):
     return [s.status for s in execution.step_runs if s.name == step]
 
 
-def test_a_recording_runs_through_all_fifteen_steps(domain, workers):
+def test_a_recording_runs_through_all_fifteen_steps(ordered):
     """Twelve tracks: every step completes, by known workers, tracks in parallel and in order."""
-    workers()
+    settings, _ = ordered
     run = a_run()
-    workflow_id = start_workflow(domain, run, tracks(12))
-    found = ended(domain, workflow_id)
+    workflow_id = start_workflow(settings, run, tracks(12))
+    found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert {s.name for s in found.step_runs} == set(STEP_NAMES)
     done = [s for s in found.step_runs if s.status == "completed"]
@@ -190,14 +227,14 @@ def test_a_recording_runs_through_all_fifteen_steps(domain, workers):
     assert all(s.queued <= s.started <= s.ended for s in found.step_runs)
     padded = {s.track_index for s in found.step_runs if s.name == "pad_track"}
     assert padded == set(range(12))
-    with connected(domain) as client:
+    with connected(settings) as client:
         executed = client.workflow(workflow_id)
     assert executed["output"]["word_count"] == 12
     assert executed["correlationId"] == run.recording_id
     types = {t["taskType"] for t in executed["tasks"]}
     assert types >= {*STEP_NAMES, "FORK", "JOIN"}
     _assert_small(executed)
-    _assert_told(domain, run, 12)
+    _assert_told(settings, run, 12)
 
 
 def _assert_small(executed):
@@ -402,10 +439,11 @@ def _plan(step, prefix, count):
     }
 
 
-def test_a_passing_failure_is_tried_again_and_says_which_attempt(domain, workers):
+def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     """Twice it fails, the third time it does not; each attempt is there to be read."""
-    workers(fail={"merge_transcripts": ["transient", 2]})
-    found = ended(domain, start_workflow(domain, a_run(), tracks(2)))
+    settings, order = ordered
+    order(fail={"merge_transcripts": ["transient", 2]})
+    found = ended(settings, start_workflow(settings, a_run(), tracks(2)))
     assert found.status == "completed", found.reason
     merges = [s for s in found.step_runs if s.name == "merge_transcripts"]
     assert [s.status for s in merges] == ["failed", "failed", "completed"]
@@ -415,119 +453,68 @@ def test_a_passing_failure_is_tried_again_and_says_which_attempt(domain, workers
     assert merges[2].usage.external_calls == 1
 
 
-def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(domain, workers):
+def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(ordered):
     """One attempt; then the failure workflow finalizes with outcome error."""
-    host = workers(fail={"detect_topics": ["terminal", 99]})
+    settings, order = ordered
+    host = order(fail={"detect_topics": ["terminal", 99]})
     run = a_run()
-    workflow_id = start_workflow(domain, run, tracks(1))
-    found = ended(domain, workflow_id)
+    workflow_id = start_workflow(settings, run, tracks(1))
+    found = ended(settings, workflow_id)
     assert found.status == "failed"
     assert attempts(found, "detect_topics") == ["failed"]
     assert "attempt 1 of 4" in found.reason
     _until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
-    news = [e.data for e in EventLog(domain.store_url).of(run.run_id)]
+    news = [e.data for e in EventLog(settings.store_url).of(run.run_id)]
     failed = [d["current_step"] for d in news if d["step_status"] == "failed"]
     assert failed == ["detect_topics"]
     assert {d["workflow_id"] for d in news} == {workflow_id}
 
 
-def test_zulip_and_consent_cannot_fail_the_transcript(domain, workers):
+def test_zulip_and_consent_cannot_fail_the_transcript(ordered):
     """The workflow completes, the webhook is still sent, and the failure is not hidden."""
-    orders = {"post_zulip": ["terminal", 99], "cleanup_consent": ["terminal", 99]}
-    host = workers(fail=orders)
-    found = ended(domain, start_workflow(domain, a_run(), tracks(1)))
+    settings, order = ordered
+    host = order(fail={"post_zulip": ["terminal", 99], "cleanup_consent": ["terminal", 99]})
+    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     assert set(found.failed_steps) == {"post_zulip", "cleanup_consent"}
     assert len(host.called("send_webhook")) == 1
 
 
-def test_a_killed_workers_task_comes_back(domain, workers):
-    """SIGKILL in the middle of a step: another process does it, nothing else is done again."""
-    host = workers(sleep={"merge_transcripts": [2.0, False]})
-    workflow_id = start_workflow(domain, a_run(), tracks(2))
+def test_a_killed_workers_task_comes_back(ordered):
+    """SIGKILL in the middle of a step: a new process does it, nothing else is done again."""
+    settings, order = ordered
+    host = order(sleep={"merge_transcripts": [2.0, False, 1]})
+    workflow_id = start_workflow(settings, a_run(), tracks(2))
     _until(lambda: host.called("merge_transcripts"), "merging begins")
     first = host.called("merge_transcripts")[0]
     os.kill(first, signal.SIGKILL)
-    found = ended(domain, workflow_id)
+    found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert attempts(found, "merge_transcripts") == ["timed_out", "completed"]
     assert host.called("merge_transcripts")[1] != first
     assert len(host.called("transcribe_track")) == 2
 
 
-def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
-    """A step that outlives the drain goes back at once; a successor finishes the run."""
-    slow = {"get_participants": [60.0, False]}
-    before = workers(group="light", drain_s=3.0, sleep=slow)
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
-    _until(lambda: before.called("get_participants"), "the slow step begins")
-    assert before.stop() < 10.0
-    after = workers()
-    found = ended(domain, workflow_id)
+def test_signs_of_life_renew_a_lease_and_a_hung_step_is_timed_out_alone(ordered):
+    """Silent for 8 s under 3 s: timed out, tried again. Alive for 16 s under 12 s: one attempt."""
+    settings, order = ordered
+    order(sleep={"get_participants": [8.0, False, 1], "detect_topics": [16.0, True, 9]})
+    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
     assert found.status == "completed", found.reason
-    assert len(after.called("get_participants")) == 1
-    assert set(attempts(found, "get_participants")) <= {"timed_out", "completed"}
-
-
-def test_sigterm_lets_a_short_step_finish(domain, workers):
-    """What ends within the drain is handed in, not done again."""
-    before = workers(group="light", drain_s=6.0, sleep={"get_recording": [1.0, False]})
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
-    _until(lambda: before.called("get_recording"), "the step begins")
-    before.stop()
-    found = read(domain, workflow_id)
+    assert attempts(found, "get_participants") == ["timed_out", "completed"]
     assert attempts(found, "get_recording") == ["completed"]
-    assert len(before.called("get_recording")) == 1
-    terminate(domain, workflow_id, "test")
-
-
-def test_when_the_host_is_killed_its_processes_end_too(workers):
-    """A SIGKILL of the parent leaves nobody polling."""
-    host = workers(drain_s=3.0)
-    family = host.family()
-    assert len(family) == 4
-    os.kill(host.process.pid, signal.SIGKILL)
-    host.process.wait(5)
-    _, alive = psutil.wait_procs(family[1:], timeout=10)
-    assert not alive
-
-
-def test_a_dead_worker_process_is_replaced(domain, workers):
-    """One member of the family dies; the host starts it again and the run completes."""
-    host = workers()
-    victims = host.family()[1:]
-    for victim in victims:
-        victim.kill()
-    found = ended(domain, start_workflow(domain, a_run(), tracks(1)))
-    assert found.status == "completed", found.reason
-
-
-def test_a_long_step_renews_its_lease(domain, workers):
-    """With signs of life it outlives the response timeout; without, it is timed out alone."""
-    host = workers(sleep={"detect_topics": [16.0, True], "get_recording": [4.5, False]})
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
-    _until(lambda: read(domain, workflow_id).status != "running" or host.called("detect_topics")
-           or len(host.called("get_recording")) > 1, "a second attempt, or topics")  # fmt: skip
-    assert attempts(read(domain, workflow_id), "get_recording")[0] == "timed_out"
-    terminate(domain, workflow_id, "test")
-
-
-def test_topics_may_take_longer_than_their_response_timeout(domain, workers):
-    """Sixteen seconds of work under a response timeout of twelve: one attempt."""
-    host = workers(sleep={"detect_topics": [16.0, True]})
-    found = ended(domain, start_workflow(domain, a_run(), tracks(1)))
-    assert found.status == "completed", found.reason
     assert attempts(found, "detect_topics") == ["completed"]
-    assert len(host.called("detect_topics")) == 1
 
 
-def test_a_retry_runs_only_what_failed(domain, workers):
-    """After three attempts too few, by hand: the failed step and what follows, nothing before."""
-    host = workers(fail={"generate_title": ["terminal", 1]})
-    workflow_id = start_workflow(domain, a_run(), tracks(2))
-    assert ended(domain, workflow_id).status == "failed"
-    retry(domain, workflow_id)
-    found = ended(domain, workflow_id)
+def test_a_retry_runs_only_what_failed(ordered):
+    """By hand: the failed step and what follows, nothing before."""
+    settings, order = ordered
+    host = order(fail={"generate_title": ["terminal", 1]})
+    workflow_id = start_workflow(settings, a_run(), tracks(2))
+    assert ended(settings, workflow_id).status == "failed"
+    _until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
+    retry(settings, workflow_id)
+    found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert len(host.called("generate_title")) == 2
     assert len(host.called("transcribe_track")) == 2
@@ -535,41 +522,87 @@ def test_a_retry_runs_only_what_failed(domain, workers):
 
 
 @pytest.mark.parametrize(("step", "again"), [("merge_transcripts", 1), ("transcribe_track", 2)])
-def test_a_rerun_starts_at_a_step(domain, workers, step, again):
+def test_a_rerun_starts_at_a_step(ordered, step, again):
     """The step and everything after it is done again, everything before it is not."""
-    host = workers()
-    workflow_id = start_workflow(domain, a_run(), tracks(2))
-    assert ended(domain, workflow_id).status == "completed"
-    rerun(domain, workflow_id, step)
+    settings, order = ordered
+    host = order()
+    workflow_id = start_workflow(settings, a_run(), tracks(2))
+    assert ended(settings, workflow_id).status == "completed"
+    rerun(settings, workflow_id, step)
     _until(lambda: len(host.called("send_webhook")) == 2, "the end is reached again")
-    found = ended(domain, workflow_id)
+    found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert len(host.called(step)) == 2 * again
     assert len(host.called("pad_track")) == 2
     assert len(host.called("detect_topics")) == 2
 
 
-def test_pollers_are_listed_and_strangers_flagged(domain, workers, monkeypatch):
+def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
     """Ours poll every queue with our build; somebody else's worker in our domain is seen."""
-    host = workers()
-    pids = {str(process.pid) for process in host.family()[1:]}
-    found = task_queue_pollers(domain, recent_s=20)
+    settings, order = ordered
+    pids = {str(process.pid) for process in order().family()[1:]}
+    found = task_queue_pollers(settings, recent_s=20)
+    assert {p.task for p in found} == set(STEP_NAMES)
     build = next(p.build for p in found if p.domain)  # sources may have changed since it started
     monkeypatch.setattr("reflector_migrate.conductor.pollers.build_hash", lambda: build)
-    found = task_queue_pollers(domain, recent_s=20)
-    assert {p.task for p in found} == set(STEP_NAMES)
-    mine = [p for p in found if p.domain == domain.conductor.domain]
-    assert {p.worker_id.split(":")[1] for p in mine} <= pids
+    mine = [p for p in task_queue_pollers(settings, recent_s=20) if p.domain]
+    assert {p.worker_id.split(":")[1] for p in mine} & pids
     assert not any(p.is_stranger for p in mine)
-    url = f"{domain.conductor.server_url}/tasks/poll/batch/finalize"
-    ghost = {"workerid": "old-container", "domain": domain.conductor.domain, "count": 1}
+    url = f"{settings.conductor.server_url}/tasks/poll/batch/finalize"
+    ghost = {"workerid": "old-container", "domain": settings.conductor.domain, "count": 1}
     deadline = time.monotonic() + 30
     strangers = set()
     while not strangers and time.monotonic() < deadline:
         httpx.get(url, params={**ghost, "timeout": 0}, timeout=10).raise_for_status()
-        seen = task_queue_pollers(domain, recent_s=20)
+        seen = task_queue_pollers(settings, recent_s=20)
         strangers = {(p.task, p.worker_id) for p in seen if p.is_stranger and p.domain}
     assert strangers == {("finalize", "old-container")}
+
+
+def test_a_dead_worker_process_is_replaced(ordered):
+    """All members of the family die; the host starts them again and the run completes."""
+    settings, order = ordered
+    for victim in order().family()[1:]:
+        victim.kill()
+    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    assert found.status == "completed", found.reason
+
+
+def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
+    """A step that outlives the drain goes back into its queue at once, for the next worker."""
+    host = workers(group="light", sleep={"get_recording": [60.0, False, 1]})
+    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    _until(lambda: host.called("get_recording"), "the slow step begins")
+    assert host.stop() < 10.0
+    desk = Desk(domain, server_version(domain), identity())
+    task = desk.take("get_recording") or desk.take("get_recording")
+    assert task is not None
+    assert task.workflow_instance_id == workflow_id
+    assert attempts(read(domain, workflow_id), "get_recording")[-1] == "running"
+    terminate(domain, workflow_id, "test")
+
+
+def test_sigterm_lets_a_short_step_finish(domain, workers):
+    """What ends within the drain is handed in, not done again."""
+    host = workers(group="light", drain_s=6.0, sleep={"get_recording": [1.0, False, 1]})
+    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    _until(lambda: host.called("get_recording"), "the step begins")
+    host.stop()
+    found = read(domain, workflow_id)
+    assert attempts(found, "get_recording") == ["completed"]
+    assert len(host.called("get_recording")) == 1
+    terminate(domain, workflow_id, "test")
+
+
+def test_when_the_host_is_killed_its_processes_end_too(workers):
+    """A SIGKILL of the parent leaves nobody polling."""
+    host = workers(group="audio")
+    family = host.family()
+    assert len(family) == 3
+    os.kill(host.process.pid, signal.SIGKILL)
+    host.process.wait(5)
+    _, alive = psutil.wait_procs(family[1:], timeout=10)
+    assert not alive
 
 
 def test_a_first_result_finds_out_what_the_server_can(domain):
