@@ -52,8 +52,8 @@ def _no_process_is_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The whole sandbox on Conductor 3.32.3; `stack.settings` is what its processes read."""
-    with Sandbox(PATIENT, tmp_path_factory.mktemp("stack")) as sandbox:
+    """The whole sandbox on Conductor 3.32.3, shadow flag on; `stack.settings` is what its processes read."""
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("stack"), shadow=True) as sandbox:
         yield sandbox
 
 

@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.sandbox": SHADOW | {"reflector_migrate.sandbox"},
     # the sandbox is read, never run, by a shadow that lives in one
     "reflector_migrate.shadow": SHADOW | {"reflector_migrate.sandbox.standins.client", "reports"},
-    "reflector_migrate.cutover": STORE | JUDGE | SHADOW,
+    # the checklist asks which synthetic recordings there are
+    "reflector_migrate.cutover": STORE | JUDGE | SHADOW | {"reflector_migrate.sandbox.recordings"},
 }
 
 

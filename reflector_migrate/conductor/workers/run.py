@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 from reflector_migrate.conductor.workers.family import Child, keep, stop_when_input_closes
 from reflector_migrate.conductor.workers.groups import GROUPS, Member, members
-from reflector_migrate.settings import Settings, load_settings
+from reflector_migrate.settings import Settings, load_settings, mark_ready
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def main(
         stop_when_input_closes(stop)
     ours = members(options.group, settings.workers)
     if options.is_child or len(ours) == 1:
-        (serve or serve_member)(settings, ours[0], stop, announce)
+        (serve or serve_member)(settings, ours[0], stop, mark_ready)
     else:
         _keep_family(options, ours, settings, stop, command)
     return 0
@@ -88,12 +87,6 @@ def log_to_stderr() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def announce() -> None:
-    """Write the ready file, if one was asked for."""
-    if path := os.environ.get("MIGRATE_READY_FILE"):
-        Path(path).write_text(str(os.getpid()), encoding="utf-8")
-
-
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
@@ -115,7 +108,7 @@ def _keep_family(
             Child([*command, "--child", "--group", m.group, *config], Path(folder) / str(number))
             for number, m in enumerate(ours)
         ]
-        keep(children, stop, settings.workers.drain_s, announce)
+        keep(children, stop, settings.workers.drain_s, mark_ready)
 
 
 if __name__ == "__main__":

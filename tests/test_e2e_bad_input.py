@@ -1,0 +1,120 @@
+"""Bad input: one clear line, the right exit code, and nothing half-stored."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reflector_migrate.model import Engine, Observation, Role
+
+MIGRATE = [sys.executable, "-c", "from reflector_migrate.cli.main import main; main()"]
+
+
+def migrate(*argv: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, in a folder and environment of its own."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "MIGRATE_STATE_DIR": str(cwd / "state")}
+    return subprocess.run(
+        [*MIGRATE, *argv], cwd=cwd, env={**env, **environ}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        pytest.param(["compare"], 2, "name a recording", id="no recording"),
+        pytest.param(["compare", "--reference", "a.json"], 2, "belong together", id="one file"),
+        pytest.param(["comparr"], 2, "Did you mean 'compare'", id="mistyped command"),
+        pytest.param(["report", "--night", "soon"], 2, "not a date", id="not a night"),
+        pytest.param(["checklist", "run", "someday"], 2, "someday", id="unknown phase"),
+        pytest.param(["--config", "no.toml", "compare", "x"], 2, "no.toml", id="no such config"),
+    ],
+)
+def test_usage_errors(tmp_path: Path, argv: list[str], code: int, says: str) -> None:
+    """A wrong call is answered in one line that says what is wrong, with exit code 2."""
+    done = migrate(*argv, cwd=tmp_path)
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
+    """A typo in migrate.toml is an error, not a silently ignored line."""
+    (tmp_path / "migrate.toml").write_text("[shadow]\nenbled = true\n")
+    done = migrate("config", "show", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "shadow.enbled" in done.stderr
+    assert "shadow.enabled" in done.stderr
+
+
+def test_a_file_with_a_missing_field_is_named(tmp_path: Path) -> None:
+    """The file and the field, and how to see what is expected."""
+    whole = Observation(recording="r", role=Role.PRIMARY, engine=Engine.CELERY, status="completed")
+    (tmp_path / "a.json").write_text(whole.model_dump_json(by_alias=True))
+    (tmp_path / "b.json").write_text(json.dumps({"schema": "observation/1", "recording": "r"}))
+    files = ["--reference", "a.json", "--candidate", "b.json"]
+    done = migrate("compare", *files, "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "b.json: role" in done.stderr
+    assert json.loads(done.stdout)["error"]["code"] == "input"
+
+
+def test_unreachable_servers_are_code_four(tmp_path: Path) -> None:
+    """A doctor without servers says which; a command that needs one could not run."""
+    (tmp_path / "migrate.toml").write_text(
+        '[conductor]\nserver_url = "http://127.0.0.1:9/api"\n'
+        '[reflector]\nbroker_url = "redis://127.0.0.1:9/1"\nbus_url = "redis://127.0.0.1:9/0"\n'
+    )
+    done = migrate("register", cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "127.0.0.1:9" in done.stderr
+    ill = migrate("doctor", cwd=tmp_path)
+    assert ill.returncode == 1
+    assert "✗ redis" in ill.stdout
+    assert "✗ conductor" in ill.stdout
+
+
+def test_nothing_stored_is_two_not_a_match(tmp_path: Path) -> None:
+    """An unknown recording of a real deployment is an error of input."""
+    (tmp_path / "migrate.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path}/s.db"\n')
+    from reflector_migrate.store.migrate import upgrade
+
+    upgrade(f"sqlite:///{tmp_path}/s.db")
+    done = migrate("compare", "rec_000272", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "rec_000272" in done.stderr
+
+
+@pytest.mark.live
+def test_an_unknown_recording_lists_the_nearest(stack, tmp_path: Path) -> None:
+    """In a sandbox a mistyped recording is answered with those that exist."""
+    config = str(stack.folders.config)
+    done = migrate("--config", config, "compare", "three-voice", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "three-voices" in done.stderr
+
+
+@pytest.mark.live
+def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
+    """A track that is gone before the copy: no candidate run, a reason, no comparison."""
+    from reflector_migrate.pipeline.services.connections import connections
+    from reflector_migrate.sandbox import compare
+    from reflector_migrate.sandbox.recordings import load_recording
+    from reflector_migrate.sandbox.stage import set_stage
+    from reflector_migrate.store.evidence import Evidence
+
+    settings = stack.settings
+    recording = load_recording(settings.sandbox.recordings, "zero-start")
+    before = sum(1 for _ in Evidence(settings.store_url).bodies())
+    set_stage(settings, recording)
+    s3 = connections(settings).s3
+    s3.delete_object(Bucket=settings.reflector.tracks_bucket, Key=recording.keys[0])
+    since = compare.now()
+    compare.start_primary(settings, recording)
+    run = compare._follow(settings, recording, since, 120, lambda *_: None)
+    assert run.state == "failed"
+    assert recording.keys[0] in (run.reason or "")
+    assert sum(1 for _ in Evidence(settings.store_url).bodies()) == before
