@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
+import uuid
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +17,16 @@ from reflector_migrate.sandbox.standins.client import recorded_answers
 from tests.legacy_world import PIPELINE, PROCESS, RUNS, legacy_sandbox, stage
 
 pytestmark = pytest.mark.live
+REPROCESS = """
+import sys
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.legacy.process import reprocess
+try:
+    reprocess(sys.argv[1])
+    print("queued")
+except MigrateError as refused:
+    print(type(refused).__name__)
+"""
 POLL = "reflector.worker.process.poll_daily_recordings"
 
 
@@ -100,6 +115,34 @@ def test_a_reprocess_takes_every_key_and_keeps_the_title(run):
     assert titles == ["Something Else"]
     assert again.zulip_message_id == first.zulip_message_id
     assert [m["edits"] for m in run.control.zulip_messages()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "answer"),
+    [
+        pytest.param({"status": "idle"}, "RefusedError", id="not recorded yet"),
+        pytest.param({"status": "ended", "locked": True}, "RefusedError", id="locked"),
+        pytest.param({"status": "ended", "recording_id": None}, "InputError", id="no recording"),
+        pytest.param({"status": "error"}, "queued", id="after a failure"),
+    ],
+)
+def test_who_may_be_reprocessed(run, sandbox, columns, answer):
+    """What the real door refuses is refused; else every key is queued, screens included."""
+    run.rows.insert_recording(
+        id=run.recording_id, bucket_name="daily-tracks", object_key="o",
+        recorded_at=datetime.now(UTC), track_keys=run.scenario["keys"],
+    )  # fmt: skip
+    identity = str(uuid.uuid4())
+    run.rows.insert_transcript(**{"id": identity, "recording_id": run.recording_id} | columns)
+    env = os.environ | {"MIGRATE_CONFIG": str(sandbox.folders.config)}
+    asked = [sys.executable, "-c", REPROCESS, identity]
+    said = subprocess.run(asked, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert said.stdout.strip() == answer, said.stderr[-500:]
+    if answer == "queued":
+        wait_for(lambda: any(task == "migrate.shadow.dispatch" for task, _ in run.messages()))
+        (message,) = [m for task, m in run.messages() if task == "migrate.shadow.dispatch"]
+        assert message["track_keys"] == run.scenario["keys"]
+        wait_for(lambda: states(run).get("task_pipeline_multitrack_process") is not None)
 
 
 def test_a_poll_finds_a_recording_once(run):

