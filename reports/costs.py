@@ -81,7 +81,7 @@ def _usage(sides: Sequence[Side]) -> tuple[float, ...]:
 
 def _chart(bills: tuple[Bill, Bill]) -> Chart:
     full = [_full(bill) for bill in bills]
-    room = WIDTH - NAME - 130
+    room = WIDTH - NAME - 190
     scale = room / (max(full) or 1)
     shapes: list[Shape] = []
     for place, (bill, role) in enumerate(zip(bills, ("primary", "candidate"), strict=True)):

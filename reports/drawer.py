@@ -91,7 +91,8 @@ def _check(check: Check) -> CheckLine:
     is_information = measure is not None and measure.kind == "informational"
     findings = measure.findings if measure else ()
     hidden = max(0, len(findings) - FINDINGS) + (measure.findings_truncated if measure else 0)
-    notes = [note for note in (check.note, measure.note if measure else "") if note]
+    told = ("" if is_information else check.note, measure.note if measure else "")
+    notes = [note for note in told if note]
     return CheckLine(
         name=check.name,
         state="INFO" if is_information else check.verdict.value,

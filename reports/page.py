@@ -21,8 +21,9 @@ from reports import charts, costs, differences, figures, medians, outcomes, pick
 from reports.document import Night
 from reports.drawer import Drawer, drawer
 from reports.glyphs import GLYPHS
+from reports.pack import columns, packed
 from reports.redact import redact
-from reports.rows import Row, check_names, columns, packed, rows
+from reports.rows import Row, check_names, rows
 from reports.sentences import headline, sentences
 from reports.text import clipped
 
@@ -115,12 +116,13 @@ def _measured(night: Night) -> dict[str, Any]:
 def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[str, Any]:
     """The rows and drawers as packed data, and the worst as they are without JavaScript."""
     full = environment().get_template("drawer.html.j2")
+    texts, numbers = columns(found, names)
     chosen = picks.picks(found, night.night)
     drawers: dict[int, Drawer] = {place: drawer(night.comparisons[place]) for place in chosen}
     pages = {str(place): str(full.render(d=told)) for place, told in drawers.items()}
     return {
         "worst": [drawers[place] for place in picks.worst(found)],
-        "rows_data": packed(columns(found, names) | {"full": list(drawers)}),
+        "rows_data": packed(texts | {"full": chosen}, numbers),
         "drawers_data": packed(pages),
         "n_drawers": len(pages),
     }

@@ -1,13 +1,9 @@
-"""The recordings table: one frozen row a recording, and all of them as packed columns."""
+"""The recordings table: one frozen row a recording."""
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from reflector_migrate.model import Check, Comparison, Side, Verdict
 from reports.text import visible
@@ -29,16 +25,16 @@ _LETTER_OF = {verdict.value: letter for verdict, letter in LETTERS.items()}
 _OUTCOME_OF = {"completed": "ok", "failed": "err", "timed_out": "err"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One recording in the table; rates in [0, 1], durations in seconds, money in micro-dollars.
 
-    `checks` is a letter a check in the order of `check_names`; it holds no words.
+    `sign` is the verdict's letter; `checks` a letter a check in the order of `check_names`.
     """
 
     recording: str
     title: str
     verdict: Verdict
+    sign: str
     step: str
     words: float | None
     speakers: float | None
@@ -94,6 +90,7 @@ def _row(comparison: Comparison, place: dict[str, int]) -> Row:
         recording=visible(comparison.recording),
         title=visible(comparison.title),
         verdict=comparison.verdict,
+        sign=_LETTER_OF[comparison.verdict.value],
         step=visible(blame.step) if blame else "",
         words=rate.get("words"),
         speakers=rate.get("speaker_words"),
@@ -143,50 +140,3 @@ def wall_s(side: Side) -> float | None:
     if side.started is None or side.ended is None:
         return None
     return (side.ended - side.started).total_seconds()
-
-
-def columns(found: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
-    """The rows as columns of JSON: small when packed, quick to read."""
-    steps = sorted({row.step for row in found})
-    step_at = {step: position for position, step in enumerate(steps)}
-    outcomes = [f"{a}/{b}" for a in OUTCOMES for b in OUTCOMES]
-    return {
-        "verdicts": [verdict.value for verdict in ORDER],
-        "checks": list(names),
-        "steps": steps,
-        "outcomes": outcomes,
-        "recording": [row.recording for row in found],
-        "title": [row.title for row in found] if any(row.title for row in found) else [],
-        "verdict": [ORDER.index(row.verdict) for row in found],
-        "step": [step_at[row.step] for row in found],
-        "words": [_share(row.words) for row in found],
-        "speakers": [_share(row.speakers) for row in found],
-        "failing": [row.failing for row in found],
-        "critical": [row.critical for row in found],
-        "length": [_tenths(row.duration_s) for row in found],
-        "tracks": [row.tracks for row in found],
-        "outcome": [outcomes.index(row.outcome) for row in found],
-        "primary": [_tenths(row.primary_s) for row in found],
-        "candidate": [_tenths(row.candidate_s) for row in found],
-        "primary_cost": [row.primary_cost for row in found],
-        "candidate_cost": [row.candidate_cost for row in found],
-        "letters": [row.checks for row in found],
-        "tags": [row.tags for row in found],
-    }
-
-
-def _share(rate: float | None) -> int | None:
-    """In hundred-thousandths; above 0 never becomes 0."""
-    return None if rate is None else (max(1, round(rate * 100_000)) if rate > 0 else 0)
-
-
-def _tenths(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 10)
-
-
-def packed(value: Any) -> str:
-    """JSON, gzip, base64; the same value gives the same text."""
-    raw = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    press = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header, without clock or name
-    body = press.compress(raw.encode("utf-8", "backslashreplace")) + press.flush()
-    return base64.b64encode(body).decode("ascii")

@@ -53,29 +53,29 @@ def _gate(name: str, why: str, value: str, limit: str) -> str:
 
 def _checks(found: Sequence[Row], names: Sequence[str]) -> list[str]:
     """The checks that diverged or broke, by how many recordings, and where it began."""
-    total = len(found)
     said = []
-    for letter, verb in (("D", "diverged"), ("E", "could not be computed")):
-        hits = Counter(n for row in found for n, c in zip(names, row.checks, strict=True)
-                       if c == letter)  # fmt: skip
-        for name, number in hits.most_common(6):
-            said.append(
-                f"{name.replace('_', ' ').capitalize()} {verb} in "
-                f"{count(number)} of {count(total)} recordings."
-            )
-        if len(hits) > 6:
-            said.append(f"{len(hits) - 6} more checks {verb}.")
+    for letter, verb in (("D", "Diverged"), ("E", "Could not be computed")):
+        hits = Counter(n for row in found if letter in row.checks
+                       for n, c in zip(names, row.checks, strict=True) if c == letter)  # fmt: skip
+        if hits:
+            told = [f"{n.replace('_', ' ')} {count(number)}" for n, number in hits.most_common(8)]
+            more = f" and {len(hits) - 8} more checks" if len(hits) > 8 else ""
+            said.append(f"{verb}: {', '.join(told)}{more} (of {_recordings(len(found))}).")
     steps = Counter(row.step for row in found if row.step)
     if steps:
-        told = ", ".join(f"{step} ({count(number)})" for step, number in steps.most_common(4))
-        said.append(f"Where it begins: {told}.")
+        told = [f"{step} {count(number)}" for step, number in steps.most_common(4)]
+        said.append(f"Where it begins: {', '.join(told)}.")
     return said
 
 
 def _lost(coverage: Coverage) -> list[str]:
     said = []
     if coverage.missing:
-        said.append(f"{count(coverage.missing)} announced recordings are unaccounted for.")
+        said.append(f"{_recordings(coverage.missing)} announced and unaccounted for.")
     for reason, number in sorted(coverage.failed.items()):
         said.append(f"{count(number)} could not be compared: {reason}.")
     return said
+
+
+def _recordings(number: int) -> str:
+    return f"{count(number)} recording{'s' * (number != 1)}"

@@ -52,6 +52,9 @@ def trend(points: Sequence[TrendPoint]) -> Trend | None:
     shapes: list[Shape] = []
     for place, point in enumerate(shown):
         shapes += _bar(place * SLOT, point)
+        if (len(shown) - 1 - place) % 3 == 0:
+            x = place * SLOT + SLOT / 2
+            shapes.append(Shape("text", "tick mid", x, BASE + 14, text=point.night[-5:]))
     shapes += _evidence(shown)
     shapes.append(Shape("line", "axis", 0, BASE, WIDTH, 0))
     return Trend(Chart(WIDTH, BASE + 20, _label(shown), tuple(shapes)), shown)
@@ -73,7 +76,7 @@ def _calendar(points: Sequence[TrendPoint]) -> tuple[TrendPoint, ...]:
 
 def _bar(x: float, point: TrendPoint) -> list[Shape]:
     total = sum(point.counts.values())
-    shapes = [Shape("text", "tick mid", x + SLOT / 2, BASE + 14, text=point.night[-5:])]
+    shapes: list[Shape] = []
     y = float(BASE)
     for verdict in STACK:
         number = point.counts.get(verdict.value, 0)

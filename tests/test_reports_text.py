@@ -14,8 +14,10 @@ from reflector_migrate.model import Check, Comparison, Engine, Finding, Measure,
 from reports import junit, markdown, terminal
 from reports.drawer import drawer
 
-HOSTILE = ("[/b]", "[link=https://x]y[/link]", "\x1b[2Jgone", "safe\u202eexe", "a\rb\nc\x07",
-           ":smile:", "<b>&amp;</b>", "]]>", "\ufffe\x00", "| cell | @everyone", "`code` ~~x~~")  # fmt: skip
+HOSTILE = (
+    "[/b]", "[link=https://x]y[/link]", "\x1b[2Jgone", "safe\u202eexe", "a\rb\nc\x07", ":smile:",
+    "<b>&amp;</b>", "]]>", "\ufffe\x00", "| cell | @everyone", "`code` ~~x~~",
+)  # fmt: skip
 
 
 def sample(text: str = "fine", recording: str = "rec_000272") -> Comparison:

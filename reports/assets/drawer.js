@@ -24,11 +24,11 @@ async function openDrawer(d, i) {
 
 /* What the row alone knows. */
 function brief(d, i) {
-  const lead = make("p", "lead", null, make("span", "state s-" + d.verdicts[d.verdict[i]], GLYPHS[d.verdicts[d.verdict[i]]]));
-  if (d.steps[d.step[i]]) lead.append(" begins at ", make("b", "", d.steps[d.step[i]]));
+  const lead = make("p", "lead", null, make("span", "state s-" + VERDICTS[d.rank[i]], GLYPHS[VERDICTS[d.rank[i]]]));
+  if (d.begins[i]) lead.append(" begins at ", make("b", "", d.begins[i]));
   const body = make("tbody");
   for (let at = 0; at < d.checks.length; at++) {
-    const name = LETTERS[d.letters[i][at]];
+    const name = LETTERS[d.each[i][at]];
     if (name) {
       const head = make("th", "", d.checks[at].replace(/_/g, " "));
       head.scope = "row";

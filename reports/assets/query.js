@@ -9,11 +9,11 @@ const NUMERIC = {
 };
 
 const WORDED = {
-  s: (d, i, want) => d.verdicts[d.verdict[i]].toLowerCase().startsWith(want.replace(/[ -]/g, "_")),
-  step: (d, i, want) => d.steps[d.step[i]].toLowerCase().includes(want),
-  o: (d, i, want) => d.outcomes[d.outcome[i]] === want,
+  s: (d, i, want) => VERDICTS[d.rank[i]].toLowerCase().startsWith(want.replace(/[ -]/g, "_")),
+  step: (d, i, want) => d.begins[i].toLowerCase().includes(want),
+  o: (d, i, want) => d.finished[i] === want,
   check: (d, i, want) => {
-    const letters = d.letters[i];
+    const letters = d.each[i];
     for (let at = 0; at < letters.length; at++) {
       const isAgainst = letters[at] === "D" || letters[at] === "E";
       if (isAgainst && d.checks[at].replace(/_/g, "-").includes(want.replace(/[_ ]/g, "-"))) return true;
@@ -39,7 +39,7 @@ function test(token) {
   if (found && found[1] in WORDED) {
     return (d, i) => WORDED[found[1]](d, i, found[3]);
   }
-  return (d, i) => d.tagged[i].has(token) || d.search[i].includes(token);
+  return (d, i) => d.tagged[i].includes(token) || d.search[i].includes(token);
 }
 
 /* The places of the rows that the whole text lets through. */

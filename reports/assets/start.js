@@ -24,16 +24,30 @@ function go(change) {
 
 let data = null, order = [], drawn = "", opener = null;
 
+/* Columns of one character a row, spelled out. */
+function spell(d) {
+  const outcomes = ["ok", "err", "missing"].flatMap((mine, _, all) => all.map((other) => mine + "/" + other));
+  const width = d.checks.length;
+  const at = (text, i) => text.charCodeAt(i) - 48;
+  d.rank = d.recording.map((_, i) => VERDICTS.indexOf(LETTERS[d.verdict[i]]));
+  d.begins = d.recording.map((_, i) => d.steps[at(d.step, i)]);
+  d.finished = d.recording.map((_, i) => outcomes[at(d.outcome, i)]);
+  d.each = d.recording.map((_, i) => d.letters.slice(i * width, (i + 1) * width));
+  d.failing = d.each.map((letters) => letters.split(/[DE]/).length - 1);
+}
+
 /* Where each row stands, worst first, and what a bare word finds in it. */
 function prepare(d) {
+  spell(d);
   const places = d.recording.map((_, i) => i).sort((a, b) =>
-    d.verdict[a] - d.verdict[b] || d.critical[b] - d.critical[a] || d.failing[b] - d.failing[a]
+    d.rank[a] - d.rank[b] || Number(d.critical[b]) - Number(d.critical[a]) || d.failing[b] - d.failing[a]
     || (d.words[b] || 0) - (d.words[a] || 0) || compare(d.recording[a], d.recording[b]));
   d.place = new Array(places.length);
   places.forEach((i, at) => { d.place[i] = at; });
   const full = new Set(d.full);
+  const sets = d.tag_sets.map((tags) => tags.toLowerCase().split(" "));
   d.search = d.recording.map((name, i) => (name + " " + (d.title.length ? d.title[i] : "")).toLowerCase());
-  d.tagged = d.tags.map((tags, i) => new Set((tags + (full.has(i) ? " full" : "")).toLowerCase().split(" ")));
+  d.tagged = d.tags.map((set, i) => full.has(i) ? [...sets[set], "full"] : sets[set]);
   return d;
 }
 

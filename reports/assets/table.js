@@ -1,19 +1,18 @@
 /* The table: one page of plain rows, sorted by a column, cut from what the filter keeps. */
 const PAGE = 50;
-const KEEP_WIDE = "wide";
 const delta = (d, i) => d.primary[i] === null || d.candidate[i] === null || !d.primary[i] ? null
   : Math.round((d.candidate[i] / d.primary[i] - 1) * 100);
 
 const COLUMNS = [
   { id: "verdict", name: "verdict", value: (d, i) => d.place[i] },
   { id: "recording", name: "recording", value: (d, i) => d.recording[i] },
-  { id: "step", name: "begins at", value: (d, i) => d.steps[d.step[i]] },
+  { id: "step", name: "begins at", look: "step", value: (d, i) => d.begins[i] },
   { id: "words", name: "words", look: "num", value: (d, i) => d.words[i], show: percent },
   { id: "speakers", name: "speakers", look: "num wide", value: (d, i) => d.speakers[i], show: percent },
-  { id: "failing", name: "against", look: "num", value: (d, i) => d.failing[i], show: (n) => n || "-" },
+  { id: "failing", name: "against", look: "num wide", value: (d, i) => d.failing[i], show: (n) => n || "-" },
   { id: "length", name: "length", look: "num wide", value: (d, i) => d.length[i], show: clock },
   { id: "tracks", name: "tracks", look: "num wide", value: (d, i) => d.tracks[i] },
-  { id: "outcome", name: "finished", look: "wide", value: (d, i) => d.outcomes[d.outcome[i]] },
+  { id: "outcome", name: "finished", look: "wide", value: (d, i) => d.finished[i] },
   { id: "primary", name: "primary", look: "num wide", value: (d, i) => d.primary[i], show: span },
   { id: "candidate", name: "candidate", look: "num wide", value: (d, i) => d.candidate[i], show: span },
   { id: "delta", name: "time", look: "num wide", value: delta,
@@ -43,7 +42,7 @@ function sorted(d, kept, sort) {
 function cell(column, d, i) {
   const value = column.value(d, i);
   if (column.id === "verdict") {
-    const name = d.verdicts[d.verdict[i]];
+    const name = VERDICTS[d.rank[i]];
     return make("td", "", null, make("span", "state s-" + name, GLYPHS[name]));
   }
   if (column.id === "recording") {
@@ -100,11 +99,11 @@ function csv(d, order) {
     "duration_s", "tracks", "primary_outcome", "candidate_outcome", "primary_s", "candidate_s",
     "primary_microdollars", "candidate_microdollars", "tags"];
   const lines = order.map((i) => [
-    d.recording[i], d.title.length ? d.title[i] : "", d.verdicts[d.verdict[i]], d.steps[d.step[i]],
+    d.recording[i], d.title.length ? d.title[i] : "", VERDICTS[d.rank[i]], d.begins[i],
     d.words[i] === null ? null : d.words[i] / 1e5, d.speakers[i] === null ? null : d.speakers[i] / 1e5,
     d.failing[i], d.length[i] === null ? null : d.length[i] / 10, d.tracks[i],
-    ...d.outcomes[d.outcome[i]].split("/"), d.primary[i] === null ? null : d.primary[i] / 10,
-    d.candidate[i] === null ? null : d.candidate[i] / 10, d.primary_cost[i], d.candidate_cost[i], d.tags[i],
+    ...d.finished[i].split("/"), d.primary[i] === null ? null : d.primary[i] / 10,
+    d.candidate[i] === null ? null : d.candidate[i] / 10, d.primary_cost[i], d.candidate_cost[i], d.tagged[i].join(" "),
   ].map(quoted).join(","));
   return [names.join(","), ...lines].join("\r\n") + "\r\n";
 }

@@ -1,12 +1,29 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
 
-/* A packed value: base64 of gzip of JSON. Nothing is requested. */
+/* A packed value: base64 of gzip of JSON and columns of numbers. Nothing is requested. */
 async function unpack(id) {
   const letters = atob(byId(id).textContent);
-  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
+  const raw = await new Response(stream).arrayBuffer();
+  const decoder = new TextDecoder();
+  const end = 8 + Number(decoder.decode(raw.slice(0, 8)));
+  return numbered(JSON.parse(decoder.decode(raw.slice(8, end))), raw.slice(end));
+}
+
+/* The columns behind the JSON, by the names it gives them; the least integer is no value. */
+function numbered(value, raw) {
+  const all = new DataView(raw), names = value.numbers || [];
+  const rows = names.length ? raw.byteLength / 4 / names.length : 0;
+  names.forEach((name, place) => {
+    value[name] = Array.from({ length: rows }, (_, row) => {
+      const number = all.getInt32((place * rows + row) * 4, true);
+      return number === -2147483648 ? null : number;
+    });
+  });
+  return value;
 }
 
 /* An element with a class, a text and children; text never becomes markup. */
@@ -22,6 +39,7 @@ const GLYPHS = {
   DIVERGED: "✗ diverged", ERRORED: "! error", INCONCLUSIVE: "? inconclusive",
   WAIVED: "✓ waived", WITHIN_NOISE: "✓ within noise", MATCHED: "✓ match",
 };
+const VERDICTS = Object.keys(GLYPHS);
 const LETTERS = {
   D: "DIVERGED", E: "ERRORED", I: "INCONCLUSIVE", W: "WAIVED", N: "WITHIN_NOISE", M: "MATCHED",
 };
@@ -33,6 +51,7 @@ function count(number) {
 /* hundred-thousandths -> 2.98% */
 function percent(share) {
   if (share === null) return "-";
+  if (share === 0) return "same";
   if (share > 0 && share < 10) return "<0.01%";
   return (share / 1000).toFixed(2) + "%";
 }
