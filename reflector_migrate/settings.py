@@ -134,6 +134,7 @@ class ShadowSettings(Section):
     budget_usd_per_day: float | None = None
     secondary_rate: float = Field(default=0.0, ge=0, le=1)
     timeout_s: float = 6 * 3600
+    dispatch_wait_s: float = Field(default=900.0, ge=0)  # for a Conductor that does not answer
     settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`
     poll_s: float = Field(default=1.0, gt=0)
     kill_switch_file: Path | None = None

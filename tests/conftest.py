@@ -52,7 +52,7 @@ def _no_process_is_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The whole sandbox on Conductor 3.32.3, shadow flag on; `stack.settings` is what its processes read."""
+    """The whole sandbox on Conductor 3.32.3, shadow flag on, with its own settings."""
     with Sandbox(PATIENT, tmp_path_factory.mktemp("stack"), shadow=True) as sandbox:
         yield sandbox
 

@@ -62,7 +62,8 @@ def test_with_conductor_down_only_evidence_is_lost(
     """The dispatcher runs into a dead Conductor: the primary ends, the failure has its reason."""
     folder = tmp_path_factory.mktemp("no-conductor")
     parts = (*WITHOUT_SHADOW, "shadow")
-    with Sandbox(PATIENT, folder, with_=parts, shadow=True) as sandbox:
+    impatient = {"shadow": {"dispatch_wait_s": 0.0}}
+    with Sandbox(PATIENT, folder, with_=parts, shadow=True, changes=impatient) as sandbox:
         settings = sandbox.settings
         assert _run_legacy(settings) == "ended"
         recording = load_recording(settings.sandbox.recordings, NAME)

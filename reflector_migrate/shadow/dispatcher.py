@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
-from reflector_migrate.errors import MigrateError
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.isolation import Snapshot, read_rows, take_snapshot
 from reflector_migrate.shadow.message import Announcement
@@ -35,15 +36,36 @@ def dispatch(settings: Settings, announcement: Announcement) -> Dispatched:
     try:
         done = _dispatch(settings, announcement)
     except MigrateError as error:
-        done = Dispatched("failed", _run_id(announcement), error.message)
-        Runs(settings.store_url).update(_run_id(announcement), "failed", reason=error.message)
+        done = _after(error, settings, announcement)
     if done.outcome != "waiting":
-        recording = announcement.recording_id or announcement.transcript_id
+        recording = _recording_id(settings, announcement)
         Dispatches(settings.store_url).add(
             recording, done.outcome, run_id=done.run_id, reason=done.reason
         )
     log.info("dispatch %s: %s %s", announcement.transcript_id, done.outcome, done.reason)
     return done
+
+
+def _after(error: MigrateError, settings: Settings, announcement: Announcement) -> Dispatched:
+    """Failed; but a server that does not answer is waited for, within a bound."""
+    runs, run_id = Runs(settings.store_url), _run_id(announcement)
+    known = runs.by_id(run_id)
+    bound = timedelta(seconds=settings.shadow.dispatch_wait_s)
+    if isinstance(error, ServerUnreachableError) and known and now() - known.created_at < bound:
+        return Dispatched("waiting", run_id, error.message)
+    runs.update(run_id, "failed", reason=error.message)
+    return Dispatched("failed", run_id, error.message)
+
+
+def _recording_id(settings: Settings, announcement: Announcement) -> str:
+    """By the register or the primary's row; the transcript's id where neither knows."""
+    known = Runs(settings.store_url).by_id(_run_id(announcement))
+    if known is not None:
+        return known.recording_id
+    try:
+        return read_rows(settings, announcement.transcript_id, ()).recording_id
+    except MigrateError:
+        return announcement.recording_id or announcement.transcript_id
 
 
 def _dispatch(settings: Settings, announcement: Announcement) -> Dispatched:

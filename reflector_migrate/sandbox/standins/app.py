@@ -69,4 +69,4 @@ class Recogniser:
     def _build(self) -> ASGIApp:
         from reflector_migrate.sandbox.standins.recogniser import build_recogniser
 
-        return build_recogniser(self._root, self._world.faults)
+        return build_recogniser(self._root, self._world.faults, self._world.occurrences)
