@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reflector_migrate.model import Check, Comparison, Finding, Side, Turn, Verdict
@@ -108,12 +109,15 @@ def _check(check: Check) -> CheckLine:
 
 
 def delta(check: Check) -> str:
-    """How far apart: a share for graded measures, a number for exact ones, else same."""
+    """How far apart: a share for graded measures, a number for exact ones; of times, the change."""
     measure = check.measure
-    if measure is None or measure.kind == "informational":
+    if measure is None:
         return "-"
+    if measure.kind == "informational":
+        log_ratio = measure.stats.get("log_ratio_wall")
+        return "-" if log_ratio is None else f"{math.exp(log_ratio) - 1:+.0%}"
     if not measure.errors:
-        return "same"
+        return "same" if measure.length else "-"
     if measure.kind == "exact":
         return figures.count(measure.errors)
     return figures.percent(measure.divergence)

@@ -21,7 +21,6 @@ ABSENT = "."
 ORDER = list(Verdict)
 OUTCOMES = ("ok", "err", "missing")
 
-_LETTER_OF = {verdict.value: letter for verdict, letter in LETTERS.items()}
 _OUTCOME_OF = {"completed": "ok", "failed": "err", "timed_out": "err"}
 
 
@@ -90,7 +89,7 @@ def _row(comparison: Comparison, place: dict[str, int]) -> Row:
         recording=visible(comparison.recording),
         title=visible(comparison.title),
         verdict=comparison.verdict,
-        sign=_LETTER_OF[comparison.verdict.value],
+        sign=LETTERS[comparison.verdict],
         step=visible(blame.step) if blame else "",
         words=rate.get("words"),
         speakers=rate.get("speaker_words"),
@@ -111,7 +110,7 @@ def _row(comparison: Comparison, place: dict[str, int]) -> Row:
 def _letter(check: Check) -> str:
     if check.measure is not None and check.measure.kind == "informational":
         return INFORMATIONAL
-    return _LETTER_OF[check.verdict.value]
+    return LETTERS[check.verdict]
 
 
 def _has_critical(check: Check) -> bool:

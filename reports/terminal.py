@@ -10,13 +10,17 @@ from rich.text import Text
 
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Side, Turn, Verdict
 from reports import figures
+from reports.drawer import delta
 from reports.glyphs import STYLES, glyph_word, to_ascii
-from reports.text import visible
+from reports.text import clipped, visible
 from reports.waterfall import Bar, bars, length_s
 
 NARROW = 80
 TURNS_SHOWN = 3
-FINDINGS_SHOWN = 3
+FINDINGS_SHOWN = 2
+VALUE_WIDTH = 20
+VALUE_LETTERS = 80
+REMARK_LETTERS = 120
 
 
 def render(comparison: Comparison, console: Console, *, is_ascii: bool | None = None) -> None:
@@ -77,10 +81,14 @@ def _verdict(comparison: Comparison) -> Text:
 def _why(comparison: Comparison) -> str:
     judged = [check for check in comparison.checks if _enters(check)]
     against = sum(check.verdict is comparison.verdict for check in judged)
-    floor = f" (A/A: {comparison.noise_pairs} legacy pairs)" if comparison.noise_pairs else ""
+    floor = f" (A/A: {_pairs(comparison)})" if comparison.noise_pairs else ""
     if comparison.verdict is Verdict.MATCHED:
         return f"{len(judged)} checks, no difference{floor}"
     return f"{against} of {len(judged)} checks {glyph_word(comparison.verdict)[2:]}{floor}"
+
+
+def _pairs(comparison: Comparison) -> str:
+    return f"{comparison.noise_pairs} legacy pair{'s' * (comparison.noise_pairs != 1)}"
 
 
 def _enters(check: Check) -> bool:
@@ -88,9 +96,11 @@ def _enters(check: Check) -> bool:
 
 
 def _check_table(comparison: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
-    for name, justify in (("check", "left"), ("primary", "right"), ("candidate", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    """Names, deltas and verdicts are never cut; what both sides show folds first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column("check", no_wrap=True)
+    for name in ("primary", "candidate"):
+        table.add_column(name, justify="right", overflow="fold", max_width=VALUE_WIDTH)
     table.add_column("delta", justify="right", no_wrap=True)
     table.add_column("floor/limit", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -102,27 +112,16 @@ def _check_table(comparison: Comparison) -> Table:
 
 def _cells(check: Check) -> tuple[RenderableType, ...]:
     measure = check.measure
-    reference = visible(measure.reference_text) if measure else "-"
-    hypothesis = visible(measure.hypothesis_text) if measure else "-"
-    name = Text(check.name.replace("_", " "))
-    numbers = (Text(_delta(check)), Text(_limit(check)))
+    reference = clipped(measure.reference_text, VALUE_LETTERS) if measure else "-"
+    hypothesis = clipped(measure.hypothesis_text, VALUE_LETTERS) if measure else "-"
+    name = Text(visible(check.name.replace("_", " ")))
+    numbers = (Text(delta(check)), Text(_limit(check)))
     verdict = Text("- by night") if not _enters(check) else _mark(check)
     return (name, Text(reference), Text(hypothesis), *numbers, verdict, Text(_remark(check)))
 
 
 def _mark(check: Check) -> Text:
     return Text(glyph_word(check.verdict), style=STYLES[check.verdict])
-
-
-def _delta(check: Check) -> str:
-    measure = check.measure
-    if measure is None:
-        return "-"
-    if measure.kind == "exact":
-        return "same" if not measure.errors else figures.count(measure.errors)
-    if measure.kind == "informational":
-        return f"{check.value:+.0%}" if check.value is not None else "-"
-    return figures.percent(measure.divergence) if measure.errors else "same"
 
 
 def _limit(check: Check) -> str:
@@ -132,15 +131,15 @@ def _limit(check: Check) -> str:
 
 
 def _remark(check: Check) -> str:
-    said = [check.note, *(f.message for f in _shown_findings(check))]
+    said = ["" if not _enters(check) else check.note, *(f.message for f in _shown_findings(check))]
     hidden = len(check.measure.findings) - FINDINGS_SHOWN if check.measure else 0
     if hidden > 0:
         said.append(f"and {hidden} more")
-    return "; ".join(visible(text) for text in said if text)
+    return "; ".join(clipped(text, REMARK_LETTERS) for text in said if text)
 
 
 def _shown_findings(check: Check) -> tuple[Finding, ...]:
-    if check.measure is None or check.verdict is Verdict.MATCHED:
+    if check.measure is None or check.verdict in {Verdict.MATCHED, Verdict.WITHIN_NOISE}:
         return ()
     return check.measure.findings[:FINDINGS_SHOWN]
 
@@ -153,7 +152,7 @@ def _check_line(check: Check) -> Text:
     line = Text("- " if not _enters(check) else "")
     if _enters(check):
         line.append_text(_mark(check)).append("  ")
-    return line.append(f"{check.name.replace('_', ' ')}  {_delta(check)}")
+    return line.append(f"{check.name.replace('_', ' ')}  {delta(check)}")
 
 
 def _waterfall(comparison: Comparison, width: int) -> Group:
