@@ -92,7 +92,11 @@ def execution_of(workflow: Json) -> Execution:
 
 
 def retry(settings: Settings, workflow_id: str) -> None:
-    """Run only what failed again; RefusedError when nothing did."""
+    """Run only what failed again; RefusedError when nothing did.
+
+    Not within the same second as the failure: 3.32.3 may still be evaluating a
+    JOIN over the failed task, and then ends the workflow a second time.
+    """
     with connected(settings) as client:
         client.retry(workflow_id)
 
