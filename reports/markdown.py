@@ -13,7 +13,9 @@ from reports.text import clipped
 
 LONGEST = 200
 RECORDINGS = 50
-_ACTIVE = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~@&:$])")
+_ACTIVE = re.compile(
+    r"[\\`*\[\]#!|<>~@&:$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=www)\.", re.IGNORECASE
+)
 
 
 def render(comparisons: list[Comparison]) -> str:
