@@ -17,10 +17,11 @@ from reflector_migrate.store.clock import now
 
 MADE_FOR_THIS_RUN = timedelta(minutes=2)  # from the row's making to its task's start
 CLEAN: dict[str, Any] = {"status": "idle", "events": [], "topics": [], "participants": []}
-WRITTEN_BY_A_RUN = (
-    "title", "short_summary", "long_summary", "duration", "webvtt", "zulip_message_id",
-    "audio_deleted",
-)  # fmt: skip
+NEW: dict[str, Any] = {
+    "title": None, "short_summary": None, "long_summary": None, "duration": 0.0, "webvtt": None,
+    "zulip_message_id": None, "audio_deleted": None,
+}  # fmt: skip
+"""What a run writes, as a new row has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _prior_state(announcement: Announcement, taken: Snapshot) -> dict[str, Any]:
     row = taken.rows["transcript"][0]
     began = announcement.published_at or now()
     if _moment(row["created_at"]) > began - MADE_FOR_THIS_RUN:
-        return dict.fromkeys(WRITTEN_BY_A_RUN) | CLEAN
+        return NEW | CLEAN
     if row["status"] != "processing":
         raise InputError("dispatched too late: what stood in the row before is gone")
     return CLEAN
