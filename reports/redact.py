@@ -7,6 +7,7 @@ dropped until somebody says that it holds no words.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -57,7 +58,22 @@ def redact(night: Night) -> Night:
     """The night without words, titles, summaries or names; unchanged unless it asks for it."""
     if not night.is_redacted:
         return night
-    return replace(night, comparisons=tuple(_comparison(c) for c in night.comparisons))
+    coverage = replace(
+        night.coverage,
+        skipped=_reasons(night.coverage.skipped),
+        failed=_reasons(night.coverage.failed),
+    )
+    comparisons = tuple(_comparison(comparison) for comparison in night.comparisons)
+    return replace(night, coverage=coverage, comparisons=comparisons)
+
+
+def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reasons up to their colon: what an error went on to say is withheld."""
+    short: dict[str, int] = {}
+    for reason, number in counts.items():
+        head = reason.partition(":")[0]
+        short[head] = short.get(head, 0) + number
+    return short
 
 
 def _comparison(comparison: Comparison) -> Comparison:
@@ -185,7 +201,7 @@ def _finding(finding: Finding) -> Finding:
         at_s=finding.at_s,
         speaker=finding.speaker,
         message="",
-        waiver="waived" if finding.waiver else "",
+        waiver=finding.waiver,  # an operator's own words, and what is excepted stays visible
     )
 
 

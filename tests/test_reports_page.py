@@ -158,6 +158,8 @@ def test_redaction_leaves_no_word():
     shown = [word for word in WORDS if re.search(rf"\b{word}\b", open_page)]
     assert len(shown) > 10  # the same search finds them where they may be
     assert "rec_000" in page
+    assert "input vanished" in page
+    assert "known casing slip (platform until 2026-12-01)" in page
 
 
 def test_redaction_keeps_what_is_counted():
