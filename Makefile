@@ -27,10 +27,11 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m live --durations=15
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
-	@$(BIN)/python -m pytest -q -m "not live"
+	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .

@@ -31,9 +31,13 @@ def _rendered(form: str, comparisons: list[Comparison], code: int) -> str:
         return "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons)
     if form == "html":
         return _page(comparisons)
-    from reports import junit, markdown
+    if form == "md":
+        from reports.markdown import render as as_markdown
 
-    return (markdown if form == "md" else junit).render(comparisons)
+        return as_markdown(comparisons)
+    from reports.junit import render as as_junit
+
+    return as_junit(comparisons)
 
 
 def _page(comparisons: list[Comparison]) -> str:
