@@ -39,7 +39,7 @@ def workers(folders: Folders) -> Server:
         cwd=folders.data("work"),
         is_ready=exists(ready),
         env={"MIGRATE_READY_FILE": str(ready)},
-        needs=("conductor", "redis", "s3", "standins"),
+        needs=("redis",),  # they wait for a Conductor that still boots, importing meanwhile
         is_worker=True,
     )
 
