@@ -12,7 +12,7 @@ from typing import Any
 from comparators.lexicon import word_set
 from comparators.records import Difference, differences, keyed
 from comparators.volatile import ROW_VOLATILE, mark
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Finding, Measure, Observation, Severity, StepRun
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
 WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
@@ -103,9 +103,40 @@ def compare_duration(reference: Observation, hypothesis: Observation) -> Measure
 
 
 def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
-    """The stored row's status: ended or error."""
+    """The stored row's status, and which steps failed for good although the run completed.
+
+    An optional step (consent, Zulip, webhook) fails no workflow, and what it left undone
+    may show nowhere else; so a step that failed on the hypothesis only is a difference.
+    """
     values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
-    return _scalar("status", "finalize", values, 0, "")
+    measure = _scalar("status", "finalize", values, 0, "")
+    failed = _failed_steps(hypothesis) if hypothesis.status == "completed" else {}
+    left = [_left_undone(s) for name, s in failed.items() if name not in _failed_steps(reference)]
+    return measure.model_copy(
+        update={
+            "errors": measure.errors + len(left),
+            "length": measure.length + len(left),
+            "findings": (*measure.findings, *left),
+        }
+    )
+
+
+def _failed_steps(observation: Observation) -> dict[str, StepRun]:
+    """Steps whose last attempt failed, on any track."""
+    last = {(s.name, s.track_index): s for s in sorted(observation.steps, key=lambda s: s.attempt)}
+    return {s.name: s for s in last.values() if s.status in {"failed", "timed_out"}}
+
+
+def _left_undone(step: StepRun) -> Finding:
+    return Finding(
+        path=f"steps/{step.name}",
+        step=step.name,
+        severity=Severity.CRITICAL,
+        kind="missing",
+        reference="completed",
+        hypothesis=step.status,
+        message=f"{step.name} {step.status}: {step.error or 'no reason given'}",
+    )
 
 
 def _scalar(name: str, step: str, values: tuple[Any, Any], tolerance: float, unit: str) -> Measure:

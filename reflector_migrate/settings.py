@@ -124,6 +124,21 @@ class WorkerSettings(Section):
     defects: tuple[str, ...] = ()  # sandbox only: seeded defects switched on in the candidate
 
 
+class BudgetSettings(Section):
+    """Tasks in progress at once per outside service, over all workers and recordings.
+
+    Conductor holds them, divided over the steps that call the service. The workers' own
+    limits should bind first: a task above such a limit is put back by the server for as
+    long as its `taskExecutionPostponeDuration` (a minute, unless configured).
+    """
+
+    recogniser: int = Field(default=64, ge=1)
+    llm: int = Field(default=48, ge=3)  # three steps call it
+    daily: int = Field(default=16, ge=2)
+    zulip: int = Field(default=8, ge=1)
+    webhook: int = Field(default=16, ge=1)
+
+
 class ShadowSettings(Section):
     """The shadow flag and its bounds; off by default."""
 
@@ -179,6 +194,7 @@ class Settings(Section):
     services: ServicesSettings = ServicesSettings()
     conductor: ConductorSettings = ConductorSettings()
     workers: WorkerSettings = WorkerSettings()
+    budgets: BudgetSettings = BudgetSettings()
     shadow: ShadowSettings = ShadowSettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()

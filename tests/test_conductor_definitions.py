@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.conductor.tasks.definitions import (
-    SERVICE_BUDGETS,
     SERVICE_OF,
     concurrency_limits,
     task_definitions,
@@ -101,8 +100,9 @@ def test_times_are_scaled_for_tests(scale, step, expected):
 
 def test_a_services_budget_is_never_exceeded_by_its_steps_together():
     """The limits of all steps that call a service add up to at most its budget."""
-    limits = concurrency_limits(SERVICE_BUDGETS)
-    for service, budget in SERVICE_BUDGETS.items():
+    budgets = Settings().budgets.model_dump()
+    limits = concurrency_limits(budgets)
+    for service, budget in budgets.items():
         callers = [name for name, called in SERVICE_OF.items() if called == service]
         assert callers
         assert sum(limits[name] for name in callers) <= budget
@@ -112,3 +112,11 @@ def test_only_callers_of_a_service_are_limited():
     """Our own work is limited by the workers, not by the server."""
     limited = {n for n, d in definitions().items() if "concurrentExecLimit" in d}
     assert limited == set(SERVICE_OF)
+
+
+def test_a_services_budget_is_a_setting():
+    """Nine calls to the language model at once are three for each step that calls it."""
+    settings = Settings.model_validate({"budgets": {"llm": 9}})
+    made = {d["name"]: d for d in task_definitions(settings, caps_retry_delay=True)}
+    callers = ("detect_topics", "generate_title", "generate_summary")
+    assert {made[name]["concurrentExecLimit"] for name in callers} == {3}

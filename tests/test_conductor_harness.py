@@ -203,3 +203,23 @@ def test_groups_become_processes(group, expected):
     assert [m.group for m in made] == expected
     assert all(m.slots == 1 for m in made if m.group == "audio")
     assert all(m.slots == 5 for m in made if m.group == "light")
+
+
+@pytest.mark.parametrize(
+    ("step", "retry_count", "told"),
+    [
+        pytest.param("send_webhook", 0, {"attempt": 0}, id="the first delivery is retry 0"),
+        pytest.param("send_webhook", 4, {"attempt": 4}, id="the fifth is retry 4"),
+        pytest.param("finalize", 4, {}, id="no step is told that does not ask"),
+    ],
+)
+def test_a_delivery_knows_how_often_it_was_tried(step, retry_count, told):
+    """The server's own count reaches the step, and so the receiver as X-Webhook-Retry."""
+    seen = []
+
+    def execute(step, raw, settings, heartbeat, meter):
+        seen.append(raw)
+        return StepResult({}, Usage(), "in", "out")
+
+    work(execute, step, retry_count)
+    assert seen == [told]

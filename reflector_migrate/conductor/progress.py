@@ -86,8 +86,10 @@ class Progress:
         goes on is about to be retried, and so no failure.
         """
         last = {(s.name, s.track_index): s for s in step_runs}
+        known = _states(self._told(run))  # looked up once: whoever polls asks often
         for (step, index), attempt in last.items():
-            if step in VISIBLE_STEPS and (state := _state_of(attempt, has_ended=has_ended)):
+            state = _state_of(attempt, has_ended=has_ended) if step in VISIBLE_STEPS else None
+            if state is not None and (step, index, state) not in known:
                 self._tell(run, step, index, state)
 
     def _transition(self, step: str, raw_input: Mapping[str, Any], state: State) -> None:

@@ -33,7 +33,7 @@ def semantic(default: Any = ...) -> Any:
 
 
 class Ref(Contract):
-    """Where a large value is stored, what it hashes to, how many items it has."""
+    """Where a large value is stored, what its content hashes to (ids aside), how many items."""
 
     ref: str
     sha256: str = semantic()

@@ -22,8 +22,11 @@ class Sides:
 
     @classmethod
     def of(cls, settings: Settings, run: RunRecord) -> Self:
-        """Ask the primary's database and the Conductor server; one cheap look each."""
-        from reflector_migrate.conductor.execution import read
+        """Ask the primary's database and the Conductor server; one cheap look each.
+
+        Listeners are told, on the way, what the server decided without a worker.
+        """
+        from reflector_migrate.conductor.catching_up import catch_up
         from reflector_migrate.pipeline.rows import Rows
 
         rows = Rows.at(settings.reflector.database_url or "")
@@ -31,7 +34,7 @@ class Sides:
         room = rows.get_room(transcript.room_id) if transcript else None
         return cls(
             primary_status=transcript.status if transcript else "missing",
-            candidate_status=read(settings, run.workflow_id or "").status,
+            candidate_status=catch_up(settings, run.workflow_id or "").status,
             has_webhook=bool(room and room.webhook_url),
         )
 
@@ -98,6 +101,7 @@ def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
             "effects": (*stored, *_in_primary_terms(settings, effects)),
             "status": _status(execution.status, seen.status),
             "error": execution.reason,
+            "notes": (*seen.notes, *_failed_for_good(execution.step_runs)),
             "started": _first(execution.step_runs),
             "ended": _last(execution.step_runs),
         }
@@ -118,6 +122,14 @@ def _in_primary_terms(settings: Settings, effects: Sequence[Effect]) -> Iterator
 def _status(execution: str, row: str) -> str:
     """The row's own status, unless the engine knows worse."""
     return row if execution == "completed" else execution
+
+
+def _failed_for_good(steps: Sequence[StepRun]) -> Iterator[str]:
+    """One note for each step whose last attempt failed: an optional one fails no workflow."""
+    last = {(step.name, step.track_index): step for step in steps}
+    for step in last.values():
+        if step.status in ("failed", "timed_out"):
+            yield f"candidate: {step.name} {step.status}: {step.error or 'no reason given'}"
 
 
 def _first(steps: Sequence[StepRun]) -> datetime | None:

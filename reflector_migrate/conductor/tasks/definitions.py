@@ -83,29 +83,12 @@ SERVICE_OF: Mapping[str, str] = {
 }
 """Which outside service a step calls; its budget is divided over its steps."""
 
-SERVICE_BUDGETS: Mapping[str, int] = {
-    "recogniser": 64,
-    "llm": 48,
-    "daily": 16,
-    "zulip": 8,
-    "webhook": 16,
-}
-"""Tasks in progress at once, over all workers. The workers' own limits should bind
-first: a task above this limit is put back by the server for as long as its
-`taskExecutionPostponeDuration` (a minute, unless configured)."""
-
-
-def task_definitions(
-    settings: Settings,
-    *,
-    caps_retry_delay: bool,
-    budgets: Mapping[str, int] = SERVICE_BUDGETS,
-) -> tuple[Json, ...]:
+def task_definitions(settings: Settings, *, caps_retry_delay: bool) -> tuple[Json, ...]:
     """All fifteen, in the order in which the steps first run.
 
     `caps_retry_delay`: whether the server knows `maxRetryDelaySeconds`.
     """
-    limits = concurrency_limits(budgets)
+    limits = concurrency_limits(settings.budgets.model_dump())
     return tuple(
         _definition(name, settings, limits.get(name), caps_retry_delay=caps_retry_delay)
         for name in STEP_NAMES

@@ -18,6 +18,7 @@ from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.conductor.workers.meta import META, meta_of, without_meta
 from reflector_migrate.errors import MigrateError, TerminalStepError
 from reflector_migrate.model import Usage
+from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.runner import StepResult
@@ -66,7 +67,7 @@ class Harness:
 
     def work(self, step: str, task: Task) -> TaskResult:
         """Execute one task and say how it went; never raises."""
-        raw = without_meta(task.input_data or {})
+        raw = _told_attempt(step, without_meta(task.input_data or {}), task)
         meter = UsageMeter()
         self._watcher.started(step, raw)
         try:
@@ -104,6 +105,12 @@ class Harness:
             status=status,
             output_data=output,
         )
+
+
+def _told_attempt(step: str, raw: dict[str, Any], task: Task) -> dict[str, Any]:
+    """The input, with the number of attempts before this one where the step's contract asks."""
+    asks = "attempt" in CONTRACTS[step].input.model_fields
+    return {**raw, "attempt": attempt_of(task) - 1} if asks else raw
 
 
 def attempt_of(task: Task) -> int:

@@ -38,7 +38,8 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
         keep_and_tell(ctx, "TOPIC", {**topic, "duration": 0})
         found.append(topic)
     stored = ctx.artifacts.put(ctx.run.run_id, STEP, "topics", found)
-    return TopicsOutput(topics=Ref(**stored._asdict()))
+    said = sha256_of([{k: v for k, v in topic.items() if k != "id"} for topic in found])
+    return TopicsOutput(topics=Ref(ref=stored.ref, sha256=said, count=stored.count))
 
 
 def _topic(ctx: StepContext, stretch: Stretch) -> Topic:
