@@ -13,24 +13,30 @@ from reflector_migrate.model import Comparison
 FORMATS = ("html", "json", "jsonl", "md", "junit")
 
 
-def write_outputs(comparisons: list[Comparison], outputs: tuple[str, ...], code: int) -> None:
+def write_outputs(
+    comparisons: list[Comparison],
+    outputs: tuple[str, ...],
+    code: int,
+    *,
+    is_redacted: bool = False,
+) -> None:
     """Render and write every `FORMAT:PATH`; InputError names a format that is unknown."""
     for output in outputs:
         form, _, where = output.partition(":")
         if form not in FORMATS or not where:
             raise InputError(f"-o {output}: not FORMAT:PATH", hint=f"formats: {', '.join(FORMATS)}")
         path = Path(where)
-        write_aside(path, _rendered(form, comparisons, code))
+        write_aside(path, _rendered(form, comparisons, code, is_redacted))
         say(f"written {path}")
 
 
-def _rendered(form: str, comparisons: list[Comparison], code: int) -> str:
+def _rendered(form: str, comparisons: list[Comparison], code: int, is_redacted: bool) -> str:
     if form == "json":
         return json.dumps([envelope(c, code) for c in comparisons], allow_nan=False) + "\n"
     if form == "jsonl":
         return "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons)
     if form == "html":
-        return _page(comparisons)
+        return _page(comparisons, is_redacted)
     if form == "md":
         from reports.markdown import render as as_markdown
 
@@ -40,7 +46,7 @@ def _rendered(form: str, comparisons: list[Comparison], code: int) -> str:
     return as_junit(comparisons)
 
 
-def _page(comparisons: list[Comparison]) -> str:
+def _page(comparisons: list[Comparison], is_redacted: bool) -> str:
     from reports.document import Coverage, Night
     from reports.page import render_page
 
@@ -51,6 +57,6 @@ def _page(comparisons: list[Comparison]) -> str:
             generated_at=at.isoformat(timespec="seconds") if at else "",
             coverage=Coverage(eligible=len(comparisons), compared=len(comparisons)),
             comparisons=tuple(comparisons),
-            is_redacted=False,
+            is_redacted=is_redacted,
         )
     )

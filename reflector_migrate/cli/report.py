@@ -37,7 +37,7 @@ def report(
     if comparisons is not None:
         from reflector_migrate.cli.outputs import write_outputs
 
-        write_outputs(_read(comparisons), outputs, 0)
+        write_outputs(_read(comparisons), outputs, 0, is_redacted=not unredacted)
         return
     from reflector_migrate.shadow.nightly import day_of, write_report
 

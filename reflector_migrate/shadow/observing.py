@@ -50,7 +50,7 @@ def observe_primary(settings: Settings, run: RunRecord) -> Observation:
 
     spans = spans_of(settings, run)
     zulip, webhooks = _service_records(settings, since=_begun(spans))
-    return observe(
+    seen = observe(
         settings,
         primary_of(settings),
         run.recording_id,
@@ -61,6 +61,8 @@ def observe_primary(settings: Settings, run: RunRecord) -> Observation:
         zulip=zulip,
         webhooks=webhooks,
     )
+    # the sandbox's stand-in is this very build; a real deployment does not say which one it is
+    return seen.model_copy(update={"build": run.build}) if settings.is_sandbox else seen
 
 
 def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:

@@ -1,0 +1,133 @@
+"""docker-compose.yml: valid, and every command, module and port in it exists in the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from click import Context, Group
+
+from reflector_migrate.cli.main import cli
+from reflector_migrate.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: s for name, s in SERVICES.items() if s.get("image") == "reflector-migrate:local"}
+WANTED = {
+    "redis", "postgres", "s3", "conductor", "conductor-seed", "migrations", "legacy-worker",
+    "conductor-workers", "dispatcher", "collector", "beat", "serve",
+}  # fmt: skip
+
+
+def test_it_is_valid_by_the_schema() -> None:
+    """The file satisfies the parts of the compose specification that it uses."""
+    schema = json.loads((ROOT / "tests/compose.schema.json").read_text())
+    jsonschema.validate(COMPOSE, schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_the_schema_can_fail() -> None:
+    """A mistyped key is refused, so that validity above means something."""
+    schema = json.loads((ROOT / "tests/compose.schema.json").read_text())
+    broken = {"services": {"a": {"image": "b", "comand": ["c"]}}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema, cls=jsonschema.Draft202012Validator)
+
+
+def test_every_wanted_service_is_there() -> None:
+    """Servers, workers, dispatcher, collector, beat, migrations and serve."""
+    assert set(SERVICES) == WANTED
+
+
+def test_images_and_profile() -> None:
+    """The current server by default, the seed's under a profile, both with the UI on 8127."""
+    assert SERVICES["conductor"]["image"] == "conductoross/conductor:3.32.3"
+    seed = SERVICES["conductor-seed"]
+    assert (seed["image"], seed["profiles"]) == (
+        "conductoross/conductor-standalone:3.15.0", ["seed"],
+    )  # fmt: skip
+    for name in ("conductor", "conductor-seed"):
+        assert "127.0.0.1:8127:5000" in SERVICES[name]["ports"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_everything_is_published_on_loopback_only(name: str) -> None:
+    """No port is open to a network: Conductor has no authentication of its own."""
+    for port in SERVICES[name].get("ports", []):
+        assert port.startswith("127.0.0.1:"), port
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrations"}))
+def test_every_long_running_service_has_a_health_check(name: str) -> None:
+    """depends_on conditions mean something only with a check."""
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_dependencies_name_services_and_conditions(name: str) -> None:
+    """Nobody waits for a service that does not exist, or without a condition."""
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        assert other in SERVICES
+        assert how["condition"] in {"service_healthy", "service_completed_successfully"}
+        if how["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_command_exists(name: str) -> None:
+    """migrate subcommands with these options, importable modules, Celery apps and queues."""
+    command: list[str] = OURS[name]["command"]
+    if command[0] == "migrate":
+        _parses(cli, command[1:])
+    elif command[0] == "celery":
+        module, _, attribute = command[command.index("-A") + 1].partition(":")
+        assert hasattr(importlib.import_module(module), attribute)
+    else:
+        assert command[:2] == ["python", "-m"]
+        assert importlib.util.find_spec(command[2]) is not None
+        assert command[3:] == ["--group", "all"]
+
+
+def _parses(group: Group, argv: list[str]) -> None:
+    context = Context(group, obj={"config": None, "verbose": 0})
+    command = group.get_command(context, argv[0])
+    assert command is not None, argv
+    if isinstance(command, Group):
+        _parses(command, argv[1:])
+    else:
+        command.make_context(argv[0], argv[1:], parent=context)
+
+
+def test_every_variable_is_a_setting_or_in_the_example() -> None:
+    """MIGRATE_* names settings that exist; every ${VARIABLE} is in .env.example."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    example = (ROOT / ".env.example").read_text()
+    for variable in set(re.findall(r"\$\{(\w+)", text)):
+        assert re.search(rf"^{variable}=", example, flags=re.M), variable
+    environ: dict[str, str] = {}
+    for service in OURS.values():
+        environ |= {k: v for k, v in service["environment"].items() if k.startswith("MIGRATE_")}
+    numbers = {k: "true" if k == "MIGRATE_SHADOW" else v for k, v in environ.items()}
+    loaded = load_settings(environ=numbers)
+    assert loaded != Settings()
+    assert loaded.conductor.server_url == "http://conductor:8080/api"
+
+
+def test_no_secret_has_a_default() -> None:
+    """Passwords and keys come from the env file or compose refuses to start."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert not re.search(r"\$\{\w*(PASSWORD|SECRET_ACCESS_KEY)\w*:-[^}]", text)
+
+
+def test_the_dockerfile_copies_what_exists() -> None:
+    """Every file named in the Dockerfile is in the repository."""
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source
