@@ -25,7 +25,7 @@ def checklist() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def run(ctx: click.Context, phase: str, as_json: bool) -> None:
-    r"""Answer every item of a phase; exit 1 if one fails, 3 if some are pending.
+    """Answer every item of a phase; exit 1 if one fails, 3 if some are pending.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
 @click.argument("number", type=int)
 @click.pass_context
 def explain(ctx: click.Context, phase: str, number: int) -> None:
-    r"""Say what one item looks at and what it found.
+    """Say what one item looks at and what it found.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def sign(ctx: click.Context, what: str, who: str, yes: bool) -> None:
-    r"""Put a dated, named signature or drill on record.
+    """Put a dated, named signature or drill on record.
 
     \b
     Examples:

@@ -42,7 +42,7 @@ def compare(
     fail_on: str,
     color: str,
 ) -> None:
-    r"""Compare both engines on one recording.
+    """Compare both engines on one recording.
 
     In a sandbox it runs both. Attached to a deployment it compares what is
     stored and never runs anything there. With --reference and --candidate it

@@ -16,7 +16,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:
-    r"""Print every setting with its value; secrets show as asterisks.
+    """Print every setting with its value; secrets show as asterisks.
 
     \b
     Examples:

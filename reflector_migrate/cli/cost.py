@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
-    r"""Break a recording's cost down by step and side.
+    """Break a recording's cost down by step and side.
 
     Prices come from [[prices]] in the configuration, the entry in force on the
     day of the run; what has no price shows as unknown, never as zero.

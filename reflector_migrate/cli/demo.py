@@ -21,7 +21,7 @@ FOLDER = Path(".sandbox/demo")  # a fixed place, so that the next demo cleans af
 @click.option("--keep-logs", is_flag=True, help="Leave the sandbox's folder for a look.")
 @click.pass_context
 def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
-    r"""Run two recordings through both engines and show the verdicts.
+    """Run two recordings through both engines and show the verdicts.
 
     The first must match. The second runs with a seeded defect in the candidate
     and must diverge, with the right step named. Everything started is stopped.

@@ -31,7 +31,7 @@ HINTS = {
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    r"""Check every server and setting; exit 1 if one is unhealthy.
+    """Check every server and setting; exit 1 if one is unhealthy.
 
     \b
     Examples:

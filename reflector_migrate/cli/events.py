@@ -10,7 +10,7 @@ from reflector_migrate.cli.common import echo_json
 @click.command()
 @click.option("--format", "form", type=click.Choice(["md", "json"]), default="md")
 def events(form: str) -> None:
-    r"""Print the event dictionary: task, events, JSON Schema.
+    """Print the event dictionary: task, events, JSON Schema.
 
     \b
     Examples:

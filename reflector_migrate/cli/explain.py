@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def explain(ctx: click.Context, recording: str, check: str | None, as_json: bool) -> None:
-    r"""Show the evidence behind a recording's verdict, or behind one check of it.
+    """Show the evidence behind a recording's verdict, or behind one check of it.
 
     \b
     Examples:

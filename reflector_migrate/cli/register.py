@@ -13,7 +13,7 @@ from reflector_migrate.cli.common import log_to_stderr, settings_of
 @click.option("--with-stand-in", is_flag=True, help="Also the tables of the legacy stand-in.")
 @click.pass_context
 def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: bool) -> None:
-    r"""Register 15 task definitions and the workflow; doing it again changes nothing.
+    """Register 15 task definitions and the workflow; doing it again changes nothing.
 
     A workflow version that differs is refused: bump the version. A task
     definition that differs needs --force and no running workflow.

@@ -27,7 +27,7 @@ def report(
     comparisons: Path | None,
     unredacted: bool,
 ) -> None:
-    r"""Write the nightly divergence page: one file that opens offline.
+    """Write the nightly divergence page: one file that opens offline.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from reflector_migrate.model import STEP_NAMES
 @click.argument("recording")
 @click.pass_context
 def retry(ctx: click.Context, recording: str) -> None:
-    r"""Run a failed workflow's failed step again, and nothing that has completed.
+    """Run a failed workflow's failed step again, and nothing that has completed.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def retry(ctx: click.Context, recording: str) -> None:
 @click.option("--from", "step", type=click.Choice(STEP_NAMES), required=True)
 @click.pass_context
 def rerun(ctx: click.Context, recording: str, step: str) -> None:
-    r"""Run a workflow again from a step on; earlier results are kept.
+    """Run a workflow again from a step on; earlier results are kept.
 
     \b
     Examples:

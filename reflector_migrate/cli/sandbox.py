@@ -23,7 +23,7 @@ def sandbox() -> None:
 @click.option("--defect", "defects", multiple=True, help="Seeded defect in the candidate.")
 @click.pass_context
 def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str, ...]) -> None:
-    r"""Start Redis, Conductor, S3, stand-in services and all workers; wait until ready.
+    """Start Redis, Conductor, S3, stand-in services and all workers; wait until ready.
 
     \b
     Examples:
@@ -45,7 +45,7 @@ def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str
 @sandbox.command()
 @click.pass_context
 def down(ctx: click.Context) -> None:
-    r"""Stop everything that `up` started; data of the last run stay in the folder.
+    """Stop everything that `up` started; data of the last run stay in the folder.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def down(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    r"""List every server with pid, port, health and log; exit 1 unless all are healthy.
+    """List every server with pid, port, health and log; exit 1 unless all are healthy.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ NAMES = ("observation", "comparison", "step-inputs", "step-outputs")
 @click.command()
 @click.argument("name", type=click.Choice(NAMES))
 def schema(name: str) -> None:
-    r"""Print the JSON Schema of a contract.
+    """Print the JSON Schema of a contract.
 
     \b
     Examples:

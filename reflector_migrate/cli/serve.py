@@ -11,7 +11,7 @@ from reflector_migrate.cli.common import log_to_stderr, say, settings_of
 @click.option("--port", default=8180, show_default=True, help="On 127.0.0.1, and nowhere else.")
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
-    r"""Serve reports, health and metrics on loopback; GET only.
+    """Serve reports, health and metrics on loopback; GET only.
 
     \b
     Examples:

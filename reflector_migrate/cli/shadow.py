@@ -20,7 +20,7 @@ def shadow() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, hours: int, as_json: bool) -> None:
-    r"""Show the flag, its bounds and the outcomes of recent dispatches.
+    """Show the flag, its bounds and the outcomes of recent dispatches.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
 @shadow.command()
 @click.argument("folder", type=click.Path(file_okay=False))
 def plugin(folder: str) -> None:
-    r"""Copy the plugin's one file into a folder for the primary worker's PYTHONPATH.
+    """Copy the plugin's one file into a folder for the primary worker's PYTHONPATH.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ from reflector_migrate.cli.lookup import run_of
 @click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
 @click.pass_context
 def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
-    r"""Follow the steps of both sides live; a server that restarts is waited for.
+    """Follow the steps of both sides live; a server that restarts is waited for.
 
     \b
     Examples:

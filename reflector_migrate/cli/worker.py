@@ -23,7 +23,7 @@ def worker() -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
-    r"""Become a worker of this kind; further arguments go to it.
+    """Become a worker of this kind; further arguments go to it.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    r"""List who polls which task with which build, by the server's own poll data.
+    """List who polls which task with which build, by the server's own poll data.
 
     \b
     Examples:

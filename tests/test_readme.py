@@ -1,0 +1,84 @@
+"""The documents run: every command of the README parses, and those to play with are executed."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click import Context, Group
+
+from reflector_migrate.cli.main import COMMANDS, cli
+from reflector_migrate.sandbox.stack import Sandbox
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, flags=re.S))
+INLINE = re.findall(r"`(migrate [a-z][^`]*)`", README)
+PLAY = [line for line in SHELL.splitlines() if line.startswith("migrate ")]
+LIFECYCLE = {"migrate sandbox up", "migrate sandbox down"}
+# what a sandbox with one comparison answers; all others answer 0
+EXPECTED = {"migrate checklist run infrastructure": {3}, "migrate checklist run shadow": {1, 3}}
+
+
+def _parses(group: Group, argv: list[str]) -> None:
+    context = Context(group, obj={"config": None, "verbose": 0})
+    command = group.get_command(context, argv[0])
+    assert command is not None, argv
+    if isinstance(command, Group) and len(argv) > 1:
+        _parses(command, argv[1:])
+    elif not isinstance(command, Group):
+        command.make_context(argv[0], argv[1:], parent=context)
+
+
+@pytest.mark.parametrize("line", sorted({*PLAY, *INLINE}))
+def test_every_command_parses(line: str) -> None:
+    """No command of the README is mistyped or has an option that does not exist."""
+    words = shlex.split(line.replace("|dispatcher|collector|beat", "").replace("…", "x"))
+    words = [w for w in words[1:] if w not in {"id>"}]
+    _parses(cli, [w.removeprefix("<") for w in words])
+
+
+def test_every_make_target_exists() -> None:
+    """`make X` in the README is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    asked = set(re.findall(r"make ([a-z]+)", SHELL))
+    assert asked == {"demo", "test"}
+    assert asked <= targets
+
+
+def test_every_file_named_exists() -> None:
+    """Paths that the README names are there."""
+    for path in re.findall(r"(?:docs|fixtures|reflector_migrate)/[\w/.-]+\w", README):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help_with_two_examples(name: str) -> None:
+    """`--help` of each command, or of its subcommands, shows two examples."""
+    context = Context(cli, obj={"config": None, "verbose": 0})
+    command = cli.get_command(context, name)
+    assert command is not None
+    leaves = command.commands.values() if isinstance(command, Group) else [command]
+    for leaf in leaves:
+        said = inspect.cleandoc(leaf.help or "")
+        assert said.count("\n  migrate ") + said.count("\n  celery ") == 2, leaf.name
+
+
+@pytest.mark.live
+def test_the_commands_to_play_with_run(stack: Sandbox, tmp_path: Path) -> None:
+    """In their order, on a real sandbox, with the exit codes that the README promises."""
+    door = [sys.executable, "-c", "from reflector_migrate.cli.main import main; main()"]
+    config = ["--config", str(stack.folders.config)]
+    for line in [line for line in PLAY if line not in LIFECYCLE]:
+        done = subprocess.run(
+            [*door, *config, *shlex.split(line)[1:]], cwd=tmp_path, capture_output=True,
+            text=True, timeout=300, check=False,
+        )  # fmt: skip
+        allowed = EXPECTED.get(line, {0})
+        assert done.returncode in allowed, f"{line}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr

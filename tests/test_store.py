@@ -1,0 +1,198 @@
+"""The store: written once, read back whole, on SQLite and PostgreSQL, from nothing by alembic."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import update
+
+from reflector_migrate.cutover.audit import Audit
+from reflector_migrate.errors import ServerUnreachableError, TerminalStepError
+from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.base import engine_for, writing
+from reflector_migrate.store.cache import TaskCache
+from reflector_migrate.store.canonical import canonical_json, sha256_of
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.effects import EffectLog
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.evidence import Evidence, Spans
+from reflector_migrate.store.migrate import current, head, upgrade
+from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reflector_migrate.store.tables import audit, metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store brought to the newest schema, on each database."""
+    if request.param == "sqlite":
+        found = f"sqlite:///{tmp_path / 'store.db'}"
+    else:
+        found = request.getfixturevalue("postgres_url")
+    upgrade(found)
+    return found
+
+
+def _run(number: int = 1) -> RunRecord:
+    return RunRecord(
+        run_id=f"run-{number}", claim="one", recording_id="rec", transcript_id="t",
+        namespace="shadow", build="b", state="claimed", reason=None, workflow_id=None,
+        primary_task_id="task", request={"root_id": "r"}, created_at=now(), updated_at=now(),
+    )  # fmt: skip
+
+
+def _comparison(run_id: str) -> Comparison:
+    return Comparison(
+        recording="rec", run_id=run_id, verdict=Verdict.MATCHED,
+        primary=Side(role=Role.PRIMARY, engine=Engine.CELERY),
+        candidate=Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR),
+    )  # fmt: skip
+
+
+def test_migrations_make_exactly_the_tables(url: str) -> None:
+    """Going from nothing to head leaves no difference to the code's tables."""
+    assert current(url) == head()
+    with engine_for(url).connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(url: str) -> None:
+    """A deployment may run the migrations each time."""
+    assert upgrade(url) == head()
+
+
+def test_exactly_one_claim_wins(url: str) -> None:
+    """However many dispatchers claim a run at once, one of them starts it."""
+    won: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda n=n: won.append(Runs(url).claim(_run(n)))) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(won) == [False] * 7 + [True]
+
+
+def test_a_workflow_id_once_known_stays(url: str) -> None:
+    """Moving a run on without naming the workflow forgets nothing."""
+    runs = Runs(url)
+    runs.claim(_run())
+    runs.update("run-1", "started", workflow_id="w")
+    runs.update("run-1", "compared")
+    found = runs.by_id("run-1")
+    assert found is not None
+    assert (found.state, found.workflow_id) == ("compared", "w")
+    assert found.created_at.tzinfo is not None
+
+
+def test_artifacts_are_the_same_wherever_they_are_written(url: str) -> None:
+    """Equal values have one hash; a missing reference is hopeless."""
+    artifacts = Artifacts(url)
+    first = artifacts.put("run", "step", "words", [{"b": 2.0, "a": "ü"}])
+    again = artifacts.put("run", "step", "words", [{"a": "ü", "b": 2}])
+    assert first == again
+    assert artifacts.get(first.ref) == [{"a": "ü", "b": 2}]
+    with pytest.raises(TerminalStepError):
+        artifacts.get("artifact:run/step/none")
+    assert artifacts.erase("run") == 1
+    assert artifacts.find("run", "step", "words") is None
+
+
+def test_the_cache_forgets_by_age_and_by_number(url: str) -> None:
+    """An entry past its time is never served, and the oldest go first."""
+    clock = [100.0]
+    cache = TaskCache(url, ttl_s=10, max_entries=2, clock=lambda: clock[0])
+    for key in ("a", "b", "c"):
+        cache.set(key, {"is": key})
+        clock[0] += 1
+    assert (cache.get("a"), cache.get("c")) == (None, {"is": "c"})
+    clock[0] += 10
+    assert cache.get("c") is None
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_effects_and_events_are_kept_once(url: str, times: int) -> None:
+    """A retried step records nothing twice."""
+    news = []
+    for _ in range(times):
+        EffectLog(url).record("run", "webhook", "e", {"body": "{}"}, size_bytes=2)
+        news.append(EventLog(url).record("run", "k", "ts:1", {"event": "STATUS", "data": {}}))
+    assert len(EffectLog(url).of("run")) == 1
+    assert [e.event for e in EventLog(url).of("run")] == ["STATUS"]
+    assert news == [True] + [False] * (times - 1)
+
+
+def test_evidence_is_written_once_and_whole(url: str) -> None:
+    """A comparison and its observations come back as they went in; a second one is refused."""
+    seen = Observation(
+        recording="rec", run_id="run", role=Role.PRIMARY, engine=Engine.CELERY, status="completed"
+    )
+    evidence = Evidence(url)
+    assert evidence.add([seen], _comparison("run"), "2026-11-23")
+    assert not evidence.add([seen], _comparison("run"), "2026-11-24")
+    assert evidence.observation("run", Role.PRIMARY) == seen
+    assert evidence.latest("rec") == _comparison("run")
+    assert evidence.nights() == (("2026-11-23", "MATCHED", 1),)
+
+
+def test_spans_of_an_attempt_are_kept_once(url: str) -> None:
+    """The plugin may send a message twice; a retried task is another attempt."""
+    message = {"task_id": "t1", "transcript_id": "t", "retries": 0}
+    spans = Spans(url)
+    assert spans.add(message)
+    assert not spans.add(message)
+    assert spans.add({**message, "retries": 1})
+    assert len(spans.of("t")) == 2
+
+
+def test_dispatches_count_what_was_announced(url: str) -> None:
+    """The coverage's denominator: every outcome with its reason, by time."""
+    dispatches = Dispatches(url)
+    dispatches.add("rec", "skipped", reason="not sampled")
+    since = now() - timedelta(minutes=1)
+    assert [o["reason"] for o in dispatches.between(since, now())] == ["not sampled"]
+    assert dispatches.between(since - timedelta(days=2), since) == ()
+
+
+def test_a_changed_audit_entry_is_found(url: str) -> None:
+    """The chain breaks at the first entry that somebody touched."""
+    log = Audit(url)
+    for who in ("ana", "ben", "cleo"):
+        log.append("sign:margins", {"who": who})
+    assert log.first_broken() is None
+    with writing(url) as connection:
+        connection.execute(update(audit).where(audit.c.seq == 2).values(body={"who": "mallory"}))
+    assert log.first_broken() == 2
+
+
+def test_an_unreachable_database_is_one_clear_error() -> None:
+    """Host and database are named, the password is not."""
+    with pytest.raises(ServerUnreachableError) as error:
+        Runs("postgresql+psycopg://u:hunter2@127.0.0.1:9/nothing").count_started()
+    assert "127.0.0.1:9" in error.value.message
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, id="order of keys"),
+        pytest.param([1.0], [1], id="integral floats"),
+        pytest.param({"t": (1, 2)}, {"t": [1, 2]}, id="tuples"),
+    ],
+)
+def test_equal_values_have_equal_digests(left: object, right: object) -> None:
+    """Whatever engine carried them."""
+    assert sha256_of(left) == sha256_of(right)
+
+
+def test_canonical_json_refuses_what_json_has_not() -> None:
+    """NaN in a digest would compare unequal to itself."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"x": float("nan")})
