@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -62,6 +63,7 @@ def cues(words: Iterable[Mapping[str, Any]]) -> Iterator[Cue]:
         yield cue
 
 
+@lru_cache(maxsize=1 << 17)  # with each topic a long meeting's captions are written anew
 def timestamp(seconds: float) -> str:
     """HH:MM:SS.mmm, truncated, never rounded."""
     minutes, rest = divmod(seconds, 60)

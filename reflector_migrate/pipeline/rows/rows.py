@@ -59,6 +59,14 @@ class Rows:
         table = tables.transcript
         return self._one(TranscriptRow, select(table).where(table.c.id == transcript_id))
 
+    def owner_of(self, transcript_id: str) -> str | None:
+        """The transcript's user, without reading the long columns beside it."""
+        table = tables.transcript
+        with reading(self.engine) as connection:
+            query = select(table.c.user_id).where(table.c.id == transcript_id)
+            owner: str | None = connection.scalar(query)
+            return owner
+
     def transcript_of(self, recording_id: str) -> TranscriptRow | None:
         """The recording's first transcript, if it has one."""
         table = tables.transcript
@@ -142,12 +150,19 @@ class Rows:
 
         return self._change(transcript_id, change)
 
-    def add_topic(self, transcript_id: str, topic: Json) -> None:
-        """Keep a topic (by id) and write the captions anew; raises WordsOutOfOrderError."""
+    def add_topic(self, transcript_id: str, topic: Json, told: Json | None = None) -> None:
+        """Keep a topic (by id) and write the captions anew; raises WordsOutOfOrderError.
+
+        `told` is the data of its TOPIC event, kept with it: a row this long is written once.
+        """
 
         def change(row: TranscriptRow) -> tuple[dict[str, Any], None]:
             topics, _ = _put(row.topics, dict(topic), lambda kept: kept["id"])
-            return {"topics": topics, "webvtt": webvtt_of_topics(topics)}, None
+            columns: dict[str, Any] = {"topics": topics, "webvtt": webvtt_of_topics(topics)}
+            if told is not None:
+                event = {"event": "TOPIC", "data": dict(told)}
+                columns["events"], _ = _put(row.events, event, _event_key)
+            return columns, None
 
         self._change(transcript_id, change)
 

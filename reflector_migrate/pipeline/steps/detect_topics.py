@@ -11,7 +11,7 @@ from reflector_migrate.pipeline.contracts import Ref, TopicsInput, TopicsOutput
 from reflector_migrate.pipeline.patience import in_order
 from reflector_migrate.pipeline.prompts import ASK_TOPIC, TopicAnswer
 from reflector_migrate.pipeline.stored import as_topic, words_at
-from reflector_migrate.pipeline.telling import keep_and_tell
+from reflector_migrate.pipeline.telling import tell
 from reflector_migrate.pipeline.topics import Word, stretches, text_of, tidy_title, topic_id
 from reflector_migrate.pipeline.webvtt import webvtt_of_topics
 from reflector_migrate.store.canonical import sha256_of
@@ -34,8 +34,9 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
     found: list[Topic] = []
     work = partial(_topic, ctx)
     for topic in in_order(work, parts, parallel=parallel, heartbeat=ctx.heartbeat):
-        ctx.rows.add_topic(ctx.run.transcript_id, topic)
-        keep_and_tell(ctx, "TOPIC", {**topic, "duration": 0})
+        told = {**topic, "duration": 0}
+        ctx.rows.add_topic(ctx.run.transcript_id, topic, told)
+        tell(ctx, "TOPIC", told)
         found.append(topic)
     stored = ctx.artifacts.put(ctx.run.run_id, STEP, "topics", found)
     said = sha256_of([{k: v for k, v in topic.items() if k != "id"} for topic in found])
