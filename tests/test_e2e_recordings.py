@@ -12,7 +12,7 @@ import pytest
 from reflector_migrate.cutover.checklist import exit_code, run
 from reflector_migrate.cutover.items import State
 from reflector_migrate.errors import ExitCode
-from reflector_migrate.model import STEP_NAMES, Phase, Role, Verdict
+from reflector_migrate.model import STEP_NAMES, Phase, Role, Side, Verdict
 from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.stack import Sandbox
@@ -39,6 +39,8 @@ def test_every_recording_matches(stack: Sandbox, name: str) -> None:
     assert found.verdict is Verdict.MATCHED, against
     expected = STATUS[RECORDINGS[name].expect.status]
     assert (found.primary.status, found.candidate.status) == (expected, expected)
+    if step := RECORDINGS[name].expect.failed_step:
+        assert _failed(found.primary) == _failed(found.candidate) == {step}
 
 
 def test_the_server_shows_the_executed_workflow(stack: Sandbox) -> None:
@@ -113,6 +115,11 @@ def test_observations_can_be_judged_again_from_files(stack: Sandbox, tmp_path: P
     result = CliRunner().invoke(cli, ["compare", *files, "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["verdict"] == found.verdict.value
+
+
+def _failed(side: Side) -> set[str]:
+    """Steps that failed, but for one that was cancelled because of another's failure."""
+    return {step.name for step in side.steps if step.status == "failed"}
 
 
 def _compared(url: str) -> int:

@@ -252,3 +252,25 @@ def test_a_quieter_but_biased_candidate_shows_in_the_shift():
     """Candidate runs agree with each other and differ from legacy: excess is blind, shift not."""
     assert excess(0.05, 0.05, 0.05) == 0
     assert shift(0.05, 0.05, 0.0) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "verdict"),
+    [
+        pytest.param(["pad_track"], ["pad_track"], Verdict.MATCHED, id="the same step"),
+        pytest.param(["pad_track"], ["mixdown_tracks"], Verdict.INCONCLUSIVE, id="another step"),
+        pytest.param([], ["pad_track"], Verdict.MATCHED, id="one side does not say"),
+    ],
+)
+def test_two_failures_match_only_where_they_are_the_same(mine, theirs, verdict) -> None:
+    """Both sides failing is agreement about the same step, not about failing as such."""
+    from reflector_migrate.judge.verdict import completion
+    from reflector_migrate.model import Engine, Observation, Role, StepRun
+
+    def failed(role, engine, steps):
+        runs = tuple(StepRun(name=name, status="failed") for name in steps)
+        return Observation(recording="r", role=role, engine=engine, status="failed", steps=runs)
+
+    reference = failed(Role.PRIMARY, Engine.CELERY, mine)
+    hypothesis = failed(Role.CANDIDATE, Engine.CONDUCTOR, theirs)
+    assert completion(reference, hypothesis).verdict is verdict

@@ -51,13 +51,31 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
             note = f"{side} ({where.engine}) is {status}"
             return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
     if mine == theirs or {mine, theirs} == {"failed", "timed_out"}:
-        note = "" if mine == "completed" else f"both sides {mine}; what both have is compared"
-        return _completion(Verdict.MATCHED, "completion", note)
+        return _alike(reference, hypothesis)
     if theirs == "completed":
         note = f"the reference ({reference.engine}) {mine}: {reference.error or 'no reason given'}"
         return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
     note = f"the hypothesis ({hypothesis.engine}) {theirs}: {hypothesis.error or 'no reason given'}"
     return _completion(Verdict.DIVERGED, "hypothesis-failed", note)
+
+
+def _alike(reference: Observation, hypothesis: Observation) -> Check:
+    """Both completed, or both failed: then for the same step, as far as both sides say."""
+    if reference.status == "completed":
+        return _completion(Verdict.MATCHED, "completion", "")
+    mine, theirs = failed_steps(reference), failed_steps(hypothesis)
+    if mine and theirs and not mine & theirs:
+        where = f"{', '.join(sorted(mine))} here, {', '.join(sorted(theirs))} there"
+        return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, at {where}")
+    where = f" at {', '.join(sorted(mine & theirs))}" if mine & theirs else ""
+    note = f"both sides {reference.status}{where}; what both have is compared"
+    return _completion(Verdict.MATCHED, "completion", note)
+
+
+def failed_steps(observation: Observation) -> frozenset[str]:
+    """Steps whose last attempt did not complete."""
+    last = {(s.name, s.track_index): s.status for s in observation.steps}
+    return frozenset(name for (name, _), how in last.items() if how in ("failed", "timed_out"))
 
 
 def _completion(verdict: Verdict, rule: str, note: str) -> Check:
