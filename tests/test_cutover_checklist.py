@@ -1,0 +1,167 @@
+"""The checklist: evidence passes, its absence is pending, and a person is named and dated."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from reflector_migrate.cutover.audit import Audit
+from reflector_migrate.cutover.checklist import ITEMS, exit_code, run
+from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
+from reflector_migrate.cutover.people import drill, signatures
+from reflector_migrate.errors import ExitCode
+from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.base import writing
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import Dispatches
+from reflector_migrate.store.tables import audit
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with an empty store of this test's own."""
+    made = Settings.model_validate(
+        {"state_dir": tmp_path, "store": {"url": f"sqlite:///{tmp_path}/s.db"}}
+    )
+    upgrade(made.store_url)
+    return made
+
+
+def _line(state: State) -> Line:
+    item = Item(Phase.SHADOW, "x", "y", lambda _settings: pending("z"))
+    return Line(1, item, Answer(state))
+
+
+def _store(settings: Settings, number: int, *, exact_errors: int = 0) -> None:
+    measure = Measure(name="row", kind="exact", errors=exact_errors, length=18)
+    verdict = Verdict.DIVERGED if exact_errors else Verdict.MATCHED
+    comparison = Comparison(
+        recording=f"rec-{number}",
+        run_id=f"run-{number}",
+        verdict=verdict,
+        primary=Side(role=Role.PRIMARY, engine=Engine.CELERY),
+        candidate=Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR),
+        checks=(Check(name="row", verdict=verdict, rule="exact", measure=measure),),
+    )
+    Evidence(settings.store_url).add([], comparison, "2026-11-23")
+    Dispatches(settings.store_url).add(f"rec-{number}", "started", run_id=f"run-{number}")
+
+
+def _answers(settings: Settings, phase: Phase) -> dict[str, Answer]:
+    return {line.item.name: line.answer for line in run(settings, phase)}
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        pytest.param([State.PASS, State.PASS], ExitCode.OK, id="all pass"),
+        pytest.param([State.PASS, State.PENDING], ExitCode.INCONCLUSIVE, id="one is pending"),
+        pytest.param([State.PENDING, State.FAIL], ExitCode.AGAINST, id="a failure outweighs"),
+        pytest.param([], ExitCode.INCONCLUSIVE, id="nothing asked never passes"),
+    ],
+)
+def test_exit_codes(states: list[State], code: ExitCode) -> None:
+    """1 if any fails, 3 if only pending, 0 if all pass."""
+    assert exit_code([_line(state) for state in states]) is code
+
+
+@pytest.mark.parametrize("phase", [Phase.PARALLEL, Phase.SHADOW, Phase.CUTOVER, Phase.CLEANUP])
+def test_an_empty_store_passes_nothing(settings: Settings, phase: Phase) -> None:
+    """Without evidence every item is pending, with its reason."""
+    answers = _answers(settings, phase)
+    assert {answer.state for answer in answers.values()} == {State.PENDING}
+    assert all(answer.why or answer.limit != "-" for answer in answers.values())
+
+
+def test_every_phase_has_items() -> None:
+    """No phase can be empty and thereby ready."""
+    assert {item.phase for item in ITEMS} == set(Phase)
+
+
+def test_coverage_counts_what_is_missing(settings: Settings) -> None:
+    """One of two announced recordings compared is 50 %, and fails."""
+    _store(settings, 1)
+    Dispatches(settings.store_url).add("rec-2", "failed", run_id="run-2", reason="track is gone")
+    answer = _answers(settings, Phase.SHADOW)["pairs compared / eligible"]
+    assert (answer.state, answer.value, answer.n) == (State.FAIL, "50.0%", 2)
+
+
+def test_skipped_on_purpose_is_not_missing(settings: Settings) -> None:
+    """What was not sampled does not lower the coverage."""
+    _store(settings, 1)
+    Dispatches(settings.store_url).add("rec-2", "skipped", reason="not sampled")
+    answer = _answers(settings, Phase.SHADOW)["pairs compared / eligible"]
+    assert (answer.state, answer.value) == (State.PASS, "100.0%")
+
+
+@pytest.mark.parametrize(("errors", "state"), [(0, State.PASS), (1, State.FAIL)])
+def test_one_exact_difference_fails(settings: Settings, errors: int, state: State) -> None:
+    """Exact differences are never averaged."""
+    for number in range(3):
+        _store(settings, number)
+    _store(settings, 9, exact_errors=errors)
+    assert _answers(settings, Phase.SHADOW)["structure and side effects"].state is state
+
+
+def test_catastrophes_need_299_recordings(settings: Settings) -> None:
+    """298 without one are pending, one to go; the next one passes."""
+    for number in range(298):
+        _store(settings, number)
+    before = _answers(settings, Phase.SHADOW)["catastrophes"]
+    assert (before.state, before.why) == (State.PENDING, "1 recordings to go")
+    _store(settings, 298)
+    assert _answers(settings, Phase.SHADOW)["catastrophes"].state is State.PASS
+
+
+def test_a_drill_grows_stale(settings: Settings) -> None:
+    """Today's passes; fifteen days later it has failed."""
+    asks = drill("rollback", within_days=14)
+    Audit(settings.store_url).append("drill:rollback", {"who": "ana"})
+    assert asks(settings).state is State.PASS
+    with writing(settings.store_url) as connection:
+        connection.execute(update(audit).values(at=now() - timedelta(days=15)))
+    assert asks(settings).state is State.FAIL
+
+
+def test_two_signatures_are_two_people(settings: Settings) -> None:
+    """The same person twice is one signature."""
+    asks, log = signatures("cutover", of=2), Audit(settings.store_url)
+    for who in ("ana", "ana"):
+        log.append("sign:cutover", {"who": who})
+    assert (asks(settings).state, asks(settings).value) == (State.PENDING, "1 of 2")
+    log.append("sign:cutover", {"who": "ben"})
+    assert asks(settings).state is State.PASS
+
+
+def test_a_server_that_is_down_fails_its_item_alone(settings: Settings) -> None:
+    """No item stops the others, and what could not be looked at has not passed."""
+    down = settings.model_copy(
+        update={"conductor": settings.conductor.model_copy(update={"server_url": "http://127.0.0.1:9/api"})}
+    )  # fmt: skip
+    answers = _answers(down, Phase.INFRASTRUCTURE)
+    assert answers["conductor healthy"].state is State.FAIL
+    assert answers["definitions registered"].value == "could not look"
+    assert answers["side effects suppressed"].state is State.PASS
+
+
+def test_json_has_the_envelope(tmp_path: Path) -> None:
+    """The same exit code inside and outside, one entry an item."""
+    from click.testing import CliRunner
+
+    from reflector_migrate.cli.main import cli
+
+    (tmp_path / "migrate.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path}/s.db"\n')
+    upgrade(f"sqlite:///{tmp_path}/s.db")
+    config = ["--config", str(tmp_path / "migrate.toml")]
+    result = CliRunner().invoke(cli, [*config, "checklist", "run", "cleanup", "--json"])
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["exit_code"], document["ok"]) == (3, 3, False)
+    assert document["schema"] == "migrate.checklist/1"
+    assert {item["state"] for item in document["items"]} == {"pending"}
