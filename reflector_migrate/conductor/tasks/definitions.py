@@ -83,6 +83,7 @@ SERVICE_OF: Mapping[str, str] = {
 }
 """Which outside service a step calls; its budget is divided over its steps."""
 
+
 def task_definitions(settings: Settings, *, caps_retry_delay: bool) -> tuple[Json, ...]:
     """All fifteen, in the order in which the steps first run.
 
