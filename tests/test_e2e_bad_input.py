@@ -62,6 +62,7 @@ def test_a_file_with_a_missing_field_is_named(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["error"]["code"] == "input"
 
 
+@pytest.mark.live
 def test_unreachable_servers_are_code_four(tmp_path: Path) -> None:
     """A doctor without servers says which; a command that needs one could not run."""
     (tmp_path / "migrate.toml").write_text(

@@ -13,6 +13,8 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from tests.pipeline_world import RUNS, local_s3, make_world
 
+pytestmark = pytest.mark.live  # three whole recorded runs, step by step
+
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

@@ -183,6 +183,7 @@ def test_a_server_that_never_gets_ready_is_given_up(tmp_path):
     assert Records.of(tmp_path / "box").read() == ()
 
 
+@pytest.mark.live
 def test_a_port_taken_in_between_is_tried_again_with_another(tmp_path, monkeypatch):
     """A clash costs one more start, not the sandbox."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -197,6 +198,7 @@ def test_a_port_taken_in_between_is_tried_again_with_another(tmp_path, monkeypat
     assert answers == []
 
 
+@pytest.mark.live
 def test_a_port_taken_every_time_is_an_error(tmp_path, monkeypatch):
     """The retries are bounded."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
