@@ -78,6 +78,10 @@ class ConductorClient:
         body = {"reRunFromWorkflowId": workflow_id, "reRunFromTaskId": task_id}
         return str(self.door.post(f"/workflow/{workflow_id}/rerun", body))
 
+    def decide(self, workflow_id: str) -> None:
+        """Have the server look at a workflow now: what has timed out, what comes next."""
+        self.door.put(f"/workflow/decide/{workflow_id}")
+
     def terminate(self, workflow_id: str, reason: str) -> None:
         """Stop a running workflow."""
         self.door.delete(f"/workflow/{workflow_id}", reason=reason)
