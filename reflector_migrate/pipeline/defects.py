@@ -1,34 +1,85 @@
-"""Switches seeded defects on, so that the harness can be seen to find them."""
+"""Switches seeded defects on, so that the harness can be seen to find them.
+
+A defect is a file: its docstring's first line says what is wrong, `STEP` which step
+`apply(step)` breaks (`ALSO` maps further steps to such functions), `EXPECTED_STEP`
+which one a comparison must name (else STEP), `LAYER` the check that must catch it,
+`RECORDINGS` the synthetic recordings that show it. `BEFORE` are recordings to run first,
+`INJECT` the faults of outside services under which it shows.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.errors import InputError, TerminalStepError
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "defects"
 
 Step = Callable[[Any, Any], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """What a defect's file says of itself; `inject` are answers of the webhook's receiver."""
+
+    name: str
+    says: str
+    steps: tuple[str, ...]
+    expected_step: str
+    layer: str
+    recordings: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    inject: Mapping[str, int] | None = None
+
+
+def all_defects(folder: Path = FOLDER) -> tuple[Defect, ...]:
+    """Every defect there is, by name."""
+    return tuple(describe(name, folder) for name in _known(folder))
+
+
+def describe(name: str, folder: Path = FOLDER) -> Defect:
+    """What the defect of that name says of itself; InputError if there is none."""
+    known = _known(folder)
+    if name not in known:
+        raise InputError(f"unknown defect {name!r}", hint=f"known: {', '.join(known) or 'none'}")
+    module = _load(name, folder)
+    says = (module.__doc__ or "").strip().partition("\n")[0]
+    return Defect(
+        name=name,
+        says=says,
+        steps=(module.STEP, *getattr(module, "ALSO", {})),
+        expected_step=getattr(module, "EXPECTED_STEP", module.STEP),
+        layer=module.LAYER,
+        recordings=tuple(module.RECORDINGS),
+        before=tuple(getattr(module, "BEFORE", ())),
+        inject=getattr(module, "INJECT", None),
+    )
+
+
 def with_defects(
     steps: Mapping[str, Step], names: Sequence[str], folder: Path = FOLDER
 ) -> Mapping[str, Step]:
-    """The steps, each named defect applied to the step it says; TerminalStepError if unknown."""
+    """The steps, each named defect applied to those it says; TerminalStepError if unknown."""
     broken = dict(steps)
     for name in names:
         module = _load(name, folder)
-        broken[module.STEP] = module.apply(broken[module.STEP])
+        wrappers = {module.STEP: module.apply, **getattr(module, "ALSO", {})}
+        for step, wrap in wrappers.items():
+            broken[step] = wrap(broken[step])
     return broken
 
 
+def _known(folder: Path) -> list[str]:
+    return sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+
+
 def _load(name: str, folder: Path) -> ModuleType:
-    path = folder / f"{name}.py"
-    known = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+    path, known = folder / f"{name}.py", _known(folder)
     if name not in known:
         raise TerminalStepError(f"unknown defect {name!r}; known: {', '.join(known) or 'none'}")
     spec = importlib.util.spec_from_file_location(f"reflector_migrate_defect_{name}", path)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord
+
+if TYPE_CHECKING:
+    from reflector_migrate.conductor.execution import Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,17 @@ def _begun(spans: Sequence[Mapping[str, Any]]) -> float:
 
 
 def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
-    """The candidate's account: its own rows and objects, recorded effects, the execution."""
+    """The candidate's account, its workflow's execution read from the server."""
     from reflector_migrate.conductor.execution import read
+
+    return account_of_candidate(settings, run, read(settings, run.workflow_id or ""))
+
+
+def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
+    """Its own rows and objects, recorded effects, and the execution as given."""
     from reflector_migrate.legacy.reader import candidate_of, observe
     from reflector_migrate.store.effects import EffectLog
 
-    execution = read(settings, run.workflow_id or "")
     effects = EffectLog(settings.store_url).of(run.run_id)
     seen = observe(
         settings,
