@@ -11,6 +11,7 @@ import pytest
 from reflector_migrate.conductor.event_dictionary import (
     as_json,
     as_markdown,
+    as_page,
     event_dictionary,
 )
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
@@ -93,3 +94,9 @@ def test_the_table_names_every_event():
     table = as_markdown()
     assert table.count("\n") == 2 + len(event_dictionary())
     assert all(f"| {event} |" in table for event in EIGHT)
+
+
+def test_the_documentation_is_what_the_command_prints():
+    """docs/events.md is up to date; else: migrate events > docs/events.md."""
+    page = (RUNS.parents[1] / "docs" / "events.md").read_text(encoding="utf-8")
+    assert page == as_page()

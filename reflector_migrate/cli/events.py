@@ -17,9 +17,9 @@ def events(form: str) -> None:
       migrate events
       migrate events --format json
     """
-    from reflector_migrate.conductor.event_dictionary import as_json, as_markdown
+    from reflector_migrate.conductor.event_dictionary import as_json, as_page
 
     if form == "json":
         echo_json(as_json())
     else:
-        click.echo(as_markdown(), nl=False)
+        click.echo(as_page(), nl=False)

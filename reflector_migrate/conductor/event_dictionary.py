@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -77,6 +78,28 @@ def as_markdown() -> str:
         channels = ", ".join(f"`{c}`" for c in entry.channels) or "none: kept in the row"
         lines.append(f"| {entry.task} | {entry.event} | {channels} | {fields} |")
     return "\n".join(lines) + "\n"
+
+
+PREAMBLE = """# Events
+
+Which task tells listeners what. Printed by `migrate events`, from the code; never edited by hand.
+
+Channels are the primary's. In shadow each has the candidate's prefix (`shadow:` unless configured),
+so that nobody who listens to production hears of it. A message is `{"event": ..., "data": ...}`.
+On a user's channel the event is called `TRANSCRIPT_<event>`, and its data carry the transcript's
+`id` as well. Legacy's events are told once a run; each state of a step
+once, with an `id` of its own.
+"""
+
+
+def as_page() -> str:
+    """The documentation's page: what it is, the table, and the JSON Schema of each event's data."""
+    parts = [PREAMBLE, as_markdown()]
+    for entry in {entry.event: entry for entry in event_dictionary()}.values():
+        schema = json.dumps(entry.data_schema, indent=2, sort_keys=True)
+        promise = entry.promise.splitlines()[0]
+        parts.append(f"## {entry.event}\n\n{promise}\n\n```json\n{schema}\n```\n")
+    return "\n".join(parts)
 
 
 def _progress(task: str) -> tuple[type[EventData], ...]:

@@ -1,0 +1,117 @@
+"""The real steps in the real worker host, dying and pausing as a test has ordered.
+
+Run as a program it is a worker host. `RESTART_ORDERS` names a folder: `die` holds
+names of steps that must each be killed twice, once after one of their writes and
+once with everything done but nothing handed in; a file `pause-STEP` holds the step's
+result back until it is removed. `deaths` and `runs` count what happened.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+from reflector_migrate.conductor.workers import family, run
+from reflector_migrate.conductor.workers.member import serve
+from reflector_migrate.pipeline.runner import run_step
+
+WRITES = {
+    "get_recording": ("reflector_migrate.pipeline.rows:Rows", "reset"),
+    "get_participants": ("reflector_migrate.pipeline.rows:Rows", "upsert_participants"),
+    "pad_track": ("reflector_migrate.pipeline.effects:RecordedEffects", "put_media"),
+    "mixdown_tracks": ("reflector_migrate.pipeline.rows:Rows", "append_event"),
+    "generate_waveform": ("reflector_migrate.pipeline.rows:Rows", "append_event"),
+    "transcribe_track": ("reflector_migrate.store.cache:TaskCache", "set"),
+    "merge_transcripts": ("reflector_migrate.pipeline.rows:Rows", "append_event"),
+    "detect_topics": ("reflector_migrate.pipeline.rows:Rows", "add_topic"),
+    "generate_title": ("reflector_migrate.pipeline.rows:Rows", "set_title"),
+    "generate_summary": ("reflector_migrate.store.cache:TaskCache", "set"),
+    "finalize": ("reflector_migrate.pipeline.rows:Rows", "set_status"),
+    "cleanup_consent": ("reflector_migrate.pipeline.outlets:Media", "delete"),
+    "post_zulip": ("reflector_migrate.pipeline.services.zulip:Zulip", "post"),
+    "send_webhook": ("reflector_migrate.store.effects:EffectLog", "record"),
+}
+"""Step -> a write in its middle; the fork helper has none and dies before its work."""
+
+HELD_S = 90.0
+
+
+class Orders:
+    """The test's folder, as the workers see it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def must_die(self, step):
+        """How often this step has died, None when it must not (any more)."""
+        asked = (self.folder / "die").read_text().split()
+        died = self.count("deaths", step)
+        return died if step in asked and died < 2 else None
+
+    def count(self, what, step):
+        """Lines of a step in one of the registers."""
+        path = self.folder / what
+        return path.read_text().split().count(step) if path.exists() else 0
+
+    def note(self, what, step):
+        """One more line in a register."""
+        with (self.folder / what).open("a", encoding="utf-8") as file:
+            file.write(f"{step}\n")
+
+    def die(self, step):
+        """SIGKILL ourselves."""
+        self.note("deaths", step)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def hold(self, step, heartbeat):
+        """Keep the result back for as long as the test wants."""
+        wanted, until = self.folder / f"pause-{step}", time.monotonic() + HELD_S
+        if wanted.exists():
+            self.note("held", step)
+        while wanted.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+            heartbeat()
+
+
+def execute(step, raw_input, settings, heartbeat, meter):
+    """What run_step does, with the deaths that were ordered."""
+    orders = Orders(os.environ["RESTART_ORDERS"])
+    died = orders.must_die(step)
+    orders.note("runs", step)
+    if died == 0:
+        _die_amid(step, orders)
+    done = run_step(step, raw_input, settings, heartbeat, meter)
+    if died is not None:
+        orders.die(step)
+    orders.hold(step, heartbeat)
+    return done
+
+
+def _die_amid(step, orders):
+    """Have the step's write be the last thing that this process does."""
+    if step not in WRITES:
+        orders.die(step)
+    where, method = WRITES[step]
+    module, _, name = where.partition(":")
+    kind = getattr(import_module(module), name)
+    real = getattr(kind, method)
+
+    def last(*args, **kwargs):
+        real(*args, **kwargs)
+        orders.die(step)
+
+    setattr(kind, method, last)
+
+
+def serve_dying(settings, member, stop, on_ready):
+    """One worker process over the real steps."""
+    serve(settings, member, stop, on_ready, execute)
+
+
+if __name__ == "__main__":
+    family.RESTART_WAITS_S = (0.1,)  # deaths are many here, and none of them is a surprise
+    sys.exit(run.main(serve=serve_dying, command=(sys.executable, __file__)))
