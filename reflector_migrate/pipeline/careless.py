@@ -37,7 +37,7 @@ def with_rows(ctx: StepContext, **methods: Callable[..., Any]) -> StepContext:
 
 def with_effects(ctx: StepContext, **methods: Callable[..., Any]) -> StepContext:
     """The context with some of its effects replaced."""
-    return replace(ctx, effects=Instead(ctx.effects, **methods))  # type: ignore[arg-type] # by use
+    return replace(ctx, effects=Instead(ctx.effects, **methods))
 
 
 def with_prose(ctx: StepContext, alter: Callable[[str], str]) -> StepContext:
