@@ -12,7 +12,7 @@ COPY reports reports
 RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps .
 
 FROM python:3.12-slim
-RUN useradd --create-home --uid 10001 migrate && install -d -o migrate /var/lib/reflector-migrate
+RUN useradd --create-home --uid 10001 migrate && install -d -o migrate /var/lib/reflector-migrate /data
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

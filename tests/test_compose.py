@@ -131,3 +131,13 @@ def test_the_dockerfile_copies_what_exists() -> None:
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
+
+
+def test_every_volume_is_mounted_where_the_user_may_write() -> None:
+    """A named volume takes over the owner of the image's folder, or else is root's."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    owned = re.search(r"install -d -o migrate (.*)", dockerfile)
+    assert owned
+    for service in OURS.values():
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[1] in owned[1].split(), volume
