@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import update
 
 from reflector_migrate.cutover.audit import Audit
-from reflector_migrate.errors import ServerUnreachableError, TerminalStepError
+from reflector_migrate.errors import MigrateError, ServerUnreachableError, TerminalStepError
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.base import engine_for, writing
@@ -177,6 +177,19 @@ def test_an_unreachable_database_is_one_clear_error() -> None:
         Runs("postgresql+psycopg://u:hunter2@127.0.0.1:9/nothing").count_started()
     assert "127.0.0.1:9" in error.value.message
     assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_store_without_tables_says_how_to_make_them(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """What a newcomer meets first: one clear line on both databases, and the way out."""
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+    url = empty if database == "sqlite" else request.getfixturevalue("postgres_url")
+    with pytest.raises(MigrateError, match="has no tables of ours") as error:
+        Runs(url).count_started()
+    assert "migrate sandbox up" in error.value.hint
+    assert error.value.exit_code == 4
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
 
 BUSY_TIMEOUT_S = 30
+NO_TABLES = "attached: migrate register --with-store; to try it out: migrate sandbox up"
 
 
 def engine_for(url: str) -> Engine:
@@ -73,6 +74,15 @@ def reading(url: str) -> Iterator[Connection]:
 def _reachable(url: str) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
         where = make_url(url).render_as_string(hide_password=True)
+        if _lacks_tables(error):
+            raise MigrateError(f"database {where} has no tables of ours", hint=NO_TABLES) from error
+        if isinstance(error, ProgrammingError):
+            raise
         raise ServerUnreachableError(f"database {where}: {error.orig}") from error
+
+
+def _lacks_tables(error: DBAPIError) -> bool:
+    is_undefined = getattr(error.orig, "sqlstate", None) == "42P01"  # PostgreSQL's undefined_table
+    return is_undefined or "no such table" in str(error.orig)
