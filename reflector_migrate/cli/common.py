@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reflector_migrate.errors import ServerUnreachableError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,9 +26,14 @@ def settings_of(ctx: click.Context) -> Settings:
     config: Path | None = ctx.find_root().obj["config"]
     settings = load_settings(config)
     if config is None and not os.environ.get("MIGRATE_CONFIG"):
-        from reflector_migrate.sandbox.stack import load_running, sandbox_folder
+        from reflector_migrate.sandbox.stack import load_running, missing_parts, sandbox_folder
 
-        return load_running(sandbox_folder(settings)) or settings
+        folder = sandbox_folder(settings)
+        if dead := missing_parts(folder):
+            raise ServerUnreachableError(
+                f"the sandbox in {folder} has lost {', '.join(dead)}", hint="migrate sandbox up"
+            )
+        return load_running(folder) or settings
     return settings
 
 
@@ -34,14 +41,13 @@ def log_to_stderr(ctx: click.Context, settings: Settings) -> None:
     """Send our log to stderr: warnings, -v for information, -vv for debugging."""
     import logging
 
+    from reflector_migrate.cli.logs import JsonLines
+
     level = {0: logging.WARNING, 1: logging.INFO}.get(ctx.find_root().obj["verbose"], logging.DEBUG)
     plain = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    as_json = (
-        '{"at":"%(asctime)s","level":"%(levelname)s","room":"%(name)s","message":"%(message)s"}'
-    )
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format=as_json if settings.log_format == "json" else plain
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else logging.Formatter(plain))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def stdout_console(color: str = "auto") -> Console:

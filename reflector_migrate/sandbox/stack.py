@@ -67,6 +67,13 @@ def load_running(folder: Path) -> Settings | None:
     return read_config(Folders(folder)) if Folders(folder).config.is_file() else None
 
 
+def missing_parts(folder: Path) -> tuple[str, ...]:
+    """What has died of a sandbox of which some still runs; empty when all or nothing does."""
+    known = Records.of(folder).read()
+    dead = tuple(record.name for record in known if not is_alive(record))
+    return dead if len(dead) < len(known) else ()
+
+
 class Sandbox:
     """One sandbox in one folder; `.settings` is what every process of it reads."""
 
