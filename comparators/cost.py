@@ -38,4 +38,5 @@ def compare_cost(reference: Observation, hypothesis: Observation) -> Measure:
 def _shown(usage: Usage) -> str:
     about = "~" if usage.gpu_seconds_estimated else ""
     tokens = usage.llm_tokens_in + usage.llm_tokens_out
-    return f"{about}{usage.gpu_seconds:.1f} GPU s, {tokens} tokens"
+    cached = f", {usage.cache_hits} answers from the cache" if usage.cache_hits else ""
+    return f"{about}{usage.gpu_seconds:.1f} GPU s, {tokens} tokens{cached}"

@@ -348,3 +348,12 @@ def test_the_failed_recording_has_partial_events_on_both_sides():
     events = (*events_of(outputs)[:2], Event(event="STATUS", data={"value": "error"}))
     run = observation(outputs, status="failed", events=events, effects=())
     assert _paths("events", run, run.model_copy(deep=True)) == set()
+
+
+def test_answers_from_the_cache_are_never_shown_as_cheapness():
+    """A side that asked nobody says so next to its zero tokens."""
+    asked = StepRun(name="detect_topics", usage=Usage(llm_tokens_in=40))
+    cached = StepRun(name="detect_topics", usage=Usage(cache_hits=2))
+    measure = by_name("cost").compare(observation(steps=[asked]), observation(steps=[cached]))
+    assert measure.reference_text == "0.0 GPU s, 40 tokens"
+    assert measure.hypothesis_text == "0.0 GPU s, 0 tokens, 2 answers from the cache"
