@@ -242,9 +242,11 @@ def _workers(settings: Settings, broker: str) -> Iterator[None]:
             "MIGRATE_CANDIDATE__BUS_URL": settings.candidate.bus_url,
         }
         _migrated(environ["MIGRATE_STORE__URL"])
-        celery = [sys.executable, "-m", "celery", "-A", "noops", "worker", "-c", str(WIDTH)]
+        celery = [sys.executable, "-m", "celery", "-q", "-A", "noops", "worker", "-c", str(WIDTH)]
         hosts = [
-            subprocess.Popen([*celery, "-l", "ERROR"], cwd=HERE, env=environ),
+            subprocess.Popen(
+                [*celery, "-l", "ERROR"], cwd=HERE, env=environ, stderr=subprocess.DEVNULL
+            ),
             subprocess.Popen(
                 [sys.executable, str(HERE / "noops.py")], env=environ, stderr=subprocess.DEVNULL
             ),
