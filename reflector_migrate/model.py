@@ -338,6 +338,8 @@ class Check(Frozen):
     limit: float | None = None
     n: int = 0
     excess: float | None = None  # x of gating.md, where a secondary ran
+    waived: int = 0  # findings that a waiver covers
+    improved: int = 0  # findings that are a known legacy defect put right
     note: str = ""
     traceback: str | None = None
 

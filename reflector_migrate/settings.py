@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from reflector_migrate.errors import ConfigurationError
 
 APP = "reflector-migrate"
+PLAIN_FILES = frozenset({"kill_switch_file", "waivers_file"})
+"""Keys that end like a secret's file and are none."""
 
 
 class Section(BaseModel):
@@ -155,6 +157,12 @@ class ShadowSettings(Section):
     kill_switch_file: Path | None = None
 
 
+class JudgeSettings(Section):
+    """What comparisons are judged with."""
+
+    waivers_file: Path | None = None
+
+
 class CacheSettings(Section):
     """The cache of recogniser and language-model answers."""
 
@@ -196,6 +204,7 @@ class Settings(Section):
     workers: WorkerSettings = WorkerSettings()
     budgets: BudgetSettings = BudgetSettings()
     shadow: ShadowSettings = ShadowSettings()
+    judge: JudgeSettings = JudgeSettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()
     sandbox: SandboxSettings = SandboxSettings()
@@ -279,7 +288,7 @@ def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
 
 def _resolve_secret_files(merged: dict[str, Any]) -> None:
     for section in [s for s in merged.values() if isinstance(s, dict)]:
-        for key in [k for k in section if k.endswith("_file") and k != "kill_switch_file"]:
+        for key in [k for k in section if k.endswith("_file") and k not in PLAIN_FILES]:
             path = Path(section.pop(key))
             try:
                 section[key.removesuffix("_file")] = path.read_text(encoding="utf-8").strip()

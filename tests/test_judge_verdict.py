@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparators.registry import COMPARATORS, Comparator
-from reflector_migrate.errors import InputError
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import (
     MARGINS,
@@ -22,7 +21,7 @@ from reflector_migrate.judge.noise import (
     stratum_of,
 )
 from reflector_migrate.judge.verdict import overall
-from reflector_migrate.judge.waivers import Waiver, parse_waivers
+from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, Verdict
 from tests.comparing import SPOKEN, events_of, observation, outputs_of, words_of
 
@@ -191,21 +190,6 @@ def test_waivers_count_and_never_hide(changes, verdict, waived):
 def test_a_waiver_without_a_date_to_judge_it_by_does_not_hold():
     """No clock is asked: without `today` what expires is expired."""
     assert compare(observation(), LONGER, waivers=[Waiver(**WAIVER)]).verdict is V.DIVERGED
-
-
-def test_waivers_are_read_from_toml_data():
-    """What is missing is named; dates may be text."""
-    data = {
-        "waiver": [{**WAIVER, "expiry": "2026-07-01", "cap": 3}],
-        "known_legacy_defect": [{"path": "events/**", "reason": "wiped"}],
-    }
-    first, second = parse_waivers(data)
-    assert (first.expiry, first.cap, first.is_improvement) == (date(2026, 7, 1), 3, False)
-    assert second.is_improvement
-    with pytest.raises(InputError, match="waiver 1 has no owner, expiry"):
-        parse_waivers({"waiver": [{"path": "a", "reason": "b"}]})
-    with pytest.raises(InputError, match="is no date"):
-        parse_waivers({"waiver": [{**WAIVER, "expiry": "soon"}]})
 
 
 def test_a_comparison_survives_its_file():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--reference", type=click.Path(path_type=Path), help="observation/1 file.")
 @click.option("--candidate", type=click.Path(path_type=Path), help="observation/1 file.")
 @click.option("--secondary", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option("--waivers", type=click.Path(path_type=Path), help="Waivers for files: TOML.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
 @click.option(
     "--fail-on", type=click.Choice(["inconclusive", "diverged", "never"]), default="inconclusive",
@@ -38,6 +39,7 @@ def compare(
     reference: Path | None,
     candidate: Path | None,
     secondary: Path | None,
+    waivers: Path | None,
     exit_zero: bool,
     fail_on: str,
     color: str,
@@ -53,10 +55,12 @@ def compare(
       migrate compare three-voices
       migrate compare --reference a.json --candidate b.json --json
     """
+    if waivers is not None and reference is None:
+        raise click.UsageError("--waivers is for --reference and --candidate")
     if (reference is None) != (candidate is None):
         raise click.UsageError("--reference and --candidate belong together")
     if reference is not None and candidate is not None:
-        found = _from_files(reference, candidate, secondary)
+        found = _from_files(reference, candidate, secondary, waivers)
     elif recording is not None:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
@@ -69,12 +73,19 @@ def compare(
     ctx.exit(code)
 
 
-def _from_files(reference: Path, candidate: Path, secondary: Path | None) -> Comparison:
+def _from_files(
+    reference: Path, candidate: Path, secondary: Path | None, waivers: Path | None
+) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
     from reflector_migrate.judge.compare import compare as judge
+    from reflector_migrate.shadow.waiving import waivers_in_force
+    from reflector_migrate.store.clock import now
 
     third = None if secondary is None else read_observation(secondary)
-    return judge(read_observation(reference), read_observation(candidate), secondary=third)
+    return judge(
+        read_observation(reference), read_observation(candidate), secondary=third,
+        waivers=waivers_in_force(waivers), today=now().date(),
+    )  # fmt: skip
 
 
 def _run_or_look_up(settings: Settings, recording: str, timeout_s: float) -> Comparison:

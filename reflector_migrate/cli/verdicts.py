@@ -17,6 +17,9 @@ EXIT_CODES = {
 }
 
 
+CHECK_KEYS = ("name", "verdict", "rule", "value", "floor", "limit", "waived", "improved")
+
+
 def exit_code_of(verdict: Verdict) -> int:
     """0 match, 1 diverged, 3 inconclusive, 4 a comparator broke."""
     return int(EXIT_CODES[verdict])
@@ -30,9 +33,6 @@ def envelope(comparison: Comparison, code: int) -> dict[str, Any]:
         "ok": code == 0,
         "verdict": comparison.verdict.value,
         "exit_code": code,
-        "checks": [
-            {key: check[key] for key in ("name", "verdict", "rule", "value", "floor", "limit")}
-            for check in body["checks"]
-        ],
+        "checks": [{key: check[key] for key in CHECK_KEYS} for check in body["checks"]],
         "comparison": body,
     }

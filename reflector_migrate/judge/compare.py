@@ -11,7 +11,7 @@ from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.noise import NoiseFloors
 from reflector_migrate.judge.turns import worst_turns
 from reflector_migrate.judge.verdict import Grounds, checks, overall
-from reflector_migrate.judge.waivers import Waiver
+from reflector_migrate.judge.waivers import Waiver, expired
 from reflector_migrate.model import Check, Comparison, Observation, Side, Turn, Verdict
 
 
@@ -105,4 +105,12 @@ def _notes(grounds: Grounds, judged: Sequence[Check], verdict: Verdict) -> tuple
         notes.append(f"the hypothesis is of another recording: {grounds.hypothesis.recording}")
     if verdict is Verdict.INCONCLUSIVE and all(c.verdict is not verdict for c in judged):
         notes.append("nothing was compared: neither side has any output")
+    notes += _excepted(judged) + list(expired(grounds.waivers, grounds.today))
     return tuple(dict.fromkeys(notes))
+
+
+def _excepted(judged: Sequence[Check]) -> list[str]:
+    """How much was waived and improved, whatever the verdict."""
+    waived, improved = sum(c.waived for c in judged), sum(c.improved for c in judged)
+    told = [f"findings waived: {waived}"] if waived else []
+    return told + ([f"known legacy defects put right: {improved}"] if improved else [])

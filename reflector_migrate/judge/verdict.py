@@ -8,8 +8,9 @@ are inconclusive without one. Timing and cost never enter.
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from comparators.registry import COMPARATORS, Comparator
@@ -30,7 +31,7 @@ SINGLE_PAIR_FACTOR = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What measures are judged against."""
+    """What measures are judged against; `spent` counts what capped waivers have covered."""
 
     reference: Observation
     hypothesis: Observation
@@ -38,6 +39,7 @@ class Grounds:
     floors: NoiseFloors | None = None
     waivers: Sequence[Waiver] = ()
     today: date | None = None
+    spent: Counter[Waiver] = field(default_factory=Counter)
 
 
 def completion(reference: Observation, hypothesis: Observation) -> Check:
@@ -133,10 +135,9 @@ def _judged(comparator: Comparator, measure: Measure, grounds: Grounds) -> Check
     if not measure.errors:
         rule = "equal" if measure.length else "empty-on-both-sides"
         return _check(measure, Verdict.MATCHED, rule)
-    waived = apply(measure, grounds.waivers, grounds.today)
-    if measure.kind == "exact":
-        return _exact(waived)
-    return _graded(comparator, waived, grounds)
+    waived = apply(measure, grounds.waivers, grounds.today, grounds.spent)
+    judged = _exact(waived) if measure.kind == "exact" else _graded(comparator, waived, grounds)
+    return judged.model_copy(update={"waived": waived.waived, "improved": waived.improved})
 
 
 def _check(measure: Measure, verdict: Verdict, rule: str, note: str = "") -> Check:
@@ -153,10 +154,16 @@ def _check(measure: Measure, verdict: Verdict, rule: str, note: str = "") -> Che
 def _exact(waived: Waived) -> Check:
     """Equal or not, what is waived aside."""
     note = "; ".join(waived.notes)
-    if waived.standing or not waived.measure.findings:
+    if not waived.is_covered:
         return _check(waived.measure, Verdict.DIVERGED, "exact", note)
-    verdict = Verdict.WAIVED if waived.waived else Verdict.MATCHED
-    return _check(waived.measure, verdict, "waived" if waived.waived else "improvement", note)
+    return _check(waived.measure, *_covered(waived), note)
+
+
+def _covered(waived: Waived) -> tuple[Verdict, str]:
+    """All of it waived, or legacy's own defects put right."""
+    if waived.waived:
+        return Verdict.WAIVED, "waived"
+    return Verdict.MATCHED, "improvement"
 
 
 def _graded(comparator: Comparator, waived: Waived, grounds: Grounds) -> Check:
@@ -173,8 +180,8 @@ def _graded(comparator: Comparator, waived: Waived, grounds: Grounds) -> Check:
         verdict, rule = _against_one(value, own, margin)
     else:
         verdict, rule = Verdict.INCONCLUSIVE, "no-floor"
-    if verdict in {Verdict.DIVERGED, Verdict.INCONCLUSIVE} and not waived.standing:
-        verdict, rule = Verdict.WAIVED, "waived"
+    if verdict in {Verdict.DIVERGED, Verdict.INCONCLUSIVE} and waived.is_covered:
+        verdict, rule = _covered(waived)
     return _check(measure, verdict, rule, "; ".join(waived.notes)).model_copy(
         update={
             "floor": floor.p99 if floor else None,

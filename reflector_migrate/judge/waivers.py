@@ -1,27 +1,28 @@
 """Dated, owned, expiring, capped exceptions; and known legacy defects a candidate may fix.
 
-A waived finding stays in its check with the waiver's reason on it. Whether a
-waiver has expired is judged against a date passed in.
+A waived finding stays in its check with the waiver's reason on it, and is counted.
+Whether a waiver has expired is judged against a date passed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
-from reflector_migrate.errors import InputError
 from reflector_migrate.model import Finding, Measure, Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """path: a finding's path with wildcards, or a measure's name.
+    """path: a finding's path with wildcards (`*` spans slashes), or a measure's name.
 
-    An improvement is a known legacy defect that the candidate fixes; it has no
-    expiry. cap: how many findings of one recording it may cover, None for any.
+    cap: how many findings of one recording it may cover, over all measures; None for any.
+    An improvement is a known legacy defect that the candidate fixes. It has no expiry,
+    and is as narrow as can be said: kind of finding, what legacy does, what the fix does.
     """
 
     path: str
@@ -30,6 +31,9 @@ class Waiver:
     expiry: date | None = None
     cap: int | None = None
     is_improvement: bool = False
+    kind: str | None = None
+    legacy: Any = None
+    fixed: Any = None
 
     def is_valid(self, today: date | None) -> bool:
         """Not expired on `today`; without a date only what never expires is valid."""
@@ -38,6 +42,16 @@ class Waiver:
     def covers(self, path: str) -> bool:
         """Whether a finding's path, or a measure's name, is meant."""
         return fnmatchcase(path, self.path)
+
+    def means(self, finding: Finding) -> bool:
+        """Whether this very finding is meant, by path, kind and both values."""
+        is_named = self.covers(finding.path) or self.covers(finding.path.split("/")[0])
+        stated = (
+            (self.kind, finding.kind),
+            (self.legacy, finding.reference),
+            (self.fixed, finding.hypothesis),
+        )
+        return is_named and all(said is None or said == seen for said, seen in stated)
 
     @property
     def label(self) -> str:
@@ -58,54 +72,29 @@ class Waived:
     improved: int
     notes: tuple[str, ...]
 
-
-def parse_waivers(data: Mapping[str, Any]) -> tuple[Waiver, ...]:
-    """Waivers from parsed TOML: tables [[waiver]] and [[known_legacy_defect]].
-
-    A waiver needs path, reason, owner and expiry; a defect path and reason.
-    Raises InputError naming what is missing.
-    """
-    waivers = [_waiver(entry, n) for n, entry in enumerate(data.get("waiver", ()), start=1)]
-    defects = data.get("known_legacy_defect", ())
-    return (*waivers, *(_defect(entry, n) for n, entry in enumerate(defects, start=1)))
+    @property
+    def is_covered(self) -> bool:
+        """Something was waived, and nothing is left."""
+        return not self.standing and bool(self.waived or self.improved)
 
 
-def _waiver(entry: Mapping[str, Any], number: int) -> Waiver:
-    _need(entry, ("path", "reason", "owner", "expiry"), f"waiver {number}")
-    expiry = entry["expiry"]
-    if not isinstance(expiry, date):
-        try:
-            expiry = date.fromisoformat(str(expiry))
-        except ValueError as error:
-            raise InputError(f"waiver {number}: expiry {entry['expiry']!r} is no date") from error
-    cap = entry.get("cap")
-    return Waiver(entry["path"], entry["reason"], entry["owner"], expiry, cap)
-
-
-def _defect(entry: Mapping[str, Any], number: int) -> Waiver:
-    _need(entry, ("path", "reason"), f"known legacy defect {number}")
-    return Waiver(entry["path"], entry["reason"], is_improvement=True)
-
-
-def _need(entry: Mapping[str, Any], fields: Sequence[str], where: str) -> None:
-    missing = [field for field in fields if entry.get(field) in {None, ""}]
-    if missing:
-        raise InputError(f"{where} has no {', '.join(missing)}")
-
-
-def apply(measure: Measure, waivers: Iterable[Waiver], today: date | None) -> Waived:
-    """Mark what is waived; caps are counted over this measure's findings."""
+def apply(
+    measure: Measure,
+    waivers: Iterable[Waiver],
+    today: date | None,
+    spent: Counter[Waiver] | None = None,
+) -> Waived:
+    """Mark what is waived. `spent` carries what caps have given from measure to measure."""
     listed = [waiver for waiver in waivers if _concerns(waiver, measure)]
-    expired = [w for w in listed if not w.is_valid(today)]
-    left = {id(w): w.cap for w in listed if w.is_valid(today)}
-    marked = [_marked(f, [w for w in listed if id(w) in left], left) for f in measure.findings]
-    by_label = _counts(marked)
+    holding = [waiver for waiver in listed if waiver.is_valid(today)]
+    used = Counter[Waiver]() if spent is None else spent
+    marked = tuple(_marked(finding, holding, used) for finding in measure.findings)
     improved = sum(1 for f in marked if f.waiver.startswith("improvement: "))
     waived = sum(1 for f in marked if f.waiver) - improved
-    notes = [f"{n} waived: {label}" for label, n in by_label.items()]
-    notes += [f"waiver of {w.path} expired on {w.expiry}" for w in expired]
+    notes = [f"{n} waived: {label}" for label, n in _counts(marked).items()]
+    notes += [expired_note(w, today) for w in listed if w not in holding]
     return Waived(
-        measure.model_copy(update={"findings": tuple(marked)}),
+        measure.model_copy(update={"findings": marked}),
         len(marked) - waived - improved + measure.findings_truncated,
         waived,
         improved,
@@ -113,17 +102,27 @@ def apply(measure: Measure, waivers: Iterable[Waiver], today: date | None) -> Wa
     )
 
 
+def expired_note(waiver: Waiver, today: date | None) -> str:
+    """A waiver that does not hold any more, by name; without a date, why it cannot be told."""
+    if today is None:
+        return f"waiver of {waiver.path} does not hold: no date to judge it by"
+    return f"waiver of {waiver.path} ({waiver.owner}) expired on {waiver.expiry}"
+
+
+def expired(waivers: Sequence[Waiver], today: date | None) -> tuple[str, ...]:
+    """A note for each waiver that does not hold, whether or not anything needed it."""
+    return tuple(expired_note(w, today) for w in waivers if not w.is_valid(today))
+
+
 def _concerns(waiver: Waiver, measure: Measure) -> bool:
-    return waiver.covers(measure.name) or any(waiver.covers(f.path) for f in measure.findings)
+    return any(waiver.means(finding) for finding in measure.findings)
 
 
-def _marked(finding: Finding, waivers: list[Waiver], left: dict[int, int | None]) -> Finding:
-    """The finding with the first waiver that covers it and has not reached its cap."""
+def _marked(finding: Finding, waivers: Sequence[Waiver], used: Counter[Waiver]) -> Finding:
+    """The finding with the first waiver that means it and has not reached its cap."""
     for waiver in waivers:
-        cap = left[id(waiver)]
-        name = finding.path.split("/")[0]
-        if (waiver.covers(finding.path) or waiver.covers(name)) and cap != 0:
-            left[id(waiver)] = None if cap is None else cap - 1
+        if waiver.means(finding) and (waiver.cap is None or used[waiver] < waiver.cap):
+            used[waiver] += 1
             changes: dict[str, Any] = {"waiver": waiver.label}
             if waiver.is_improvement:
                 changes["severity"] = Severity.INFO
@@ -131,9 +130,5 @@ def _marked(finding: Finding, waivers: list[Waiver], left: dict[int, int | None]
     return finding
 
 
-def _counts(findings: Iterable[Finding]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for finding in findings:
-        if finding.waiver:
-            counts[finding.waiver] = counts.get(finding.waiver, 0) + 1
-    return counts
+def _counts(findings: Iterable[Finding]) -> Counter[str]:
+    return Counter(finding.waiver for finding in findings if finding.waiver)
