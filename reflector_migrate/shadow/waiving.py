@@ -95,7 +95,8 @@ def parse_waivers(data: dict[str, Any], where: str) -> tuple[Waiver, ...]:
         found = WaiversFile.model_validate(data)
     except ValidationError as invalid:
         raise InputError(f"{where}: {_first(invalid)}", hint=FORMAT) from None
-    return tuple(entry.waiver() for entry in (*found.waiver, *found.known_legacy_defect))
+    granted = (entry.waiver() for entry in found.waiver)
+    return (*granted, *(entry.waiver() for entry in found.known_legacy_defect))
 
 
 def _first(invalid: ValidationError) -> str:
