@@ -10,16 +10,22 @@ from reflector_migrate.model import Comparison, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What became of every recording the primary announced; the first number shown."""
+    """What became of every recording that the primary took up; the first number shown.
+
+    `lost` names those that it never announced, a part of the missing ones; `unread`
+    says why its own rows could not be asked, in which case nobody knows of any.
+    """
 
     eligible: int
     compared: int
     skipped: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    unread: str = ""
 
     @property
     def missing(self) -> int:
-        """Announced, and neither compared, skipped nor failed: still running or lost."""
+        """Neither compared, skipped nor failed: still running, or lost on the way."""
         accounted = self.compared + sum(self.skipped.values()) + sum(self.failed.values())
         return max(0, self.eligible - accounted)
 
@@ -89,6 +95,6 @@ class Night:
     def verdict(self) -> Verdict:
         """The worst verdict; nothing compared, or something lost, is at best INCONCLUSIVE."""
         found = [comparison.verdict for comparison in self.comparisons]
-        if self.coverage.missing or self.coverage.failed:
+        if self.coverage.missing or self.coverage.failed or self.coverage.unread:
             found.append(Verdict.INCONCLUSIVE)
         return Verdict.worst(found)

@@ -62,6 +62,7 @@ def redact(night: Night) -> Night:
         night.coverage,
         skipped=_reasons(night.coverage.skipped),
         failed=_reasons(night.coverage.failed),
+        unread=night.coverage.unread.partition(":")[0],
     )
     comparisons = tuple(_comparison(comparison) for comparison in night.comparisons)
     return replace(night, coverage=coverage, comparisons=comparisons)

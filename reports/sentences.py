@@ -11,6 +11,8 @@ from reports.figures import count, percent
 from reports.glyphs import GLYPHS
 from reports.rows import Row
 
+NAMED = 5
+
 
 def headline(night: Night) -> tuple[str, str, str]:
     """(state for colour, glyph, words): a failed gate says FAIL whatever the recordings say."""
@@ -70,8 +72,15 @@ def _checks(found: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 def _lost(coverage: Coverage) -> list[str]:
     said = []
-    if coverage.missing:
-        said.append(f"{_recordings(coverage.missing)} announced and unaccounted for.")
+    if coverage.lost:
+        names = ", ".join(coverage.lost[:NAMED]) + ", …" * (len(coverage.lost) > NAMED)
+        ran = f"{_recordings(len(coverage.lost))} ran on the primary and never reached us"
+        said.append(f"{ran}: {names}. Is the flag on in its worker, and the dispatcher up?")
+    if is_open := coverage.missing - len(coverage.lost):
+        said.append(f"{_recordings(is_open)} announced and unaccounted for.")
+    if coverage.unread:
+        said.append(f"The primary's rows could not be read, so a lost announcement does not "
+                    f"show: {coverage.unread}.")  # fmt: skip
     for reason, number in sorted(coverage.failed.items()):
         said.append(f"{count(number)} could not be compared: {reason}.")
     return said

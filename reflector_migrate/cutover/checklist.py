@@ -37,7 +37,7 @@ ITEMS: tuple[Item, ...] = (
          not_yet("no placebo run is stored")),
     Item(P.PARALLEL, "A/A recordings", "comparisons with a secondary", evidence.a_a_recordings),
     Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins", of=1)),
-    Item(P.SHADOW, "pairs compared / eligible", "dispatches against stored comparisons",
+    Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
          evidence.coverage),
     Item(P.SHADOW, "structure and side effects", "exact checks of every stored comparison",
          evidence.exact_differences),

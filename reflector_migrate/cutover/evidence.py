@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
 from reflector_migrate.settings import Settings
+
+if TYPE_CHECKING:
+    from reflector_migrate.shadow.reconciling import Ledger
 
 COVERAGE_AT_LEAST = 0.99
 CATASTROPHES_UNDER = 0.01
@@ -46,20 +49,40 @@ def a_a_recordings(settings: Settings) -> Answer:
 
 
 def coverage(settings: Settings) -> Answer:
-    """Share of announced recordings, but those skipped on purpose, that were compared."""
-    from datetime import UTC, datetime, timedelta
+    """Share compared of what the primary took up since the first announcement.
 
+    Its own rows say what that was; where they cannot be read nothing passes.
+    """
+    from datetime import timedelta
+
+    from reflector_migrate.shadow.reconciling import Fate, reconcile
+    from reflector_migrate.store.clock import now
     from reflector_migrate.store.runs import Dispatches
 
-    ever = datetime.min.replace(tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)
-    outcomes = Dispatches(settings.store_url).between(*ever)
-    latest = {o["run_id"] or o["recording_id"]: o["outcome"] for o in outcomes}
-    wanted = sum(outcome != "skipped" for outcome in latest.values())
-    compared = len({body["run_id"] for body in _bodies(settings)})
-    if not wanted:
-        return pending("no recording was announced yet", "0", f"≥ {COVERAGE_AT_LEAST:.0%}", 0)
-    share = compared / wanted
-    return judged(share >= COVERAGE_AT_LEAST, f"{share:.1%}", f"≥ {COVERAGE_AT_LEAST:.0%}", wanted)
+    limit = f"≥ {COVERAGE_AT_LEAST:.0%}"
+    first = Dispatches(settings.store_url).first_at()
+    if first is None:
+        return pending("no recording was announced yet", "0", limit, 0)
+    ledger = reconcile(settings, first, now() + timedelta(days=1))
+    if not ledger.wanted:
+        return pending("all were skipped on purpose", "0", limit, 0)
+    share, why = ledger.count(Fate.COMPARED) / ledger.wanted, _shortfall(ledger)
+    if ledger.unread and share >= COVERAGE_AT_LEAST:
+        return pending(why, f"{share:.1%}", limit, ledger.wanted)
+    return judged(share >= COVERAGE_AT_LEAST, f"{share:.1%}", limit, ledger.wanted, why)
+
+
+def _shortfall(ledger: Ledger) -> str:
+    """What keeps the coverage down, in a few words."""
+    from reflector_migrate.shadow.reconciling import Fate
+
+    counted = ((ledger.count(Fate.FAILED), "failed"), (ledger.count(Fate.OPEN), "not ended"))
+    said = [f"{number} {word}" for number, word in counted if number]
+    if ledger.lost:
+        said.append(f"{len(ledger.lost)} never announced: {', '.join(ledger.lost[:3])}")
+    if ledger.unread:
+        said.append(f"the primary's rows cannot be read: {ledger.unread}")
+    return "; ".join(said)
 
 
 def exact_differences(settings: Settings) -> Answer:

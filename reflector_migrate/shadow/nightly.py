@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from reflector_migrate.model import Comparison
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import Dispatches
 
 if TYPE_CHECKING:
     from reports.document import Coverage, Night, TrendPoint
@@ -46,7 +44,7 @@ def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
-        coverage=_coverage(settings, night, len(comparisons)),
+        coverage=_coverage(settings, night, (c.run_id for c in comparisons)),
         comparisons=comparisons,
         trend=_trend(evidence, night),
         is_redacted=is_redacted,
@@ -61,20 +59,22 @@ def day_of(night: str) -> datetime:
         raise InputError(f"night {night!r} is not a date such as 2026-11-23") from None
 
 
-def _coverage(settings: Settings, night: str, compared: int) -> Coverage:
+def _coverage(settings: Settings, night: str, run_ids: Iterable[str]) -> Coverage:
+    """The night's runs of the primary; those compared tonight count wherever they began."""
+    from reflector_migrate.shadow.reconciling import Fate, reconcile
     from reports.document import Coverage
 
     start = day_of(night)
-    outcomes = Dispatches(settings.store_url).between(start, start + timedelta(days=1))
-    latest: dict[str, Mapping[str, object]] = {}
-    for outcome in outcomes:
-        latest[str(outcome["run_id"] or outcome["recording_id"])] = outcome
-    by: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
-    for outcome in latest.values():
-        if outcome["outcome"] in by:
-            by[str(outcome["outcome"])][str(outcome["reason"])] += 1
-    eligible = max(len(latest), compared)
-    return Coverage(eligible, compared, dict(by["skipped"]), dict(by["failed"]))
+    ledger = reconcile(settings, start, start + timedelta(days=1))
+    earlier = set(run_ids) - {entry.run_id for entry in ledger.entries}
+    return Coverage(
+        eligible=len(ledger.entries) + len(earlier),
+        compared=ledger.count(Fate.COMPARED) + len(earlier),
+        skipped=ledger.reasons(Fate.SKIPPED),
+        failed=ledger.reasons(Fate.FAILED),
+        lost=ledger.lost,
+        unread=ledger.unread,
+    )
 
 
 def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:

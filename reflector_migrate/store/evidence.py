@@ -70,6 +70,11 @@ class Evidence:
             for body in connection.scalars(query.order_by(comparisons.c.id)):
                 yield json.loads(body)
 
+    def compared_runs(self) -> frozenset[str]:
+        """Every run that a comparison is stored of."""
+        with reading(self._url) as connection:
+            return frozenset(connection.scalars(select(comparisons.c.run_id)))
+
     def nights(self) -> tuple[tuple[str, str, int], ...]:
         """(night, verdict, count) for all nights, oldest first."""
         query = select(comparisons.c.night, comparisons.c.verdict, func.count())

@@ -89,6 +89,18 @@ class Runs:
         with reading(self._url) as connection:
             return int(connection.scalar(query) or 0)
 
+    def recordings(self) -> frozenset[str]:
+        """Every recording that was ever claimed."""
+        with reading(self._url) as connection:
+            return frozenset(connection.scalars(select(runs.c.recording_id).distinct()))
+
+    def claimed_between(self, since: datetime, until: datetime) -> tuple[RunRecord, ...]:
+        """Runs claimed in [since, until), oldest first."""
+        query = select(runs).where(runs.c.created_at >= since, runs.c.created_at < until)
+        with reading(self._url) as connection:
+            rows = connection.execute(query.order_by(runs.c.created_at))
+            return tuple(_record(row) for row in rows)
+
     def _one(self, condition: Any) -> RunRecord | None:
         query = select(runs).where(condition).order_by(runs.c.created_at.desc()).limit(1)
         with reading(self._url) as connection:
@@ -117,6 +129,16 @@ class Dispatches:
         with reading(self._url) as connection:
             rows = connection.execute(query.order_by(dispatches.c.id)).mappings().all()
         return tuple({**row, "at": in_utc(row["at"])} for row in rows)
+
+    def recordings(self) -> frozenset[str]:
+        """Every recording whose announcement arrived."""
+        with reading(self._url) as connection:
+            return frozenset(connection.scalars(select(dispatches.c.recording_id).distinct()))
+
+    def first_at(self) -> datetime | None:
+        """When the first outcome was written, or None."""
+        with reading(self._url) as connection:
+            return in_utc(connection.scalar(select(func.min(dispatches.c.at))))
 
     def last(self, recording_id: str) -> Mapping[str, Any] | None:
         """The youngest outcome for a recording, or None."""

@@ -1,0 +1,139 @@
+"""Accounts for every recording that the primary took up: compared, skipped, failed, or lost.
+
+The primary's own rows say what was eligible, so that a recording whose
+announcement was lost, or never sent, is missed instead of forgotten. Rows are
+read with one query of short columns, on a schedule, never in the primary's path.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.pipeline.rows.begun import Begun
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.routing import decide
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.runs import Dispatches, Runs
+
+GRACE = timedelta(minutes=5)  # a younger row's announcement may still be on its way
+
+Json = Mapping[str, Any]
+
+
+class Fate(StrEnum):
+    """What became of a recording; LOST has no announcement, OPEN has one and no end yet."""
+
+    COMPARED = "compared"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    OPEN = "open"
+    LOST = "lost"
+
+
+ENDS = {"skipped": Fate.SKIPPED, "failed": Fate.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of the primary, and what became of it."""
+
+    recording_id: str
+    fate: Fate
+    reason: str = ""
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every run of the primary in a window; `unread` says why its rows could not be read."""
+
+    entries: tuple[Entry, ...]
+    unread: str = ""
+
+    def count(self, fate: Fate) -> int:
+        """How many came to this."""
+        return sum(entry.fate is fate for entry in self.entries)
+
+    def reasons(self, fate: Fate) -> dict[str, int]:
+        """How many came to this, by reason."""
+        return dict(Counter(entry.reason for entry in self.entries if entry.fate is fate))
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Recordings that the primary took up and nobody announced."""
+        return tuple(entry.recording_id for entry in self.entries if entry.fate is Fate.LOST)
+
+    @property
+    def wanted(self) -> int:
+        """All but those skipped on purpose."""
+        return len(self.entries) - self.count(Fate.SKIPPED)
+
+
+def reconcile(settings: Settings, since: datetime, until: datetime) -> Ledger:
+    """Announced or taken up by the primary in [since, until), each with its fate."""
+    announced = _announced(settings, since, until)
+    try:
+        begun = _begun(settings, since, min(until, now() - GRACE))
+    except MigrateError as error:
+        return Ledger(tuple(announced), unread=error.message)
+    known = Runs(settings.store_url).recordings() | Dispatches(settings.store_url).recordings()
+    unknown = [one for one in begun if one.recording_id not in known]
+    return Ledger((*announced, *(_unannounced(settings, one) for one in unknown)))
+
+
+def _announced(settings: Settings, since: datetime, until: datetime) -> list[Entry]:
+    """By the last outcome of each run; a run that waits for a place has none yet."""
+    compared = Evidence(settings.store_url).compared_runs()
+    outcomes = Dispatches(settings.store_url).between(since, until)
+    found = [_fate_of(outcome, compared) for outcome in _latest(outcomes)]
+    told = {entry.run_id for entry in found}
+    claimed = Runs(settings.store_url).claimed_between(since, until)
+    waiting = [run for run in claimed if run.run_id not in told]
+    return found + [Entry(run.recording_id, Fate.OPEN, run_id=run.run_id) for run in waiting]
+
+
+def _latest(outcomes: Iterable[Json]) -> Iterable[Json]:
+    """The last outcome of each run; that an announcement came twice is none of its own."""
+    last: dict[str, Json] = {}
+    for outcome in outcomes:
+        key = str(outcome["run_id"] or outcome["recording_id"])
+        if outcome["outcome"] != "duplicate" or key not in last:
+            last[key] = outcome
+    return last.values()
+
+
+def _fate_of(outcome: Json, compared: frozenset[str]) -> Entry:
+    run_id, reason = outcome["run_id"], str(outcome["reason"] or "")
+    fate = Fate.COMPARED if run_id in compared else ENDS.get(outcome["outcome"], Fate.OPEN)
+    return Entry(str(outcome["recording_id"]), fate, reason, run_id)
+
+
+def _begun(settings: Settings, since: datetime, until: datetime) -> tuple[Begun, ...]:
+    from reflector_migrate.errors import ConfigurationError
+    from reflector_migrate.pipeline.rows import Rows
+    from reflector_migrate.pipeline.rows.begun import begun_between
+
+    url = settings.reflector.database_url
+    if url is None:
+        raise ConfigurationError("reflector.database_url is not set")
+    return begun_between(Rows.at(url), since, until)
+
+
+def _unannounced(settings: Settings, one: Begun) -> Entry:
+    """Lost, unless rooms or sampling would have left it out had it been announced.
+
+    Whether the flag was on in the primary's worker cannot be known here: off by
+    accident looks the same as a lost message, and must.
+    """
+    bounds = settings.shadow.model_copy(update={"enabled": True})
+    decision = decide(bounds, one.recording_id, one.room_name, in_flight=0, is_killed=False)
+    if decision.outcome == "skip":
+        return Entry(one.recording_id, Fate.SKIPPED, decision.reason)
+    return Entry(one.recording_id, Fate.LOST)

@@ -1,0 +1,190 @@
+"""Reconciliation: what the primary took up is eligible, whether or not anybody announced it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reflector_migrate.cutover.evidence import coverage
+from reflector_migrate.cutover.items import State
+from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly import gather
+from reflector_migrate.shadow.reconciling import Fate, reconcile
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reports.page import render_page
+
+KEY = (
+    "room-20261123100000/1763892000000-11111111-2222-3333-4444-555555555555-cam-audio-1763892001000"
+)
+HOUR_AGO = timedelta(hours=1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty store and an empty database of the primary's."""
+    return _settings(tmp_path, f"sqlite:///{tmp_path}/s.db", f"sqlite:///{tmp_path}/reflector.db")
+
+
+def _settings(tmp_path: Path, *urls: str) -> Settings:
+    made = Settings.model_validate(
+        {"state_dir": tmp_path, "store": {"url": urls[0]}, "reflector": {"database_url": urls[1]}}
+    )
+    upgrade(urls[0])
+    create_all(urls[1])
+    return made
+
+
+def _ran(settings: Settings, name: str, *, ago: timedelta = HOUR_AGO, status: str = "ended",
+         keys: list[str] | None = [KEY], room: str = "board") -> None:  # fmt: skip  # noqa: B006
+    rows = Rows.at(settings.reflector.database_url or "")
+    if rows.room_named(room) is None:
+        rows.insert_room(id=room, name=room, user_id="u", created_at=now(), platform="daily")
+    rows.insert_recording(id=name, bucket_name="b", object_key="o", recorded_at=now() - ago,
+                          track_keys=keys)  # fmt: skip
+    rows.insert_transcript(id=f"t-{name}", recording_id=name, status=status, room_id=room,
+                           created_at=now() - ago, source_kind="room")  # fmt: skip
+
+
+def _announced(settings: Settings, name: str, outcome: str = "started", reason: str = "") -> None:
+    Dispatches(settings.store_url).add(name, outcome, run_id=f"run-{name}", reason=reason)
+
+
+def _compared(settings: Settings, name: str) -> None:
+    sides = {
+        "primary": Side(role=Role.PRIMARY, engine=Engine.CELERY),
+        "candidate": Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR),
+    }
+    found = Comparison(recording=name, run_id=f"run-{name}", verdict=Verdict.MATCHED, **sides)
+    Evidence(settings.store_url).add([], found, now().date().isoformat())
+
+
+def _fates(settings: Settings) -> dict[str, Fate]:
+    ledger = reconcile(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    return {entry.recording_id: entry.fate for entry in ledger.entries}
+
+
+def test_each_recording_has_its_fate(settings: Settings) -> None:
+    """Compared, failed, skipped and open come from announcements; lost from the rows alone."""
+    _check_fates(settings)
+
+
+@pytest.mark.live
+def test_each_recording_has_its_fate_on_postgresql(postgres_server, tmp_path: Path) -> None:
+    """The same on the database that a real deployment has."""
+    _check_fates(_settings(tmp_path, *(postgres_server.create_database() for _ in range(2))))
+
+
+def _check_fates(settings: Settings) -> None:
+    for name in ("good", "broken", "unsampled", "running", "silent"):
+        _ran(settings, name)
+    for name, outcome in (("good", "started"), ("broken", "failed"), ("unsampled", "skipped"),
+                          ("running", "started")):  # fmt: skip
+        _announced(settings, name, outcome)
+    _compared(settings, "good")
+    assert _fates(settings) == {
+        "good": Fate.COMPARED, "broken": Fate.FAILED, "unsampled": Fate.SKIPPED,
+        "running": Fate.OPEN, "silent": Fate.LOST,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"keys": None}, id="a single file"),
+        pytest.param({"keys": []}, id="no audio"),
+        pytest.param({"keys": ["r/1-x-screen-audio-2"]}, id="no cam-audio track"),
+        pytest.param({"status": "idle"}, id="the pipeline has not begun"),
+        pytest.param({"ago": timedelta(minutes=1)}, id="may still be on its way"),
+        pytest.param({"ago": timedelta(days=3)}, id="another night"),
+    ],
+)
+def test_what_the_pipeline_never_took_up_is_not_eligible(settings: Settings, changes) -> None:
+    """Only multitrack recordings of the window that have begun."""
+    _ran(settings, "one", **changes)
+    assert _fates(settings) == {}
+
+
+def test_a_claimed_run_that_waits_for_a_place_is_not_lost(settings: Settings) -> None:
+    """It has no outcome yet, but it was announced."""
+    _ran(settings, "one")
+    values = dict.fromkeys(RunRecord.__slots__, None) | {
+        "run_id": "run-one", "claim": "c", "recording_id": "one", "transcript_id": "t-one",
+        "namespace": "shadow", "build": "b", "state": "snapshotted", "request": {},
+        "created_at": now(), "updated_at": now(),
+    }  # fmt: skip
+    Runs(settings.store_url).claim(RunRecord(**values))
+    assert _fates(settings) == {"one": Fate.OPEN}
+
+
+def test_a_room_left_out_is_skipped_not_lost(settings: Settings) -> None:
+    """Who would not have been shadowed anyway is not missed, even without an announcement."""
+    _ran(settings, "in", room="board")
+    _ran(settings, "out", room="kitchen")
+    bounds = settings.shadow.model_copy(update={"rooms": ("board",)})
+    assert _fates(settings.model_copy(update={"shadow": bounds})) == {
+        "in": Fate.LOST, "out": Fate.SKIPPED,
+    }  # fmt: skip
+
+
+def test_an_announcement_that_comes_twice_changes_nothing(settings: Settings) -> None:
+    """A failed run stays failed when its message is delivered again."""
+    _ran(settings, "one")
+    _announced(settings, "one", "failed", "track is gone")
+    _announced(settings, "one", "duplicate", "run is failed")
+    assert _fates(settings) == {"one": Fate.FAILED}
+
+
+def test_the_page_and_the_checklist_name_what_was_lost(settings: Settings) -> None:
+    """99 compared and one never announced: 99.0 % passes; with two it fails. Both are named."""
+    night = now().date().isoformat()
+    ago = min(HOUR_AGO, now() - datetime.now(UTC).replace(hour=0, minute=0, second=0))
+    for number in range(98):
+        _announced(settings, f"r{number}")
+        _compared(settings, f"r{number}")
+    _make_first_announcement_older(settings)
+    for number in range(2):
+        _ran(settings, f"lost-{number}", ago=max(ago, timedelta(minutes=6)))
+    answer = coverage(settings)
+    assert (answer.state, answer.value, answer.n) == (State.FAIL, "98.0%", 100)
+    assert "2 never announced: lost-0, lost-1" in answer.why
+    told = gather(settings, night)
+    if told.coverage.lost:  # not in the first minutes after midnight
+        assert (told.coverage.eligible, told.coverage.missing) == (100, 2)
+        assert told.verdict is Verdict.INCONCLUSIVE
+        page = render_page(told)
+        assert "2 recordings ran on the primary and never reached us: lost-0, lost-1" in page
+        assert "2 (2 never announced)" in page
+
+
+def test_without_the_primarys_rows_nothing_passes(settings: Settings, tmp_path: Path) -> None:
+    """Announcements alone cannot show that none was lost: pending, and the page says why."""
+    _announced(settings, "one")
+    _compared(settings, "one")
+    gone = settings.reflector.model_copy(update={"database_url": f"sqlite:///{tmp_path}/no/x.db"})
+    blind = settings.model_copy(update={"reflector": gone})
+    answer = coverage(blind)
+    assert (answer.state, answer.value) == (State.PENDING, "100.0%")
+    assert "rows cannot be read" in answer.why
+    told = gather(blind, now().date().isoformat())
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert "a lost announcement does not show" in render_page(told)
+
+
+def _make_first_announcement_older(settings: Settings) -> None:
+    from sqlalchemy import update
+
+    from reflector_migrate.store.base import writing
+    from reflector_migrate.store.tables import dispatches
+
+    with writing(settings.store_url) as connection:
+        connection.execute(
+            update(dispatches).where(dispatches.c.recording_id == "r0")
+            .values(at=now() - timedelta(hours=2))
+        )  # fmt: skip
