@@ -15,6 +15,7 @@ from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
 from reflector_migrate.cutover.people import drill, signatures
 from reflector_migrate.errors import ExitCode
 from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
+from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
@@ -26,11 +27,17 @@ from reflector_migrate.store.tables import audit
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings with an empty store of this test's own."""
+    """Settings with an empty store of this test's own, and a primary without recordings."""
+    primary = f"sqlite:///{tmp_path}/reflector.db"
     made = Settings.model_validate(
-        {"state_dir": tmp_path, "store": {"url": f"sqlite:///{tmp_path}/s.db"}}
+        {
+            "state_dir": tmp_path,
+            "store": {"url": f"sqlite:///{tmp_path}/s.db"},
+            "reflector": {"database_url": primary},
+        }
     )
     upgrade(made.store_url)
+    create_all(primary)
     return made
 
 
