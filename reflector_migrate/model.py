@@ -12,10 +12,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 OBSERVATION_SCHEMA = "observation/1"
 COMPARISON_SCHEMA = "comparison/1"
+EVIDENCE_SCHEMA = "evidence/1"
 
 STEP_NAMES: tuple[str, ...] = (
     "get_recording",
@@ -110,9 +111,9 @@ class Severity(StrEnum):
 
 
 class Frozen(BaseModel):
-    """A fact: cannot be changed, tolerates fields it does not know."""
+    """A fact: cannot be changed, tolerates fields it does not know; its numbers are numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Usage(Frozen):
@@ -261,7 +262,11 @@ class Observation(Frozen):
 
 
 class Finding(Frozen):
-    """One difference, where it is and which step is answerable for it."""
+    """One difference, where it is and which step is answerable for it.
+
+    position counts in the list the path names (words, captions, topics, points),
+    on the side that has it; at_s is the time in the recording.
+    """
 
     path: str
     step: str | None = None
@@ -270,6 +275,7 @@ class Finding(Frozen):
     reference: Any = None
     hypothesis: Any = None
     at_s: float | None = None
+    position: int | None = None
     speaker: int | None = None
     message: str = ""
     waiver: str = ""  # who allowed it and why; a waived finding stays visible
@@ -284,6 +290,7 @@ class Measure(Frozen):
     `counts` adds field by field when measures of several recordings are summed.
     `stats` (medians, slopes, spans) belong to one recording and are dropped by a sum.
     `inconclusive` says why nothing can be concluded (say, an unsupported language).
+    `normaliser` names the reading of text it rests on; others' counts are not mixed with it.
     """
 
     name: str
@@ -299,6 +306,7 @@ class Measure(Frozen):
     findings_truncated: int = 0
     stats: Mapping[str, float] = Field(default_factory=dict)
     inconclusive: str = ""
+    normaliser: str = ""
 
     @classmethod
     def zero(cls) -> Measure:
@@ -318,6 +326,7 @@ class Measure(Frozen):
             length=self.length + other.length,
             counts=counts,
             step=self.step or other.step,
+            normaliser=self.normaliser or other.normaliser,
         )
 
     @property
@@ -396,6 +405,36 @@ class Comparison(Frozen):
     first_divergent_step: Blame | None = None
     turns: tuple[Turn, ...] = ()
     noise_pairs: int = 0
+    normaliser: str = ""
     notes: tuple[str, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class EvidenceLine(Frozen):
+    """What one measure of one recording tells a gate (evidence/1).
+
+    One of three says it: x_pp, the excess of a graded measure in percentage
+    points; exact_findings, how many unwaived ones; catastrophe, which one.
+    """
+
+    schema_: Literal["evidence/1"] = Field(default="evidence/1", alias="schema")
+    recording: str
+    night: str
+    stratum: str
+    measure: str
+    x_pp: float | None = None
+    exact_findings: int | None = None
+    catastrophe: str | None = None
+    builds: Mapping[str, str] = Field(default_factory=dict)
+    normaliser: str = ""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> EvidenceLine:
+        """Nothing said is no evidence, and two things said cannot be gated."""
+        said = (self.x_pp, self.exact_findings, self.catastrophe)
+        if sum(value is not None for value in said) != 1:
+            raise ValueError("one of x_pp, exact_findings and catastrophe is needed")
+        return self

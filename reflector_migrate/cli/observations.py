@@ -1,23 +1,97 @@
-"""Reads observation/1 files of any origin; says which field is missing."""
+"""Reads observation/1 files of any origin; names every field that is missing or no number."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Observation
 
+HINT = "migrate schema observation prints what is expected"
+MAX_NAMED = 8
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 def read_observation(path: Path) -> Observation:
-    """The observation in a file; InputError names file and field."""
+    """The observation in a file; InputError names the file and every field that is wrong."""
     try:
-        return Observation.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    try:
+        observation = _parsed(data)
+    except (ValidationError, ValueError, RecursionError) as invalid:
+        raise InputError(f"{path}: {_why(invalid)}", hint=HINT) from None
+    wrong = next(_no_numbers(observation), None)
+    if wrong:
+        raise InputError(f"{path}: {wrong}: NaN and infinity are no JSON numbers", hint=HINT)
+    return observation
+
+
+def _parsed(data: bytes) -> Observation:
+    """Strict JSON as it is; text that is no Unicode (a lone surrogate) by its escape, noted."""
+    try:
+        return Observation.model_validate_json(data)
     except ValidationError as invalid:
-        first = invalid.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "document"
-        hint = "migrate schema observation prints what is expected"
-        raise InputError(f"{path}: {field}: {first['msg']}", hint=hint) from None
+        if not _is_json_error(invalid) or b"\\u" not in data:
+            raise
+        document = json.loads(data)
+        observation = Observation.model_validate(_escaped(document))
+        note = f"{observation.engine}: text that is no Unicode is shown by its escape"
+        return observation.model_copy(update={"notes": (*observation.notes, note)})
+
+
+def _is_json_error(invalid: ValidationError) -> bool:
+    return invalid.errors(include_url=False)[0]["type"] == "json_invalid"
+
+
+def _escaped(value: Any) -> Any:
+    """Lone surrogates written out, so that two different ones stay different."""
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub(lambda m: f"\\u{ord(m.group()):04x}", value)
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    return value
+
+
+def _why(invalid: Exception) -> str:
+    """`recording: Field required; outputs.words.0.text: Field required`."""
+    if not isinstance(invalid, ValidationError):
+        return f"document: {invalid}"
+    errors = invalid.errors(include_url=False)
+    named = [f"{_field(error['loc'])}: {error['msg']}" for error in errors[:MAX_NAMED]]
+    more = [f"and {len(errors) - MAX_NAMED} more"] if len(errors) > MAX_NAMED else []
+    return "; ".join([*named, *more])
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "document"
+
+
+def _no_numbers(observation: Observation) -> Iterator[str]:
+    """Where free-form fields hold NaN or infinity; typed ones have been checked."""
+    yield from _non_finite("outputs.row", observation.outputs.row)
+    for index, event in enumerate(observation.events):
+        yield from _non_finite(f"events.{index}.data", event.data)
+    for index, effect in enumerate(observation.effects):
+        yield from _non_finite(f"effects.{index}.payload", effect.payload)
+
+
+def _non_finite(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _non_finite(f"{path}.{key}", item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _non_finite(f"{path}.{index}", item)

@@ -6,7 +6,7 @@ import click
 
 from reflector_migrate.cli.common import echo_json
 
-NAMES = ("observation", "comparison", "step-inputs", "step-outputs")
+NAMES = ("observation", "comparison", "evidence", "step-inputs", "step-outputs")
 
 
 @click.command()
@@ -19,13 +19,16 @@ def schema(name: str) -> None:
       migrate schema observation
       migrate schema step-outputs > outputs.json
     """
-    from reflector_migrate.model import Comparison, Observation
+    from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
     from reflector_migrate.pipeline.contracts import CONTRACTS
 
-    if name == "observation":
-        echo_json(Observation.model_json_schema(by_alias=True))
-    elif name == "comparison":
-        echo_json(Comparison.model_json_schema(by_alias=True))
+    documents: dict[str, type[Frozen]] = {
+        "observation": Observation,
+        "comparison": Comparison,
+        "evidence": EvidenceLine,
+    }
+    if name in documents:
+        echo_json(documents[name].model_json_schema(by_alias=True))
     else:
         models = {step: getattr(c, name[5:-1]) for step, c in CONTRACTS.items()}
         echo_json({step: model.model_json_schema() for step, model in models.items()})

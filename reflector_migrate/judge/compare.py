@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from comparators.columns import forget
+from comparators.normalise import NORMALISER
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.noise import NoiseFloors
@@ -73,6 +74,7 @@ def _comparison(
         first_divergent_step=first_divergent_step(reference, hypothesis, judged),
         turns=_turns(grounds, judged),
         noise_pairs=grounds.floors.pairs if grounds.floors else int(bool(grounds.secondary)),
+        normaliser=NORMALISER,
         notes=_notes(grounds, judged, verdict),
     )
 

@@ -1,0 +1,118 @@
+"""`migrate compare` on files of any origin: what is tolerated, what refused and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from reflector_migrate.cli.main import main
+from tests.comparing import observation
+
+
+def _document(**changes: object) -> dict[str, object]:
+    body: dict[str, object] = json.loads(observation().model_dump_json(by_alias=True))
+    return body | changes
+
+
+class Answer(NamedTuple):
+    """What the command said and how it ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """`migrate` in this process, with the door's own exit codes."""
+
+    def answer(*argv: str) -> Answer:
+        with pytest.raises(SystemExit) as ended:
+            main(list(argv))
+        return Answer(int(str(ended.value.code)), *capsys.readouterr())
+
+    return answer
+
+
+def _compare(run: Run, tmp_path: Path, reference: str, candidate: str, *more: str) -> Answer:
+    for name, text in (("a", reference), ("b", candidate)):
+        (tmp_path / f"{name}.json").write_bytes(text.encode("utf-8"))
+    files = ["--reference", f"{tmp_path}/a.json", "--candidate", f"{tmp_path}/b.json"]
+    return run("compare", *files, "--json", *more)
+
+
+def test_unknown_fields_are_tolerated_at_every_depth(run: Run, tmp_path: Path) -> None:
+    """A newer writer's fields change nothing."""
+    body = _document()
+    newer = json.loads(json.dumps(body))
+    newer["weather"] = newer["outputs"]["weather"] = newer["outputs"]["words"][0]["weather"] = "fog"
+    found = _compare(run, tmp_path, json.dumps(body), json.dumps(newer))
+    assert (found.exit_code, json.loads(found.stdout)["verdict"]) == (0, "MATCHED")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("{}", ["recording", "role", "engine", "status"], id="nothing in it"),
+        pytest.param(json.dumps(_document(schema="observation/9")), ["schema", "observation/1"],
+                     id="another version"),
+        pytest.param(json.dumps(_document(outputs={"words": [{"text": "a", "start": 0}]})),
+                     ["outputs.words.0.end"], id="a word without its end"),
+        pytest.param(json.dumps(_document(outputs={"words": [{"text": "a", "start": float("nan"),
+                                                               "end": 1}]})),
+                     ["outputs.words.0.start"], id="NaN in a number"),
+        pytest.param(json.dumps(_document(outputs={"duration_ms": "@"})).replace('"@"', "1e999"),
+                     ["outputs.duration_ms"], id="infinity by overflow"),
+        pytest.param(json.dumps(_document(outputs={"row": {"a": [{"b": float("nan")}]}})),
+                     ["outputs.row.a.0.b", "NaN"], id="NaN in a free field"),
+        pytest.param("", ["Invalid JSON"], id="an empty file"),
+        pytest.param("[]", ["document"], id="not an object"),
+        pytest.param('{"a": ' * 5000, ["Invalid JSON"], id="endless nesting"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_observation_is_named_with_its_fields(
+    run: Run, tmp_path: Path, text: str, named: list[str]
+) -> None:
+    """Exit 2, the file, and every field that is missing or wrong."""
+    found = _compare(run, tmp_path, json.dumps(_document()), text)
+    assert found.exit_code == 2
+    assert all(word in found.stderr for word in ["b.json", *named])
+
+
+def test_a_file_that_is_not_there_is_named(run: Run) -> None:
+    """Exit 2 for a usage error, not 4 for a bug."""
+    found = run("compare", "--reference", "no.json", "--candidate", "no.json")
+    assert (found.exit_code, "no.json" in found.stderr) == (2, True)
+
+
+HOSTILE = ["<script>", "\x1b[31m", "\x00", "\u202eevil", "x" * 100_000, "%s{0}", "\ud800", "\udfff"]
+
+
+def test_hostile_text_is_compared_like_any(run: Run, tmp_path: Path) -> None:
+    """Controls, right-to-left marks, an endless word, lone surrogates: no crash, no match."""
+    words = [{"text": f"{t} ", "start": n, "end": n + 0.5} for n, t in enumerate(HOSTILE)]
+    mine, theirs = (json.dumps(_document(outputs={"words": side})) for side in (words, words[:-1]))
+    found = _compare(run, tmp_path, mine, theirs)
+    assert found.exit_code in {1, 3}, found.stderr
+    checks = {c["name"]: c for c in json.loads(found.stdout)["comparison"]["checks"]}
+    assert checks["words_raw"]["measure"]["counts"]["deletions"] == 1
+    assert not [name for name, check in checks.items() if check["verdict"] == "ERRORED"]
+    assert any("no Unicode" in note for note in json.loads(found.stdout)["comparison"]["notes"])
+    same = _compare(run, tmp_path, mine, mine)
+    assert (same.exit_code, json.loads(same.stdout)["verdict"]) == (0, "MATCHED")
+
+
+def test_a_secondary_gives_the_noise_floor(run: Run, tmp_path: Path) -> None:
+    """The third file is the primary's engine run once more."""
+    body = json.dumps(_document())
+    (tmp_path / "c.json").write_text(body, encoding="utf-8")
+    found = _compare(run, tmp_path, body, body, "--secondary", f"{tmp_path}/c.json")
+    assert found.exit_code == 0
+    assert json.loads(found.stdout)["comparison"]["secondary"] is not None
