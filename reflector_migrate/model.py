@@ -117,13 +117,17 @@ class Frozen(BaseModel):
 
 
 class Usage(Frozen):
-    """What a step consumed; adds up over attempts, tracks and recordings."""
+    """What a step consumed; adds up over attempts, tracks and recordings.
+
+    llm_tokens_per_call: (in, out) of each call, in the order of their answers.
+    """
 
     gpu_seconds: float = 0.0
     gpu_seconds_estimated: bool = False
     llm_calls: int = 0
     llm_tokens_in: int = 0
     llm_tokens_out: int = 0
+    llm_tokens_per_call: tuple[tuple[int, int], ...] = ()
     s3_bytes: int = 0
     s3_requests: int = 0
     external_calls: int = 0

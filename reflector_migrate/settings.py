@@ -178,6 +178,7 @@ class Price(Section):
     llm_tokens_in_million: int | None = None
     llm_tokens_out_million: int | None = None
     s3_gib: int | None = None
+    s3_requests_million: int | None = None
 
 
 class SandboxSettings(Section):

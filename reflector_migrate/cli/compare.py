@@ -60,7 +60,8 @@ def compare(
     if (reference is None) != (candidate is None):
         raise click.UsageError("--reference and --candidate belong together")
     if reference is not None and candidate is not None:
-        found = _from_files(reference, candidate, secondary, waivers)
+        config = ctx.find_root().obj["config"]
+        found = _from_files(config, reference, candidate, secondary, waivers)
     elif recording is not None:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
@@ -74,18 +75,25 @@ def compare(
 
 
 def _from_files(
-    reference: Path, candidate: Path, secondary: Path | None, waivers: Path | None
+    config: Path | None,
+    reference: Path,
+    candidate: Path,
+    secondary: Path | None,
+    waivers: Path | None,
 ) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
     from reflector_migrate.judge.compare import compare as judge
+    from reflector_migrate.judge.pricing import priced
+    from reflector_migrate.settings import load_settings
     from reflector_migrate.shadow.waiving import waivers_in_force
     from reflector_migrate.store.clock import now
 
     third = None if secondary is None else read_observation(secondary)
-    return judge(
+    judged = judge(
         read_observation(reference), read_observation(candidate), secondary=third,
         waivers=waivers_in_force(waivers), today=now().date(),
     )  # fmt: skip
+    return priced(judged, load_settings(config).prices)
 
 
 def _run_or_look_up(settings: Settings, recording: str, timeout_s: float) -> Comparison:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -10,8 +11,18 @@ from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.model import Side
+    from reflector_migrate.model import Side, Usage
     from reflector_migrate.settings import Settings
+
+Row = dict[str, Any]
+
+
+class Column(NamedTuple):
+    """A heading, its width, and how a row is shown below it."""
+
+    title: str
+    width: int
+    shown: Callable[[Row], str]
 
 
 @click.command()
@@ -19,8 +30,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
-    """Break a recording's cost down by step and side.
+    """Break a recording's usage and cost down by step and side.
 
+    LLM: calls of the language model; S3: requests; calls: all requests to outside
+    services; retries: requests and steps made again; --json has the tokens of each call.
     Prices come from [[prices]] in the configuration, the entry in force on the
     day of the run; what has no price shows as unknown, never as zero.
 
@@ -37,38 +50,73 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
         echo_json({"schema": "migrate.cost/1", "ok": True, "exit_code": 0, "sides": sides})
         return
     for role, rows in sides.items():
-        click.echo(f"{role}")
-        titles = ("GPU s", 8), ("tokens in", 10), ("out", 8), ("S3 bytes", 12), ("cost", 12)
-        click.echo(f"  {'step':<28}" + "".join(f" {title:>{width}}" for title, width in titles))
+        click.echo(role)
+        click.echo(f"  {'step':<27}" + "".join(f" {c.title:>{c.width}}" for c in COLUMNS))
         for row in rows:
-            click.echo(_line(row))
+            cells = "".join(f" {c.shown(row):>{c.width}}" for c in COLUMNS)
+            click.echo(f"  {row['step']:<27}{cells}")
 
 
-def _rows(settings: Settings, side: Side) -> list[dict[str, Any]]:
-    from reflector_migrate.judge.pricing import cost_of, price_on
+def _rows(settings: Settings, side: Side) -> list[Row]:
+    from reflector_migrate.judge.pricing import cost_of, cost_of_side, price_on, usage_of
     from reflector_migrate.model import STEP_NAMES, Usage
-    from reflector_migrate.store.clock import now
 
-    price = price_on(settings.prices, (side.started or now()).date())
-    by_step = {
-        name: sum((s.usage for s in side.steps if s.name == name), start=Usage())
-        for name in STEP_NAMES
-        if any(s.name == name for s in side.steps)
+    price = price_on(settings.prices, side.started.date()) if side.started else None
+    rows = []
+    for name in STEP_NAMES:
+        runs = [step for step in side.steps if step.name == name]
+        if runs:
+            used = sum((step.usage for step in runs), start=Usage())
+            again = sum(step.attempt > 1 for step in runs)
+            rows.append(_row(name, used, again, cost_of(used, price).total))
+    again = sum(row["repeated"] for row in rows)
+    return [*rows, _row("total", usage_of(side), again, cost_of_side(side, settings.prices))]
+
+
+def _row(step: str, used: Usage, repeated: int, microdollars: int | None) -> Row:
+    """`repeated`: attempts by the engine, beside the requests that a client made again."""
+    return {
+        "step": step,
+        "usage": used.model_dump(mode="json"),
+        "repeated": repeated,
+        "microdollars": microdollars,
     }
-    by_step["total"] = sum(by_step.values(), start=Usage())
-    return [
-        {"step": name, "usage": usage.model_dump(), "microdollars": cost_of(usage, price).total}
-        for name, usage in by_step.items()
-    ]
 
 
-def _line(row: dict[str, Any]) -> str:
+def _gpu(row: Row) -> str:
+    about = "~" if row["usage"]["gpu_seconds_estimated"] else ""
+    return f"{about}{row['usage']['gpu_seconds']:.2f}"
+
+
+def _tokens(row: Row) -> str:
+    return f"{row['usage']['llm_tokens_in']}/{row['usage']['llm_tokens_out']}"
+
+
+def _saved(row: Row) -> str:
+    used = row["usage"]
+    if not used["cache_hits"]:
+        return "-"
+    return f"{used['saved_gpu_seconds']:.2f} s {used['saved_llm_tokens']} t"
+
+
+def _money(row: Row) -> str:
     from reports.figures import dollars
 
-    used = row["usage"]
-    about = "~" if used["gpu_seconds_estimated"] else ""
-    return (
-        f"  {row['step']:<28} {about + format(used['gpu_seconds'], '.2f'):>8}"
-        f" {used['llm_tokens_in']:>10} {used['llm_tokens_out']:>8} {used['s3_bytes']:>12}"
-        f" {dollars(row['microdollars']):>12}"
-    )
+    return dollars(row["microdollars"])
+
+
+def _used(field: str) -> Callable[[Row], str]:
+    return lambda row: str(row["usage"][field])
+
+
+COLUMNS = (
+    Column("GPU s", 8, _gpu),
+    Column("LLM", 4, _used("llm_calls")),
+    Column("tokens in/out", 14, _tokens),
+    Column("S3 bytes", 10, _used("s3_bytes")),
+    Column("S3", 4, _used("s3_requests")),
+    Column("calls", 5, _used("external_calls")),
+    Column("retries", 7, lambda row: str(row["usage"]["retries"] + row["repeated"])),
+    Column("saved by cache", 14, _saved),
+    Column("cost", 9, _money),
+)

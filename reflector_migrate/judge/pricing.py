@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from reflector_migrate.model import Usage
+from reflector_migrate.model import Check, Comparison, Side, Usage
 
 MILLION = 1_000_000
 GIB = 1 << 30
@@ -35,6 +35,21 @@ class PriceLike(Protocol):
     def s3_gib(self) -> int | None:
         """Per GiB transferred."""
 
+    @property
+    def s3_requests_million(self) -> int | None:
+        """Per million requests, whatever their kind."""
+
+
+class Unpriced(NamedTuple):
+    """Stands for the days before the first entry."""
+
+    since: str = ""
+    gpu_second: int | None = None
+    llm_tokens_in_million: int | None = None
+    llm_tokens_out_million: int | None = None
+    s3_gib: int | None = None
+    s3_requests_million: int | None = None
+
 
 class Cost(NamedTuple):
     """Micro-dollars by kind; None where something was used whose price is unknown."""
@@ -46,9 +61,31 @@ class Cost(NamedTuple):
     @property
     def total(self) -> int | None:
         """The sum, or None as soon as a part is unknown."""
-        parts = (self.gpu, self.llm, self.s3)
-        known = [part for part in parts if part is not None]
-        return sum(known) if len(known) == len(parts) else None
+        return _sum(self.gpu, self.llm, self.s3)
+
+
+def priced(comparison: Comparison, prices: Sequence[PriceLike]) -> Comparison:
+    """The comparison with each side's cost on the day it ran, told by its check `cost` too."""
+    given = (comparison.primary, comparison.candidate, comparison.secondary)
+    primary, candidate, secondary = (side and _with_cost(side, prices) for side in given)
+    texts = {"reference_text": _told(primary), "hypothesis_text": _told(candidate)}
+    checks = tuple(_telling(check, texts) for check in comparison.checks)
+    sides = {"primary": primary, "candidate": candidate, "secondary": secondary}
+    return comparison.model_copy(update={**sides, "checks": checks})
+
+
+def usage_of(side: Side) -> Usage:
+    """All attempts of all steps together."""
+    return sum((step.usage for step in side.steps), start=Usage())
+
+
+def cost_of_side(side: Side, prices: Sequence[PriceLike]) -> int | None:
+    """Micro-dollars; None where a price is missing, or where nobody counted what was used."""
+    used = usage_of(side)
+    if used == Usage():
+        return None
+    price = price_on(prices, side.started.date()) if side.started else None
+    return cost_of(used, price).total
 
 
 def price_on(prices: Sequence[PriceLike], day: date) -> PriceLike | None:
@@ -58,26 +95,42 @@ def price_on(prices: Sequence[PriceLike], day: date) -> PriceLike | None:
 
 
 def cost_of(usage: Usage, price: PriceLike | None) -> Cost:
-    """What this usage cost at this price."""
-    if price is None:
-        return Cost(_free(usage.gpu_seconds), _free(_tokens(usage)), _free(usage.s3_bytes))
-    per_in, per_out = price.llm_tokens_in_million, price.llm_tokens_out_million
-    tokens_in = _times(usage.llm_tokens_in / MILLION, per_in)
-    tokens_out = _times(usage.llm_tokens_out / MILLION, per_out)
-    is_known = tokens_in is not None and tokens_out is not None
+    """What this usage cost at this price; without one only what was not used has a cost."""
+    known = price or Unpriced()
     return Cost(
-        gpu=_times(usage.gpu_seconds, price.gpu_second),
-        llm=(tokens_in or 0) + (tokens_out or 0) if is_known else None,
-        s3=_times(usage.s3_bytes / GIB, price.s3_gib),
+        gpu=_times(usage.gpu_seconds, known.gpu_second),
+        llm=_sum(
+            _times(usage.llm_tokens_in / MILLION, known.llm_tokens_in_million),
+            _times(usage.llm_tokens_out / MILLION, known.llm_tokens_out_million),
+        ),
+        s3=_sum(
+            _times(usage.s3_bytes / GIB, known.s3_gib),
+            _times(usage.s3_requests / MILLION, known.s3_requests_million),
+        ),
     )
 
 
-def _tokens(usage: Usage) -> int:
-    return usage.llm_tokens_in + usage.llm_tokens_out
+def _with_cost(side: Side, prices: Sequence[PriceLike]) -> Side:
+    return side.model_copy(update={"cost_microdollars": cost_of_side(side, prices)})
 
 
-def _free(amount: float) -> int | None:
-    return None if amount else 0
+def _told(side: Side | None) -> str:
+    if side is None or side.cost_microdollars is None:
+        return "price unknown"
+    return f"${side.cost_microdollars / MILLION:.4f}"
+
+
+def _telling(check: Check, texts: Mapping[str, str]) -> Check:
+    """The check `cost` with money before what was used; any other as it is."""
+    if check.name != "cost" or check.measure is None:
+        return check
+    told = {key: f"{text}, {getattr(check.measure, key)}" for key, text in texts.items()}
+    return check.model_copy(update={"measure": check.measure.model_copy(update=told)})
+
+
+def _sum(*parts: int | None) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _times(amount: float, microdollars: int | None) -> int | None:

@@ -75,13 +75,15 @@ def store_comparison(
 ) -> Comparison:
     """Judge two observations and keep them with the verdict, all or nothing."""
     from reflector_migrate.judge.compare import compare
+    from reflector_migrate.judge.pricing import priced
     from reflector_migrate.shadow.waiving import waivers_in_force
 
     at = now()
     waivers = waivers_in_force(settings.judge.waivers_file)
-    comparison = compare(
-        primary, candidate, waivers=waivers, today=at.date(), compared_at=at
-    ).model_copy(update={"run_id": run.run_id, "recording": run.recording_id})
+    judged = compare(primary, candidate, waivers=waivers, today=at.date(), compared_at=at)
+    comparison = priced(judged, settings.prices).model_copy(
+        update={"run_id": run.run_id, "recording": run.recording_id}
+    )
     Evidence(settings.store_url).add([primary, candidate], comparison, at.date().isoformat())
     log.info("run %s: %s", run.run_id, comparison.verdict)
     return comparison

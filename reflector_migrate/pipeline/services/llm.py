@@ -86,10 +86,12 @@ def storable(text: str) -> str:
 def _usage(answer: Any) -> Usage:
     told = answer.get("usage") if isinstance(answer, dict) else None
     counts = told if isinstance(told, dict) else {}
+    tokens = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
     return Usage(
         llm_calls=1,
-        llm_tokens_in=_count(counts.get("prompt_tokens")),
-        llm_tokens_out=_count(counts.get("completion_tokens")),
+        llm_tokens_in=tokens[0],
+        llm_tokens_out=tokens[1],
+        llm_tokens_per_call=(tokens,),
     )
 
 
