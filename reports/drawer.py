@@ -115,7 +115,8 @@ def delta(check: Check) -> str:
         return "-"
     if measure.kind == "informational":
         log_ratio = measure.stats.get("log_ratio_wall")
-        return "-" if log_ratio is None else f"{math.exp(log_ratio) - 1:+.0%}"
+        change = None if log_ratio is None else round(math.exp(log_ratio) - 1, 2)
+        return "-" if change is None else f"{change + 0.0:+.0%}"
     if not measure.errors:
         return "same" if measure.length else "-"
     if measure.kind == "exact":

@@ -21,25 +21,33 @@ FINDINGS_SHOWN = 2
 VALUE_WIDTH = 20
 VALUE_LETTERS = 80
 REMARK_LETTERS = 120
+NAME_WIDTH = max(map(len, STEP_NAMES))
 
 
-def render(comparison: Comparison, console: Console, *, is_ascii: bool | None = None) -> None:
+def render(
+    comparison: Comparison,
+    console: Console,
+    *,
+    is_ascii: bool | None = None,
+    has_next: bool = True,
+) -> None:
     """Print header, verdict, checks, waterfall, word diff and what to do next.
 
     is_ascii: only characters that any terminal has; None where the console's
-    encoding decides. Colour and width are the console's own.
+    encoding decides. has_next: the comparison is stored where the next command looks.
+    Colour and width are the console's own.
     """
     if is_ascii is None:
         is_ascii = not console.encoding.startswith("utf")
     if not is_ascii:
-        _render(comparison, console)
+        _render(comparison, console, has_next)
         return
     with console.capture() as captured:
-        _render(comparison, console)
+        _render(comparison, console, has_next)
     console.file.write(to_ascii(captured.get()))
 
 
-def _render(comparison: Comparison, console: Console) -> None:
+def _render(comparison: Comparison, console: Console, has_next: bool) -> None:
     console.print(_header(comparison), soft_wrap=True)
     console.print(_verdict(comparison), soft_wrap=True)
     for note in comparison.notes:
@@ -51,7 +59,8 @@ def _render(comparison: Comparison, console: Console) -> None:
         console.print(_waterfall(comparison, console.width))
     for turn in comparison.turns[:TURNS_SHOWN]:
         console.print(_turn(turn), soft_wrap=True)
-    console.print(_next(comparison), soft_wrap=True)
+    if has_next:
+        console.print(_next(comparison), soft_wrap=True)
 
 
 def _header(comparison: Comparison) -> Text:
@@ -160,8 +169,10 @@ def _waterfall(comparison: Comparison, width: int) -> Group:
     total = length_s(*sides)
     if not total:
         return Group(Text("steps  no times are known", style="dim"))
-    room = max(20, min(width, 120) - 60)
-    scale = f"steps  {'':20} 0s{figures.span(total):>{room - 2}}   ▒ queued  █ running"
+    room = max(20, min(width, 120) - 65)
+    scale = (
+        f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}   ▒ queued  █ running"
+    )
     return Group(Text(), Text(scale, style="dim"), *_rows(sides, total, room), Text())
 
 
@@ -171,7 +182,7 @@ def _rows(sides: tuple[Side, Side], total: float, room: int) -> Iterator[Text]:
         name = step
         for letter, found in zip("PC", drawn, strict=True):
             if step in found:
-                yield Text(f"  {name:<22} {letter} {_strip(found[step], total, room)}")
+                yield Text(f"  {name:<{NAME_WIDTH}} {letter} {_strip(found[step], total, room)}")
                 name = ""
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     "--fail-on", type=click.Choice(["inconclusive", "diverged", "never"]), default="inconclusive",
     show_default=True, help="The mildest verdict that is not exit 0.",
 )  # fmt: skip
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
+    show_default=True, help="NO_COLOR and FORCE_COLOR count too.",
+)  # fmt: skip
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -55,6 +58,9 @@ def compare(
       migrate compare three-voices
       migrate compare --reference a.json --candidate b.json --json
     """
+    from reflector_migrate.cli.outputs import places
+
+    places(outputs)  # a mistyped one is said before anything runs
     if waivers is not None and reference is None:
         raise click.UsageError("--waivers is for --reference and --candidate")
     if (reference is None) != (candidate is None):

@@ -31,7 +31,7 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
       migrate demo
       migrate demo --conductor 3.15.0
     """
-    from reflector_migrate.sandbox.demo import run_demo
+    from reflector_migrate.sandbox.demo import BLAMED, SOUND, run_demo
     from reflector_migrate.sandbox.stack import Sandbox
     from reflector_migrate.settings import load_settings
 
@@ -50,6 +50,9 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
 
             shutil.rmtree(folder, ignore_errors=True)
     _write_page([result.sound, result.flawed])
+    if result.is_as_promised:
+        click.echo(f"demo   as it must be: {SOUND} matched; the defect was found at {BLAMED}")
+        click.echo("next   migrate sandbox up && migrate compare three-voices")
     if not result.is_as_promised:
         say("error: the demonstration did not come out as it must; see the verdicts above")
         ctx.exit(1)
@@ -60,12 +63,13 @@ def _show(heading: str, comparison: Comparison) -> None:
 
     console = stdout_console()
     console.rule(heading, characters="─", align="left")
-    render(comparison, console)
+    render(comparison, console, has_next=False)  # its store goes with the sandbox
     console.print()
 
 
 def _write_page(comparisons: list[Comparison]) -> None:
-    from reflector_migrate.cli.outputs import write_outputs
+    from reflector_migrate.cli.common import write_aside
+    from reflector_migrate.cli.outputs import page_of
 
-    write_outputs(comparisons, (f"html:{PAGE}",), 0)
+    write_aside(PAGE, page_of(comparisons))
     click.echo(f"page   {PAGE.resolve()}")

@@ -29,7 +29,8 @@ COMMANDS = {
     "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
     "serve": (f"{C}.serve:serve", "Serve reports on this machine's loopback, read only."),
     "schema": (f"{C}.schema:schema", "Print the JSON Schema of a contract."),
-    "config": (f"{C}.config:config", "Show the settings in force."),
+    "config": (f"{C}.config:config", "Show the settings in force, and where each comes from."),
+    "completion": (f"{C}.completion:completion", "Print the script that completes commands."),
 }
 
 
@@ -72,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from reflector_migrate.errors import ExitCode, MigrateError
+    from reflector_migrate.errors import ExitCode
 
     _refuse_foreign_packages()
     try:
@@ -80,23 +81,42 @@ def _run(argv: list[str]) -> int:
         return int(answer) if isinstance(answer, int) else int(ExitCode.OK)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return int(ExitCode.INTERRUPTED)
-    except click.ClickException as error:
-        return _fail(argv, "usage", error.format_message(), "see --help", ExitCode.USAGE)
-    except MigrateError as error:
-        return _fail(argv, error.code, error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return int(ExitCode.USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.COULD_NOT_RUN)
-    except Exception as error:  # a bug must answer 4, never click's 1, which is a verdict
-        if os.environ.get("MIGRATE_TRACEBACK"):
-            raise
-        hint = "this is a bug; MIGRATE_TRACEBACK=1 shows where"
-        return _fail(argv, "crash", f"{type(error).__name__}: {error}", hint, 4)
+    except Exception as error:  # whatever it is must answer its own code, never click's 1
+        return _failed(argv, error)
+
+
+def _failed(argv: list[str], error: Exception) -> int:
+    """One line and a code: the user's mistake, what the system refused, or else a bug."""
+    from reflector_migrate.errors import ExitCode, MigrateError
+
+    if isinstance(error, click.ClickException):
+        return _fail(argv, "usage", error.format_message(), "see --help", ExitCode.USAGE)
+    if isinstance(error, MigrateError):
+        return _fail(argv, error.code, error.message, error.hint, error.exit_code)
+    if os.environ.get("MIGRATE_TRACEBACK"):
+        raise error
+    if isinstance(error, OSError):
+        return _fail(argv, "system", _of_system(error), "", ExitCode.COULD_NOT_RUN)
+    hint = "this is a bug; MIGRATE_TRACEBACK=1 shows where"
+    return _fail(argv, "crash", f"{type(error).__name__}: {error}", hint, ExitCode.COULD_NOT_RUN)
+
+
+def _of_system(error: OSError) -> str:
+    """Which file or address, and what the system said of it."""
+    said = error.strerror or str(error)
+    return f"{error.filename}: {said}" if error.filename else f"{type(error).__name__}: {said}"
 
 
 def _fail(argv: list[str], code: str, message: str, hint: str, exit_code: int) -> int:
     from reflector_migrate.cli.text import printable
 
+    message = " ".join(message.split())
     if "--json" in argv:
         import json
 

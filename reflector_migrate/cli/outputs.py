@@ -13,6 +13,17 @@ from reflector_migrate.model import Comparison
 FORMATS = ("html", "json", "jsonl", "md", "junit")
 
 
+def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """(format, path) of every `FORMAT:PATH`; InputError names the first that is neither."""
+    found = []
+    for output in outputs:
+        form, _, where = output.partition(":")
+        if form not in FORMATS or not where:
+            raise InputError(f"-o {output}: not FORMAT:PATH", hint=f"formats: {', '.join(FORMATS)}")
+        found.append((form, Path(where)))
+    return found
+
+
 def write_outputs(
     comparisons: list[Comparison],
     outputs: tuple[str, ...],
@@ -20,12 +31,8 @@ def write_outputs(
     *,
     is_redacted: bool = False,
 ) -> None:
-    """Render and write every `FORMAT:PATH`; InputError names a format that is unknown."""
-    for output in outputs:
-        form, _, where = output.partition(":")
-        if form not in FORMATS or not where:
-            raise InputError(f"-o {output}: not FORMAT:PATH", hint=f"formats: {', '.join(FORMATS)}")
-        path = Path(where)
+    """Render and write every `FORMAT:PATH`."""
+    for form, path in places(outputs):
         write_aside(path, _rendered(form, comparisons, code, is_redacted))
         say(f"written {path}")
 
@@ -36,7 +43,7 @@ def _rendered(form: str, comparisons: list[Comparison], code: int, is_redacted: 
     if form == "jsonl":
         return "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons)
     if form == "html":
-        return _page(comparisons, is_redacted)
+        return page_of(comparisons, is_redacted=is_redacted)
     if form == "md":
         from reports.markdown import render as as_markdown
 
@@ -46,7 +53,8 @@ def _rendered(form: str, comparisons: list[Comparison], code: int, is_redacted: 
     return as_junit(comparisons)
 
 
-def _page(comparisons: list[Comparison], is_redacted: bool) -> str:
+def page_of(comparisons: list[Comparison], *, is_redacted: bool = False) -> str:
+    """A page of these comparisons alone, as if they were all there was."""
     from reports.document import Coverage, Night
     from reports.page import render_page
 

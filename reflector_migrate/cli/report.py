@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, settings_of
+from reflector_migrate.cli.common import log_to_stderr, say, settings_of
 
 if TYPE_CHECKING:
     from reflector_migrate.model import Comparison
+    from reflector_migrate.settings import Settings
 
 
 @click.command()
@@ -34,20 +35,38 @@ def report(
       migrate report
       migrate report --comparisons all.jsonl -o html:page.html
     """
-    if comparisons is not None:
-        from reflector_migrate.cli.outputs import write_outputs
+    from reflector_migrate.cli.outputs import places, write_outputs
 
+    wanted = places(outputs)
+    if comparisons is not None:
+        if not outputs:
+            raise click.UsageError("say where it is to be written: -o html:PATH")
         write_outputs(_read(comparisons), outputs, 0, is_redacted=not unredacted)
         return
-    from reflector_migrate.shadow.nightly import day_of, write_report
-
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    chosen = night or datetime.now(UTC).date().isoformat()
-    day_of(chosen)
-    paths: list[Path | None] = [Path(o.partition(":")[2]) for o in outputs if o.startswith("html:")]
-    for path in paths or [None]:
-        click.echo(write_report(settings, chosen, path, is_redacted=not unredacted))
+    night = night or datetime.now(UTC).date().isoformat()
+    _from_store(settings, night, wanted, is_redacted=not unredacted)
+
+
+def _from_store(
+    settings: Settings, night: str, wanted: list[tuple[str, Path]], *, is_redacted: bool
+) -> None:
+    """Write the night's page, and what else was asked for; its headline goes to stderr."""
+    from reflector_migrate.cli.outputs import write_outputs
+    from reflector_migrate.shadow.nightly import gather, write_page
+    from reports.redact import redact
+    from reports.sentences import headline
+
+    found = gather(settings, night, is_redacted=is_redacted)
+    pages = [path for form, path in wanted if form == "html"]
+    for path in pages if wanted else [None]:
+        click.echo(write_page(settings, found, path))
+    others = tuple(f"{form}:{path}" for form, path in wanted if form != "html")
+    write_outputs(list(redact(found).comparisons), others, 0)
+    _state, glyph, words = headline(found)
+    compared = f"{found.coverage.compared} of {found.coverage.wanted} eligible recordings compared"
+    say(f"{glyph} {words}  {compared}")
 
 
 def _read(path: Path) -> list[Comparison]:

@@ -22,15 +22,23 @@ TREND_NIGHTS = 30
 def write_report(
     settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
 ) -> Path:
-    """Write `shadow-<night>.html` whole or not at all; returns its path."""
+    """Gather a night and write its page; returns where."""
+    return write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
+
+
+def write_page(settings: Settings, night: Night, path: Path | None = None) -> Path:
+    """Write `shadow-<night>.html`, or `path`, whole or not at all; returns where."""
     from reports.page import render_page
 
-    path = path or settings.state_dir / "reports" / f"shadow-{night}.html"
-    page = render_page(gather(settings, night, is_redacted=is_redacted))
+    path = path or settings.state_dir / "reports" / f"shadow-{night.night}.html"
+    page = render_page(night)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    aside.write_text(page, encoding="utf-8")
-    aside.replace(path)
+    try:
+        aside.write_text(page, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     return path
 
 
