@@ -1,4 +1,4 @@
-"""The only reader of the environment and of migrate.toml; one frozen object.
+"""Every setting there is, validated into one frozen object; sources.py reads where they stand.
 
 Precedence: flag > `MIGRATE_*` (sections joined by `__`) > --config or
 `MIGRATE_CONFIG` > ./migrate.toml > user file > built-in default. An unknown key
@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path, user_config_path, user_state_path
+from platformdirs import user_cache_path, user_state_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from reflector_migrate import sources
 from reflector_migrate.errors import ConfigurationError
 
 APP = "reflector-migrate"
-PLAIN_FILES = frozenset({"kill_switch_file", "waivers_file"})
-"""Keys that end like a secret's file and are none."""
 
 
 class Section(BaseModel):
@@ -232,76 +230,28 @@ def load_settings(
 ) -> Settings:
     """Read, merge and validate every source; raise ConfigurationError naming the key."""
     env = os.environ if environ is None else environ
-    merged: dict[str, Any] = {}
-    for path in _files(config, env):
-        _merge(merged, _read(path))
-    _merge(merged, _from_environ(env))
-    _merge(merged, dict(overrides or {}))
-    _resolve_secret_files(merged)
+    read = [found for _, found in sources.all_of(APP, config, env)]
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
     except ValidationError as invalid:
         raise _explain(invalid) from None
 
 
-def _files(config: Path | None, env: Mapping[str, str]) -> Iterator[Path]:
-    explicit = config or (Path(env["MIGRATE_CONFIG"]) if env.get("MIGRATE_CONFIG") else None)
-    user = user_config_path(APP) / "migrate.toml"
-    if user.is_file():
-        yield user
-    if explicit is not None:
-        if not explicit.is_file():
-            raise ConfigurationError(f"configuration file {explicit} does not exist")
-        yield explicit
-    elif Path("migrate.toml").is_file():
-        yield Path("migrate.toml")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-
-
-def _from_environ(env: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, text in env.items():
-        if name == "MIGRATE_SHADOW":
-            _merge(found, {"shadow": {"enabled": text}})
-        elif name.startswith("MIGRATE_") and "__" in name:
-            section, _, key = name.removeprefix("MIGRATE_").lower().partition("__")
-            is_list = key in {"rooms", "defects"}
-            listed = [t.strip() for t in text.split(",") if t.strip()]
-            _merge(found, {section: {key: listed if is_list else text}})
-        elif name in {"MIGRATE_STATE_DIR", "MIGRATE_LOG_FORMAT", "MIGRATE_IS_SANDBOX"}:
-            found[name.removeprefix("MIGRATE_").lower()] = text
-    return found
-
-
-def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
-    for key, value in new.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _resolve_secret_files(merged: dict[str, Any]) -> None:
-    for section in [s for s in merged.values() if isinstance(s, dict)]:
-        for key in [k for k in section if k.endswith("_file") and k not in PLAIN_FILES]:
-            path = Path(section.pop(key))
-            try:
-                section[key.removesuffix("_file")] = path.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise ConfigurationError(f"{key}: cannot read {path}: {error.strerror}") from None
+def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting that is not a default comes from, by `section.key`."""
+    env = os.environ if environ is None else environ
+    return {
+        key: name for name, found in sources.all_of(APP, config, env) for key in sources.keys(found)
+    }
 
 
 def _explain(invalid: ValidationError) -> ConfigurationError:
     first = invalid.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return ConfigurationError(f"setting {where}: {first['msg']}")
+        is_table = first["type"] in ("model_type", "model_attributes_type")
+        said = f"must be a table: [{where}]" if is_table else first["msg"]
+        return ConfigurationError(f"setting {where}: {said}")
     near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
     return ConfigurationError(f"unknown setting {where}", hint=hint)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +17,20 @@ from reflector_migrate.model import Engine, Observation, Role
 MIGRATE = [sys.executable, "-c", "from reflector_migrate.cli.main import main; main()"]
 
 
-def migrate(*argv: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def migrate(
+    *argv: str, cwd: Path, limit_bytes: int = 0, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would, in a folder and environment of its own."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
     env = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "MIGRATE_STATE_DIR": str(cwd / "state")}
     return subprocess.run(
         [*MIGRATE, *argv], cwd=cwd, env={**env, **environ}, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=60, check=False, stdin=subprocess.DEVNULL,
+        preexec_fn=limit if limit_bytes else None,
     )  # fmt: skip
 
 
@@ -32,6 +43,15 @@ def migrate(*argv: str, cwd: Path, **environ: str) -> subprocess.CompletedProces
         pytest.param(["report", "--night", "soon"], 2, "not a date", id="not a night"),
         pytest.param(["checklist", "run", "someday"], 2, "someday", id="unknown phase"),
         pytest.param(["--config", "no.toml", "compare", "x"], 2, "no.toml", id="no such config"),
+        pytest.param(
+            ["--config", ".", "compare", "x"], 2, "is not a file", id="config is a folder"
+        ),
+        pytest.param(["compare", "x", "-o", "pdf:x"], 2, "not FORMAT:PATH", id="unknown format"),
+        pytest.param(["report", "--comparisons", "x"], 2, "-o html:PATH", id="report to nowhere"),
+        pytest.param(["sandbox", "up", "--defect", "x"], 2, "unknown defect", id="unknown defect"),
+        pytest.param(
+            ["checklist", "sign", "margins", "--who", "a"], 2, "--yes", id="nobody to ask"
+        ),
     ],
 )
 def test_usage_errors(tmp_path: Path, argv: list[str], code: int, says: str) -> None:
@@ -39,6 +59,74 @@ def test_usage_errors(tmp_path: Path, argv: list[str], code: int, says: str) -> 
     done = migrate(*argv, cwd=tmp_path)
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        pytest.param(b"[shadow", "Expected ']'", id="no TOML"),
+        pytest.param(b"\xff\xfe", "utf-8", id="no text"),
+        pytest.param(b"shadow = 3", "must be a table: [shadow]", id="no table"),
+        pytest.param(b"[shadow]\nrate = 2.0", "shadow.rate", id="out of bounds"),
+        pytest.param(b"[store]\nurl = 'nonsense'", "postgresql+psycopg://", id="no URL"),
+    ],
+)
+def test_a_wrong_configuration_is_code_two(tmp_path: Path, written: bytes, says: str) -> None:
+    """What cannot be read or means nothing is named, and never called a bug."""
+    (tmp_path / "migrate.toml").write_bytes(written)
+    done = migrate("shadow", "status", cwd=tmp_path)
+    assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
+    """A file in the way of a folder, or a full disk: the path and the system's words, code 4."""
+    whole = Observation(recording="r", role=Role.PRIMARY, engine=Engine.CELERY, status="completed")
+    (tmp_path / "a.json").write_text(whole.model_dump_json(by_alias=True))
+    files = ["--reference", "a.json", "--candidate", "a.json"]
+    done = migrate("compare", *files, "-o", "html:a.json/page.html", cwd=tmp_path)
+    assert (done.returncode, "bug" in done.stderr) == (4, False), done.stderr
+    assert "a.json: " in done.stderr
+    full = migrate("compare", *files, "-o", "html:page.html", cwd=tmp_path, limit_bytes=1000)
+    assert (full.returncode, "too large" in full.stderr) == (4, True), full.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json"]
+
+
+def test_a_port_that_is_taken_is_code_four(tmp_path: Path) -> None:
+    """`serve` never answers with a code that reads as a verdict."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = migrate("serve", "--port", str(port), cwd=tmp_path)
+    assert (done.returncode, f"127.0.0.1:{port}" in done.stderr) == (4, True), done.stderr
+
+
+def test_without_a_command_help_is_shown_as_a_mistake(tmp_path: Path) -> None:
+    """All commands on stderr, exit code 2, and no word of an error in it."""
+    done = migrate(cwd=tmp_path)
+    assert (done.returncode, done.stdout, "error" in done.stderr) == (2, "", False)
+    assert "completion" in done.stderr
+
+
+def test_every_setting_names_its_origin_and_no_password(tmp_path: Path) -> None:
+    """File, variable or default; secrets and passwords in URLs are masked everywhere."""
+    (tmp_path / "migrate.toml").write_text("[shadow]\nrate = 0.5\n")
+    environ = {
+        "MIGRATE_STORE__URL": "postgresql+psycopg://u:geheim@h/x",
+        "MIGRATE_S3__SECRET_ACCESS_KEY": "geheim",
+    }
+    done = migrate("config", "show", "--origin", cwd=tmp_path, **environ)
+    told = dict(line.split(" = ", 1) for line in done.stdout.splitlines())
+    assert told["shadow.rate"].split() == ["0.5", "#", "migrate.toml"]
+    assert told["store.url"].endswith("# environment MIGRATE_STORE__URL")
+    assert told["shadow.enabled"].split() == ["false", "#", "default"]
+    assert "geheim" not in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for(shell: str, tmp_path: Path) -> None:
+    """A script that asks `migrate` itself."""
+    done = migrate("completion", shell, cwd=tmp_path)
+    assert (done.returncode, f"_MIGRATE_COMPLETE={shell}_complete" in done.stdout) == (0, True)
 
 
 def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:

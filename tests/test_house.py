@@ -22,7 +22,8 @@ SHADOW = PIPELINE | JUDGE | {
 MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.model": set(),
     "reflector_migrate.errors": set(),
-    "reflector_migrate.settings": {"reflector_migrate.errors"},
+    "reflector_migrate.sources": {"reflector_migrate.errors"},
+    "reflector_migrate.settings": {"reflector_migrate.errors", "reflector_migrate.sources"},
     "comparators": NOUNS,
     "reports": NOUNS,
     "reflector_migrate.judge": JUDGE,

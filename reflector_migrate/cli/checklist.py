@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -92,6 +93,8 @@ def sign(ctx: click.Context, what: str, who: str, yes: bool) -> None:
 
     kind = what if what.startswith("drill:") else f"sign:{what}"
     if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody can be asked here: say --yes")
         click.confirm(f"record {kind} by {who}?", abort=True, err=True)
     digest = Audit(settings_of(ctx).store_url).append(kind, {"who": who})
     click.echo(f"recorded {kind} by {who}  {digest[:12]}")

@@ -23,18 +23,27 @@ def settings_of(ctx: click.Context) -> Settings:
     """Settings by --config, environment and files; else those of a sandbox that runs here."""
     from reflector_migrate.settings import load_settings
 
-    config: Path | None = ctx.find_root().obj["config"]
-    settings = load_settings(config)
-    if config is None and not os.environ.get("MIGRATE_CONFIG"):
-        from reflector_migrate.sandbox.stack import load_running, missing_parts, sandbox_folder
+    place, environ = settings_place(ctx)
+    return load_settings(place, environ=environ)
 
-        folder = sandbox_folder(settings)
-        if dead := missing_parts(folder):
-            raise ServerUnreachableError(
-                f"the sandbox in {folder} has lost {', '.join(dead)}", hint="migrate sandbox up"
-            )
-        return load_running(folder) or settings
-    return settings
+
+def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | None]:
+    """What to load: the file by --config, or a running sandbox's alone; else the usual places."""
+    from reflector_migrate.settings import load_settings
+
+    config: Path | None = ctx.find_root().obj["config"]
+    if config is not None or os.environ.get("MIGRATE_CONFIG"):
+        return config, None
+    from reflector_migrate.sandbox.servers.base import Folders
+    from reflector_migrate.sandbox.stack import load_running, missing_parts, sandbox_folder
+
+    folder = sandbox_folder(load_settings())
+    if dead := missing_parts(folder):
+        raise ServerUnreachableError(
+            f"the sandbox in {folder} has lost {', '.join(dead)}", hint="migrate sandbox up"
+        )
+    is_up = load_running(folder) is not None
+    return (Folders(folder).config, {}) if is_up else (None, None)
 
 
 def log_to_stderr(ctx: click.Context, settings: Settings) -> None:

@@ -1,10 +1,18 @@
-"""`migrate config show`: the settings in force, secrets masked."""
+"""`migrate config show`: the settings in force, secrets masked, and where each comes from."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import click
 
-from reflector_migrate.cli.common import echo_json, settings_of
+from reflector_migrate.cli.common import echo_json, settings_of, settings_place
+from reflector_migrate.cli.text import printable
+
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 @click.group()
@@ -13,21 +21,45 @@ def config() -> None:
 
 
 @config.command()
+@click.option("--origin", is_flag=True, help="Also where each value comes from.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def show(ctx: click.Context, as_json: bool) -> None:
-    """Print every setting with its value; secrets show as asterisks.
+def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
+    """Print every setting with its value; secrets and passwords in URLs show as asterisks.
 
     \b
     Examples:
-      migrate config show
+      migrate config show --origin
       migrate --config migrate.toml config show --json
     """
-    settings = settings_of(ctx).model_dump(mode="json")
+    settings = _masked(settings_of(ctx).model_dump(mode="json"))
+    known = _origins(ctx, settings) if origin else {}
     if as_json:
-        echo_json({"schema": "migrate.config/1", "ok": True, "exit_code": 0, "settings": settings})
+        head = {"schema": "migrate.config/1", "ok": True, "exit_code": 0}
+        echo_json({**head, "settings": settings, **({"origins": known} if origin else {})})
         return
+    for key, value in _flat(settings):
+        said = f"{key} = {'unset' if value is None else json.dumps(value, ensure_ascii=False)}"
+        click.echo(printable(f"{said:<60}  # {known[key]}" if origin else said))
+
+
+def _masked(value: Any) -> Any:
+    """The same without the password of any URL."""
+    if isinstance(value, dict):
+        return {key: _masked(one) for key, one in value.items()}
+    return PASSWORD.sub(r"\1***@", value) if isinstance(value, str) else value
+
+
+def _origins(ctx: click.Context, settings: Mapping[str, Any]) -> dict[str, str]:
+    from reflector_migrate.settings import origins
+
+    found = origins(*settings_place(ctx))
+    return {key: found.get(key, "default") for key, _ in _flat(settings)}
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for section, values in settings.items():
-        lines = values.items() if isinstance(values, dict) else [("", values)]
-        for key, value in lines:
-            click.echo(f"{section}{'.' if key else ''}{key} = {value!r}")
+        if isinstance(values, dict):
+            yield from ((f"{section}.{key}", value) for key, value in values.items())
+        else:
+            yield section, values

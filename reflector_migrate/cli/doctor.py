@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.text import printable
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Answer
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 
 FREE_BYTES = 2 << 30
 HINTS = {
-    "conductor": "is the server up? conductor.server_url",
+    "conductor": "is the server up where `conductor.server_url` says?",
     "definitions": "migrate register",
     "conductor workers": "migrate worker run conductor; strangers: migrate worker list",
-    "celery workers": "is the primary's worker up? reflector.broker_url",
+    "celery workers": "does Reflector's worker use the broker of `reflector.broker_url`?",
     "namespaces": "give the candidate a database, buckets and folders of its own",
-    "store": "migrate register --with-store",
-    "redis": "reflector.bus_url",
+    "store": "migrate register --with-store; is the database up where `store.url` says?",
+    "redis": "is the server up where `reflector.bus_url` says?",
     "disk": "free some space in the state folder",
 }
+UNCONFIGURED = (
+    "no migrate.toml and no sandbox here. "
+    "To try it out: migrate sandbox up. To attach it: cp migrate.example.toml migrate.toml"
+)
 
 
 @click.command()
@@ -51,6 +56,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         echo_json({**head, "checks": checks})
     else:
         _print(found, is_verbose=bool(ctx.find_root().obj["verbose"]))
+        if not is_healthy and settings.reflector.database_url is None:
+            click.echo(UNCONFIGURED)
     ctx.exit(int(not is_healthy))
 
 
@@ -59,7 +66,8 @@ def _print(found: dict[str, Answer], *, is_verbose: bool) -> None:
         is_fine = answer.state.value == "pass"
         if is_fine and not is_verbose:
             continue
-        click.echo(f"{'✓' if is_fine else '✗'} {name:<18} {answer.value}  {answer.why}".rstrip())
+        said = " ".join(f"{answer.value}  {answer.why}".split())
+        click.echo(f"{'✓' if is_fine else '✗'} {name:<18} {printable(said)}")
         if not is_fine:
             click.echo(f"  hint: {HINTS[name]}")
     if all(answer.state.value == "pass" for answer in found.values()):

@@ -43,9 +43,12 @@ def report(
             raise click.UsageError("say where it is to be written: -o html:PATH")
         write_outputs(_read(comparisons), outputs, 0, is_redacted=not unredacted)
         return
+    from reflector_migrate.shadow.nightly import day_of
+
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     night = night or datetime.now(UTC).date().isoformat()
+    day_of(night)
     _from_store(settings, night, wanted, is_redacted=not unredacted)
 
 

@@ -23,15 +23,20 @@ def sandbox() -> None:
 @click.option("--defect", "defects", multiple=True, help="Seeded defect in the candidate.")
 @click.pass_context
 def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str, ...]) -> None:
-    """Start Redis, Conductor, S3, stand-in services and all workers; wait until ready.
+    """Start all servers and workers, and wait for them.
+
+    Redis, Conductor, S3, the stand-ins of outside services, and every worker.
 
     \b
     Examples:
       migrate sandbox up
       migrate sandbox up --conductor 3.15.0
     """
+    from reflector_migrate.pipeline.defects import describe
     from reflector_migrate.sandbox.stack import Sandbox
 
+    for name in defects:
+        describe(name)  # an unknown one is said before anything starts
     settings = _base(ctx)
     made = Sandbox(
         settings, shadow=shadow, defects=defects, conductor_version=version, detached=True, say=say
@@ -45,7 +50,9 @@ def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str
 @sandbox.command()
 @click.pass_context
 def down(ctx: click.Context) -> None:
-    """Stop everything that `up` started; data of the last run stay in the folder.
+    """Stop everything that `up` started.
+
+    Data and logs of the last run stay in its folder.
 
     \b
     Examples:
@@ -64,7 +71,9 @@ def down(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """List every server with pid, port, health and log; exit 1 unless all are healthy.
+    """List every server with its health.
+
+    Each with pid, port and log; exit 1 unless all are healthy.
 
     \b
     Examples:

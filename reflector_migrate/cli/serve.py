@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import click
 
 from reflector_migrate.cli.common import log_to_stderr, say, settings_of
+from reflector_migrate.errors import MigrateError
+
+HOST = "127.0.0.1"
 
 
 @click.command()
-@click.option("--port", default=8180, show_default=True, help="On 127.0.0.1, and nowhere else.")
+@click.option(
+    "--port",
+    default=8180,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="On 127.0.0.1, and nowhere else; 0 takes any that is free.",
+)
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
     """Serve reports, health and metrics on loopback; GET only.
@@ -24,5 +36,18 @@ def serve(ctx: click.Context, port: int) -> None:
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    say(f"http://127.0.0.1:{port}/")
-    uvicorn.run(build(settings), host="127.0.0.1", port=port, log_level="warning")
+    with _listening(port) as listener:
+        say(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        config = uvicorn.Config(build(settings), log_level="warning", lifespan="off")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on loopback; a port that is taken is an error here, not uvicorn's exit code."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise MigrateError(
+            f"cannot listen on {HOST}:{port}: {os.strerror(error.errno or 0)}",
+            hint="another one: --port 0",
+        ) from None

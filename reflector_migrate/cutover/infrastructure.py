@@ -7,6 +7,7 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
+PIPELINE = "task_pipeline_multitrack_process"
 
 
 def conductor_is_healthy(settings: Settings) -> Answer:
@@ -26,16 +27,22 @@ def definitions_are_registered(settings: Settings) -> Answer:
 
 
 def celery_answers(settings: Settings) -> Answer:
-    """At least one worker of the primary answers a ping on its broker."""
+    """At least one worker on the primary's broker says that it has the primary's pipeline.
+
+    Any worker answers a ping there, ours too; only that task tells them apart.
+    """
     from celery import Celery
     from kombu.exceptions import OperationalError
 
     app = Celery(broker=settings.reflector.broker_url)
+    app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
     try:
-        nodes = app.control.ping(timeout=PING_TIMEOUT_S)
+        nodes = app.control.inspect(timeout=PING_TIMEOUT_S).registered() or {}
     except (OperationalError, OSError) as error:
         return failed("unreachable", "1 worker", why=type(error).__name__)
-    return judged(bool(nodes), f"{len(nodes)} workers", "1 worker", len(nodes))
+    theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
+    why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
+    return judged(bool(theirs), f"{len(theirs)} workers", "1 worker", len(theirs), why)
 
 
 def workers_are_ours(settings: Settings) -> Answer:

@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
-from reflector_migrate.errors import MigrateError, ServerUnreachableError
+from reflector_migrate.errors import ConfigurationError, MigrateError, ServerUnreachableError
 
 BUSY_TIMEOUT_S = 30
 NO_TABLES = "attached: migrate register --with-store; to try it out: migrate sandbox up"
@@ -30,7 +30,7 @@ def engine_for(url: str) -> Engine:
 
 @lru_cache(maxsize=64)
 def _engine(_pid: int, url: str) -> Engine:
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(
             parsed, pool_pre_ping=True, pool_timeout=10, connect_args={"connect_timeout": 5}
@@ -41,6 +41,14 @@ def _engine(_pid: int, url: str) -> Engine:
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        hint = "as sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+        raise ConfigurationError("a database's url is none", hint=hint) from None
 
 
 def _on_sqlite_connect(dbapi_connection: Any, _record: object) -> None:
