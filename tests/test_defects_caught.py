@@ -12,6 +12,8 @@ from tests.defects_world import RECORDINGS, DefectsWorld
 from tests.pipeline_world import local_s3
 
 DEFECTS = {defect.name: defect for defect in all_defects()}
+pytestmark = pytest.mark.live  # whole runs of the pipeline: two minutes of one core
+
 SHOWN = [(d.name, recording) for d in DEFECTS.values() for recording in d.recordings]
 
 
