@@ -67,18 +67,20 @@ class DefectsWorld:
             create_all(str(url))
         return cls(folder, settings, control)
 
-    def shows(self, defect: Defect, recording: str) -> Comparison:
-        """The comparison of a recording with the defect in the candidate."""
-        for before in defect.before:
-            self.compared(before, (defect.name,))
-        return self.compared(recording, (defect.name,), defect.inject)
+    def shows(self, defect: Defect) -> dict[str, Comparison]:
+        """The comparisons of all its recordings, by name, with the defect in the candidate."""
+        return {
+            name: self.compared(name, (defect.name,), defect.inject)
+            for name in defect.all_recordings
+        }
 
     def compared(self, name: str, defects: Sequence[str] = (), inject: Any = None) -> Comparison:
         """Primary (once) and candidate, judged; the primary's other run is the secondary."""
         recording = load_recording(RECORDINGS, name)
         primary, announcement, taken = self.primary(recording, inject)
         candidate = self.candidate(announcement, taken, defects)
-        return compare(primary, candidate, secondary=primary)
+        found = compare(primary, candidate, secondary=primary)
+        return found.model_copy(update={"recording": name})
 
     def primary(
         self, recording: FixtureRecording, inject: Any = None

@@ -1,8 +1,9 @@
 """The first step whose output differs although its inputs agree, within noise.
 
 A step's output differs when its digests do, unless every measure of that output
-is within noise. Where a side has no digests (a real legacy deployment), the
-measures that diverged tell: the earliest step they can be laid to.
+is within noise; or when something that it alone writes (its rows, events, effects) is
+not equal, which no digest of its output shows. Where a side has no digests (a real legacy
+deployment), the measures that diverged tell: the earliest step they can be laid to.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
 
 OWN_MEASURES: Mapping[str, tuple[str, ...]] = {
     "get_participants": ("participants",),
-    "pad_track": ("word_times", "words", "duration"),
-    "mixdown_tracks": ("duration",),
+    "pad_track": ("word_times", "words", "duration", "waveform"),
+    "mixdown_tracks": ("duration", "waveform"),
     "generate_waveform": ("waveform",),
     "transcribe_track": ("words", "words_raw", "word_times"),
     "merge_transcripts": ("words", "words_raw", "word_times", "speaker_words", "speaker_mapping"),
@@ -55,7 +56,16 @@ OWN_MEASURES: Mapping[str, tuple[str, ...]] = {
     "generate_title": ("title", "title_facts"),
     "generate_summary": ("short_summary", "long_summary", "summary_facts", "language"),
 }
-"""Step -> measures of its output; all of them within noise means that it agrees."""
+"""Step -> measures of its output, and of what is drawn from it; all within noise: it agrees."""
+
+STORED_BY: Mapping[str, str] = dict.fromkeys(
+    ("words", "words_raw", "speaker_words", "speaker_mapping", "word_times", "catastrophes"),
+    "detect_topics",
+)
+"""Measure -> the step that writes what is measured into the row: words stand in its topics."""
+
+FREE = frozenset({"transcribe_track", "detect_topics", "generate_title", "generate_summary"})
+"""Steps that ask a model: the same input need not give the same output."""
 
 _FINE = frozenset({Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED})
 
@@ -66,14 +76,15 @@ def first_divergent_step(
     """The step to look at first; None when nothing differs."""
     failed = _failed_step(reference, hypothesis)
     if failed:
-        return failed
+        return _cause_of(failed, reference, hypothesis)
     suspects = _suspects(checks)
     if not suspects:
         return None
     states = step_states(reference, hypothesis)
     fine = {check.name for check in checks if check.verdict in _FINE}
-    by_digest = _by_digest(suspects, states, fine)
-    return by_digest or _by_measure(suspects, states, fine)
+    made = _by_digest(suspects, states, fine) or _by_measure(suspects, states, fine)
+    found = [blame for blame in (made, _by_own_work(suspects)) if blame]
+    return min(found, key=lambda blame: position(blame.step), default=None)
 
 
 def _failed_step(reference: Observation, hypothesis: Observation) -> Blame | None:
@@ -86,6 +97,23 @@ def _failed_step(reference: Observation, hypothesis: Observation) -> Blame | Non
             why = f"{step.status}: {step.error or 'no reason given'}"
             return Blame(step=step.name, why=why, track_index=step.track_index)
     return None
+
+
+def _cause_of(failed: Blame, reference: Observation, hypothesis: Observation) -> Blame:
+    """The failed step, unless an earlier one gave it what the reference did not have.
+
+    Only a step that owes the same output for the same input can be convicted so.
+    """
+    mine, theirs = _last_completed(reference), _last_completed(hypothesis)
+    both = [theirs[key] for key in mine if key in theirs and key[0] not in FREE]
+    for step in _in_order(both):
+        other = mine[step.name, step.track_index]
+        is_known = step.input_digest and step.output_digest and other.output_digest
+        has_same = step.input_digest == other.input_digest
+        if is_known and has_same and step.output_digest != other.output_digest:
+            why = f"its output differs although its input agrees; then {failed.step} {failed.why}"
+            return Blame(step=step.name, why=why, track_index=step.track_index)
+    return failed
 
 
 def _in_order(steps: Iterable[StepRun]) -> list[StepRun]:
@@ -115,19 +143,19 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
 
 def step_states(reference: Observation, hypothesis: Observation) -> dict[_Key, State]:
     """For every step and track seen on either side whether the output digests agree."""
-    mine, theirs = _digests(reference), _digests(hypothesis)
+    mine, theirs = _last_completed(reference), _last_completed(hypothesis)
     states: dict[_Key, State] = {}
     for key in {*mine, *theirs}:
-        first, second = mine.get(key), theirs.get(key)
+        first, second = (s[key].output_digest if key in s else None for s in (mine, theirs))
         known = first is not None and second is not None
         states[key] = ("agree" if first == second else "differ") if known else "unknown"
     return states
 
 
-def _digests(observation: Observation) -> dict[_Key, str | None]:
-    """The output digest of each step's last completed attempt."""
+def _last_completed(observation: Observation) -> dict[_Key, StepRun]:
+    """Each step's last completed attempt."""
     return {
-        (step.name, step.track_index): step.output_digest
+        (step.name, step.track_index): step
         for step in _in_order(observation.steps)
         if step.status == "completed"
     }
@@ -144,6 +172,16 @@ def _by_digest(
         if differing and not _within_noise(step, fine):
             return Blame(step=step, why=_digest_why(step, states), track_index=differing[0][1])
     return None
+
+
+def _by_own_work(suspects: Sequence[Check]) -> Blame | None:
+    """The earliest step named by an exact check of what no other step writes."""
+    own = [c for c in suspects if c.name not in UPSTREAM and c.verdict is Verdict.DIVERGED]
+    named = [(f, c) for c in own for f in _standing(c) if f.step]
+    if not named:
+        return None
+    finding, check = min(named, key=lambda entry: position(str(entry[0].step)))
+    return Blame(step=str(finding.step), why=f"{check.name}: {finding.message}")
 
 
 def _digest_why(step: str, states: Mapping[_Key, State]) -> str:
@@ -181,12 +219,16 @@ def _within_noise(step: str, fine: set[str]) -> bool:
 def _by_measure(
     suspects: Sequence[Check], states: Mapping[_Key, State], fine: set[str]
 ) -> Blame | None:
-    """The earliest step a finding names, those known to agree passed over."""
+    """The earliest step a finding names, those known to agree passed over.
+
+    Where the steps that made something agree, the one that stored it is meant.
+    """
     agreeing = {name for name, _ in states} - {
         name for (name, _), state in states.items() if state != "agree"
     }
     named = [(f, c) for c in suspects for f in _standing(c) or [Finding(path=c.name)]]
-    steps = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
+    told = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
+    steps = [(STORED_BY.get(c.name, s) if s in agreeing else s, f, c) for s, f, c in told]
     usable = [entry for entry in steps if entry[0]]
     preferred = [e for e in usable if e[0] not in agreeing and not _within_noise(str(e[0]), fine)]
     if not (preferred or usable):

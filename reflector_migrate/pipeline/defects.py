@@ -2,9 +2,12 @@
 
 A defect is a file: its docstring's first line says what is wrong, `STEP` which step
 `apply(step)` breaks (`ALSO` maps further steps to such functions), `EXPECTED_STEP`
-which one a comparison must name (else STEP), `LAYER` the check that must catch it,
-`RECORDINGS` the synthetic recordings that show it. `BEFORE` are recordings to run first,
-`INJECT` the faults of outside services under which it shows.
+which one a comparison must name (else STEP), `LAYER` the gate's layer and the check that
+must catch it, `RECORDINGS` the synthetic recordings that show it and `SPARED` those on which
+it must not. `BEFORE` are recordings to run first, `INJECT` the faults of outside services
+under which it shows.
+
+Switched on by name, for every recording, or as `NAME@RECORDING_ID` for one alone.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ Step = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """What a defect's file says of itself; `inject` are answers of the webhook's receiver."""
+    """What a defect's file says of itself; `inject` are answers of the webhook's receiver.
+
+    `layer` reads `G0 side effects`: G0 exact, G1 against the noise floor, G2 catastrophes.
+    """
 
     name: str
     says: str
@@ -34,7 +40,18 @@ class Defect:
     layer: str
     recordings: tuple[str, ...]
     before: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
     inject: Mapping[str, int] | None = None
+
+    @property
+    def check(self) -> str:
+        """The name of the check that must catch it."""
+        return self.layer.partition(" ")[2].replace(" ", "_")
+
+    @property
+    def all_recordings(self) -> tuple[str, ...]:
+        """Everything that is run with it, in order, each once."""
+        return tuple(dict.fromkeys((*self.before, *self.recordings, *self.spared)))
 
 
 def all_defects(folder: Path = FOLDER) -> tuple[Defect, ...]:
@@ -57,8 +74,15 @@ def describe(name: str, folder: Path = FOLDER) -> Defect:
         layer=module.LAYER,
         recordings=tuple(module.RECORDINGS),
         before=tuple(getattr(module, "BEFORE", ())),
+        spared=tuple(getattr(module, "SPARED", ())),
         inject=getattr(module, "INJECT", None),
     )
+
+
+def switched_on(entries: Sequence[str], recording_id: str) -> tuple[str, ...]:
+    """The names among `entries` (NAME or NAME@RECORDING_ID) that concern a recording."""
+    split = [entry.partition("@") for entry in entries]
+    return tuple(name for name, _, only in split if only in {"", recording_id})
 
 
 def with_defects(

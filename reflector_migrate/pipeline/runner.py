@@ -24,7 +24,7 @@ from reflector_migrate.errors import (
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run, StepInput
-from reflector_migrate.pipeline.defects import with_defects
+from reflector_migrate.pipeline.defects import switched_on, with_defects
 from reflector_migrate.pipeline.digests import digest
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.patience import Heartbeat
@@ -60,7 +60,7 @@ def run_step(
     _refuse_foreign(task.run, settings)
     with as_step_errors():
         ctx = build_context(task.run, settings, heartbeat=heartbeat, meter=meter)
-        step = _steps(settings)[name]
+        step = _steps(settings, task.run)[name]
     return execute(name, task, ctx, step)
 
 
@@ -118,8 +118,9 @@ def _refuse_foreign(run: Run, settings: Settings) -> None:
         raise TerminalStepError(f"run.namespace is {run.namespace}, but this worker serves {ours}")
 
 
-def _steps(settings: Settings) -> Mapping[str, Step]:
-    names = settings.workers.defects
-    if names and not settings.is_sandbox:
+def _steps(settings: Settings, run: Run) -> Mapping[str, Step]:
+    entries = settings.workers.defects
+    if entries and not settings.is_sandbox:
         raise TerminalStepError("workers.defects may be set in the sandbox only")
+    names = switched_on(entries, run.recording_id)
     return with_defects(STEPS, names) if names else STEPS
