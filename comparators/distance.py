@@ -39,18 +39,17 @@ class Block(NamedTuple):
     hyp_end: int
 
 
-class Alphabet:
+class Alphabet(dict[str, str]):
     """Gives each distinct token one character, the same for every list it encodes."""
 
-    def __init__(self) -> None:
-        self._characters: dict[str, str] = {}
+    def __missing__(self, token: str) -> str:
+        """The next character, for a token not seen before."""
+        character = self[token] = _character(len(self))
+        return character
 
     def encode(self, tokens: Sequence[str]) -> str:
         """The tokens as a string of the same length."""
-        known = self._characters
-        for token in set(tokens).difference(known):
-            known[token] = _character(len(known))
-        return "".join(map(known.__getitem__, tokens))
+        return "".join(map(self.__getitem__, tokens))
 
 
 def _character(index: int) -> str:
@@ -71,6 +70,14 @@ def distance(reference: str, hypothesis: str, at_least: int | None = None) -> in
 
     hint = _hint(reference, hypothesis, at_least)
     return Levenshtein.distance(reference, hypothesis, score_hint=hint)
+
+
+def distance_up_to(reference: str, hypothesis: str, limit: int) -> int:
+    """The distance where it is at most `limit`, else a lower bound of it above `limit`."""
+    from rapidfuzz.distance import Levenshtein
+
+    found = Levenshtein.distance(reference, hypothesis, score_cutoff=limit)
+    return max(found, abs(len(reference) - len(hypothesis)))
 
 
 def blocks(reference: str, hypothesis: str) -> list[Block]:

@@ -1,43 +1,68 @@
 """Words under their speaker: with the given mapping, and with the best permutation (cpWER).
 
 The fixed mapping is what is gated: cpWER cannot see two speakers' names swapped.
-The difference of the two is the attribution error. The best permutation is found
-from lower bounds (shared multisets of words), made exact only where the optimal
-assignment uses them; an assignment that uses exact values only is optimal.
+The difference of the two is the attribution error.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from comparators.assignment import assign
 from comparators.columns import Columns, Pair, remembered, word_pair
 from comparators.distance import distance
+from comparators.normalise import NORMALISER
+from comparators.permutation import Costs, Permutation, best_permutation
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 MERGE, TRANSCRIBE = "merge_transcripts", "transcribe_track"
 MIN_SWAPPED_WORDS = 3
+USUAL_SPEAKERS = 20
+"""Where other implementations of cpWER stop; ours goes on, and says so."""
+MAX_SPEAKERS = 100
+"""Beyond it no permutation is sought: the given mapping stands, and that is said."""
+
+
+class Voice(NamedTuple):
+    """One speaker's encoded tokens, and their places among everybody's."""
+
+    code: str
+    tokens: list[int]
 
 
 class Attribution(NamedTuple):
-    """Edits per speaker with the given mapping, and the best permutation's pairs and edits."""
+    """Edits per speaker with the given mapping, and the best permutation's pairs and edits.
+
+    `bounds` are lower bounds of every pair's edits, in the order of `speakers`;
+    none where no permutation was sought.
+    """
 
     speakers: list[int]
     fixed: dict[int, int]
     lengths: dict[int, tuple[int, int]]
     best: list[tuple[int | None, int | None]]
     best_edits: int
+    bounds: Costs | None
 
 
-def by_speaker(columns: Columns, code: str) -> dict[int, str]:
-    """Each speaker's encoded tokens, in order of time."""
-    collected: dict[int, list[str]] = {}
+def voices(columns: Columns, code: str) -> dict[int, Voice]:
+    """Each speaker's tokens, in the order in which they are given."""
+    collected: dict[int, list[int]] = {}
     speakers = [word.speaker for word in columns.words]
-    for character, index in zip(code, columns.places, strict=True):
-        collected.setdefault(speakers[index], []).append(character)
-    return {speaker: "".join(characters) for speaker, characters in collected.items()}
+    for token, place in enumerate(columns.places):
+        collected.setdefault(speakers[place], []).append(token)
+    return {
+        speaker: Voice("".join([code[token] for token in tokens]), tokens)
+        for speaker, tokens in collected.items()
+    }
+
+
+def both_voices(pair: Pair) -> tuple[dict[int, Voice], dict[int, Voice]]:
+    """Each side's voices."""
+    return (
+        voices(pair.reference, pair.reference_code),
+        voices(pair.hypothesis, pair.hypothesis_code),
+    )
 
 
 def attribute(reference: Mapping[int, str], hypothesis: Mapping[int, str]) -> Attribution:
@@ -45,10 +70,19 @@ def attribute(reference: Mapping[int, str], hypothesis: Mapping[int, str]) -> At
     speakers = sorted({*reference, *hypothesis})
     sides = [(reference.get(s, ""), hypothesis.get(s, "")) for s in speakers]
     fixed = {s: distance(*side) for s, side in zip(speakers, sides, strict=True)}
-    best, edits = best_permutation([r for r, _ in sides], [h for _, h in sides])
-    pairs = [(_held(speakers[i], reference), _held(speakers[j], hypothesis)) for i, j in best]
+    found = _permuted([r for r, _ in sides], [h for _, h in sides], list(fixed.values()))
+    pairs = [(_held(speakers[i], reference), _held(speakers[j], hypothesis)) for i, j in found[0]]
     lengths = {s: (len(r), len(h)) for s, (r, h) in zip(speakers, sides, strict=True)}
-    return Attribution(speakers, fixed, lengths, pairs, edits)
+    return Attribution(speakers, fixed, lengths, pairs, found[1], found[2])
+
+
+def _permuted(
+    reference: list[str], hypothesis: list[str], fixed: list[int]
+) -> Permutation | tuple[list[tuple[int, int]], int, None]:
+    """The best permutation; the given mapping where it is perfect or speakers are too many."""
+    if any(fixed) and len(fixed) <= MAX_SPEAKERS:
+        return best_permutation(reference, hypothesis)
+    return [(n, n) for n in range(len(fixed))], sum(fixed), None
 
 
 def _held(speaker: int, side: Mapping[int, str]) -> int | None:
@@ -56,60 +90,35 @@ def _held(speaker: int, side: Mapping[int, str]) -> int | None:
     return speaker if speaker in side else None
 
 
-def best_permutation(
-    reference: Sequence[str], hypothesis: Sequence[str]
-) -> tuple[list[tuple[int, int]], int]:
-    """Pairs of indices with the least sum of distances, and that sum (cpWER's numerator).
-
-    Lists of unequal length are filled with empty texts, as cpWER does.
-    """
-    size = max(len(reference), len(hypothesis))
-    rows = [*reference, *[""] * (size - len(reference))]
-    columns = [*hypothesis, *[""] * (size - len(hypothesis))]
-    costs = _bounds(rows, columns)
-    exact: set[tuple[int, int]] = set()
-    while True:
-        pairs = assign(costs)
-        open_pairs = [pair for pair in pairs if pair not in exact]
-        if not open_pairs:
-            return pairs, int(sum(costs[i][j] for i, j in pairs))
-        for i, j in open_pairs:
-            costs[i][j] = distance(rows[i], columns[j], int(costs[i][j]))
-            exact.add((i, j))
-
-
-def _bounds(rows: Sequence[str], columns: Sequence[str]) -> list[list[float]]:
-    """Lower bounds of every pair's distance: what their multisets of words do not share."""
-    bags = [Counter(text) for text in rows], [Counter(text) for text in columns]
-    return [
-        [
-            max(len(r), len(c)) - _shared(row, column)
-            for c, column in zip(columns, bags[1], strict=True)
-        ]
-        for r, row in zip(rows, bags[0], strict=True)
-    ]
-
-
-def _shared(first: Counter[str], second: Counter[str]) -> int:
-    """The size of two multisets' intersection."""
-    both = first.keys() & second.keys()
-    return sum(map(min, map(first.__getitem__, both), map(second.__getitem__, both)))
-
-
-def _attribution(reference: Observation, hypothesis: Observation) -> Attribution:
+def attribution(reference: Observation, hypothesis: Observation) -> Attribution:
+    """Both runs' attribution, remembered with their words' alignment."""
     return remembered(_attributed, word_pair(reference, hypothesis))
 
 
 def _attributed(pair: Pair) -> Attribution:
+    mine, theirs = remembered(both_voices, pair)
     return attribute(
-        by_speaker(pair.reference, pair.reference_code),
-        by_speaker(pair.hypothesis, pair.hypothesis_code),
+        {speaker: voice.code for speaker, voice in mine.items()},
+        {speaker: voice.code for speaker, voice in theirs.items()},
     )
+
+
+def unsought(found: Attribution) -> str:
+    """Why the best permutation is not known; empty where it is."""
+    if len(found.speakers) <= MAX_SPEAKERS or not any(found.fixed.values()):
+        return ""
+    return f"{len(found.speakers)} speakers: over {MAX_SPEAKERS} no permutation is sought"
+
+
+def _note(found: Attribution) -> str:
+    usual = len(found.speakers) <= USUAL_SPEAKERS
+    beyond = f"over {USUAL_SPEAKERS} speakers, beyond meeteval's limit: cpWER by assignment, exact"
+    return unsought(found) or ("" if usual else beyond)
 
 
 def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Measure:
     """Edits under the given mapping over the longer side of each speaker."""
-    found = _attribution(reference, hypothesis)
+    found = attribution(reference, hypothesis)
     edits = sum(found.fixed.values())
     return Measure(
         name="speaker_words",
@@ -125,7 +134,9 @@ def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Me
         },
         reference_text=f"{_speakers(found, 0)} speakers",
         hypothesis_text=f"{_speakers(found, 1)} speakers",
+        note=_note(found),
         step=MERGE if edits > 2 * found.best_edits else TRANSCRIBE,
+        normaliser=NORMALISER,
         findings=tuple(_finding(found, s) for s in found.speakers if found.fixed[s]),
     )
 
@@ -175,8 +186,11 @@ def _swapped(found: Attribution) -> list[tuple[int, int]]:
 
 def compare_speaker_mapping(reference: Observation, hypothesis: Observation) -> Measure:
     """Exact: nobody's words stand under somebody else's name."""
-    found = _attribution(reference, hypothesis)
+    found = attribution(reference, hypothesis)
     swapped = _swapped(found)
+    if unsought(found):
+        return Measure(name="speaker_mapping", kind="exact", step=MERGE,
+                       inconclusive=unsought(found))  # fmt: skip
     return Measure(
         name="speaker_mapping",
         kind="exact",
@@ -186,6 +200,7 @@ def compare_speaker_mapping(reference: Observation, hypothesis: Observation) -> 
         reference_text=f"{_speakers(found, 0)} speakers",
         hypothesis_text=f"{len(swapped)} under another name" if swapped else "same speakers",
         step=MERGE,
+        normaliser=NORMALISER,
         findings=tuple(
             Finding(
                 path=f"speaker_mapping/{r}",

@@ -1,19 +1,31 @@
 """Times of the words both sides have: median, p95 and slope of the start difference.
 
-errors / length = equal words that start more than COLLAR_S apart / equal words.
-The slope (least squares over the meeting) tells a stretch from an offset; each
-speaker's own median tells which track's offset is wrong.
+errors / length = equal words that start more than DISPLACED_S apart / equal words.
+Words are aligned speaker by speaker (under the best permutation): one late track
+changes the order of everybody's words, but not of its own. The slope (least squares
+over the meeting) tells a stretch from an offset; each speaker's own median tells
+which track's offset is wrong.
+
+The alarm beside it is tcpWER's numerator: edits where words may be paired only
+within a collar. What it exceeds cpWER's by is words that are right at a wrong time.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.columns import Pair, word_pair
+from comparators.columns import Columns, Pair, remembered, word_pair
+from comparators.distance import blocks
+from comparators.normalise import NORMALISER
+from comparators.permutation import bag_bounds, cheapest, tightened
+from comparators.speaker_words import Attribution, Voice, attribution, both_voices
+from comparators.time_constrained import Timed, constrained_distance
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "pad_track"
-COLLAR_S = 0.25
+DISPLACED_S = 0.25
+COLLAR_S = 5.0
+"""The usual collar of tcpWER."""
 
 
 class Shifts(NamedTuple):
@@ -24,24 +36,82 @@ class Shifts(NamedTuple):
     speakers: list[int]
 
 
-def shifts(pair: Pair) -> Shifts:
-    """One entry for each word aligned with an equal one."""
+def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
+    """One entry for each word aligned with an equal one of its speaker's counterpart."""
     starts = [word.start for word in pair.reference.words]
     speakers = [word.speaker for word in pair.reference.words]
     other = [word.start for word in pair.hypothesis.words]
-    mine, theirs = pair.reference.places, pair.hypothesis.places
-    aligned = {
-        mine[block.ref_start + k]: theirs[block.hyp_start + k]
-        for block in reversed(pair.blocks)
-        if block.tag == "equal"
-        for k in reversed(range(block.ref_end - block.ref_start))
-    }  # of a word with several tokens the first one counts
-    found = sorted(aligned.items())
+    found = sorted(_aligned(pair, best).items())
     return Shifts(
         [starts[i] for i, _ in found],
         [round(other[j] - starts[i], 6) for i, j in found],
         [speakers[i] for i, _ in found],
     )
+
+
+def _aligned(pair: Pair, best: list[tuple[int | None, int | None]]) -> dict[int, int]:
+    """Places of equal words; of a word with several tokens the first one counts."""
+    mine, theirs = remembered(both_voices, pair)
+    aligned: dict[int, int] = {}
+    for r, h in best:
+        if r is None or h is None:
+            continue
+        first, second = mine[r], theirs[h]
+        for block in blocks(first.code, second.code):
+            if block.tag == "equal":
+                for i, j in zip(first.tokens[block.ref_start : block.ref_end],
+                                second.tokens[block.hyp_start : block.hyp_end],
+                                strict=True):  # fmt: skip
+                    places = pair.reference.places[i], pair.hypothesis.places[j]
+                    aligned.setdefault(*places)
+    return aligned
+
+
+def constrained_edits(pair: Pair, found: Attribution, collar_s: float = COLLAR_S) -> int | None:
+    """tcpWER's numerator under the best permutation for it; None where it is too much to search."""
+    sides = [
+        {speaker: _timed(columns, voice) for speaker, voice in side.items()}
+        for columns, side in zip(pair[:2], remembered(both_voices, pair), strict=True)
+    ]
+    silent = Timed("", (), ())
+    known: dict[tuple[int | None, int | None], int | None] = {}
+
+    def edits(r: int | None, h: int | None) -> int | None:
+        if (r, h) not in known:
+            first, second = sides[0].get(r, silent), sides[1].get(h, silent)  # type: ignore[arg-type]
+            known[r, h] = constrained_distance(first, second, collar_s)
+        return known[r, h]
+
+    given = [edits(r, h) for r, h in found.best]
+    if None in given:
+        return None
+    total = sum(n for n in given if n is not None)
+    if total == found.best_edits or found.bounds is None:
+        return total
+    names = found.speakers
+    codes = [[side.get(name, silent).code for name in names] for side in sides]
+    costs = tightened(found.bounds, bag_bounds(*codes))
+    try:
+        pairs = cheapest(costs, set(), lambda i, j: _known(edits(names[i], names[j])))
+    except _TooMuchError:
+        return None
+    return int(sum(costs[i][j] for i, j in pairs))
+
+
+class _TooMuchError(Exception):
+    """A pair of speakers has more words at one time than are searched."""
+
+
+def _known(edits: int | None) -> int:
+    if edits is None:
+        raise _TooMuchError
+    return edits
+
+
+def _timed(columns: Columns, voice: Voice) -> Timed:
+    """A voice with its words' times."""
+    words = [columns.words[columns.places[token]] for token in voice.tokens]
+    return Timed.of(voice.code, [word.start for word in words], [word.end for word in words])
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -60,25 +130,35 @@ def slope(at_s: list[float], by_s: list[float]) -> float:
 
 
 def compare_word_times(reference: Observation, hypothesis: Observation) -> Measure:
-    """Start times of equal words."""
-    found = shifts(word_pair(reference, hypothesis))
-    displaced = sum(1 for by in found.by_s if abs(by) > COLLAR_S)
-    distances = sorted(abs(by) for by in found.by_s)
-    median = quantile(sorted(found.by_s), 0.5)
+    """Start times of equal words, and what a collar of 5 s costs."""
+    pair, found = word_pair(reference, hypothesis), attribution(reference, hypothesis)
+    moved = shifts(pair, found.best)
+    displaced = sum(1 for by in moved.by_s if abs(by) > DISPLACED_S)
+    distances = sorted(abs(by) for by in moved.by_s)
+    median = quantile(sorted(moved.by_s), 0.5)
+    edits = constrained_edits(pair, found)
+    untimely = {} if edits is None else {"tcp_edits": edits, "untimely": edits - found.best_edits}
     return Measure(
         name="word_times",
         kind="graded",
         errors=displaced,
-        length=len(found.by_s),
-        counts={"displaced": displaced, "aligned_words": len(found.by_s)},
+        length=len(moved.by_s),
+        counts={
+            "displaced": displaced,
+            "aligned_words": len(moved.by_s),
+            "reference_words": len(pair.reference.tokens),
+            **untimely,
+        },
         stats={
             "median_shift_s": median,
             "p95_shift_s": quantile(distances, 0.95),
-            "slope": round(slope(found.at_s, found.by_s), 9),
+            "slope": round(slope(moved.at_s, moved.by_s), 9),
         },
         hypothesis_text=f"median {median:+.2f} s" if displaced else "same",
+        note="too many words at one time: tcpWER not sought" if edits is None else "",
         step=STEP,
-        findings=tuple(_findings(found)) if displaced else (),
+        normaliser=NORMALISER,
+        findings=tuple(_findings(moved)) if displaced else (),
     )
 
 
@@ -90,14 +170,14 @@ def _findings(found: Shifts) -> list[Finding]:
     return [
         _finding(speaker, entries)
         for speaker, entries in sorted(by_speaker.items())
-        if any(abs(by) > COLLAR_S for by, _ in entries)
+        if any(abs(by) > DISPLACED_S for by, _ in entries)
     ]
 
 
 def _finding(speaker: int, entries: list[tuple[float, float]]) -> Finding:
     median = quantile(sorted(by for by, _ in entries), 0.5)
-    displaced = [(by, at) for by, at in entries if abs(by) > COLLAR_S]
-    whole = abs(median) > COLLAR_S
+    displaced = [(by, at) for by, at in entries if abs(by) > DISPLACED_S]
+    whole = abs(median) > DISPLACED_S
     return Finding(
         path=f"word_times/{speaker}/{'offset' if whole else 'scatter'}",
         step=STEP if whole else "transcribe_track",

@@ -14,9 +14,21 @@ import pytest
 from sacrebleu.metrics import CHRF
 
 from comparators import overlap
+from comparators.columns import word_pair
 from comparators.distance import blocks, count, distance, encode
-from comparators.speaker_words import best_permutation
+from comparators.permutation import best_permutation
+from comparators.speaker_words import attribution
 from comparators.topic_boundaries import boundary_edits, window_size, windowed
+from comparators.word_times import constrained_edits
+from reflector_migrate.model import Outputs, Word
+from tests.comparing import observation
+
+
+def needs(name):
+    """Outside the locks: it takes a compiler or a decade-old installer; the tables stand for it."""
+    missing = importlib.util.find_spec(name) is None
+    return pytest.mark.skipif(missing, reason=f"{name} not installed; its table is compared")
+
 
 ORACLES = Path(__file__).parents[1] / "fixtures" / "oracles"
 SENTENCE = "we ship. on (Friday) not, the a! ü x1 'q' -- . ok"
@@ -35,7 +47,7 @@ def _texts(seed, n, longest=14):
 
 def _cp(reference, hypothesis):
     codes = encode(*[text.split() for text in (*reference, *hypothesis)])
-    return best_permutation(codes[: len(reference)], codes[len(reference) :])[1]
+    return best_permutation(codes[: len(reference)], codes[len(reference) :]).edits
 
 
 def test_cpwer_equals_the_table_of_meeteval():
@@ -46,7 +58,26 @@ def test_cpwer_equals_the_table_of_meeteval():
     assert wrong == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("meeteval") is None, reason="meeteval not installed")
+def _tcp(entry):
+    """Through observations, as word_times does it; the words are their own normal form."""
+    a, b = (
+        observation(Outputs(words=tuple(
+            Word(text=w, start=start, end=end, speaker=speaker)
+            for speaker, words in enumerate(entry[side]) for w, start, end in words
+        )), language="xx")
+        for side in ("reference", "hypothesis")
+    )  # fmt: skip
+    return constrained_edits(word_pair(a, b), attribution(a, b), entry["collar"])
+
+
+def test_tcpwer_equals_the_table_of_meeteval():
+    """Late tracks, swapped speakers, overlapping words, three collars: the same error counts."""
+    table = _table("tcpwer")
+    assert len(table) > 100
+    assert [e for e in table if _tcp(e) != e["errors"]] == []
+
+
+@needs("meeteval")
 def test_cpwer_equals_meeteval_live():
     """The installed meeteval agrees with its own table and with us."""
     import meeteval
@@ -56,6 +87,18 @@ def test_cpwer_equals_meeteval_live():
             reference=entry["reference"], hypothesis=entry["hypothesis"]
         )
         assert live.errors == _cp(entry["reference"], entry["hypothesis"])
+
+
+@needs("segeval")
+def test_segmentation_equals_segeval_live():
+    """The installed segeval agrees with its own table."""
+    import segeval
+
+    for entry in _table("segmentation"):
+        pair = tuple(entry["hypothesis"]), tuple(entry["reference"])
+        live = 1 - segeval.boundary_similarity(*pair, n_t=entry["n_t"])
+        assert float(live) == pytest.approx(entry["divergence"])
+        assert float(segeval.window_diff(*pair)) == pytest.approx(entry["windowdiff"])
 
 
 def _boundaries(masses):
