@@ -47,16 +47,18 @@ def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | No
 
 
 def log_to_stderr(ctx: click.Context, settings: Settings) -> None:
-    """Send our log to stderr: warnings, -v for information, -vv for debugging."""
+    """Send the log to stderr: warnings, -v for our information, -vv for everybody's debugging."""
     import logging
 
     from reflector_migrate.cli.logs import JsonLines
 
-    level = {0: logging.WARNING, 1: logging.INFO}.get(ctx.find_root().obj["verbose"], logging.DEBUG)
+    verbose = int(ctx.find_root().obj["verbose"])
     plain = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if settings.log_format == "json" else logging.Formatter(plain))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(level=logging.DEBUG if verbose > 1 else logging.WARNING, handlers=[handler])
+    if verbose == 1:
+        logging.getLogger("reflector_migrate").setLevel(logging.INFO)
 
 
 def stdout_console(color: str = "auto") -> Console:

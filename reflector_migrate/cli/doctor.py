@@ -33,14 +33,15 @@ UNCONFIGURED = (
 
 
 @click.command()
+@click.option("-v", "--verbose", is_flag=True, help="Also what is fine.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """Check every server and setting; exit 1 if one is unhealthy.
 
     \b
     Examples:
-      migrate doctor
+      migrate doctor -v
       migrate doctor --json
     """
     settings = settings_of(ctx)
@@ -55,7 +56,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         ]
         echo_json({**head, "checks": checks})
     else:
-        _print(found, is_verbose=bool(ctx.find_root().obj["verbose"]))
+        _print(found, is_verbose=verbose or bool(ctx.find_root().obj["verbose"]))
         if not is_healthy and settings.reflector.database_url is None:
             click.echo(UNCONFIGURED)
     ctx.exit(int(not is_healthy))

@@ -37,12 +37,15 @@ def celery_answers(settings: Settings) -> Answer:
     app = Celery(broker=settings.reflector.broker_url)
     app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
     try:
-        nodes = app.control.inspect(timeout=PING_TIMEOUT_S).registered() or {}
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            ask = app.control.inspect(timeout=PING_TIMEOUT_S, connection=connection)
+            nodes = ask.registered() or {}
     except (OperationalError, OSError) as error:
         return failed("unreachable", "1 worker", why=type(error).__name__)
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
     why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
-    return judged(bool(theirs), f"{len(theirs)} workers", "1 worker", len(theirs), why)
+    return judged(bool(theirs), f"{len(theirs)} with it", "1 worker", len(theirs), why)
 
 
 def workers_are_ours(settings: Settings) -> Answer:
@@ -53,7 +56,12 @@ def workers_are_ours(settings: Settings) -> Answer:
     strangers = sorted({p.worker_id for p in pollers if p.is_stranger})
     tasks = {p.task for p in pollers if not p.is_stranger}
     is_met = not strangers and len(tasks) == len(_step_names())
-    return judged(is_met, f"{len(tasks)} of 15 tasks", "15, no strangers", why=", ".join(strangers))
+    return judged(
+        is_met,
+        f"{len(tasks)} of 15 tasks",
+        "15, no strangers",
+        why=f"of another build: {', '.join(strangers)}" if strangers else "",
+    )
 
 
 def namespaces_are_separate(settings: Settings) -> Answer:
