@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import yaml
 from click import Context, Group
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.sandbox.servers.conductor import _COMMON, _on_redis
 from reflector_migrate.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -26,18 +29,21 @@ WANTED = {
 }  # fmt: skip
 
 
-def test_it_is_valid_by_the_schema() -> None:
-    """The file satisfies the parts of the compose specification that it uses."""
-    schema = json.loads((ROOT / "tests/compose.schema.json").read_text())
-    jsonschema.validate(COMPOSE, schema, cls=jsonschema.Draft202012Validator)
+SCHEMA = json.loads(
+    files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
+)
+
+
+def test_it_is_valid_by_the_specification() -> None:
+    """The file satisfies the Compose specification's own schema."""
+    jsonschema.validate(COMPOSE, SCHEMA, cls=jsonschema.validators.validator_for(SCHEMA))
 
 
 def test_the_schema_can_fail() -> None:
     """A mistyped key is refused, so that validity above means something."""
-    schema = json.loads((ROOT / "tests/compose.schema.json").read_text())
     broken = {"services": {"a": {"image": "b", "comand": ["c"]}}}
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, schema, cls=jsonschema.Draft202012Validator)
+    with pytest.raises(jsonschema.ValidationError, match="comand"):
+        jsonschema.validate(broken, SCHEMA, cls=jsonschema.validators.validator_for(SCHEMA))
 
 
 def test_every_wanted_service_is_there() -> None:
@@ -67,6 +73,33 @@ def test_everything_is_published_on_loopback_only(name: str) -> None:
 def test_every_long_running_service_has_a_health_check(name: str) -> None:
     """depends_on conditions mean something only with a check."""
     assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", ["legacy-worker", "dispatcher", "collector"])
+def test_a_celery_worker_is_asked_by_its_own_name(name: str) -> None:
+    """A ping to all would be answered by any worker of the broker."""
+    argv: list[str] = SERVICES[name]["command"]
+    node = argv[argv.index("-n") + 1] if "-n" in argv else "celery@%h"
+    asked = shlex.split(SERVICES[name]["healthcheck"]["test"][1])
+    assert asked[asked.index("-d") + 1] == node.replace("%h", "$$HOSTNAME")
+    assert asked[asked.index("-A") + 1] == argv[argv.index("-A") + 1]
+
+
+@pytest.mark.parametrize(
+    ("service", "file"),
+    [("conductor", "conductor.properties"), ("conductor-seed", "conductor-seed.properties")],
+)
+def test_the_server_reads_our_properties(service: str, file: str) -> None:
+    """Mounted where CONFIG_PROP looks; what it says is what the sandbox's server is told."""
+    found = SERVICES[service]
+    mounted = f"./docker/{file}:/app/config/{found['environment']['CONFIG_PROP']}:ro"
+    assert mounted in found["volumes"]
+    lines = (ROOT / "docker" / file).read_text().splitlines()
+    said = {line for line in lines if not line.startswith("#")}
+    if service == "conductor-seed":
+        told = {option.removeprefix("--") for option in (*_COMMON, *_on_redis(6379))}
+        ours = {line.replace("127.0.0.1:6379", "redis:6379") for line in told}
+        assert said == ours - {"conductor.integrations.ai.enabled=false"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
