@@ -1,7 +1,7 @@
 """The guard: the monolith, given the real run's answers, leaves what the real pipeline left.
 
-Differences allowed, all of them: ids and clocks (mapped), the waveform by 0.02 and
-sizes of encoded audio by 5 % (encoder's version), Zulip's message number. The
+Differences allowed, all of them: ids and clocks (mapped), the waveform by what
+encoder.py says, Zulip's message number. The
 candidate's half of this guard is test_pipeline_steps_parity.py.
 """
 
@@ -14,6 +14,7 @@ import re
 
 import pytest
 
+from tests.encoder import assert_same_waveform
 from tests.legacy_world import RUNS, legacy_sandbox, listening, plain, stage
 
 pytestmark = pytest.mark.live
@@ -106,7 +107,7 @@ def test_the_webhook_got_the_recorded_payload_signed_alike(replayed):
 
 
 def test_s3_holds_the_same_objects(replayed):
-    """Keys agree, padded tracks left behind by a failure included; sizes within 5 %."""
+    """Keys and sizes agree, padded tracks left behind by a failure included."""
     recorded, identity = RUNS / replayed.name / "s3.json", replayed.wanted["id"]
     default = {
         "daily-tracks": [{"key": key} for key in replayed.scenario["keys"]],
@@ -119,7 +120,7 @@ def test_s3_holds_the_same_objects(replayed):
         for effect in replayed.observed().effects
         if effect.kind == "s3_put"
     }
-    assert mine == pytest.approx(theirs, rel=0.05)
+    assert mine == theirs
     assert replayed.keys("daily-tracks") == sorted(o["key"] for o in left["daily-tracks"])
 
 
@@ -211,12 +212,6 @@ def test_the_steps_are_timed_with_digests_and_usage(replayed):
         assert (asked["detect_topics"], asked["generate_title"]) == (2, 1)
     else:
         assert [s.status for s in steps if s.name == "transcribe_track"] == ["failed"]
-
-
-def assert_same_waveform(mine, theirs):
-    """As many points, each within what two encoders' versions differ."""
-    pairs = zip(mine, theirs, strict=True)
-    assert max(abs(a - b) for a, b in pairs) <= 0.02
 
 
 def assert_signed(delivery, call):

@@ -242,6 +242,28 @@ def test_a_failed_workflow_ends_in_status_error(world):
     assert told == ["processing", "processing", "error", "error"]
 
 
+def test_a_drawing_that_a_failure_cancelled_is_made_before_the_error(sounding):
+    """Legacy draws before it recognises: whoever is late finds its place taken."""
+    sounding.whole(until="mixdown_tracks")
+    sounding.step("finalize", recording_id=sounding.run.recording_id, outcome="error")
+    names = ["DURATION", "WAVEFORM", "STATUS"]
+    assert [e["event"] for e in sounding.row.events] == names
+    drawn = sounding.row.events[1]
+    sounding.do("generate_waveform")
+    assert [e["event"] for e in sounding.row.events] == names
+    assert sounding.row.events[1] == drawn
+    assert "WAVEFORM" not in {m["event"] for _, m in sounding.messages()}
+
+
+def test_no_drawing_without_sound_keeps_the_error_from_being_told(sounding):
+    """The mixed recording is gone: the status is set all the same."""
+    sounding.whole(until="mixdown_tracks")
+    key = sounding.outputs["mixdown_tracks"]["audio_key"]
+    sounding.s3.delete_object(Bucket="shadow-media", Key=key)
+    sounding.step("finalize", recording_id=sounding.run.recording_id, outcome="error")
+    assert [e["event"] for e in sounding.row.events] == ["DURATION", "STATUS"]
+
+
 def test_nothing_said_ends_well(sounding):
     """No topics, no title, no summaries, an empty transcript, and no question to the model."""
     sounding.control.replay(recogniser=[{"match": ["padded"], "words": []}])

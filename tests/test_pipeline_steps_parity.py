@@ -9,12 +9,16 @@ import re
 
 import pytest
 
+from reflector_migrate.errors import TransientStepError
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
-from tests.pipeline_world import RUNS, local_s3, make_world
+from tests.encoder import assert_same_waveform
+from tests.pipeline_world import BUCKETS, RUNS, local_s3, make_world
 
-pytestmark = pytest.mark.live  # three whole recorded runs, step by step
+pytestmark = pytest.mark.live  # four whole recorded runs, step by step
 
+FINISHED = ("good", "zero-start", "denied-consent")
+FAILED = "recogniser-error"
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -32,21 +36,54 @@ def control(tmp_path_factory):
         yield control
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "good",
-        pytest.param("zero-start", marks=pytest.mark.live),
-        pytest.param("denied-consent", marks=pytest.mark.live),
-    ],
-)
-def shadowed(request, s3_url, control, tmp_path_factory):
-    """A recorded run, run again in shadow."""
-    folder = tmp_path_factory.mktemp(request.param)
-    world = make_world(folder, s3_url, control, scenario=request.param)
-    world.whole()
-    world.scenario_name = request.param
+@pytest.fixture(scope="module")
+def worlds(s3_url, control, tmp_path_factory):
+    """Each recorded run, run again in shadow once, by name."""
+    made = {}
+
+    def world_of(name):
+        if name not in made:
+            made[name] = run_again(name, s3_url, control, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return world_of
+
+
+def run_again(name, s3_url, control, folder):
+    """The steps in the workflow's order, to where the recorded run ended."""
+    world = make_world(folder, s3_url, control, scenario=name)
+    world.scenario_name = name
+    if name == FAILED:
+        fail(world)
+    else:
+        world.whole()
+    world.asked = {service: control.requests(service) for service in ("llm", "recogniser")}
+    world.left = {bucket: world.keys(bucket) for bucket in BUCKETS}
     return world
+
+
+def fail(world):
+    """The recogniser fails, and the failure workflow does what there is to do."""
+    world.whole(until="generate_waveform")
+    padded, language = world.outputs["pad"], world.outputs["get_recording"]["source_language"]
+    fork = {"task_type": "transcribe_track", "padded": padded, "language": language}
+    inputs = world.step("generate_dynamic_fork_tasks", **fork).output["inputs"]
+    first = min(inputs.values(), key=lambda task: task["track_index"])
+    with pytest.raises(TransientStepError, match="HTTP 500"):
+        world.step("transcribe_track", **{k: v for k, v in first.items() if k != "run"})
+    world.step("finalize", recording_id=world.run.recording_id, outcome="error")
+
+
+@pytest.fixture(scope="module", params=[*FINISHED, FAILED])
+def shadowed(request, worlds):
+    """A recorded run, run again in shadow."""
+    return worlds(request.param)
+
+
+@pytest.fixture(scope="module", params=FINISHED)
+def finished(request, worlds):
+    """One that ended well."""
+    return worlds(request.param)
 
 
 def plain(value):
@@ -75,8 +112,7 @@ def test_the_rows_events_are_the_recorded_ones_in_their_order(shadowed):
         if mine["event"] != "WAVEFORM":
             assert plain(mine["data"]) == plain(theirs["data"])
             continue
-        pairs = zip(mine["data"]["waveform"], theirs["data"]["waveform"], strict=True)
-        assert max(abs(a - b) for a, b in pairs) <= 0.02
+        assert_same_waveform(mine["data"]["waveform"], theirs["data"]["waveform"])
 
 
 def test_the_listeners_are_told_what_the_real_bus_carried(shadowed):
@@ -88,16 +124,16 @@ def test_the_listeners_are_told_what_the_real_bus_carried(shadowed):
     assert plain(got) == plain([[m["channel"], m["message"]] for m in wanted])
 
 
-def test_zulip_would_have_been_sent_the_recorded_message(shadowed):
+def test_zulip_would_have_been_sent_the_recorded_message(finished):
     """Stream, topic and content, to the character."""
-    (effect,) = shadowed.effects("zulip_message")
-    assert effect.payload == recorded_call(shadowed, "zulip")["body"]
+    (effect,) = finished.effects("zulip_message")
+    assert effect.payload == recorded_call(finished, "zulip")["body"]
 
 
-def test_the_webhook_would_have_been_sent_the_recorded_payload_correctly_signed(shadowed):
+def test_the_webhook_would_have_been_sent_the_recorded_payload_correctly_signed(finished):
     """Every field but event id and clock; the signature fits the very bytes."""
-    (effect,) = shadowed.effects("webhook")
-    theirs = recorded_call(shadowed, "webhook")
+    (effect,) = finished.effects("webhook")
+    theirs = recorded_call(finished, "webhook")
     body = json.loads(effect.payload["body"])
     assert list(body) == list(theirs["body"])
     assert list(body["transcript"]) == list(theirs["body"]["transcript"])
@@ -113,14 +149,26 @@ def test_the_webhook_would_have_been_sent_the_recorded_payload_correctly_signed(
 
 
 def test_s3_holds_what_the_real_run_left(shadowed):
-    """The mixed audio, or nothing after a refusal; never a padded track; the sources untouched."""
-    recorded = RUNS / shadowed.scenario_name / "s3.json"
-    default = [{"key": f"{shadowed.run.transcript_id}/audio.mp3"}]
+    """The mixed audio, or nothing after a refusal; padded tracks only after a failure."""
+    recorded, own = RUNS / shadowed.scenario_name / "s3.json", shadowed.run.transcript_id
+    default = [{"key": f"{own}/audio.mp3"}]
     left = json.loads(recorded.read_text())["reflector-media"] if recorded.exists() else default
-    assert shadowed.keys("shadow-media") == [o["key"] for o in left]
-    assert shadowed.keys("daily-tracks") == sorted(shadowed.scenario["keys"])
-    assert shadowed.keys("shadow-tracks") == sorted(shadowed.scenario["keys"])
-    assert shadowed.keys("reflector-media") == []
+    assert shadowed.left["shadow-media"] == [o["key"] for o in left if own in o["key"]]
+    assert shadowed.left["daily-tracks"] == sorted(shadowed.scenario["keys"])
+    assert shadowed.left["shadow-tracks"] == sorted(shadowed.scenario["keys"])
+    assert shadowed.left["reflector-media"] == []
+    is_failed = shadowed.scenario_name == FAILED
+    assert sum("/padded_" in key for key in shadowed.left["shadow-media"]) == 2 * is_failed
+
+
+def test_after_a_failure_nobody_is_told_and_nothing_is_deleted(worlds):
+    """No post chain: no Zulip, no webhook, no deletion; status first, then error, on both buses."""
+    failed = worlds(FAILED)
+    assert failed.row.status == "error"
+    assert {effect.kind for effect in failed.effects()} == {"s3_put"}
+    told = [m["data"]["value"] for _, m in failed.messages() if m["event"].endswith("STATUS")]
+    assert told == ["processing", "processing", "error", "error"]
+    assert failed.asked["llm"] == []
 
 
 def test_every_recorded_request_was_made_again_and_no_other(shadowed):
@@ -132,7 +180,7 @@ def test_every_recorded_request_was_made_again_and_no_other(shadowed):
         ("recogniser", "gpu", ("language", "batch")),
     ):
         asked = [c["body"] for c in calls if c["kind"] == kind]
-        made = [json.loads(r["body"]) for r in shadowed.control.requests(service)]
+        made = [json.loads(r["body"]) for r in shadowed.asked[service]]
         assert [sorted(b) for b in made] == [sorted(b) for b in asked]
         values = [sorted(str([b[k] for k in told]) for b in bodies) for bodies in (made, asked)]
         assert values[0] == values[1]
@@ -140,7 +188,7 @@ def test_every_recorded_request_was_made_again_and_no_other(shadowed):
 
 def test_the_recogniser_is_given_an_address_that_reads_without_our_credentials(shadowed):
     """Presigned as the real one does it in us-east-1, to the padded or the original track."""
-    calls = shadowed.control.requests("recogniser")
+    calls = shadowed.asked["recogniser"]
     urls = [json.loads(r["body"])["audio_file_url"] for r in calls]
     for url in urls:
         address, _, query = url.partition("?")
@@ -160,15 +208,15 @@ def test_refused_consent_deletes_all_that_may_be_deleted(shadowed):
     assert local.exists() is not is_refused
 
 
-def test_what_was_used_is_told_by_step(shadowed):
+def test_what_was_used_is_told_by_step(finished):
     """Sound, questions, objects: each at the step that paid for it."""
-    usage = shadowed.usage
+    usage = finished.usage
     assert usage["transcribe_track"].gpu_seconds > 0
     assert usage["transcribe_track"].gpu_seconds_estimated is True
     calls = {name: used.llm_calls for name, used in usage.items() if used.llm_calls}
     assert calls == {"detect_topics": 2, "generate_title": 1, "generate_summary": 2 + 2 * 2 + 1}
     assert usage["detect_topics"].llm_tokens_in > usage["detect_topics"].llm_tokens_out > 0
-    assert usage["mixdown_tracks"].s3_bytes > shadowed.outputs["mixdown_tracks"]["size"]
+    assert usage["mixdown_tracks"].s3_bytes > finished.outputs["mixdown_tracks"]["size"]
     assert usage["get_recording"].external_calls == usage["get_participants"].external_calls == 1
     assert not any(used.retries or used.cache_hits for used in usage.values())
 

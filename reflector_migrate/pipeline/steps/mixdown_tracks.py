@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
-from reflector_migrate.pipeline.contracts import MixdownInput, MixdownOutput
+from reflector_migrate.pipeline.contracts import MixdownInput, MixdownOutput, Run
 from reflector_migrate.pipeline.telling import keep_and_tell
 
 AUDIO = "audio.mp3"
@@ -23,7 +23,7 @@ def mixdown_tracks(task: MixdownInput, ctx: StepContext) -> MixdownOutput:
     mixed = audio.mixdown(sources, out, progress=lambda _done_s: ctx.heartbeat())
     ctx.meter.add(s3_requests=len(tracks), s3_bytes=sum(track.size for track in tracks))
     keep_and_tell(ctx, "DURATION", {"duration": mixed.duration_ms}, duration=mixed.duration_ms)
-    key = f"{ctx.run.transcript_id}/{AUDIO}"
+    key = audio_key(ctx.run)
     stored = ctx.effects.put_media(key, out)
     ctx.rows.update_transcript(ctx.run.transcript_id, audio_location="storage")
     return MixdownOutput(
@@ -33,3 +33,8 @@ def mixdown_tracks(task: MixdownInput, ctx: StepContext) -> MixdownOutput:
         sha256=stored.sha256,
         skipped_tracks=tuple(tracks[skip.index].track_index for skip in mixed.skipped),
     )
+
+
+def audio_key(run: Run) -> str:
+    """The object key of a run's mixed recording."""
+    return f"{run.transcript_id}/{AUDIO}"
