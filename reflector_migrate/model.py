@@ -350,7 +350,10 @@ class Check(Frozen):
     floor: float | None = None
     limit: float | None = None
     n: int = 0
-    excess: float | None = None  # x of gating.md, where a secondary ran
+    between_legacy: float | None = None  # d(L1, L2), where a secondary ran
+    from_secondary: float | None = None  # d(L2, C)
+    excess: float | None = None  # x = (d(L1, C) + d(L2, C)) / 2 - d(L1, L2)
+    shift: float | None = None  # 2 d(L, C) - d(L1, L2) - d(C1, C2), where two candidates ran
     waived: int = 0  # findings that a waiver covers
     improved: int = 0  # findings that are a known legacy defect put right
     note: str = ""

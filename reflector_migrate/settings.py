@@ -54,6 +54,7 @@ class ReflectorSettings(Section):
     broker_url: str = "redis://127.0.0.1:6379/1"
     result_backend: str | None = None
     bus_url: str = "redis://127.0.0.1:6379/0"
+    queue: str = "celery"
     tracks_bucket: str = "daily-tracks"
     media_bucket: str = "reflector-media"
     data_dir: Path = Path("data")
@@ -72,6 +73,23 @@ class CandidateSettings(Section):
     channel_prefix: str = "shadow:"
     data_dir: Path = Path("shadow-data")
     keep_days: int = 30
+
+
+class SecondarySettings(Section):
+    """Where the primary's engine runs once more: nothing here is also the primary's.
+
+    Its own queue on the same broker, its own sinks: Zulip by the bot that posts, webhooks
+    by the path they go to.
+    """
+
+    database_url: str | None = None
+    queue: str = "secondary"
+    tracks_bucket: str = "secondary-tracks"
+    media_bucket: str = "secondary-media"
+    bus_url: str = "redis://127.0.0.1:6379/3"
+    data_dir: Path = Path("secondary-data")
+    zulip_bot_email: str = "secondary-bot@example.org"
+    webhook_path: str = "/secondary"
 
 
 class ServicesSettings(Section):
@@ -147,7 +165,7 @@ class ShadowSettings(Section):
     rooms: tuple[str, ...] = ()
     max_in_flight: int = Field(default=4, ge=1)
     budget_usd_per_day: float | None = None
-    secondary_rate: float = Field(default=0.0, ge=0, le=1)
+    secondary_rate: float = Field(default=0.0, ge=0, le=1)  # legacy once more, for the noise floor
     timeout_s: float = 6 * 3600
     dispatch_wait_s: float = Field(default=900.0, ge=0)  # for a Conductor that does not answer
     settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`
@@ -198,6 +216,7 @@ class Settings(Section):
     s3: S3Settings = S3Settings()
     reflector: ReflectorSettings = ReflectorSettings()
     candidate: CandidateSettings = CandidateSettings()
+    secondary: SecondarySettings = SecondarySettings()
     services: ServicesSettings = ServicesSettings()
     conductor: ConductorSettings = ConductorSettings()
     workers: WorkerSettings = WorkerSettings()
@@ -215,6 +234,17 @@ class Settings(Section):
     def store_url(self) -> str:
         """SQLAlchemy URL of our own store."""
         return self.store.url or f"sqlite:///{self.state_dir / 'migrate.db'}"
+
+    def as_secondary(self) -> Settings:
+        """The same with the secondary's deployment in the place of the primary's."""
+        mine = self.secondary.model_dump(exclude={"zulip_bot_email", "webhook_path"})
+        bot = {"zulip_bot_email": self.secondary.zulip_bot_email}
+        return self.model_copy(
+            update={
+                "reflector": self.reflector.model_copy(update=mine),
+                "services": self.services.model_copy(update=bot),
+            }
+        )
 
     @property
     def cache_dir(self) -> Path:

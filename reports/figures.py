@@ -37,6 +37,11 @@ def percent(share: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}%"
 
 
+def points(share: float) -> str:
+    """`+0.42 pp`, a difference of two shares in percentage points."""
+    return f"{share * 100:+.2f} pp"
+
+
 def count(number: float) -> str:
     """`8 412`: thousands apart by a thin gap that survives a terminal."""
     return f"{number:,.0f}".replace(",", " ")

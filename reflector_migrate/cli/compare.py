@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
 
 
+RUN = "(run)"
+
+
 @click.command()
 @click.argument("recording", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
@@ -21,7 +24,19 @@ if TYPE_CHECKING:
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
 @click.option("--reference", type=click.Path(path_type=Path), help="observation/1 file.")
 @click.option("--candidate", type=click.Path(path_type=Path), help="observation/1 file.")
-@click.option("--secondary", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option(
+    "--secondary",
+    is_flag=False,
+    flag_value=RUN,
+    metavar="[FILE]",
+    help="Legacy once more, for the noise floor: run it, or read an observation/1 file.",
+)
+@click.option(
+    "--replayed",
+    "is_replayed",
+    is_flag=True,
+    help="Sandbox: answer both sides from a recording of one run.",
+)
 @click.option("--waivers", type=click.Path(path_type=Path), help="Waivers for files: TOML.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
 @click.option(
@@ -41,7 +56,8 @@ def compare(
     timeout_s: float,
     reference: Path | None,
     candidate: Path | None,
-    secondary: Path | None,
+    secondary: str | None,
+    is_replayed: bool,
     waivers: Path | None,
     exit_zero: bool,
     fail_on: str,
@@ -49,29 +65,38 @@ def compare(
 ) -> None:
     """Compare both engines on one recording.
 
-    In a sandbox it runs both. Attached to a deployment it compares what is
+    In a sandbox it runs both; with --secondary legacy twice, so that its own noise
+    is known; with --replayed on answers recorded from one run, so that there is
+    none. Attached to a deployment it compares what is
     stored and never runs anything there. With --reference and --candidate it
     compares two observation files and needs no server.
 
     \b
     Examples:
-      migrate compare three-voices
+      migrate compare three-voices --secondary
       migrate compare --reference a.json --candidate b.json --json
     """
     from reflector_migrate.cli.outputs import places
 
     places(outputs)  # a mistyped one is said before anything runs
+    if recording is None and reference is None and secondary not in (None, RUN):
+        recording, secondary = secondary, RUN  # `compare --secondary three-voices`
     if waivers is not None and reference is None:
         raise click.UsageError("--waivers is for --reference and --candidate")
     if (reference is None) != (candidate is None):
         raise click.UsageError("--reference and --candidate belong together")
     if reference is not None and candidate is not None:
-        config = ctx.find_root().obj["config"]
-        found = _from_files(config, reference, candidate, secondary, waivers)
+        if secondary == RUN:
+            raise click.UsageError("--secondary needs a file beside --reference and --candidate")
+        config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
+        found = _from_files(config, reference, candidate, third, waivers)
     elif recording is not None:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
-        found = _run_or_look_up(settings, recording, timeout_s)
+        if secondary not in (None, RUN):
+            raise click.UsageError("--secondary FILE belongs to --reference and --candidate")
+        how = {"secondary": secondary is not None, "is_replayed": is_replayed}
+        found = _run_or_look_up(settings, recording, timeout_s, **how)
     else:
         raise click.UsageError("name a recording, or give --reference and --candidate")
     code = 0 if exit_zero else _exit_code(found, fail_on)
@@ -102,15 +127,21 @@ def _from_files(
     return priced(judged, load_settings(config).prices)
 
 
-def _run_or_look_up(settings: Settings, recording: str, timeout_s: float) -> Comparison:
+def _run_or_look_up(
+    settings: Settings, recording: str, timeout_s: float, **how: bool
+) -> Comparison:
     if settings.is_sandbox:
         from reflector_migrate.cli.follow import follow
         from reflector_migrate.sandbox.compare import compare_in_sandbox
 
         with follow(settings) as progress:
-            return compare_in_sandbox(settings, recording, timeout_s=timeout_s, progress=progress)
+            return compare_in_sandbox(
+                settings, recording, timeout_s=timeout_s, progress=progress, **how
+            )
     from reflector_migrate.shadow.stored import stored_comparison
 
+    if any(how.values()):
+        raise click.UsageError("--secondary and --replayed run an engine: only a sandbox does that")
     return stored_comparison(settings, recording)
 
 

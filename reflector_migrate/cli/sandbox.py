@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, say
+from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.sandbox.noise import RATE, WER, Noise
 
 if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
@@ -21,16 +22,27 @@ def sandbox() -> None:
 @click.option("--conductor", "version", default=None, help="3.32.3 (default) or 3.15.0.")
 @click.option("--shadow/--no-shadow", default=True, show_default=True, help="The shadow flag.")
 @click.option("--defect", "defects", multiple=True, help="Seeded defect in the candidate.")
+@click.option(
+    "--noise", "seed", type=int, metavar="SEED", help="Recogniser and model err by chance."
+)
+@click.option("--secondary", is_flag=True, help="The second legacy worker at once, not on demand.")
 @click.pass_context
-def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str, ...]) -> None:
+def up(
+    ctx: click.Context,
+    version: str | None,
+    shadow: bool,
+    defects: tuple[str, ...],
+    seed: int | None,
+    secondary: bool,
+) -> None:
     """Start all servers and workers, and wait for them.
 
     Redis, Conductor, S3, the stand-ins of outside services, and every worker.
 
     \b
     Examples:
-      migrate sandbox up
       migrate sandbox up --conductor 3.15.0
+      migrate sandbox up --noise 7
     """
     from reflector_migrate.pipeline.defects import describe
     from reflector_migrate.sandbox.stack import Sandbox
@@ -42,6 +54,10 @@ def up(ctx: click.Context, version: str | None, shadow: bool, defects: tuple[str
         settings, shadow=shadow, defects=defects, conductor_version=version, detached=True, say=say
     )
     was_down = made.up()
+    if secondary:
+        made.ensure_secondary()
+    if seed is not None:
+        _switch(made.settings, Noise(seed=seed))
     click.echo(f"sandbox {'up' if was_down else 'is already up'} in {made.folders.root}")
     click.echo(f"conductor  {made.settings.conductor.server_url}")
     click.echo("next       migrate compare three-voices")
@@ -96,6 +112,40 @@ def status(ctx: click.Context, as_json: bool) -> None:
         if not found:
             click.echo("no sandbox runs here; start one with `migrate sandbox up`")
     ctx.exit(int(not is_healthy))
+
+
+@sandbox.command()
+@click.argument("seed", required=False, metavar="[SEED|off]")
+@click.option("--wer", default=WER, show_default=True, help="Words misheard, as a share.")
+@click.option("--rate", default=RATE, show_default=True, help="Chance of another wording.")
+@click.option("--facts", is_flag=True, help="The model breaks figures, dates and negations.")
+@click.pass_context
+def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: bool) -> None:
+    """Switch the noise of recogniser and language model on or off, or show it.
+
+    Every call errs anew, so that two runs of one engine differ: see docs/noise.md.
+
+    \b
+    Examples:
+      migrate sandbox noise 7
+      migrate sandbox noise off
+    """
+    from reflector_migrate.sandbox.noise import noises_in
+
+    settings = settings_of(ctx)
+    if seed is not None:
+        if not (seed == "off" or seed.isdigit()):
+            raise click.UsageError("a seed is a whole number; or say `off`")
+        is_on = seed != "off"
+        _switch(settings, Noise(int(seed), wer, rate, facts) if is_on else None)
+    for service, said in noises_in(settings).items():
+        click.echo(f"{service:<12} {said}")
+
+
+def _switch(settings: Settings, noise: Noise | None) -> None:
+    from reflector_migrate.sandbox.noise import set_noise
+
+    set_noise(settings, noise)
 
 
 def _base(ctx: click.Context) -> Settings:

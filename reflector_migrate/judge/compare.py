@@ -21,6 +21,7 @@ def compare(
     hypothesis: Observation,
     *,
     secondary: Observation | None = None,
+    earlier: Observation | None = None,
     floors: NoiseFloors | None = None,
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
@@ -30,9 +31,10 @@ def compare(
     """Both sides compared and judged; the same arguments give the same comparison.
 
     reference is the primary, hypothesis the candidate, secondary the primary's
-    engine run once more. `today` decides which waivers have expired.
+    engine run once more, earlier another run of the candidate. `today` decides
+    which waivers have expired.
     """
-    grounds = Grounds(reference, hypothesis, secondary, floors, waivers, today)
+    grounds = Grounds(reference, hypothesis, secondary, floors, waivers, today, earlier=earlier)
     try:
         judged = checks(grounds, comparators)
         return _comparison(grounds, judged, compared_at)

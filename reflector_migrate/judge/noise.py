@@ -28,6 +28,8 @@ MARGINS: Mapping[str, float] = {
 }
 """Practical margin of each graded measure, as a share: smaller changes nobody notices."""
 DEFAULT_MARGIN = 0.01
+MIN_PAIRS = 20
+"""With fewer, one in twenty unaltered candidates lies beyond all of them: no percentile yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class NoiseFloors:
     def of(self, measure: str, stratum: str) -> Floor | None:
         """The stratum's floor, else the declared common one, else None."""
         return self.floors.get((measure, stratum)) or self.floors.get((measure, ANY_STRATUM))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no legacy run ever differed from another in anything."""
+        return not any(floor.p99 for floor in self.floors.values())
 
 
 def excess(d_l1c: float, d_l2c: float, d_l1l2: float) -> float:

@@ -2,7 +2,8 @@
 
 Exact measures are equal or not. Graded ones of exactly 0 match with no floor at
 all; others are held against the A/A 99th percentile plus a practical margin, and
-are inconclusive without one. Timing and cost never enter.
+are inconclusive without one. Facts are exact until the words they follow differ, or
+legacy is known to contradict itself. Timing and cost never enter.
 """
 
 from __future__ import annotations
@@ -10,23 +11,28 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.noise import (
     DEFAULT_MARGIN,
     MARGINS,
+    MIN_PAIRS,
     Floor,
     NoiseFloors,
-    excess,
     stratum_of,
 )
+from reflector_migrate.judge.repeats import FACTS, INVENTED, Repeats, invented_share, repeats_of
 from reflector_migrate.judge.waivers import Waived, Waiver, apply
-from reflector_migrate.model import Check, Measure, Observation, Verdict
+from reflector_migrate.model import Check, Finding, Measure, Observation, Severity, Verdict
 
-SINGLE_PAIR_FACTOR = 4.0
-"""One A/A pair is no percentile: beyond its limit is inconclusive, beyond 4 x it is different."""
+FEW_PAIRS_FACTOR = 4.0
+"""Few A/A pairs are no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
+WRITTEN = FACTS | {
+    "topic_boundaries", "topic_content", "title", "short_summary", "long_summary",
+}  # fmt: skip
+"""By a language model: two texts that happen to agree say nothing of how far a third may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,24 @@ class Grounds:
     waivers: Sequence[Waiver] = ()
     today: date | None = None
     spent: Counter[Waiver] = field(default_factory=Counter)
+    earlier: Observation | None = None  # another run of the candidate
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def with_repeats(self, comparators: Sequence[Comparator]) -> Grounds:
+        """The same, the distances of all further runs measured once."""
+        runs = self.reference, self.hypothesis, self.secondary, self.earlier
+        return replace(self, repeats=repeats_of(*runs, comparators))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value held against a floor, and what came of it."""
+
+    verdict: Verdict
+    rule: str
+    floor: Floor | None = None
+    margin: float = 0.0
+    note: str = ""
 
 
 def completion(reference: Observation, hypothesis: Observation) -> Check:
@@ -89,6 +113,7 @@ def checks(grounds: Grounds, comparators: Sequence[Comparator] = COMPARATORS) ->
     first = completion(grounds.reference, grounds.hypothesis)
     if first.rule == "pair-incomplete":
         return (first,)
+    grounds = grounds.with_repeats(comparators)
     judged = [check_one(comparator, grounds) for comparator in comparators]
     if first.rule == "reference-failed":
         judged = [_unjudged(check) for check in judged]
@@ -109,7 +134,7 @@ def check_one(comparator: Comparator, grounds: Grounds) -> Check:
     """One comparator's measure as judged; a comparator that raises is ERRORED, never a match."""
     try:
         measure = comparator.compare(grounds.reference, grounds.hypothesis)
-        return _judged(comparator, measure, grounds)
+        return _with_repeats(_judged(measure, grounds), grounds.repeats)
     except Exception as error:  # whatever a comparator does, the others still report
         return Check(
             name=comparator.name,
@@ -120,11 +145,11 @@ def check_one(comparator: Comparator, grounds: Grounds) -> Check:
         )
 
 
-def _judged(comparator: Comparator, measure: Measure, grounds: Grounds) -> Check:
+def _judged(measure: Measure, grounds: Grounds) -> Check:
     """The rule that fits the measure's kind."""
     if measure.kind == "informational":
         return Check(
-            name=comparator.name,
+            name=measure.name,
             verdict=Verdict.MATCHED,
             rule="informational",
             measure=measure,
@@ -136,8 +161,33 @@ def _judged(comparator: Comparator, measure: Measure, grounds: Grounds) -> Check
         rule = "equal" if measure.length else "empty-on-both-sides"
         return _check(measure, Verdict.MATCHED, rule)
     waived = apply(measure, grounds.waivers, grounds.today, grounds.spent)
-    judged = _exact(waived) if measure.kind == "exact" else _graded(comparator, waived, grounds)
+    judged = _by_kind(waived, grounds)
     return judged.model_copy(update={"waived": waived.waived, "improved": waived.improved})
+
+
+def _by_kind(waived: Waived, grounds: Grounds) -> Check:
+    """A measure that differs, by what it may be held against."""
+    measure = waived.measure
+    if measure.name in FACTS and not waived.is_covered:
+        return _against_floor(waived, _facts(measure, grounds))
+    if measure.kind == "exact":
+        return _exact(waived)
+    return _against_floor(waived, _held(measure.name, measure.divergence or 0.0, grounds))
+
+
+def _with_repeats(check: Check, repeats: Repeats) -> Check:
+    """What further runs say of it, whatever the verdict."""
+    if check.measure is None or check.measure.kind == "informational" or not repeats.has_pair:
+        return check
+    value = check.measure.divergence
+    return check.model_copy(
+        update={
+            "between_legacy": repeats.between_legacy.get(check.name),
+            "from_secondary": repeats.from_secondary.get(check.name),
+            "excess": repeats.excess(check.name, value),
+            "shift": repeats.shift(check.name, value),
+        }
+    )
 
 
 def _check(measure: Measure, verdict: Verdict, rule: str, note: str = "") -> Check:
@@ -166,59 +216,72 @@ def _covered(waived: Waived) -> tuple[Verdict, str]:
     return Verdict.MATCHED, "improvement"
 
 
-def _graded(comparator: Comparator, waived: Waived, grounds: Grounds) -> Check:
-    """Against the stratum's floor, else this recording's own A/A pair, else inconclusive."""
-    measure = waived.measure
-    own, x = _secondary(comparator, measure, grounds)
-    floor = grounds.floors and grounds.floors.of(measure.name, stratum_of(grounds.reference))
-    margin = MARGINS.get(measure.name, DEFAULT_MARGIN)
-    value = measure.divergence or 0.0
-    if floor:
-        verdict, rule = _against(value, floor, margin)
-    elif own is not None:
-        floor = Floor(own, 1)
-        verdict, rule = _against_one(value, own, margin)
-    else:
-        verdict, rule = Verdict.INCONCLUSIVE, "no-floor"
+def _against_floor(waived: Waived, held: Held) -> Check:
+    """A check by what its value was held against, what is waived aside."""
+    verdict, rule = held.verdict, held.rule
     if verdict in {Verdict.DIVERGED, Verdict.INCONCLUSIVE} and waived.is_covered:
         verdict, rule = _covered(waived)
-    return _check(measure, verdict, rule, "; ".join(waived.notes)).model_copy(
+    note = "; ".join([*waived.notes, *([held.note] if held.note else [])])
+    return _check(waived.measure, verdict, rule, note).model_copy(
         update={
-            "floor": floor.p99 if floor else None,
-            "limit": floor.p99 + margin if floor else None,
-            "n": floor.n if floor else 0,
-            "excess": x,
+            "floor": held.floor.p99 if held.floor else None,
+            "limit": held.floor.p99 + held.margin if held.floor else None,
+            "n": held.floor.n if held.floor else 0,
         }
     )
 
 
-def _against(value: float, floor: Floor, margin: float) -> tuple[Verdict, str]:
-    """A/A p99 plus the practical margin."""
-    within = value <= floor.p99 + margin
-    return (Verdict.WITHIN_NOISE if within else Verdict.DIVERGED), "aa-p99+margin"
+def _held(name: str, value: float, grounds: Grounds) -> Held:
+    """Against the stratum's floor, else this recording's own A/A pair, else inconclusive."""
+    margin = 0.0 if name.removesuffix(INVENTED) in FACTS else MARGINS.get(name, DEFAULT_MARGIN)
+    floors, own = grounds.floors, grounds.repeats.between_legacy.get(name)
+    floor = floors and floors.of(name, stratum_of(grounds.reference))
+    if floors and floor:
+        verdict = _beside(name, value, floor, margin, is_quiet=floors.is_quiet)
+        return Held(verdict, "aa-p99+margin", floor, margin, _few(floor))
+    if own is not None:
+        verdict = _beside(name, value, Floor(own, 1), margin, is_quiet=grounds.repeats.is_quiet)
+        note = "its own A/A pair only"
+        return Held(verdict, "own-secondary", Floor(own, 1), margin, note)
+    return Held(Verdict.INCONCLUSIVE, "no-floor")
 
 
-def _against_one(value: float, own: float, margin: float) -> tuple[Verdict, str]:
-    """A single A/A pair: can show a difference small or huge, nothing between."""
-    if value <= own + margin:
-        return Verdict.WITHIN_NOISE, "own-secondary"
-    huge = value > SINGLE_PAIR_FACTOR * (own + margin)
-    return (Verdict.DIVERGED if huge else Verdict.INCONCLUSIVE), "own-secondary"
+def _few(floor: Floor) -> str:
+    return f"{floor.n} A/A pairs of {MIN_PAIRS}" if floor.n < MIN_PAIRS else ""
 
 
-def _secondary(
-    comparator: Comparator, measure: Measure, grounds: Grounds
-) -> tuple[float | None, float | None]:
-    """This recording's own d(L1, L2) and excess x; None where no secondary completed."""
-    secondary = grounds.secondary
-    if secondary is None or secondary.status != "completed":
-        return None, None
-    d_l1l2 = comparator.compare(grounds.reference, secondary).divergence
-    d_l2c = comparator.compare(secondary, grounds.hypothesis).divergence
-    d_l1c = measure.divergence
-    if d_l1l2 is None or d_l2c is None or d_l1c is None:
-        return None, None
-    return d_l1l2, excess(d_l1c, d_l2c, d_l1l2)
+def _beside(name: str, value: float, floor: Floor, margin: float, *, is_quiet: bool) -> Verdict:
+    """A/A p99 plus the practical margin; few pairs show a difference small or huge only."""
+    limit = floor.p99 + margin
+    if value <= limit:
+        return Verdict.WITHIN_NOISE
+    is_far = value > FEW_PAIRS_FACTOR * limit and (is_quiet or name not in WRITTEN)
+    return Verdict.DIVERGED if floor.n >= MIN_PAIRS or is_far else Verdict.INCONCLUSIVE
+
+
+def _facts(measure: Measure, grounds: Grounds) -> Held:
+    """Facts follow the words: exact while those agree, else held against what legacy does.
+
+    Facts that nobody said are held on their own, against those that legacy invents.
+    """
+    found = _held(measure.name, measure.divergence or 0.0, grounds)
+    if found.rule == "no-floor":
+        return found if _words_differ(grounds) else Held(Verdict.DIVERGED, "exact")
+    if not any(_is_invented(finding) for finding in measure.findings):
+        return found
+    invented = _held(measure.name + INVENTED, invented_share(measure) or 0.0, grounds)
+    return min(found, invented, key=lambda held: list(Verdict).index(held.verdict))
+
+
+def _is_invented(finding: Finding) -> bool:
+    is_unsaid = finding.severity is Severity.CRITICAL
+    return finding.kind == "extra" and is_unsaid and not finding.waiver
+
+
+def _words_differ(grounds: Grounds) -> bool:
+    """Whether any word was heard otherwise: then a fact may have been, too."""
+    mine, theirs = grounds.reference.outputs.words, grounds.hypothesis.outputs.words
+    return [word.text for word in mine] != [word.text for word in theirs]
 
 
 def _unjudged(check: Check) -> Check:

@@ -29,6 +29,7 @@ def make_app(configured: Settings) -> Celery:
     """An app on the configured broker; nothing else differs from Celery's defaults."""
     reflector = configured.reflector
     made = Celery("reflector", broker=reflector.broker_url, include=TASKS)
+    made.conf.task_default_queue = reflector.queue
     made.conf.result_backend = reflector.result_backend or reflector.broker_url
     made.conf.broker_connection_retry_on_startup = True
     made.conf.beat_schedule = {

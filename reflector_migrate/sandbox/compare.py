@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
-from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, MigrateError
 from reflector_migrate.model import Comparison
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
+from reflector_migrate.sandbox.replayed import replayed
+from reflector_migrate.sandbox.secondary import is_sampled, start_pair
+from reflector_migrate.sandbox.secondary import start as start_primary
 from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
-PROCESS_TASK = "reflector.worker.process.process_multitrack_recording"
-PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 LOOK_S = 0.2
+__all__ = ["compare_in_sandbox", "start_primary"]
 
 Progress = Callable[[RunRecord | None, str], None]
 
@@ -33,40 +35,45 @@ def compare_in_sandbox(
     *,
     timeout_s: float = 600.0,
     progress: Progress = lambda _run, _words: None,
+    secondary: bool = False,
+    is_replayed: bool = False,
 ) -> Comparison:
     """Stage, run both, and give back the stored comparison.
 
-    Raises InputError for an unknown recording, MigrateError when the run could
-    not be followed to a comparison within `timeout_s`.
+    `secondary` runs the primary's engine twice; so does a share of the recordings, by
+    `shadow.secondary_rate`. `is_replayed`: recogniser and language model answer from one
+    recorded run. Raises InputError for an unknown recording, MigrateError
+    when the run could not be followed to a comparison within `timeout_s`.
     """
     if not settings.shadow.enabled:
         raise ConfigurationError(
             "the shadow flag is off in this sandbox", hint="migrate sandbox up --shadow"
         )
     recording = load_recording(settings.sandbox.recordings, name)
+    answered = replayed(settings, recording, timeout_s) if is_replayed else nullcontext()
+    with answered:
+        return _compare(settings, recording, timeout_s, progress, secondary)
+
+
+def _compare(
+    settings: Settings,
+    recording: FixtureRecording,
+    timeout_s: float,
+    progress: Progress,
+    secondary: bool,
+) -> Comparison:
     set_stage(settings, recording)
     since = now()
-    start_primary(settings, recording)
+    if secondary or is_sampled(settings, recording):
+        start_pair(settings, recording)
+    else:
+        start_primary(settings, recording)
     run = _follow(settings, recording, since, timeout_s, progress)
     found = Evidence(settings.store_url).comparison(run.run_id)
     if found is None:
-        raise MigrateError(f"{name}: run {run.run_id} {run.state}: {run.reason or 'no comparison'}")
-    return found.model_copy(update={"title": recording.title, "recording": name})
-
-
-def start_primary(settings: Settings, recording: FixtureRecording) -> None:
-    """Queue what Daily's webhook, or a person who reprocesses, would queue."""
-    from reflector_migrate.legacy.app import make_app
-
-    bucket, keys = settings.reflector.tracks_bucket, list(recording.all_keys)
-    if recording.trigger == "reprocess" and recording.prior is not None:
-        task, about = PIPELINE_TASK, {"transcript_id": recording.prior.id}
-    else:
-        known = {"daily_room_name": recording.daily_room_name}
-        task, about = PROCESS_TASK, known | {"recording_id": recording.recording_id}
-    message: dict[str, Any] = {**about, "bucket_name": bucket, "track_keys": keys}
-    with make_app(settings) as app:
-        app.send_task(task, kwargs=message, ignore_result=True)
+        why = run.reason or "no comparison"
+        raise MigrateError(f"{recording.name}: run {run.run_id} {run.state}: {why}")
+    return found.model_copy(update={"title": recording.title, "recording": recording.name})
 
 
 def _follow(

@@ -86,6 +86,7 @@ def _addresses(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
             "bus_url": f"{redis}/0",
         },
         "candidate": {"bus_url": f"{redis}/2"},
+        "secondary": {"bus_url": f"{redis}/3"},
         "conductor": {"server_url": f"{conductor}/api", "ui_url": conductor},
         "services": {
             "daily_url": f"{standins}/daily/v1",
@@ -109,6 +110,10 @@ def _places(settings: Settings, folders: Folders) -> dict[str, dict[str, Any]]:
         "candidate": {
             "database_url": f"sqlite:///{root / 'candidate.db'}",
             "data_dir": str(root / "candidate-data"),
+        },
+        "secondary": {
+            "database_url": f"sqlite:///{root / 'secondary.db'}",
+            "data_dir": str(root / "secondary-data"),
         },
         "shadow": {"kill_switch_file": str(root / "kill-switch")},
         "sandbox": {
@@ -141,8 +146,11 @@ def forget(folders: Folders, *, keep_store: bool) -> None:
     """Remove what an earlier sandbox in this folder left; its store of evidence on demand only."""
     for name in ("redis", "conductor", "s3", "standins", "work", "ready", "logs", "data"):
         shutil.rmtree(folders.root / name, ignore_errors=True)
-    shutil.rmtree(folders.root / "candidate-data", ignore_errors=True)
-    databases = ("reflector.db", "candidate.db") + (() if keep_store else ("store.db",))
+    for name in ("candidate-data", "secondary-data"):
+        shutil.rmtree(folders.root / name, ignore_errors=True)
+    databases = ("reflector.db", "candidate.db", "secondary.db") + (
+        () if keep_store else ("store.db",)
+    )
     for name in (*databases, "kill-switch"):
         for path in folders.root.glob(f"{name}*"):
             path.unlink(missing_ok=True)

@@ -9,11 +9,13 @@ from reflector_migrate.sandbox.servers.conductor import conductor
 from reflector_migrate.sandbox.servers.redis import redis
 from reflector_migrate.sandbox.servers.s3 import s3
 from reflector_migrate.sandbox.servers.standins import standins
-from reflector_migrate.sandbox.servers.workers import legacy, shadow, workers
+from reflector_migrate.sandbox.servers.workers import legacy, secondary, shadow, workers
 from reflector_migrate.settings import Settings
 
 # In the order of starting: Conductor takes longest, so it goes first
 ALL = ("conductor", "redis", "s3", "standins", "legacy", "workers", "shadow")
+ON_DEMAND = ("secondary",)
+KNOWN = (*ALL, *ON_DEMAND)
 
 
 def servers(
@@ -36,7 +38,8 @@ def servers(
         "s3": lambda: s3(folders, ports["s3"]),
         "standins": lambda: standins(settings, folders, ports["standins"]),
         "legacy": lambda: legacy(folders, broker, shadow=settings.shadow.enabled),
+        "secondary": lambda: secondary(folders, settings),
         "workers": lambda: workers(folders),
         "shadow": lambda: shadow(folders, broker),
     }
-    return tuple(makers[name]() for name in ALL if name in parts)
+    return tuple(makers[name]() for name in KNOWN if name in parts)

@@ -11,8 +11,14 @@ from urllib.parse import urlsplit
 
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.sandbox.probe import request
-from reflector_migrate.settings import Settings
+from reflector_migrate.settings import (
+    CandidateSettings,
+    ReflectorSettings,
+    SecondarySettings,
+    Settings,
+)
 
+Place = ReflectorSettings | CandidateSettings | SecondarySettings
 _S3_TIMEOUT_S = 30.0  # its first answer waits for much to be imported
 
 
@@ -25,13 +31,23 @@ def databases(settings: Settings) -> None:
     _function("reflector_migrate.conductor.register", "register_all")  # import it meanwhile
 
 
+def secondary(settings: Settings) -> None:
+    """Tables and buckets of the secondary's own."""
+    create_all = _function("reflector_migrate.pipeline.rows", "create_all")
+    create_all(settings.secondary.database_url)
+    _buckets(settings, settings.secondary)
+
+
 def buckets(settings: Settings) -> None:
     """Make the four buckets; raise ServerUnreachableError when S3 refuses one."""
+    _buckets(settings, settings.reflector, settings.candidate)
+
+
+def _buckets(settings: Settings, *places: Place) -> None:
     port = urlsplit(settings.s3.endpoint_url or "").port or 0
-    primary, candidate = settings.reflector, settings.candidate
-    names = (primary.tracks_bucket, primary.media_bucket)
-    for name in (*names, candidate.tracks_bucket, candidate.media_bucket):
-        _make_bucket(port, name)
+    for place in places:
+        for name in (place.tracks_bucket, place.media_bucket):
+            _make_bucket(port, name)
 
 
 def _make_bucket(port: int, name: str) -> None:

@@ -195,6 +195,16 @@ class Sandbox:
         if record is None or not send(record, number):
             raise InputError(f"{name} does not run in {self.folders.root}")
 
+    def ensure_secondary(self) -> bool:
+        """Start the secondary's worker beside a running sandbox; False when it ran already."""
+        with locked(self.folders.root / "up.lock"):
+            known = Records.of(self.folders.root).find("secondary")
+            if known is not None and is_alive(known):
+                return False
+            prepare.secondary(read_config(self.folders))
+            self._starter().add(self._server("secondary"))
+            return True
+
     def set_defects(self, names: Sequence[str]) -> None:
         """Restart only the Conductor workers, with these seeded defects switched on."""
         self._settings = change_config(self.folders, {"workers": {"defects": list(names)}})

@@ -12,14 +12,22 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 
 
-def set_stage(settings: Settings, recording: FixtureRecording) -> None:
-    """Forget earlier runs of it on both sides, then upload tracks, tell Daily, write rows."""
+def set_stage(settings: Settings, recording: FixtureRecording, sink: str = "") -> None:
+    """Forget earlier runs of it on both sides, then upload tracks, tell Daily, write rows.
+
+    `sink` comes before the path of the room's webhook: another run's deliveries go there.
+    """
     if not settings.is_sandbox or settings.sandbox.control_url is None:
         raise ConfigurationError("recordings can only be staged in a sandbox")
     _forget(settings, recording)
     _upload(settings, recording)
     _tell_daily(settings, recording)
-    _write_rows(settings, recording)
+    _write_rows(settings, recording, sink)
+
+
+def set_secondary_stage(settings: Settings, recording: FixtureRecording) -> None:
+    """The same in the places of the secondary, its webhooks on a path of their own."""
+    set_stage(settings.as_secondary(), recording, settings.secondary.webhook_path)
 
 
 def _forget(settings: Settings, recording: FixtureRecording) -> None:
@@ -70,10 +78,10 @@ def _tell_daily(settings: Settings, recording: FixtureRecording) -> None:
         control.put_daily_recording(known, people)
 
 
-def _write_rows(settings: Settings, recording: FixtureRecording) -> None:
+def _write_rows(settings: Settings, recording: FixtureRecording, sink: str) -> None:
     rows = Rows.at(settings.reflector.database_url or "")
     room, meeting = recording.room, recording.meeting
-    hook = f"{settings.sandbox.control_url}/webhook{room.webhook_path}"
+    hook = f"{settings.sandbox.control_url}/webhook{sink}{room.webhook_path}"
     rows.insert_room(
         **room.model_dump(exclude={"webhook_path"}),
         webhook_url=hook if room.webhook_path else None,

@@ -103,6 +103,15 @@ class Starter:
             stop([record], self.records, _STOP_GRACE_S)
         self.wait(server, self.launch(server))
 
+    def add(self, server: Server) -> None:
+        """Start one more server beside those that run; nothing of it is left when it fails."""
+        record = self.launch(server)
+        try:
+            self.wait(server, record)
+        except BaseException:
+            stop([record], self.records, _STOP_GRACE_S)
+            raise
+
     def _command(self, server: Server, log: Path) -> Command:
         return Command(
             name=server.name,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.model import Comparison, Observation
+from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.floors import StoredFloors, conditions, floors_of_stored, pair_of
 from reflector_migrate.shadow.observing import (
+    Secondary,
     Sides,
+    legacy_status,
     observe_candidate,
     observe_primary,
+    secondary_of,
     spans_of,
 )
 from reflector_migrate.shadow.settling import is_settled
@@ -22,7 +28,7 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
 log = logging.getLogger(__name__)
 
-PRIMARY_ENDED = "harness:primary-ended"
+ENDED = "harness:{}-ended"
 
 
 def collect(settings: Settings, run_id: str) -> bool:
@@ -47,43 +53,98 @@ def collect(settings: Settings, run_id: str) -> bool:
 def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
     sides = Sides.of(settings, run)
     is_late = now() - run.created_at > timedelta(seconds=settings.shadow.timeout_s)
-    if not is_late and not (_primary_has_ended(settings, run, sides) and sides.candidate_ended):
+    secondary = secondary_of(settings, run)
+    if not is_late and not (
+        sides.candidate_ended
+        and _has_ended(settings, run, sides.primary_status, sides.has_webhook)
+        and _secondary_has_ended(secondary)
+    ):
         runs.update(run.run_id, "started")
         return False
     primary, candidate = observe_primary(settings, run), observe_candidate(settings, run)
-    store_comparison(settings, run, primary, candidate)
+    store_comparison(settings, run, primary, candidate, secondary)
     runs.update(run.run_id, "compared")
     return True
 
 
-def _primary_has_ended(settings: Settings, run: RunRecord, sides: Sides) -> bool:
-    """Settled by its spans; without them, `settle_s` after the row first said it ended."""
-    spans = spans_of(settings, run)
-    if is_settled(sides.primary_status, spans, has_webhook=sides.has_webhook):
+def _secondary_has_ended(secondary: Secondary | None) -> bool:
+    if secondary is None:
         return True
-    if sides.primary_status not in ("ended", "error"):
+    status, has_webhook = legacy_status(secondary.settings, secondary.run)
+    return _has_ended(secondary.settings, secondary.run, status, has_webhook, Role.SECONDARY)
+
+
+def _has_ended(
+    settings: Settings,
+    run: RunRecord,
+    status: str | None,
+    has_webhook: bool,
+    role: Role = Role.PRIMARY,
+) -> bool:
+    """Settled by its spans; without them, `settle_s` after the row first said it ended."""
+    if is_settled(status, spans_of(settings, run), has_webhook=has_webhook):
+        return True
+    if status not in ("ended", "error"):
         return False
-    events = EventLog(settings.store_url)
-    events.record(run.run_id, PRIMARY_ENDED, "harness", {"event": PRIMARY_ENDED, "data": {}})
-    first_seen = next(e.at for e in events.of(run.run_id) if e.event == PRIMARY_ENDED)
+    name, events = ENDED.format(role.value), EventLog(settings.store_url)
+    events.record(run.run_id, name, "harness", {"event": name, "data": {}})
+    first_seen = next(e.at for e in events.of(run.run_id) if e.event == name)
     lag = timedelta(seconds=settings.shadow.settle_s)
     return first_seen is not None and now() - first_seen > lag
 
 
 def store_comparison(
-    settings: Settings, run: RunRecord, primary: Observation, candidate: Observation
+    settings: Settings,
+    run: RunRecord,
+    primary: Observation,
+    candidate: Observation,
+    second: Secondary | None = None,
 ) -> Comparison:
-    """Judge two observations and keep them with the verdict, all or nothing."""
+    """Judge the observations and keep them with the verdict, all or nothing."""
     from reflector_migrate.judge.compare import compare
     from reflector_migrate.judge.pricing import priced
     from reflector_migrate.shadow.waiving import waivers_in_force
 
-    at = now()
-    waivers = waivers_in_force(settings.judge.waivers_file)
-    judged = compare(primary, candidate, waivers=waivers, today=at.date(), compared_at=at)
-    comparison = priced(judged, settings.prices).model_copy(
-        update={"run_id": run.run_id, "recording": run.recording_id}
+    at, secondary = now(), second.observe() if second else None
+    evidence, told = Evidence(settings.store_url), conditions(settings, primary)
+    stored = floors_of_stored(settings, told, run.run_id)
+    comparison = compare(
+        primary,
+        candidate,
+        secondary=secondary,
+        earlier=evidence.earlier_candidate(candidate),
+        floors=stored.floors,
+        waivers=waivers_in_force(settings.judge.waivers_file),
+        today=at.date(),
+        compared_at=at,
     )
-    Evidence(settings.store_url).add([primary, candidate], comparison, at.date().isoformat())
+    known = {"run_id": run.run_id, "recording": run.recording_id}
+    notes = (*comparison.notes, *_notes(second, stored, run, comparison, _replayed(told)))
+    comparison = priced(comparison, settings.prices).model_copy(update={**known, "notes": notes})
+    pair, sides = None, [primary, candidate]
+    if second is not None and secondary is not None:
+        pair = pair_of(primary, secondary, run, told, second.came_first)
+        sides.append(secondary)
+    evidence.add(sides, comparison, at.date().isoformat(), pair)
     log.info("run %s: %s", run.run_id, comparison.verdict)
     return comparison
+
+
+def _replayed(told: Mapping[str, Any]) -> bool:
+    return bool(told["standins"].get("replayed"))
+
+
+def _notes(
+    second: Secondary | None,
+    stored: StoredFloors,
+    run: RunRecord,
+    comparison: Comparison,
+    is_replayed: bool,
+) -> Iterator[str]:
+    """What a verdict that rests on noise rests on, and in which order legacy ran twice."""
+    if any(check.measure and check.measure.errors for check in comparison.checks):
+        yield stored.note(run.recording_id)
+    if is_replayed:
+        yield "recogniser and language model answered both sides from one recorded run"
+    if second is not None:
+        yield f"of the two legacy runs the {second.came_first.value} was queued first, by lot"

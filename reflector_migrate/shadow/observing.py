@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.pairs import Secondaries
 from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
@@ -30,15 +31,12 @@ class Sides:
         Listeners are told, on the way, what the server decided without a worker.
         """
         from reflector_migrate.conductor.catching_up import catch_up
-        from reflector_migrate.pipeline.rows import Rows
 
-        rows = Rows.at(settings.reflector.database_url or "")
-        transcript = rows.find_transcript(run.transcript_id)
-        room = rows.get_room(transcript.room_id) if transcript else None
+        status, has_webhook = legacy_status(settings, run)
         return cls(
-            primary_status=transcript.status if transcript else "missing",
+            primary_status=status,
             candidate_status=catch_up(settings, run.workflow_id or "").status,
-            has_webhook=bool(room and room.webhook_url),
+            has_webhook=has_webhook,
         )
 
     @property
@@ -47,17 +45,62 @@ class Sides:
         return self.candidate_status != "running"
 
 
+def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]:
+    """The row's status in the database of `settings.reflector`, and whether a webhook follows."""
+    from reflector_migrate.pipeline.rows import Rows
+
+    rows = Rows.at(settings.reflector.database_url or "")
+    transcript = rows.find_transcript(run.transcript_id)
+    room = rows.get_room(transcript.room_id) if transcript else None
+    return transcript.status if transcript else "missing", bool(room and room.webhook_url)
+
+
 def observe_primary(settings: Settings, run: RunRecord) -> Observation:
     """The primary's account: rows, objects, spans, and what the services saw."""
+    return _observe_legacy(settings, run, Role.PRIMARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """The primary's engine once more: its own settings, and the run as it has it."""
+
+    settings: Settings
+    run: RunRecord
+    came_first: Role
+
+    def observe(self) -> Observation:
+        """Its account, by the reader of the primary's."""
+        return _observe_legacy(self.settings, self.run, Role.SECONDARY)
+
+
+def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
+    """The secondary that runs, or ran, beside this run's primary; None where there is none."""
+    from reflector_migrate.pipeline.rows import Rows
+
+    found = Secondaries(settings.store_url).of(_root(run))
+    if found is None:
+        return None
+    there = settings.as_secondary()
+    row = Rows.at(there.reflector.database_url or "").transcript_of(run.recording_id)
+    as_run = replace(
+        run,
+        transcript_id=row.id if row else "",
+        primary_task_id=found.secondary_root_id,
+        request={**run.request, "root_id": found.secondary_root_id},
+    )
+    return Secondary(there, as_run, found.came_first)
+
+
+def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observation:
     from reflector_migrate.legacy.reader import observe, primary_of
 
     spans = spans_of(settings, run)
-    zulip, webhooks = _service_records(settings, since=_begun(spans))
+    zulip, webhooks = _service_records(settings, role, since=_begun(spans))
     seen = observe(
         settings,
         primary_of(settings),
         run.recording_id,
-        role=Role.PRIMARY,
+        role=role,
         engine=Engine.CELERY,
         run_id=run.run_id,
         spans=spans,
@@ -72,9 +115,13 @@ def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:
     """The plugin's messages about this very run: a reprocess of the transcript has others."""
     from reflector_migrate.store.evidence import Spans
 
-    root = run.request.get("root_id") or run.primary_task_id
+    root = _root(run)
     found = Spans(settings.store_url).of(run.transcript_id)
     return [span for span in found if span.get("root_id") == root]
+
+
+def _root(run: RunRecord) -> str:
+    return str(run.request.get("root_id") or run.primary_task_id or "")
 
 
 def _begun(spans: Sequence[Mapping[str, Any]]) -> float:
@@ -151,17 +198,25 @@ def _last(steps: Sequence[StepRun]) -> datetime | None:
 
 
 def _service_records(
-    settings: Settings, since: float
+    settings: Settings, role: Role, since: float
 ) -> tuple[Sequence[Mapping[str, Any]] | None, Sequence[Mapping[str, Any]] | None]:
-    """What the sandbox's services saw since then (a whole second's grace); None outside of it."""
+    """What the sandbox's services saw of this side since then (a whole second's grace).
+
+    None outside of a sandbox. Two runs of one transcript may have the same id: they are
+    told apart by the bot that posts and by the path that is posted to.
+    """
     if settings.sandbox.control_url is None:
         return None, None
     from reflector_migrate.sandbox.standins.client import StandinControl
 
     with StandinControl(settings.sandbox.control_url) as control:
         messages, webhooks = control.zulip_messages(), control.webhooks()
-    recent = [m for m in messages if _last_touched(m) >= int(since)]
-    return recent, webhooks
+    bot, sink = settings.services.zulip_bot_email, settings.secondary.webhook_path.strip("/")
+    recent = [
+        m for m in messages if _last_touched(m) >= int(since) and m.get("sender_email") == bot
+    ]
+    is_second = role is Role.SECONDARY
+    return recent, [w for w in webhooks if (w["path"].split("/")[0] == sink) is is_second]
 
 
 def _last_touched(message: Mapping[str, Any]) -> float:

@@ -34,6 +34,11 @@ class TaskCache:
             found = connection.scalar(query)
         return None if found is None else json.loads(found)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with writing(self._url) as connection:
+            connection.execute(delete(task_cache))
+
     def set(self, key: str, value: Any) -> None:
         """Store a JSON value and drop what is too old or too many."""
         present = self._clock()

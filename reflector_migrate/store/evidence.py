@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import now
+from reflector_migrate.store.pairs import LegacyPair, add_pair
 from reflector_migrate.store.tables import comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once
 
@@ -22,9 +23,20 @@ class Evidence:
         """Keep the URL only; connections are made per process, when used."""
         self._url = url
 
-    def add(self, sides: list[Observation], comparison: Comparison, night: str) -> bool:
-        """Store a comparison with its observations, all or nothing; False if it was there."""
+    def add(
+        self,
+        sides: list[Observation],
+        comparison: Comparison,
+        night: str,
+        pair: LegacyPair | None = None,
+    ) -> bool:
+        """Store a comparison with its observations, all or nothing; False if it was there.
+
+        `pair` is how far the primary lies from its secondary, where one ran.
+        """
         with writing(self._url) as connection:
+            if pair is not None:
+                add_pair(connection, pair)
             for side in sides:
                 insert_once(
                     connection,
@@ -62,6 +74,18 @@ class Evidence:
         with reading(self._url) as connection:
             body = connection.scalar(query)
         return None if body is None else Observation.model_validate_json(body)
+
+    def earlier_candidate(self, candidate: Observation) -> Observation | None:
+        """The youngest other run of this recording by the same build of the candidate, or None."""
+        query = select(observations.c.body).where(
+            observations.c.recording_id == candidate.recording,
+            observations.c.role == Role.CANDIDATE.value,
+            observations.c.run_id != candidate.run_id,
+        )
+        with reading(self._url) as connection:
+            body = connection.scalar(query.order_by(observations.c.id.desc()).limit(1))
+        found = None if body is None else Observation.model_validate_json(body)
+        return found if found and found.build == candidate.build else None
 
     def bodies(self, *, since: str = "", until: str = "9999") -> Iterator[Mapping[str, Any]]:
         """Comparisons of nights in [since, until] as plain JSON, oldest first."""

@@ -3,6 +3,7 @@
 SCHEMA_VERSION history
 1: runs, artifacts, task_cache, effects, step_runs, events, spans,
    observations, comparisons, dispatches, audit
+2: secondaries, legacy_pairs
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData(
     naming_convention={
@@ -141,6 +142,29 @@ comparisons = Table(
     Column("night", String(10), nullable=False, index=True),
     Column("verdict", String(16), nullable=False, index=True),
     Column("body", Text, nullable=False),
+    _at(),
+)
+
+secondaries = Table(
+    "secondaries",
+    metadata,
+    Column("root_id", String(64), primary_key=True),
+    Column("secondary_root_id", String(64), nullable=False, unique=True),
+    Column("recording_id", String(200), nullable=False, index=True),
+    Column("came_first", String(16), nullable=False),
+    _at(),
+)
+
+legacy_pairs = Table(
+    "legacy_pairs",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("recording_id", String(200), nullable=False, index=True),
+    Column("conditions", String(64), nullable=False, index=True),
+    Column("told", JSON, nullable=False),
+    Column("stratum", String(200), nullable=False),
+    Column("came_first", String(16), nullable=False),
+    Column("divergences", JSON, nullable=False),
     _at(),
 )
 

@@ -13,6 +13,7 @@ by reconciliation; one that is sent twice is told by its task's id.
 Environment
   MIGRATE_SHADOW            true | false (default)
   MIGRATE_CONFIG            a migrate.toml: its [shadow] enabled counts unless MIGRATE_SHADOW is set
+  MIGRATE_SHADOW_ROLE       primary (default) | secondary: a secondary is timed, never announced
   MIGRATE_SHADOW_QUEUE      the harness's queue (default `shadow`)
   MIGRATE_LEGACY_TASK       the registered name of the pipeline's task
   MIGRATE_LEGACY_PIPELINE   module:Class whose coroutine methods are timed
@@ -146,7 +147,8 @@ def on_prerun(
     _current.set(buffer)
     if is_pipeline:
         wrap_pipeline()
-        _sender_for(task.app).put(DISPATCH, _announcement(task_id, task, kwargs or {}))
+        if setting("MIGRATE_SHADOW_ROLE", "primary") == "primary":
+            _sender_for(task.app).put(DISPATCH, _announcement(task_id, task, kwargs or {}))
 
 
 @_harmless

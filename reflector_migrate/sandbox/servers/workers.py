@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from reflector_migrate.model import Role
 from reflector_migrate.sandbox.probe import celery_answers, exists, log_says
 from reflector_migrate.sandbox.servers.base import Folders, Server
+from reflector_migrate.settings import Settings
 
 _PLUGIN = Path(__file__).parents[2] / "legacy" / "plugin"
 _PIPELINE = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
@@ -17,11 +20,37 @@ _CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once i
 
 def legacy(folders: Folders, broker_url: str, *, shadow: bool) -> Server:
     """The Celery worker with the legacy stand-in; with the shadow's plugin if asked for."""
+    return _legacy("legacy", (), folders, broker_url, shadow=shadow)
+
+
+def secondary(folders: Folders, settings: Settings) -> Server:
+    """The same worker once more, on a queue and in places of its own; it announces no run."""
+    queue = ("-Q", settings.secondary.queue)
+    broker_url, is_shadow = settings.reflector.broker_url, settings.shadow.enabled
+    made = _legacy("secondary", queue, folders, broker_url, shadow=is_shadow)
+    return replace(made, env={**made.env, **_places(settings.as_secondary())})
+
+
+def _places(secondary: Settings) -> dict[str, str]:
+    """What the worker reads instead of the sandbox's migrate.toml, where the two differ."""
+    mine = secondary.reflector.model_dump(
+        mode="json", include=set(type(secondary.secondary).model_fields)
+    )
+    env = {f"MIGRATE_REFLECTOR__{key.upper()}": str(value) for key, value in mine.items()}
+    bot = secondary.services.zulip_bot_email or ""
+    role = {"MIGRATE_SHADOW_ROLE": Role.SECONDARY.value}
+    return env | role | {"MIGRATE_SERVICES__ZULIP_BOT_EMAIL": bot}
+
+
+def _legacy(
+    name: str, options: tuple[str, ...], folders: Folders, broker_url: str, *, shadow: bool
+) -> Server:
     plugin = ("-I", "reflector_shadow") if shadow else ()
     path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
     spans = {"MIGRATE_LEGACY_PIPELINE": _PIPELINE, "MIGRATE_SHADOW": "true"}
     env = {"PYTHONPATH": path, **spans} if shadow else {}
-    return _celery("legacy", "reflector_migrate.legacy.app:app", plugin, folders, broker_url, env)
+    app, extra = "reflector_migrate.legacy.app:app", (*options, *plugin)
+    return _celery(name, app, extra, folders, broker_url, env)
 
 
 def shadow(folders: Folders, broker_url: str) -> Server:

@@ -26,7 +26,7 @@ def build_app(recordings_root: Path) -> ASGIApp:
     mounts: dict[str, ASGIApp] = {
         "/daily/v1": build_daily(world.daily, world.faults),
         "/recogniser": Recogniser(recordings_root, world),
-        "/llm/v1": build_llm(world.faults, world.replay, world.occurrences),
+        "/llm/v1": build_llm(world.faults, world.replay, world.occurrences, world.kept),
         "/zulip/api/v1": build_zulip(world.zulip, world.faults),
         "/webhook": build_webhook(world.webhooks, world.faults),
         "/control": build_control(world),
@@ -69,4 +69,5 @@ class Recogniser:
     def _build(self) -> ASGIApp:
         from reflector_migrate.sandbox.standins.recogniser import build_recogniser
 
-        return build_recogniser(self._root, self._world.faults, self._world.occurrences)
+        world = self._world
+        return build_recogniser(self._root, world.faults, world.occurrences, world.kept)

@@ -73,6 +73,10 @@ class StandinControl:
         """Switch off the noise of one service, or all."""
         self._call("DELETE", "/noise", service=service)
 
+    def noises(self) -> Json:
+        """Every service's noise as it is set."""
+        return dict(self._call("GET", "/noise"))
+
     def requests(self, service: str = "", since: int = 0) -> list[Json]:
         """What was asked of a service (or all), oldest first, numbers above `since`."""
         return list(self._call("GET", "/requests", service=service, since=str(since)))
@@ -123,6 +127,19 @@ class StandinControl:
     def replay_status(self) -> Json:
         """What is replayed, how many answers were served and missed."""
         return dict(self._call("GET", "/replay"))
+
+    def answers(self, mode: str, kept: Mapping[str, Any] | None = None) -> Json:
+        """Keep the answers of the run that follows (`record`), or answer by them (`replay`)."""
+        given = {name: dict((kept or {})[name]) for name in ("llm", "recogniser") if kept}
+        return dict(self._call("PUT", "/answers", {"mode": mode, **given}))
+
+    def answers_status(self) -> Json:
+        """Mode, and how many answers are kept, were served, were asked for in vain."""
+        return dict(self._call("GET", "/answers"))
+
+    def kept_answers(self) -> Json:
+        """Everything that is kept, as `answers` takes it back."""
+        return dict(self._call("GET", "/answers/kept"))
 
     def reset(self, keep: Sequence[str] = ()) -> None:
         """Forget everything but `keep`: faults, noise, requests, daily, zulip, webhooks, replay."""

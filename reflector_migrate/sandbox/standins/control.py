@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from reflector_migrate.sandbox.standins.exchange import SERVICES
 from reflector_migrate.sandbox.standins.faults import Fault
+from reflector_migrate.sandbox.standins.kept import AnswerSet
 from reflector_migrate.sandbox.standins.replay import ReplaySet
 from reflector_migrate.sandbox.standins.world import PARTS, World
 
@@ -35,6 +36,7 @@ def build_control(world: World) -> Starlette:
         **_daily_table(world),
         **_record_table(world),
         **_replay_table(world),
+        **_answers_table(world),
     }
     return Starlette(
         routes=[Route(path, _guarded(h), methods=[method]) for (method, path), h in table.items()]
@@ -157,6 +159,24 @@ def _replay_table(world: World) -> dict[tuple[str, str], Handler]:
         ("GET", "/replay"): get,
         ("DELETE", "/replay"): delete,
         ("GET", "/health"): health,
+    }
+
+
+def _answers_table(world: World) -> dict[tuple[str, str], Handler]:
+    async def put(request: Request) -> Any:
+        world.kept.put(AnswerSet.model_validate(await _json(request)))
+        return world.kept.status()
+
+    async def get(_request: Request) -> Any:
+        return world.kept.status()
+
+    async def kept(_request: Request) -> Any:
+        return world.kept.as_json()
+
+    return {
+        ("PUT", "/answers"): put,
+        ("GET", "/answers"): get,
+        ("GET", "/answers/kept"): kept,
     }
 
 

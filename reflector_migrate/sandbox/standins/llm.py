@@ -18,6 +18,7 @@ from reflector_migrate.sandbox.standins.exchange import exchange_of
 from reflector_migrate.sandbox.standins.extract import WORD
 from reflector_migrate.sandbox.standins.faults import Faults
 from reflector_migrate.sandbox.standins.fill import fill
+from reflector_migrate.sandbox.standins.kept import Kept
 from reflector_migrate.sandbox.standins.paraphrase import Voice
 from reflector_migrate.sandbox.standins.reading import Asked, read_request
 from reflector_migrate.sandbox.standins.replay import Replay
@@ -47,8 +48,11 @@ class Occurrences:
         self._seen.clear()
 
 
-def build_llm(faults: Faults, replay: Replay, occurrences: Occurrences) -> Starlette:
+def build_llm(
+    faults: Faults, replay: Replay, occurrences: Occurrences, kept: Kept | None = None
+) -> Starlette:
     """The application to mount at `/llm/v1`."""
+    answers = kept or Kept()
 
     async def chat(request: Request) -> Response:
         try:
@@ -67,7 +71,12 @@ def build_llm(faults: Faults, replay: Replay, occurrences: Occurrences) -> Starl
             if reply is None:
                 return _error(500, f"replay: no {asked.kind} answer was recorded for this request")
         else:
-            reply = answer(asked, _voice(body, faults, occurrences))
+            digest = _digest(body)
+            if missing := answers.missing("llm", digest, f"{asked.kind} request"):
+                return _error(422, missing)
+            known = answers.find("llm", digest)
+            reply = answer(asked, _voice(body, faults, occurrences)) if known is None else known
+            answers.keep("llm", digest, reply)
         return JSONResponse(_completion(body, asked, reply))
 
     async def models(request: Request) -> Response:

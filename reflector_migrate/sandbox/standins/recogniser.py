@@ -24,6 +24,7 @@ from reflector_migrate.sandbox.standins.hearing.ear import Ear, Heard
 from reflector_migrate.sandbox.standins.hearing.listen import HeardWord
 from reflector_migrate.sandbox.standins.hearing.mishear import Noise
 from reflector_migrate.sandbox.standins.hearing.sound import UndecodableError
+from reflector_migrate.sandbox.standins.kept import Kept, digest_of
 from reflector_migrate.sandbox.standins.llm import Occurrences
 
 PATH = "/v1/audio/transcriptions-from-url"
@@ -52,10 +53,13 @@ class RefusedError(Exception):
 
 
 def build_recogniser(
-    recordings_root: Path, faults: Faults, occurrences: Occurrences | None = None
+    recordings_root: Path,
+    faults: Faults,
+    occurrences: Occurrences | None = None,
+    kept: Kept | None = None,
 ) -> Starlette:
     """The application to mount at `/recogniser`; raises InputError for broken recordings."""
-    ear = Ear(recordings_root)
+    ear, answers = Ear(recordings_root), kept or Kept()
     calls = occurrences or Occurrences()
 
     async def transcribe(request: Request) -> Response:
@@ -65,12 +69,20 @@ def build_recogniser(
         try:
             asked = _asked(await request.body(), ear)
             heard = await _heard(ear, await _fetched(asked.audio_file_url))
+            question = _question(ear, heard, asked)
+            if missing := answers.missing("recogniser", question, "sound"):
+                raise RefusedError(422, missing)
+            known = answers.find("recogniser", question)
+            if known is not None:
+                return JSONResponse(known)
             noise = faults.noise("recogniser")
             salt = f"{heard.sha256}:{_call(noise, heard.sha256, calls)}"
             words = ear.words(heard.hearing, asked.language, _noise(noise), salt)
         except RefusedError as refused:
             return JSONResponse({"detail": refused.detail}, status_code=refused.status)
-        return JSONResponse(_answer(words, heard))
+        answer = _answer(words, heard)
+        answers.keep("recogniser", question, answer)
+        return JSONResponse(answer)
 
     return Starlette(routes=[Route(PATH, transcribe, methods=["POST"])])
 
@@ -124,6 +136,12 @@ async def _heard(ear: Ear, audio: bytes) -> Heard:
     if heard.hearing.is_unknown:
         raise RefusedError(422, f"{heard.hearing.unknown_s:.2f} s of sound that is not known")
     return heard
+
+
+def _question(ear: Ear, heard: Heard, asked: Asked) -> str:
+    """By what is really said in the audio and where: the same from any encoder, no other."""
+    words = ear.words(heard.hearing, asked.language, Noise(), "")
+    return digest_of([asked.language, [[w.word, _time(w.start_s), _time(w.end_s)] for w in words]])
 
 
 def _call(noise: dict[str, Any], digest: str, calls: Occurrences) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reflector_migrate.sandbox.standins.daily import DailyAnswers
 from reflector_migrate.sandbox.standins.exchange import Recorder
 from reflector_migrate.sandbox.standins.faults import Faults
+from reflector_migrate.sandbox.standins.kept import AnswerSet, Kept
 from reflector_migrate.sandbox.standins.llm import Occurrences
 from reflector_migrate.sandbox.standins.replay import Replay, ReplaySet
 from reflector_migrate.sandbox.standins.webhook import WebhookDeliveries
@@ -27,6 +28,7 @@ class World:
     webhooks: WebhookDeliveries = field(default_factory=WebhookDeliveries)
     replay: Replay = field(default_factory=Replay)
     occurrences: Occurrences = field(default_factory=Occurrences)
+    kept: Kept = field(default_factory=Kept)
 
     def reset(self, keep: Collection[str] = ()) -> None:
         """Forget every part but those in `keep` (names of PARTS)."""
@@ -45,6 +47,8 @@ class World:
 
     def _stop_replay(self) -> None:
         self.replay.put(ReplaySet())
+        self.kept.put(AnswerSet(mode="record"))
+        self.kept.put(AnswerSet(mode="off"))
 
     def _forget_noise(self) -> None:
         self.faults.clear_noise()

@@ -1,0 +1,103 @@
+"""What further runs of either engine tell about each measure.
+
+With L1 the primary, L2 the secondary, C the candidate and C2 an earlier run of the
+same candidate: d(L1, L2), d(L2, C) and d(C2, C), each by the same comparators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from comparators.registry import COMPARATORS, Comparator
+from reflector_migrate.judge.noise import excess, shift
+from reflector_migrate.model import Measure, Observation
+
+FACTS = frozenset({"title_facts", "summary_facts"})
+INVENTED = "/invented"
+"""A measure of facts has a second divergence: the share that nobody said."""
+
+Divergences = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Divergence by measure between each two runs; empty where one of them did not complete."""
+
+    between_legacy: Divergences = field(default_factory=dict)
+    from_secondary: Divergences = field(default_factory=dict)
+    between_candidates: Divergences = field(default_factory=dict)
+
+    @property
+    def has_pair(self) -> bool:
+        """Whether the primary's engine ran twice to its end."""
+        return bool(self.between_legacy)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the primary and its secondary agree on everything."""
+        return not any(self.between_legacy.values())
+
+    def excess(self, name: str, value: float | None) -> float | None:
+        """x of this recording, where all three distances are known."""
+        others = self.from_secondary.get(name), self.between_legacy.get(name)
+        if value is None or others[0] is None or others[1] is None:
+            return None
+        return excess(value, others[0], others[1])
+
+    def shift(self, name: str, value: float | None) -> float | None:
+        """What both engines differ by beyond what either differs from itself."""
+        others = self.between_legacy.get(name), self.between_candidates.get(name)
+        if value is None or others[0] is None or others[1] is None:
+            return None
+        return shift(value, others[0], others[1])
+
+
+def repeats_of(
+    reference: Observation,
+    hypothesis: Observation,
+    secondary: Observation | None,
+    earlier: Observation | None,
+    comparators: Sequence[Comparator] = COMPARATORS,
+) -> Repeats:
+    """All distances that the runs at hand allow; a comparator that raises has none."""
+    if secondary is None or secondary.status != "completed" or reference.status != "completed":
+        return Repeats()
+    has_two = earlier is not None and _is_fresh(earlier) and _is_fresh(hypothesis)
+    return Repeats(
+        divergences(reference, secondary, comparators),
+        divergences(secondary, hypothesis, comparators),
+        divergences(earlier, hypothesis, comparators) if has_two and earlier else {},
+    )
+
+
+def _is_fresh(observation: Observation) -> bool:
+    """Whether a run completed on answers of its own: one that repeats another's shows no noise."""
+    is_cached = any(step.usage.cache_hits for step in observation.steps)
+    return observation.status == "completed" and not is_cached
+
+
+def divergences(
+    reference: Observation,
+    hypothesis: Observation,
+    comparators: Sequence[Comparator] = COMPARATORS,
+) -> dict[str, float | None]:
+    """Divergence of every measure that can enter a verdict; what cannot be told is left out."""
+    found: dict[str, float | None] = {}
+    for comparator in comparators:
+        try:
+            measure = comparator.compare(reference, hypothesis)
+        except Exception:  # noqa: S112 - the same comparator reports it on the pair under judgement
+            continue
+        if measure.kind != "informational" and not measure.inconclusive:
+            found[comparator.name] = measure.divergence
+            if comparator.name in FACTS:
+                found[comparator.name + INVENTED] = invented_share(measure)
+    return found
+
+
+def invented_share(measure: Measure) -> float | None:
+    """Facts of either side that its own transcript does not hold, of all facts."""
+    if not measure.length:
+        return None
+    return measure.counts.get("unsupported", 0) / measure.length
