@@ -1,39 +1,24 @@
-"""Key facts of a text: numbers, dates, times, money, participants, negations.
+"""Key facts of a text: numbers, money, spans of time, dates, times, participants, negations.
 
-A fact is (kind, canonical value), so that `Friday`, `ten percent` and `10 %` are
-compared by what they say. Repeating a fact does not make it two.
+A fact is (kind, canonical value), so that `ten percent` and `10 %`, `March 10` and
+`the tenth of March` are compared by what they say. Repeating a fact does not make it
+two, and a vaguer one (a date without its year) is no other fact.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from comparators.lexicon import LEXICONS, Lexicon, word_set
+from comparators.lexicon import CURRENCIES, LEXICONS, SPANS
+from comparators.moments import UNSURE, moments, written
 from comparators.normalise import base_language, normalise
+from comparators.reader import Fact, Reader
+from comparators.stems import stem
 
 LANGUAGES = frozenset(LEXICONS)
-_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_CLOCK = re.compile(
-    r"\b([01]?\d|2[0-3])(?:[:.]([0-5]\d))?\s*(a\.?m\b\.?|p\.?m\b\.?|uhr\b)|\b([01]?\d|2[0-3]):([0-5]\d)\b",
-    re.IGNORECASE,
-)
-_DOTTED_DATE = re.compile(r"\b([0-3]?\d)\.([01]?\d)\.(\d{4}|\d{2}|(?!\d))")
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th)?$")
-_CURRENCIES = frozenset({"dollar", "euro", "pound", "cent"})
-
-
-_BEFORE_MONTHS = word_set(
-    "in of by until to from since next last this early late mid through before after"
-)
-
-
-class Fact(NamedTuple):
-    """kind: number | percent | money | date | time | participant | negation."""
-
-    kind: str
-    value: str
+_HAS_DIGIT = re.compile(r"\d")
+_REACH = 6
 
 
 def extract(text: str, language: str | None, names: Iterable[str] = ()) -> frozenset[Fact]:
@@ -41,78 +26,92 @@ def extract(text: str, language: str | None, names: Iterable[str] = ()) -> froze
 
     Raises KeyError for a language without a lexicon (see LANGUAGES).
     """
-    base = base_language(language) or ""
-    lexicon = LEXICONS[base]
-    rest, found = _clocks_and_calendars(text)
-    tokens = normalise(rest, base)
-    found |= _numbers(tokens, lexicon) | _dates(tokens, lexicon) | _negations(tokens, lexicon)
-    return frozenset(found | _participants(tokens, names, base))
+    lexicon = LEXICONS[base_language(language) or ""]
+    rest, found = written(text)
+    reader = Reader(rest, lexicon)
+    found |= _participants(reader, names)  # first: who is meant is no part of what is negated
+    found |= _negations(reader)
+    found |= moments(reader)
+    return frozenset(found | _amounts(reader))
 
 
-def _clocks_and_calendars(text: str) -> tuple[str, set[Fact]]:
-    """Times and written dates, and the text without them."""
-    found: set[Fact] = set()
-
-    def take(kind: str, value: str) -> str:
-        found.add(Fact(kind, value))
-        return " "
-
-    text = _ISO_DATE.sub(lambda m: take("date", m.group()), text)
-    text = _DOTTED_DATE.sub(lambda m: take("date", _dotted(m)), text)
-    text = _CLOCK.sub(lambda m: take("time", _clock(m)), text)
-    return text, found
-
-
-def _dotted(match: re.Match[str]) -> str:
-    """3.4.2025 as --04-03 with its year in front where it has one."""
-    year = match.group(3)
-    return f"{'20' + year if len(year) == 2 else year}-{int(match[2]):02}-{int(match[1]):02}"
+def is_compatible(first: Fact, second: Fact) -> bool:
+    """The same fact, or one that says the same with less."""
+    if first.kind != second.kind:
+        return False
+    a, b = first.value, second.value
+    if first.kind == "time":
+        return a == b or (UNSURE in a + b and _on_the_dial(a) == _on_the_dial(b))
+    if first.kind == "date":
+        return a == b or f"x{a}".endswith(f"-{b}") or f"x{b}".endswith(f"-{a}")
+    if first.kind == "participant":
+        return a == b or _is_part(a, b) or _is_part(b, a)
+    return a == b
 
 
-def _clock(match: re.Match[str]) -> str:
-    """HH:MM on 24 hours."""
-    hour, minute = int(match.group(1) or match.group(4)), match.group(2) or match.group(5) or "00"
-    half = (match.group(3) or "").lower().replace(".", "").strip()
-    if half == "pm" and hour < 12:
-        hour += 12
-    elif half == "am" and hour == 12:
-        hour = 0
-    return f"{hour:02}:{minute}"
+def _on_the_dial(time: str) -> tuple[int, str]:
+    hour, minute = time.removesuffix(UNSURE).split(":")
+    return int(hour) % 12, minute
 
 
-def _numbers(tokens: Sequence[str], lexicon: Lexicon) -> set[Fact]:
-    """Numbers with what they count, where that is per cent or money."""
+def _is_part(vague: str, name: str) -> bool:
+    """A name that several people bear is compatible with each of them."""
+    return vague.endswith(UNSURE) and vague.removesuffix(UNSURE) in name.split()
+
+
+def without_counterpart(mine: Iterable[Fact], theirs: Iterable[Fact]) -> list[Fact]:
+    """Facts of `mine` that `theirs` does not state, in order."""
+    others = list(theirs)
+    return sorted(f for f in mine if not any(is_compatible(f, other) for other in others))
+
+
+def _amounts(reader: Reader) -> set[Fact]:
+    """Numbers with what they count, where that is per cent, money or a span of time."""
     found = set()
-    for index, token in enumerate(tokens):
-        match = _NUMBER.fullmatch(token)
-        if match is None:
-            if token in lexicon.ordinals:
-                found.add(Fact("number", lexicon.ordinals[token]))
-            continue
-        after = index + 1
-        scale = lexicon.scales.get(_at(tokens, after), 1)
-        after += scale != 1
-        value = _plain(float(match.group(1)) * scale)
-        unit = lexicon.units.get(_at(tokens, after)) or _currency_before(tokens, index, lexicon)
-        found.add(_counted(value, unit))
+    for index, token in enumerate(reader.tokens):
+        ordinal = reader.ordinal(index)
+        number = reader.number(index)
+        if ordinal:
+            if ordinal[0] > 1 or token not in reader.lexicon.ordinals:
+                found.add(Fact("number", str(ordinal[0])))
+            reader.take(*range(index, index + ordinal[1]))
+        elif number is not None:
+            found.add(_amount(reader, index, number))
+        elif _is_one(reader, index):
+            found.add(_lasting(1.0, reader.lexicon.spans[reader.at(index + 1)]))
+        elif reader.at(index) and _HAS_DIGIT.search(token):
+            found.add(Fact("number", token))
     return found
 
 
-def _at(tokens: Sequence[str], index: int) -> str:
-    return tokens[index] if 0 <= index < len(tokens) else ""
-
-
-def _currency_before(tokens: Sequence[str], index: int, lexicon: Lexicon) -> str | None:
-    """`$ 5` has its currency in front; `3 euro 5` does not."""
-    unit = lexicon.units.get(_at(tokens, index - 1))
-    taken = _NUMBER.fullmatch(_at(tokens, index - 2))
-    return unit if unit in _CURRENCIES and not taken else None
-
-
-def _counted(value: str, unit: str | None) -> Fact:
+def _amount(reader: Reader, index: int, number: float) -> Fact:
+    """`1.2 million euro`, `$ 5`, `three weeks`, `12`."""
+    lexicon, after = reader.lexicon, index + 1
+    scale = lexicon.scales.get(reader.at(after), 1)
+    if scale != 1:
+        reader.take(after)
+        after += 1
+    amount = number * scale * (-1 if reader.at(index - 1) == "minus" else 1)
+    value = _plain(amount)
+    unit = lexicon.units.get(reader.at(after)) or _currency_before(reader, index)
+    span = lexicon.spans.get(reader.at(after))
     if unit == "percent":
         return Fact("percent", value)
-    return Fact("money", f"{value} {unit}") if unit else Fact("number", value)
+    if unit:
+        return Fact("money", f"{value} {unit}")
+    return _lasting(amount, span) if span else Fact("number", value)
+
+
+def _lasting(amount: float, span: str) -> Fact:
+    """A span of time in its smaller unit."""
+    times, unit = SPANS.get(span, (1, span))
+    return Fact("duration", f"{_plain(amount * times)} {unit}")
+
+
+def _currency_before(reader: Reader, index: int) -> str | None:
+    """`$ 5` has its currency in front; `3 euro 5` does not."""
+    unit = reader.lexicon.units.get(reader.at(index - 1))
+    return unit if unit in CURRENCIES and reader.number(index - 2) is None else None
 
 
 def _plain(value: float) -> str:
@@ -120,49 +119,76 @@ def _plain(value: float) -> str:
     return str(int(value)) if value.is_integer() else f"{value:.6f}".rstrip("0")
 
 
-def _dates(tokens: Sequence[str], lexicon: Lexicon) -> set[Fact]:
-    """Weekdays, months, today and the like; `may` and `march` only as months."""
-    found = set()
-    for index, token in enumerate(tokens):
-        name = lexicon.dates.get(token)
-        if name is None:
-            continue
-        near = _at(tokens, index - 1), _at(tokens, index + 1)
-        if token in {"may", "march"} and not _is_month(*near):
-            continue
-        found.add(Fact("date", name))
+def _is_one(reader: Reader, index: int) -> bool:
+    """`one week`, `in a month`; not `twice a week`."""
+    lexicon = reader.lexicon
+    if reader.at(index) not in lexicon.ones or reader.at(index + 1) not in lexicon.spans:
+        return False
+    before = reader.at(index - 1)
+    return before not in {"once", "twice", "times", "hours", "days"} and not before.isdigit()
+
+
+def _negations(reader: Reader) -> set[Fact]:
+    """Each negation with the stem of what it negates."""
+    lexicon, found = reader.lexicon, set()
+    for index, token in enumerate(reader.tokens):
+        after = reader.at(index + 1)
+        is_negator = token in lexicon.negators and after == "to"
+        if (token in lexicon.negations and after not in lexicon.not_only) or is_negator:
+            skipped = 1 if (token, after) == ("no", "one") else 0
+            found.add(Fact("negation", _negated(reader, index, skipped)))
     return found
 
 
-def _is_month(before: str, after: str) -> bool:
-    """Beside a number or after a preposition a month is meant."""
-    numbered = _NUMBER.fullmatch(before) or _NUMBER.fullmatch(after)
-    return bool(numbered) or before in _BEFORE_MONTHS
-
-
-def _negations(tokens: Sequence[str], lexicon: Lexicon) -> set[Fact]:
-    """Each negation with the stem of the word it negates."""
-    return {
-        Fact("negation", _negated(tokens, index + 1, lexicon))
-        for index, token in enumerate(tokens)
-        if token in lexicon.negations
-    }
-
-
-def _negated(tokens: Sequence[str], start: int, lexicon: Lexicon) -> str:
-    """The next word of content, six letters of it; none within four words is ''."""
-    for token in tokens[start : start + 4]:
-        if token not in lexicon.skipped and token not in lexicon.negations:
-            return token[:6]
+def _negated(reader: Reader, negation: int, skipped: int) -> str:
+    """The next word of content in the sentence; where it ends there, the one before."""
+    ahead, behind = reader.sentence(negation)
+    for index in (*ahead[skipped : skipped + _REACH], *behind[:_REACH]):
+        token = reader.at(index)
+        if token and not _is_skipped(reader, index, token):
+            return stem(token, reader.lexicon.language)
     return ""
 
 
-def _participants(tokens: Sequence[str], names: Iterable[str], language: str) -> set[Fact]:
-    """Participants named in full or by their first name."""
-    present = set(tokens)
-    found = set()
-    for name in names:
-        parts = normalise(name, language)
-        if parts and not name.startswith("Speaker ") and parts[0] in present:
-            found.add(Fact("participant", " ".join(parts)))
+def _is_skipped(reader: Reader, index: int, token: str) -> bool:
+    """What says when or how often is a fact of its own, wherever the sentence puts it."""
+    lexicon = reader.lexicon
+    named = (lexicon.skipped, lexicon.negations, lexicon.days, lexicon.months)
+    return any(token in words for words in named) or reader.number(index) is not None
+
+
+def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
+    """People by any part of their name, in capitals where the text has any at all."""
+    people = [normalise(name, reader.lexicon.language) for name in set(names)
+              if not name.startswith("Speaker ")]  # fmt: skip
+    bearers: dict[str, list[list[str]]] = {}
+    for person in people:
+        for part in {p for p in person if len(p) > 1 or len(person) == 1}:
+            for form in (part, f"{part}s"):
+                bearers.setdefault(form, []).append(person)
+    has_capitals = any(reader.capitals)
+    found, index = set(), 0
+    while index < len(reader.tokens):
+        borne = bearers.get(reader.tokens[index], [])
+        if borne and (reader.capitals[index] or not has_capitals):
+            value, taken = _who(reader.tokens, index, borne)
+            found.add(Fact("participant", value))
+            reader.take(*range(index, index + taken))
+            index += taken
+        else:
+            index += 1
     return found
+
+
+def _who(tokens: list[str], index: int, borne: list[list[str]]) -> tuple[str, int]:
+    """(name, tokens) of the longest name that stands here; marked where several could be meant."""
+    for person in sorted(borne, key=len, reverse=True):
+        there = tokens[index : index + len(person)]
+        if len(person) > 1 and [*there[:-1], there[-1].removesuffix("s")] in (
+            person, [*person[:-1], person[-1].removesuffix("s")]
+        ):  # fmt: skip
+            return " ".join(person), len(person)
+    if len(borne) == 1:
+        return " ".join(borne[0]), 1
+    part = next(p for p in borne[0] if tokens[index] in (p, f"{p}s"))
+    return f"{part}{UNSURE}", 1

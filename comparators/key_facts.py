@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.columns import language_of
-from comparators.facts import LANGUAGES, Fact, extract
+from comparators.facts import LANGUAGES, extract, is_compatible, without_counterpart
 from comparators.language import detect
-from comparators.normalise import base_language
+from comparators.normalise import NORMALISER, base_language
+from comparators.reader import Fact
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 ANY = "en"
@@ -81,24 +82,24 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
     facts = mine.facts(), theirs.facts()
-    differences = [
-        *_differences("missing", facts[0] - facts[1], mine),
-        *_differences("extra", facts[1] - facts[0], theirs),
-    ]
+    missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
+    differences = [*_differences("missing", missing, mine), *_differences("extra", extra, theirs)]
+    agreed = len(facts[0]) - len(missing)
     return Measure(
         name=name,
         kind="exact",
         errors=len(differences),
-        length=len(facts[0] | facts[1]),
+        length=agreed + len(differences),
         counts={
-            "agreed": len(facts[0] & facts[1]),
-            "missing": len(facts[0] - facts[1]),
-            "extra": len(facts[1] - facts[0]),
+            "agreed": agreed,
+            "missing": len(missing),
+            "extra": len(extra),
             "unsupported": sum(1 for difference in differences if not difference.is_supported),
         },
         reference_text=f"{len(facts[0])} facts",
         hypothesis_text=f"{len(facts[1])} facts",
         step=step,
+        normaliser=NORMALISER,
         findings=tuple(_finding(name, step, difference) for difference in differences),
     )
 
@@ -109,12 +110,14 @@ class _Difference(NamedTuple):
     is_supported: bool
 
 
-def _differences(kind: str, facts: frozenset[Fact], side: Stated) -> list[_Difference]:
+def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference]:
     """Facts of one side only, and whether anybody said so in its transcript."""
     if not facts:
         return []
     spoken = side.spoken_facts()
-    return [_Difference(kind, fact, fact in spoken) for fact in sorted(facts)]
+    return [
+        _Difference(kind, fact, any(is_compatible(fact, said) for said in spoken)) for fact in facts
+    ]
 
 
 def _finding(name: str, step: str, difference: _Difference) -> Finding:

@@ -16,71 +16,142 @@ def word_list(text: str) -> list[str]:
     return text.split()
 
 
-class Lexicon(NamedTuple):
-    """Canonical forms by word as normalised: lower case, no apostrophes."""
+def _table(text: str) -> dict[str, str]:
+    """`percent: prozent percent; euro: eur` as {word: canonical form}."""
+    entries = [entry.split(":") for entry in text.split(";")]
+    return {word: name.strip() for name, words in entries for word in words.split()}
 
+
+class Lexicon(NamedTuple):
+    """Canonical forms by word as normalised: lower case, no apostrophes.
+
+    days and months are dates by themselves; `unsure` ones only beside a number or
+    after a preposition. ones: what counts one in front of a span of time.
+    negators negate only where `to` follows.
+    """
+
+    language: str
     negations: frozenset[str]
-    dates: Mapping[str, str]
-    ordinals: Mapping[str, str]
+    negators: frozenset[str]
+    not_only: frozenset[str]
+    days: Mapping[str, str]
+    months: Mapping[str, int]
+    unsure: frozenset[str]
+    relatives: Mapping[str, str]
+    ordinals: Mapping[str, int]
+    ones: frozenset[str]
     units: Mapping[str, str]
-    scales: Mapping[str, int]
+    spans: Mapping[str, str]
+    scales: Mapping[str, float]
+    clock: Mapping[str, str]
     skipped: frozenset[str]
 
 
-_MONTHS = word_list(
+def _numbered(text: str, start: int = 1) -> dict[str, int]:
+    """Words and what they count, alternatives apart by a slash."""
+    entries = enumerate(text.split(), start)
+    return {word: n for n, words in entries for word in words.split("/")}
+
+
+MONTHS = word_list(
     "january february march april may june july august september october november december"
 )
-_DAYS = word_list("monday tuesday wednesday thursday friday saturday sunday")
-_MONTHS_DE = word_list(
-    "januar februar märz april mai juni juli august september oktober november dezember"
+_ORDINALS_DE = _numbered(
+    "erste zweite dritte vierte fünfte sechste siebte/siebente achte neunte zehnte elfte zwölfte "
+    "dreizehnte vierzehnte fünfzehnte sechzehnte siebzehnte achtzehnte neunzehnte zwanzigste "
+    "einundzwanzigste zweiundzwanzigste dreiundzwanzigste vierundzwanzigste fünfundzwanzigste "
+    "sechsundzwanzigste siebenundzwanzigste achtundzwanzigste neunundzwanzigste "
+    "dreissigste/dreißigste einunddreissigste/einunddreißigste"
 )
-_DAYS_DE = word_list("montag dienstag mittwoch donnerstag freitag samstag sonntag")
-_ORDINALS = word_list("second third fourth fifth sixth seventh eighth ninth tenth")
-_ORDINALS_DE = word_list("zweite dritte vierte fünfte sechste siebte achte neunte zehnte")
+SPANS: Mapping[str, tuple[int, str]] = {
+    "hour": (60, "minute"), "week": (7, "day"), "quarter": (3, "month"), "year": (12, "month"),
+}  # fmt: skip
+"""A span of time in the unit below it, so that 90 minutes are an hour and a half."""
+
+_MONEY = (
+    "dollar: dollar dollars usd bucks; euro: euro euros eur; pound: pound pounds gbp quid pfund; "
+    "franc: franc francs chf franken; yen: yen jpy; rupee: rupee rupees inr; "
+    "cent: cent cents"
+)
+CURRENCIES = frozenset(_table(_MONEY).values())
 
 ENGLISH = Lexicon(
+    language="en",
     negations=word_set(
-        "not no never none nobody nothing neither nor without cannot cant dont doesnt didnt "
-        "wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt mustnt"),
-    # `may` and `march` are verbs too: only beside a day or after a preposition (facts.py)
-    dates={w: w for w in [*_MONTHS, *_DAYS, "today", "tomorrow", "yesterday", "tonight"]},
-    ordinals={word: str(i) for i, word in enumerate(_ORDINALS, start=2)},
-    units={
-        "percent": "percent", "dollar": "dollar", "dollars": "dollar", "euro": "euro",
-        "euros": "euro", "pound": "pound", "pounds": "pound", "usd": "dollar", "eur": "euro",
-        "cent": "cent", "cents": "cent",
-    },
-    scales={"thousand": 10**3, "million": 10**6, "billion": 10**9},
+        "not no never none nobody noone nothing neither nor nowhere without cannot cant dont "
+        "doesnt didnt wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt "
+        "mustnt shant neednt aint unable lacks lacked lacking"),
+    negators=word_set("declined declines decline refused refuses refuse failed fails fail"),
+    not_only=word_set("only just merely"),
+    days=_table(
+        "monday: monday mondays mon; tuesday: tuesday tuesdays tue tues; "
+        "wednesday: wednesday wednesdays; thursday: thursday thursdays thu thur thurs; "
+        "friday: friday fridays fri; saturday: saturday saturdays; sunday: sunday sundays; "
+        "today: today; tomorrow: tomorrow; yesterday: yesterday; tonight: tonight"),
+    months=_numbered(
+        "january/jan february/feb march/mar april/apr may june/jun july/jul august/aug "
+        "september/sep/sept october/oct november/nov december/dec"),
+    unsure=word_set("may march mar jan jun aug sep oct dec"),
+    relatives=_table("next: next coming following; last: last previous past; this: this current"),
+    ordinals={**_numbered(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"),
+        "thirtieth": 30},
+    ones=word_set("one a an"),
+    units=_table("percent: percent;" + _MONEY),
+    spans=_table(
+        "minute: minute minutes min mins; hour: hour hours h hrs; day: day days; "
+        "week: week weeks; month: month months; quarter: quarter quarters; year: year years"),
+    scales={"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6,
+            "bn": 1e9, "billion": 1e9, "billions": 1e9, "dozen": 12},
+    clock=_table("am: am morning; pm: pm afternoon evening; clock: oclock; half: half; "
+                 "quarter: quarter; past: past after; "
+                 "to: to; noon: noon midday; midnight: midnight"),
     skipped=word_set(
-        "the a an to be been have has had any yet it that this we they he she i you is are "
-        "was were will would do does did and or of in on for so very"),
+        "the a an to be been being have has had having any yet it its that this these those we "
+        "they he she i you is are was were will would do does did done and or of in on at for so "
+        "very can could should must may might able going get make give take longer more also "
+        "still fully really actually currently before until till by their his her our with"),
 )  # fmt: skip
 GERMAN = Lexicon(
+    language="de",
     negations=word_set(
-        "nicht kein keine keinen keinem keiner keines nie niemals nichts niemand ohne weder "
-        "nirgends"
-    ),
-    dates={
-        **{word: _MONTHS[i] for i, word in enumerate(_MONTHS_DE)},
-        **{word: _DAYS[i] for i, word in enumerate(_DAYS_DE)},
-        "sonnabend": "saturday", "jänner": "january", "heute": "today", "gestern": "yesterday",
-        "übermorgen": "day after tomorrow",
+        "nicht nein kein keine keinen keinem keiner keines keinerlei keineswegs nie niemals "
+        "nichts niemand niemanden niemandem ohne weder nirgends"),
+    negators=frozenset(),
+    not_only=word_set("nur"),
+    days={
+        **_table(
+            "monday: montag montags; tuesday: dienstag dienstags; wednesday: mittwoch mittwochs; "
+            "thursday: donnerstag donnerstags; friday: freitag freitags; "
+            "saturday: samstag samstags sonnabend; sunday: sonntag sonntags; today: heute; "
+            "yesterday: gestern"),
+        "übermorgen": "day after tomorrow", "vorgestern": "day before yesterday",
     },
-    ordinals={
-        word + ending: str(i)
-        for i, word in enumerate(_ORDINALS_DE, start=2)
-        for ending in ("", "n", "r", "s", "m")
-    },
-    units={
-        "prozent": "percent", "percent": "percent", "dollar": "dollar", "euro": "euro",
-        "euros": "euro", "cent": "cent", "pfund": "pound", "eur": "euro",
-    },
-    scales={
-        "tausend": 10**3, "million": 10**6, "millionen": 10**6, "milliarde": 10**9,
-        "milliarden": 10**9,
-    },
+    months=_numbered(
+        "januar/jänner/jan februar/feber/feb märz april/apr mai juni/jun juli/jul august/aug "
+        "september/sep/sept oktober/okt november/nov dezember/dez"),
+    unsure=word_set("jan feb apr jun jul aug sep sept okt nov dez"),
+    relatives=_table(
+        "next: nächste nächsten nächster nächstes nächstem kommende kommenden kommender "
+        "kommendes; last: letzte letzten letzter letztes letztem vergangene vergangenen "
+        "vergangener; this: diese diesen dieser dieses diesem"),
+    ordinals={word + ending: n for word, n in _ORDINALS_DE.items()
+              for ending in ("", "n", "r", "s", "m")},
+    ones=word_set("ein eine einen einem einer eines"),
+    units=_table("percent: prozent percent;" + _MONEY),
+    spans=_table(
+        "minute: minute minuten min; hour: stunde stunden std h; day: tag tage tagen; "
+        "week: woche wochen; month: monat monate monaten monats; "
+        "quarter: quartal quartale quartals; year: jahr jahre jahren jahres"),
+    scales={"tsd": 1e3, "tausend": 1e3, "mio": 1e6, "million": 1e6, "millionen": 1e6,
+            "mrd": 1e9, "milliarde": 1e9, "milliarden": 1e9, "dutzend": 12},
+    clock=_table("am: morgens vormittags; pm: abends nachmittags; clock: uhr; half: halb; "
+                 "quarter: viertel; past: nach; to: vor; "
+                 "midnight: mitternacht"),
     skipped=word_set(
-        "der die das den dem des ein eine einen zu sein haben hat es wir sie er ich ist sind "
-        "war wird werden und oder von im in am auf für so sehr mehr noch"),
+        "der die das den dem des ein eine einen einem einer zu sein haben hat hatte es wir sie er "
+        "ich ist sind war waren wird werden wurde wurden worden und oder von im in am an auf für "
+        "so sehr mehr noch vor bis mit bei sich können kann konnte soll sollte muss mehr auch"),
 )  # fmt: skip
 LEXICONS: Mapping[str, Lexicon] = {"en": ENGLISH, "de": GERMAN}

@@ -1,8 +1,9 @@
-"""Text as it is compared: words/1, applied alike to both sides.
+"""Text as it is compared: words/2, applied alike to both sides.
 
 Unicode NFKC, case folded, apostrophes unified and dropped, punctuation removed,
 symbols of money and per cent written out, number words as digits (en, de),
-scripts without spaces one character a token.
+blanks within numbers closed, scripts without spaces one character a token.
+words/2 closes those blanks, keeps combining marks, writes out more currencies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 from comparators.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from comparators.numerals import join_numbers
 
-NORMALISER = "words/1"
+NORMALISER = "words/2"
 """Evidence made with another version is never mixed with this one's."""
 
 # Thai, Lao, Myanmar, Khmer, kana, Han: words are not set apart by spaces.
@@ -27,15 +28,18 @@ _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\uff07]")
 _THOUSANDS_EN = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _THOUSANDS_DE = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
 _DECIMAL_DE = re.compile(r"(?<=\d),(?=\d)")
+_NARROW_THOUSANDS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 _NOT_A_WORD = re.compile(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_")
 _SYMBOLS = {
     "%": " percent ",
     "$": " dollar ",
     "\u20ac": " euro ",
     "\u00a3": " pound ",
+    "\u00a5": " yen ",
+    "\u20b9": " rupee ",
     "&": " and ",
 }
-_SYMBOL = re.compile("[%$&\u20ac\u00a3]")
+_SYMBOL = re.compile("[%$&\u20ac\u00a3\u00a5\u20b9]")
 _DIGIT = re.compile(r"\d")
 
 
@@ -53,7 +57,13 @@ def tokens_of(text: str, language: str | None = None) -> tuple[str, ...]:
     folded = _SYMBOL.sub(lambda symbol: _SYMBOLS[symbol.group()], folded)
     folded = _APOSTROPHES.sub("", folded)
     folded = _UNSPACED_CHARACTER.sub(r" \1 ", folded)
-    return tuple(_NOT_A_WORD.sub(" ", folded).split())
+    return tuple(_NOT_A_WORD.sub(_blank, folded).split())
+
+
+def _blank(match: re.Match[str]) -> str:
+    """A blank; but a combining mark (a Hindi vowel, say) is part of its word."""
+    found = match.group()
+    return found if unicodedata.category(found)[0] == "M" else " "
 
 
 def _plain_digits(text: str, language: str | None) -> str:
@@ -68,9 +78,14 @@ def base_language(language: str | None) -> str | None:
     return re.split("[-_]", language.lower())[0] if language else None
 
 
+def words_in(text: str) -> list[str]:
+    """The text at its blanks, but for those that only group a number's digits."""
+    return _NARROW_THOUSANDS.sub("", text).split()
+
+
 def normalise(text: str, language: str | None = None) -> list[str]:
     """All tokens of a text, number words as digits where the language is known."""
-    found = [token for word in text.split() for token in tokens_of(word, language)]
+    found = [token for word in words_in(text) for token in tokens_of(word, language)]
     return [token for token, _ in with_numbers([(token, 0) for token in found], language)]
 
 

@@ -40,6 +40,7 @@ _SCALES: dict[str, dict[str, int]] = {
         "milliarden": 10**9,
     },
 }
+_POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 
 
@@ -64,6 +65,19 @@ def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str
         else:
             out.append((str(value), tokens[index][1]))
             index = end
+    return _with_decimals(out)
+
+
+def _with_decimals(tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """`3 point 5` is 3.5, as is `3 Komma 5`."""
+    out: list[tuple[str, int]] = []
+    for token, place in tokens:
+        is_decimal = len(out) > 1 and out[-1][0] in _POINTS and token.isdigit()
+        if is_decimal and out[-2][0].isdigit():
+            whole = out[-2]
+            out[-2:] = [(f"{whole[0]}.{token}", whole[1])]
+        else:
+            out.append((token, place))
     return out
 
 

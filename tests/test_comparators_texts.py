@@ -29,11 +29,18 @@ GERMAN = "Das Team wird die Lieferung nicht am Freitag machen und der Plan ist m
         pytest.param("二千人 ok", "ja", ["二", "千", "人", "ok"], id="a script without spaces"),
         pytest.param("ﬁne Ｆｕｌｌ", "en", ["fine", "full"], id="compatibility forms"),
         pytest.param("...", "en", [], id="punctuation alone"),
+        pytest.param("1\u202f200 ₹", "en", ["1200", "rupee"], id="a blank within a number"),
+        pytest.param("e\u0301", "en", ["é"], id="combining marks"),
+        pytest.param("can't can’t canʼt cant", "en", ["cant"] * 4, id="apostrophes of all sorts"),
+        pytest.param("İstanbul ſs", "tr", ["i̇stanbul", "ss"], id="case folding beyond ASCII"),
+        pytest.param("ภาษา", "th", ["ภ", "า", "ษ", "า"], id="Thai"),
+        pytest.param("दिन दीन", "hi", ["दिन", "दीन"], id="vowels that are combining marks"),
+        pytest.param("한국어 문장", "ko", ["한국어", "문장"], id="Korean has spaces"),
     ],
 )
 def test_normalisation(text, language, tokens):
-    """words/1, row by row."""
-    assert NORMALISER == "words/1"
+    """words/2, row by row."""
+    assert NORMALISER == "words/2"
     assert normalise(text, language) == tokens
 
 
@@ -51,7 +58,7 @@ def test_normalisation(text, language, tokens):
         pytest.param("not approved", "en", {"negation approv"}, id="negation"),
         pytest.param("um 15 Uhr", "de", {"time 15:00"}, id="German clock"),
         pytest.param("am 3.4.2026", "de", {"date 2026-04-03"}, id="German date"),
-        pytest.param("kein Budget", "de", {"negation budget"}, id="German negation"),
+        pytest.param("kein Budget", "de", {"negation budg"}, id="German negation"),
         pytest.param("zehn Prozent", "de", {"percent 10"}, id="German per cent"),
         pytest.param("Ana agreed", "en", {"participant ana archer"}, id="first name"),
     ],

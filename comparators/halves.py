@@ -1,0 +1,68 @@
+"""Halves and lone number words as figures, where the text around them says that they count.
+
+`two and a half`, `half a million`, `anderthalb`; `one percent`, `acht Uhr`, `ein Euro`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comparators.lexicon import Lexicon
+from comparators.numerals import parse_word
+
+_LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
+
+
+def with_halves(tokens: list[tuple[str, int]], lexicon: Lexicon) -> list[tuple[str, int]]:
+    """(token, position) pairs with such words replaced by one number, or by one and its scale."""
+    words = [token for token, _ in tokens]
+    out: list[tuple[str, int]] = []
+    index = 0
+    while index < len(tokens):
+        value, taken = _half(words, index, lexicon)
+        if not value:
+            value = _lone(words, index, lexicon)
+        out.append((value or words[index], tokens[index][1]))
+        index += taken
+    return out
+
+
+def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]:
+    """(figures, words they stand for); nothing where there is no half."""
+    word, ahead = words[index], tuple(words[index + 1 : index + 4])
+    if lexicon.language == "de":
+        return _german_half(word, ahead, lexicon)
+    if word.isdigit() and ahead == ("and", "a", "half"):
+        return f"{word}.5", 4
+    if word == "half" and ahead[:1] in {("a",), ("an",)} and _is_counted(ahead[1:2], lexicon):
+        return "0.5", 2
+    return "", 1
+
+
+def _german_half(word: str, ahead: tuple[str, ...], lexicon: Lexicon) -> tuple[str, int]:
+    if word.startswith("anderthalb"):
+        return "1.5", 1
+    if word.endswith("einhalb"):
+        whole = word.removesuffix("einhalb")
+        value = 1 if whole == "ein" else parse_word(whole, "de")
+        return (f"{value}.5", 1) if value else ("", 1)
+    if word in lexicon.ones and ahead[:1] and ahead[0].startswith("halbe"):
+        return ("0.5", 2) if _is_counted(ahead[1:2], lexicon) else ("", 1)
+    return "", 1
+
+
+def _lone(words: Sequence[str], index: int, lexicon: Lexicon) -> str:
+    """A number word that is one only in front of a unit, a clock or a month."""
+    word, after = words[index], words[index + 1] if index + 1 < len(words) else ""
+    is_clock = lexicon.clock.get(after) in {"am", "pm", "clock"}
+    is_half = index > 0 and lexicon.clock.get(words[index - 1]) == "half"
+    is_unit = after in lexicon.units or after in _LONE
+    if not (is_unit or is_clock or is_half or after in lexicon.months):
+        return ""
+    value = 1 if word in lexicon.ones else parse_word(word, lexicon.language)
+    return str(value) if value is not None and value < 100 else ""
+
+
+def _is_counted(words: tuple[str, ...], lexicon: Lexicon) -> bool:
+    """Whether a scale or a span of time stands there."""
+    return bool(words) and (words[0] in lexicon.scales or words[0] in lexicon.spans)
