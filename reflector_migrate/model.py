@@ -147,7 +147,10 @@ class StepRun(Frozen):
     """One attempt of one step by one engine.
 
     `timed` says where the times come from; an unknown one is never compared.
-    Digests are SHA-256 over the canonical JSON of the semantic fields.
+    Digests are SHA-256 over the canonical JSON (RFC 8785) of the semantic fields, None
+    where a side has none. References say where input and output are kept.
+    `derived`: a digest of each thing the step left in row and events, named; any
+    deployment has these, and they are read alike on both sides.
     """
 
     name: str
@@ -165,7 +168,9 @@ class StepRun(Frozen):
     usage: Usage = Usage()
     input_digest: str | None = None
     output_digest: str | None = None
+    input_ref: str | None = None
     output_ref: str | None = None
+    derived: Mapping[str, str] = Field(default_factory=dict)
     error: str | None = None
 
 

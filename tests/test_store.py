@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -205,7 +206,38 @@ def test_equal_values_have_equal_digests(left: object, right: object) -> None:
     assert sha256_of(left) == sha256_of(right)
 
 
-def test_canonical_json_refuses_what_json_has_not() -> None:
+@pytest.mark.parametrize("beside", ["plain", "é"])
+def test_canonical_json_refuses_what_json_has_not(beside: str) -> None:
     """NaN in a digest would compare unequal to itself."""
     with pytest.raises(ValueError, match="not JSON compliant"):
-        canonical_json({"x": float("nan")})
+        canonical_json({"x": float("nan"), beside: 1})
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (0.0, "0"), (-0.0, "0"), (5e-324, "5e-324"), (-5e-324, "-5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (9007199254740992.0, "9007199254740992"), (-9007199254740992.0, "-9007199254740992"),
+        (295147905179352830000.0, "295147905179352830000"),
+        (9.999999999999997e22, "9.999999999999997e+22"), (1e23, "1e+23"),
+        (1.0000000000000001e23, "1.0000000000000001e+23"),
+        (999999999999999700000.0, "999999999999999700000"),
+        (999999999999999900000.0, "999999999999999900000"), (1e21, "1e+21"),
+        (9.999999999999997e-07, "9.999999999999997e-7"), (1e-06, "0.000001"),
+        (333333333.3333332, "333333333.3333332"), (333333333.33333325, "333333333.33333325"),
+        (-0.0000033333333333333333, "-0.0000033333333333333333"),
+        (1424953923781206.2, "1424953923781206.2"), (0.00005, "0.00005"), (7, "7"),
+        (2**53 + 1, "9007199254740992"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_rfc_8785_says(number: float, written: str) -> None:
+    """Its appendix B, and a word that starts 50 microseconds into the meeting."""
+    assert canonical_json([number]) == f"[{written}]"
+
+
+def test_keys_are_sorted_as_rfc_8785_says() -> None:
+    """By UTF-16 code units, its section 3.2.3; texts as they are."""
+    keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\x80", "\xf6"]
+    order = list(json.loads(canonical_json(dict.fromkeys(keys, "\u2028"))))
+    assert order == ["\r", "1", "\x80", "\xf6", "\u20ac", "\U0001f600", "\ufb33"]

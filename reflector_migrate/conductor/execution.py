@@ -149,7 +149,8 @@ def _step_run(task: Json, attempt: int) -> StepRun:
         usage=_usage(meta),
         input_digest=meta.get("input_digest"),
         output_digest=meta.get("output_digest"),
-        output_ref=_ref(output),
+        input_ref=_at_server(task, "input"),
+        output_ref=_ref(output) or (_at_server(task, "output") if output else None),
         error=task.get("reasonForIncompletion") or None,
     )
 
@@ -164,6 +165,12 @@ def _usage(meta: Json) -> Usage:
 def _ref(output: Json) -> str | None:
     refs = [v["ref"] for v in output.values() if isinstance(v, Mapping) and "ref" in v]
     return str(refs[0]) if refs else None
+
+
+def _at_server(task: Json, end: str) -> str | None:
+    """Where Conductor keeps a task's input or output, for as long as it keeps the workflow."""
+    workflow_id, task_id = task.get("workflowInstanceId"), task.get("taskId")
+    return f"conductor:{workflow_id}/{task_id}/{end}" if workflow_id and task_id else None
 
 
 def _moment(milliseconds: Any) -> datetime | None:

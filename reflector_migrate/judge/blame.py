@@ -1,16 +1,35 @@
 """The first step whose output differs although its inputs agree, within noise.
 
-A step's output differs when its digests do, unless every measure of that output
-is within noise; or when something that it alone writes (its rows, events, effects) is
-not equal, which no digest of its output shows. Where a side has no digests (a real legacy
-deployment), the measures that diverged tell: the earliest step they can be laid to.
+The chain of evidence says what differs; the checks that diverged say which steps
+come into question. Where the chain knows nothing of a step, a finding laid to it
+speaks; so does an exact difference in what one step alone writes. Forks are followed
+along what each step works on, not along a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from reflector_migrate.judge.chain import (
+    Agreement,
+    Key,
+    Link,
+    chain,
+    is_within_noise,
+    parents,
+    weight_by_track,
+)
+from reflector_migrate.judge.flow import (
+    FREE,
+    INPUTS,
+    OWN_MEASURES,
+    PER_TRACK,
+    SPEECH,
+    STORED_BY,
+    before,
+    causes_of,
+    position,
+)
 from reflector_migrate.model import (
     STEP_NAMES,
     Blame,
@@ -21,68 +40,17 @@ from reflector_migrate.model import (
     Verdict,
 )
 
-State = Literal["agree", "differ", "unknown"]
-_Key = tuple[str, int | None]
-
-SPEECH = ("pad_track", "transcribe_track", "merge_transcripts")
-UPSTREAM: Mapping[str, tuple[str, ...]] = {
-    "words": SPEECH,
-    "words_raw": SPEECH,
-    "speaker_words": SPEECH,
-    "speaker_mapping": SPEECH,
-    "word_times": SPEECH,
-    "topic_boundaries": (*SPEECH, "detect_topics"),
-    "topic_content": (*SPEECH, "detect_topics"),
-    "title": (*SPEECH, "detect_topics", "generate_title"),
-    "title_facts": (*SPEECH, "detect_topics", "generate_title"),
-    "short_summary": (*SPEECH, "detect_topics", "generate_summary"),
-    "long_summary": (*SPEECH, "detect_topics", "generate_summary"),
-    "summary_facts": (*SPEECH, "detect_topics", "generate_summary"),
-    "language": ("get_recording", *SPEECH, "detect_topics", "generate_summary"),
-    "catastrophes": (*SPEECH, "detect_topics", "generate_title", "generate_summary"),
-    "duration": ("pad_track", "mixdown_tracks"),
-    "waveform": ("pad_track", "mixdown_tracks", "generate_waveform"),
-}
-"""Measure -> the steps that can make it diverge; for others only a finding's own step."""
-
-OWN_MEASURES: Mapping[str, tuple[str, ...]] = {
-    "get_participants": ("participants",),
-    "pad_track": ("word_times", "words", "duration", "waveform"),
-    "mixdown_tracks": ("duration", "waveform"),
-    "generate_waveform": ("waveform",),
-    "transcribe_track": ("words", "words_raw", "word_times"),
-    "merge_transcripts": ("words", "words_raw", "word_times", "speaker_words", "speaker_mapping"),
-    "detect_topics": ("topic_boundaries", "topic_content", "language"),
-    "generate_title": ("title", "title_facts"),
-    "generate_summary": ("short_summary", "long_summary", "summary_facts", "language"),
-}
-"""Step -> measures of its output, and of what is drawn from it; all within noise: it agrees."""
-
-STORED_BY: Mapping[str, str] = dict.fromkeys(
-    ("words", "words_raw", "speaker_words", "speaker_mapping", "word_times", "catastrophes"),
-    "detect_topics",
-)
-"""Measure -> the step that writes what is measured into the row: words stand in its topics."""
-
-FREE = frozenset({"transcribe_track", "detect_topics", "generate_title", "generate_summary"})
-"""Steps that ask a model: the same input need not give the same output."""
-
-_FINE = frozenset({Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED})
-
 
 def first_divergent_step(
     reference: Observation, hypothesis: Observation, checks: Sequence[Check]
 ) -> Blame | None:
     """The step to look at first; None when nothing differs."""
+    links = {(k.step, k.track_index): k for k in chain(reference.steps, hypothesis.steps, checks)}
     failed = _failed_step(reference, hypothesis)
     if failed:
-        return _cause_of(failed, reference, hypothesis)
+        return _cause_of(failed, links)
     suspects = _suspects(checks)
-    if not suspects:
-        return None
-    states = step_states(reference, hypothesis)
-    fine = {check.name for check in checks if check.verdict in _FINE}
-    made = _by_digest(suspects, states, fine) or _by_measure(suspects, states, fine)
+    made = _by_chain(suspects, links, checks) or _by_measure(suspects, links, checks)
     found = [blame for blame in (made, _by_own_work(suspects)) if blame]
     return min(found, key=lambda blame: position(blame.step), default=None)
 
@@ -99,31 +67,29 @@ def _failed_step(reference: Observation, hypothesis: Observation) -> Blame | Non
     return None
 
 
-def _cause_of(failed: Blame, reference: Observation, hypothesis: Observation) -> Blame:
+def _cause_of(failed: Blame, links: Mapping[Key, Link]) -> Blame:
     """The failed step, unless an earlier one gave it what the reference did not have.
 
     Only a step that owes the same output for the same input can be convicted so.
     """
-    mine, theirs = _last_completed(reference), _last_completed(hypothesis)
-    both = [theirs[key] for key in mine if key in theirs and key[0] not in FREE]
-    for step in _in_order(both):
-        other = mine[step.name, step.track_index]
-        is_known = step.input_digest and step.output_digest and other.output_digest
-        has_same = step.input_digest == other.input_digest
-        if is_known and has_same and step.output_digest != other.output_digest:
+    for link in links.values():
+        has_same = link.reference and link.reference.input_digest and not link.is_handover
+        is_completed = link.hypothesis and link.hypothesis.status == "completed"
+        if link.step not in FREE and has_same and is_completed and _departs(link):
             why = f"its output differs although its input agrees; then {failed.step} {failed.why}"
-            return Blame(step=step.name, why=why, track_index=step.track_index)
+            return Blame(step=link.step, why=why, track_index=link.track_index)
     return failed
+
+
+def _departs(link: Link) -> bool:
+    """Equal inputs, and outputs that are not, whatever the noise."""
+    differs = {Agreement.DIFFER, Agreement.WITHIN_NOISE}
+    return link.inputs is Agreement.AGREE and link.outputs in differs
 
 
 def _in_order(steps: Iterable[StepRun]) -> list[StepRun]:
     """By pipeline order, then track, then attempt; unknown names last."""
     return sorted(steps, key=lambda s: (position(s.name), s.track_index or 0, s.attempt))
-
-
-def position(step: str) -> int:
-    """A step's place in the pipeline; unknown ones come last."""
-    return STEP_NAMES.index(step) if step in STEP_NAMES else len(STEP_NAMES)
 
 
 def _suspects(checks: Sequence[Check]) -> list[Check]:
@@ -141,42 +107,55 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
     ]
 
 
-def step_states(reference: Observation, hypothesis: Observation) -> dict[_Key, State]:
-    """For every step and track seen on either side whether the output digests agree."""
-    mine, theirs = _last_completed(reference), _last_completed(hypothesis)
-    states: dict[_Key, State] = {}
-    for key in {*mine, *theirs}:
-        first, second = (s[key].output_digest if key in s else None for s in (mine, theirs))
-        known = first is not None and second is not None
-        states[key] = ("agree" if first == second else "differ") if known else "unknown"
-    return states
-
-
-def _last_completed(observation: Observation) -> dict[_Key, StepRun]:
-    """Each step's last completed attempt."""
-    return {
-        (step.name, step.track_index): step
-        for step in _in_order(observation.steps)
-        if step.status == "completed"
-    }
-
-
-def _by_digest(
-    suspects: Sequence[Check], states: Mapping[_Key, State], fine: set[str]
+def _by_chain(
+    suspects: Sequence[Check], links: Mapping[Key, Link], checks: Sequence[Check]
 ) -> Blame | None:
-    """The first step, among those that can be the cause, whose digests differ beyond noise."""
+    """The first link, among those that can be the cause, that parts from its inputs."""
     causes = {step for check in suspects for step in _causes(check)}
-    for step in sorted(causes, key=position):
-        keys = sorted((k for k in states if k[0] == step), key=lambda k: k[1] or 0)
-        differing = [key for key in keys if states[key] == "differ"]
-        if differing and not _within_noise(step, fine):
-            return Blame(step=step, why=_digest_why(step, states), track_index=differing[0][1])
+    named = _named(suspects)
+    parting = [
+        link
+        for link in links.values()
+        if link.step in causes and (_parts(link) or _is_accused(link, named, links))
+    ]
+    for link in sorted(parting, key=lambda k: position(k.step)):
+        origin = _origin(link, links)
+        track = _track(origin, links, named, checks)
+        return Blame(step=origin.step, why=_why(origin, links, named), track_index=track)
     return None
+
+
+def _parts(link: Link) -> bool:
+    return link.outputs is Agreement.DIFFER
+
+
+def _is_dark(link: Link) -> bool:
+    """Nothing is known of its output."""
+    return link.outputs is Agreement.UNKNOWN
+
+
+def _is_accused(link: Link, named: Collection[str], links: Mapping[Key, Link]) -> bool:
+    """Nothing is known of its output, but a finding is laid to it and nothing clears it."""
+    return _is_dark(link) and link.step in named and not _is_cleared(link, links)
+
+
+def _is_cleared(link: Link, links: Mapping[Key, Link]) -> bool:
+    """What works on its output agrees, as far as that is known: so did the output."""
+    after = [k.outputs for k in links.values() if _works_on(k, link)]
+    known = [state for state in after if state is not Agreement.UNKNOWN]
+    return bool(known) and all(state is Agreement.AGREE for state in known)
+
+
+def _works_on(link: Link, maker: Link) -> bool:
+    is_own_track = None in (link.track_index, maker.track_index) or (
+        link.track_index == maker.track_index
+    )
+    return maker.step in INPUTS.get(link.step, ()) and is_own_track
 
 
 def _by_own_work(suspects: Sequence[Check]) -> Blame | None:
     """The earliest step named by an exact check of what no other step writes."""
-    own = [c for c in suspects if c.name not in UPSTREAM and c.verdict is Verdict.DIVERGED]
+    own = [c for c in suspects if causes_of(c.name) is None and c.verdict is Verdict.DIVERGED]
     named = [(f, c) for c in own for f in _standing(c) if f.step]
     if not named:
         return None
@@ -184,25 +163,69 @@ def _by_own_work(suspects: Sequence[Check]) -> Blame | None:
     return Blame(step=str(finding.step), why=f"{check.name}: {finding.message}")
 
 
-def _digest_why(step: str, states: Mapping[_Key, State]) -> str:
-    """What stands before the step, said as far as it is known."""
-    earlier = [s for key, s in states.items() if position(key[0]) < position(step)]
-    if "differ" in earlier:
-        return "its output differs; what differs before it is within noise"
-    if "unknown" in earlier:
-        return "its output differs; every earlier output that both sides recorded agrees"
-    return "its output differs although every earlier output agrees"
+def _origin(link: Link, links: Mapping[Key, Link]) -> Link:
+    """Up the chain, from a step whose inputs differ to the one that made them differ."""
+    if link.is_handover or link.inputs is not Agreement.DIFFER:
+        return link
+    made = parents((link.step, link.track_index), links)
+    above = [parent for parent in made if _parts(parent)]
+    return _origin(min(above, key=lambda k: position(k.step)), links) if above else link
+
+
+def _named(suspects: Sequence[Check]) -> dict[str, tuple[Check, Finding]]:
+    """Steps that a standing finding is laid to, each with the first of them."""
+    found: dict[str, tuple[Check, Finding]] = {}
+    for check in suspects:
+        for finding in _standing(check):
+            if finding.step:
+                found.setdefault(finding.step, (check, finding))
+    return found
+
+
+def _why(link: Link, links: Mapping[Key, Link], named: Mapping[str, tuple[Check, Finding]]) -> str:
+    """What is known of the step and of what stands before it."""
+    if _is_dark(link):
+        check, finding = named[link.step]
+        return f"its output is not known; {check.name}: {finding.message}"
+    if link.is_handover:
+        return f"its inputs' {link.inputs_why}"
+    if link.outputs_why.startswith("digests agree, but"):
+        return f"its output's {link.outputs_why}"
+    earlier = {k.outputs for k in links.values() if k.step in before(link.step)}
+    said = "its output differs"
+    if link.outputs_why.startswith("derived"):
+        said += f" ({link.outputs_why})"
+    if Agreement.WITHIN_NOISE in earlier:
+        return f"{said}; what differs before it is within noise"
+    if Agreement.UNKNOWN in earlier or link.inputs is Agreement.UNKNOWN:
+        return f"{said}; every earlier output that both sides recorded agrees"
+    return f"{said} although every earlier output agrees"
+
+
+def _track(
+    origin: Link,
+    links: Mapping[Key, Link],
+    named: Mapping[str, tuple[Check, Finding]],
+    checks: Sequence[Check],
+) -> int | None:
+    """Of several tracks that differ, the one on which most of it lies."""
+    if origin.step not in PER_TRACK:
+        return None
+    if _is_dark(origin):
+        return named[origin.step][1].speaker
+    tracks = [k.track_index or 0 for k in links.values() if k.step == origin.step and _parts(k)]
+    weights = weight_by_track([c for c in checks if c.name in OWN_MEASURES[origin.step]])
+    return max(tracks, key=lambda track: (weights.get(track, 0), -track))
 
 
 def _causes(check: Check) -> set[str]:
     """Steps that can make this check diverge."""
-    found = _standing(check)
-    steps = {f.step for f in found if f.step}
-    upstream = UPSTREAM.get(check.name)
-    if upstream is None:
+    steps = {finding.step for finding in _standing(check) if finding.step}
+    content = causes_of(check.name)
+    if content is None:
         return steps or {s for s in (check.measure and check.measure.step,) if s}
     latest = max((position(step) for step in steps), default=len(STEP_NAMES))
-    return {step for step in upstream if position(step) <= max(latest, position(SPEECH[-1]))}
+    return {step for step in content if position(step) <= max(latest, position(SPEECH[-1]))}
 
 
 def _standing(check: Check) -> list[Finding]:
@@ -210,29 +233,27 @@ def _standing(check: Check) -> list[Finding]:
     return [f for f in (check.measure.findings if check.measure else ()) if not f.waiver]
 
 
-def _within_noise(step: str, fine: set[str]) -> bool:
-    """Every measure of the step's output is fine; a step without measures never is."""
-    own = OWN_MEASURES.get(step, ())
-    return bool(own) and all(name in fine for name in own)
-
-
 def _by_measure(
-    suspects: Sequence[Check], states: Mapping[_Key, State], fine: set[str]
+    suspects: Sequence[Check], links: Mapping[Key, Link], checks: Sequence[Check]
 ) -> Blame | None:
     """The earliest step a finding names, those known to agree passed over.
 
     Where the steps that made something agree, the one that stored it is meant.
     """
-    agreeing = {name for name, _ in states} - {
-        name for (name, _), state in states.items() if state != "agree"
-    }
+    states: dict[str, set[Agreement]] = {}
+    for link in links.values():
+        states.setdefault(link.step, set()).add(link.outputs)
+    settled = {Agreement.AGREE, Agreement.WITHIN_NOISE}
+    agreeing = {step for step, known in states.items() if known <= settled}
     named = [(f, c) for c in suspects for f in _standing(c) or [Finding(path=c.name)]]
     told = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
     steps = [(STORED_BY.get(c.name, s) if s in agreeing else s, f, c) for s, f, c in told]
     usable = [entry for entry in steps if entry[0]]
-    preferred = [e for e in usable if e[0] not in agreeing and not _within_noise(str(e[0]), fine)]
+    preferred = [
+        e for e in usable if e[0] not in agreeing and not is_within_noise(str(e[0]), checks)
+    ]
     if not (preferred or usable):
         return None
     step, finding, check = min(preferred or usable, key=lambda entry: position(str(entry[0])))
-    track = finding.speaker if step in {"pad_track", "transcribe_track"} else None
+    track = finding.speaker if step in PER_TRACK else None
     return Blame(step=str(step), why=f"{check.name}: {finding.message}", track_index=track)

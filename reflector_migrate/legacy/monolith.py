@@ -40,6 +40,7 @@ class PipelineMainMultitrack:
         self.rows = rows_of(configured)
         self.transcript = self.rows.get_transcript(transcript_id)
         self.run = live_run(task_id, self.transcript, "")
+        self.made: Output = {}
 
     async def process(self, bucket_name: str, track_keys: Sequence[str]) -> None:
         """From raw tracks to status `ended`; else status `error`, and the failure raised again."""
@@ -60,19 +61,19 @@ class PipelineMainMultitrack:
             for index, key in enumerate(track_keys)
         ]
         mixed = await self.mixdown_tracks(padded)
-        await self.on_waveform(mixed["audio_key"])
+        await self.on_waveform(mixed["audio_key"], mixed["sha256"])
         heard = [await self.transcribe_file(track) for track in padded]
         words = (await self.on_transcript(heard))["all_words"]
         topics = (await self.detect_topics(words))["topics"]
-        await self.generate_title(topics)
-        await self.generate_summaries(words, topics)
+        made = {"duration": mixed["duration"], **await self.generate_title(topics)}
+        self.made = {**made, **await self.generate_summaries(words, topics)}
         await self.set_status(transcript_id, "ended")
 
     async def set_status(self, transcript_id: str, status: str) -> None:
         """Column, event, broadcast."""
         if status in ("ended", "error"):
-            recording_id = self.run.recording_id
-            self._run("finalize", recording_id=recording_id, outcome=status)
+            made = self.made if status == "ended" else {}
+            self._run("finalize", recording_id=self.run.recording_id, outcome=status, **made)
             return
         self.rows.set_status(transcript_id, status)
         tell(build_context(self.run, self.settings, flavour="celery"), "STATUS", {"value": status})
@@ -101,9 +102,9 @@ class PipelineMainMultitrack:
         """The mixed recording, stored; event DURATION."""
         return self._run("mixdown_tracks", padded_urls=padded)
 
-    async def on_waveform(self, audio_key: str) -> Output:
+    async def on_waveform(self, audio_key: str, sha256: str) -> Output:
         """The drawing of the mixed recording; event WAVEFORM."""
-        return self._run("generate_waveform", audio_key=audio_key)
+        return self._run("generate_waveform", audio_key=audio_key, audio_sha256=sha256)
 
     async def transcribe_file(self, track: Output) -> Output:
         """One track's words."""

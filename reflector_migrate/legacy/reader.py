@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from reflector_migrate.legacy.deployment import Deployment, candidate_of, primary_of
+from reflector_migrate.legacy.derived import with_derived
 from reflector_migrate.legacy.effects_seen import effects_of
 from reflector_migrate.legacy.timings import steps_of
 from reflector_migrate.model import (
@@ -23,7 +24,6 @@ from reflector_migrate.model import (
     Participant,
     Role,
     Topic,
-    Word,
 )
 from reflector_migrate.pipeline.rows import RecordingRow, Rows, TranscriptRow
 from reflector_migrate.settings import Settings
@@ -71,7 +71,7 @@ def observe(
     recording = rows.get_recording(recording_id)
     seen, notes = effects_of(settings, place, rows, row, spans, zulip, webhooks)
     started, ended = _from_to(spans)
-    return Observation(
+    seen_there = Observation(
         **known,
         build="unknown",
         started=started,
@@ -86,6 +86,7 @@ def observe(
         effects=seen,
         notes=notes,
     )
+    return with_derived(seen_there)
 
 
 def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
@@ -103,11 +104,6 @@ def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
         webvtt=row.webvtt,
         row=_row(row),
     )
-
-
-def words_of_track(words: Sequence[Word], speaker: int) -> tuple[Word, ...]:
-    """One track's words, by its speaker: all that real rows keep of a track's transcript."""
-    return tuple(word for word in words if word.speaker == speaker)
 
 
 def _valid(model: type[M], value: Json) -> M:

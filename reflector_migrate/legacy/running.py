@@ -15,6 +15,7 @@ from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.runner import execute
 from reflector_migrate.pipeline.steps import Step
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.steps import StepLog
 
@@ -49,8 +50,25 @@ def run_logged(
         log.add(task_id, StepRun(**facts, ended=now()))
         raise
     facts |= {"input_digest": done.input_digest, "output_digest": done.output_digest}
+    facts |= _kept(context.artifacts, name, task, track_index, done.output)
     log.add(task_id, StepRun(**facts, ended=now(), usage=done.usage))
     return done.output
+
+
+def _kept(
+    artifacts: Artifacts, name: str, task: StepInput, track_index: int | None, output: Any
+) -> dict[str, str]:
+    """References of input and output, kept under the run: for a later look, or to confirm.
+
+    Both are small (words and topics are references already), and go when the run is erased.
+    """
+    track = "" if track_index is None else f"_{track_index}"
+    given = task.model_dump(mode="json")
+    run_id = task.run.run_id
+    return {
+        "input_ref": artifacts.put(run_id, name, f"input{track}", given).ref,
+        "output_ref": artifacts.put(run_id, name, f"output{track}", output).ref,
+    }
 
 
 def live_run(run_id: str, transcript: Any, bucket_name: str) -> Run:

@@ -68,8 +68,8 @@ class Track(Contract):
 class ForkTask(Contract):
     """One branch of a dynamic fork, as Conductor wants it."""
 
-    name: str
-    taskReferenceName: str  # noqa: N815 - Conductor's own field
+    name: str = semantic()
+    taskReferenceName: str = semantic()  # noqa: N815 - Conductor's own field
     type: Literal["SIMPLE"] = "SIMPLE"
     optional: bool = False
 
@@ -115,8 +115,8 @@ class GetParticipantsOutput(Contract):
 class PadTrackInput(StepInput):
     """One track of the recording."""
 
-    track_index: int
-    s3_key: str
+    track_index: int = semantic()
+    s3_key: str = semantic()
     bucket_name: str
 
 
@@ -171,9 +171,10 @@ class MixdownOutput(Contract):
 
 
 class WaveformInput(StepInput):
-    """The mixed audio."""
+    """The mixed audio; audio_sha256 is of its content, and not used to find it."""
 
     audio_key: str
+    audio_sha256: str | None = semantic(None)
 
 
 class WaveformOutput(Contract):
@@ -188,10 +189,10 @@ class TranscribeTrackInput(StepInput):
     audio_sha256 is of its content: what the recogniser's answers are remembered by.
     """
 
-    track_index: int
+    track_index: int = semantic()
     audio_url: str
-    language: str
-    audio_sha256: str | None = None
+    language: str = semantic()
+    audio_sha256: str | None = semantic(None)
 
 
 class TranscribeTrackOutput(Contract):
@@ -218,7 +219,7 @@ class TopicsInput(StepInput):
     """The merged words."""
 
     words: Ref
-    target_language: str = "en"
+    target_language: str = semantic("en")
 
 
 class TopicsOutput(Contract):
@@ -257,11 +258,11 @@ class FinalizeInput(StepInput):
     """outcome `error` is what the failure workflow sends; duration in milliseconds."""
 
     recording_id: str
-    title: str | None = None
-    summary: str | None = None
-    short_summary: str | None = None
-    duration: float | None = None
-    outcome: Literal["ended", "error"] = "ended"
+    title: str | None = semantic(None)
+    summary: str | None = semantic(None)
+    short_summary: str | None = semantic(None)
+    duration: float | None = semantic(None)
+    outcome: Literal["ended", "error"] = semantic("ended")
 
 
 class FinalizeOutput(Contract):

@@ -13,6 +13,15 @@ def digest(value: Contract) -> str:
     return sha256_of(semantic_fields(value))
 
 
+def input_digest(value: Contract) -> str | None:
+    """The digest of a step's input; None where it says nothing but where to look.
+
+    Steps that read the row (consent, Zulip, webhook) have such inputs: two of them
+    always look alike, and that must not read as agreement.
+    """
+    return digest(value) if semantic_fields(value) else None
+
+
 def semantic_fields(value: Contract) -> dict[str, Any]:
     """Fields marked semantic, and of other nested models what is semantic in them."""
     kept: dict[str, Any] = {}

@@ -25,7 +25,7 @@ from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run, StepInput
 from reflector_migrate.pipeline.defects import switched_on, with_defects
-from reflector_migrate.pipeline.digests import digest
+from reflector_migrate.pipeline.digests import digest, input_digest
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.steps import STEPS, Step
@@ -39,7 +39,7 @@ class StepResult(NamedTuple):
 
     output: dict[str, Any]
     usage: Usage
-    input_digest: str
+    input_digest: str | None
     output_digest: str
 
 
@@ -81,7 +81,7 @@ def execute(name: str, task: StepInput, ctx: StepContext, step: Step | None = No
     return StepResult(
         output=output.model_dump(mode="json"),
         usage=ctx.meter.total,
-        input_digest=digest(task),
+        input_digest=input_digest(task),
         output_digest=digest(output),
     )
 

@@ -137,6 +137,7 @@ def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
 
 def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
     """Its own rows and objects, recorded effects, and the execution as given."""
+    from reflector_migrate.legacy.derived import with_derived
     from reflector_migrate.legacy.reader import candidate_of, observe
     from reflector_migrate.store.effects import EffectLog
 
@@ -151,7 +152,7 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     )
     deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
     stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
-    return seen.model_copy(
+    account = seen.model_copy(
         update={
             "build": run.build,
             "steps": execution.step_runs,
@@ -163,6 +164,7 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
             "ended": _last(execution.step_runs),
         }
     )
+    return with_derived(account)
 
 
 def _in_primary_terms(settings: Settings, effects: Sequence[Effect]) -> Iterator[Effect]:
