@@ -190,14 +190,15 @@ class Candidate:
         self.step("get_participants", mtg_session_id=known["mtg_session_id"], tracks=self.tracks)
         padded = self.fork("pad_track", tracks=self.tracks)
         mixed = self.step("mixdown_tracks", padded_urls=padded)
-        self.step("generate_waveform", audio_key=mixed["audio_key"])
+        self.step("generate_waveform", audio_key=mixed["audio_key"], audio_sha256=mixed["sha256"])
         language = known["source_language"]
         heard = self.fork("transcribe_track", padded=padded, language=language)
         words = self.step("merge_transcripts", transcripts=heard)["all_words"]
         topics = self.step("detect_topics", words=words)["topics"]
-        self.step("generate_title", topics=topics)
-        self.step("generate_summary", words=words, topics=topics)
-        self.step("finalize", recording_id=self.run.recording_id)
+        title = self.step("generate_title", topics=topics)
+        summary = self.step("generate_summary", words=words, topics=topics)
+        made = {"title": title["title"], **summary, "duration": mixed["duration"]}
+        self.step("finalize", recording_id=self.run.recording_id, **made)
         for name in OPTIONAL:
             with suppress(StepError):
                 self.step(name, transcript_id=self.run.transcript_id)
