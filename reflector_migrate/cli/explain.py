@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -12,34 +13,126 @@ from reflector_migrate.cli.text import printable
 from reflector_migrate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reflector_migrate.judge.chain import End, Link
+    from reflector_migrate.judge.explanation import Confirmation, Explanation
     from reflector_migrate.model import Check, Comparison, Finding
+    from reflector_migrate.settings import Settings
+
+CODES = {"confirmed": 0, "not reproduced": 1, "cannot tell": 3}
+DIGITS = 8
 
 
 @click.command()
 @click.argument("recording")
 @click.argument("check", required=False)
+@click.option("--confirm", is_flag=True, help="Run the step at fault on the primary's input.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def explain(ctx: click.Context, recording: str, check: str | None, as_json: bool) -> None:
+def explain(
+    ctx: click.Context, recording: str, check: str | None, confirm: bool, as_json: bool
+) -> None:
     """Show the evidence behind a recording's verdict, or behind one check of it.
+
+    For each step in order: whether its inputs and its outputs agree, by what, and
+    where both are kept; then the checks against, with their findings.
+
+    With --confirm the first divergent step is run once more, the candidate's code on
+    the primary's recorded input, apart from both sides. Then the exit code is 0 when
+    the difference is confirmed, 1 when it is not reproduced, 3 when nobody can tell.
 
     \b
     Examples:
       migrate explain three-voices
       migrate explain twelve-tracks speaker_words
+      migrate explain twelve-tracks --confirm
     """
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     found = comparison_of(settings, recording)
-    chosen = _chosen(found, check)
+    told = _explanation(settings, found, recording, check, confirm)
     if as_json:
-        checks = [one.model_dump(mode="json") for one in chosen]
-        head = {"schema": "migrate.explain/1", "ok": True, "exit_code": 0}
-        echo_json({**head, "recording": recording, "checks": checks})
-        return
-    _print_blame(found)
-    for one in chosen:
+        echo_json(told.model_dump(mode="json", by_alias=True))
+    else:
+        _print(told)
+    ctx.exit(told.exit_code)
+
+
+def _explanation(
+    settings: Settings, found: Comparison, recording: str, check: str | None, confirm: bool
+) -> Explanation:
+    from reflector_migrate.judge.explanation import explanation_of
+
+    told = explanation_of(found, recording, tuple(_chosen(found, check)))
+    if not confirm:
+        return told
+    confirmation = _confirmed(settings, found)
+    code = CODES[confirmation.outcome]
+    changes = {"confirmation": confirmation, "exit_code": code, "ok": code == 0}
+    return told.model_copy(update=changes)
+
+
+def _confirmed(settings: Settings, found: Comparison) -> Confirmation:
+    from reflector_migrate.shadow.confirming import confirm, primary_of_run
+
+    if found.first_divergent_step is None:
+        raise InputError("no step is at fault here: there is nothing to confirm")
+    return confirm(settings, primary_of_run(settings, found.run_id), found.first_divergent_step)
+
+
+def _print(told: Explanation) -> None:
+    click.echo(f"{told.recording}  {told.verdict.value}")
+    if (blame := told.first_divergent_step) is not None:
+        track = "" if blame.track_index is None else f" {blame.track_index}"
+        click.echo(printable(f"first divergent step  {blame.step}{track}: {blame.why}"))
+    click.echo(f"\n{'step':<30} {'inputs':<14}{'outputs':<14}output digests, checks against")
+    for line in _chain_lines(told.chain):
+        click.echo(printable(line))
+    for one in told.checks:
         _print_check(one)
+    if told.confirmation is not None:
+        click.echo(printable(f"\n{told.confirmation.outcome}: {told.confirmation.why}"))
+
+
+def _chain_lines(links: Iterable[Link]) -> Iterator[str]:
+    """A line a link; tracks that agree alike are one line; the reasons where not all agrees."""
+    for _, group in groupby(links, key=_alike):
+        first, *others = group
+        name = first.step if first.track_index is None else f"{first.step} {first.track_index}"
+        if others:
+            name += f" to {others[-1].track_index}"
+        states = f"{first.inputs.value:<14}{first.outputs.value:<14}"
+        checks = "  " + ", ".join(first.checks) if first.checks else ""
+        digests = f"{len(others) + 1} tracks" if others else _digests(first)
+        yield f"{name:<30} {states}{digests}{checks}".rstrip()
+        if {first.inputs.value, first.outputs.value} != {"agree"}:
+            yield f"    inputs: {first.inputs_why}; outputs: {first.outputs_why}"
+        if first.outputs.value == "differ":
+            yield from _references(first)
+
+
+def _alike(link: Link) -> tuple[object, ...]:
+    """Links with the same key share a line: tracks of one step about which all is the same."""
+    is_own = link.track_index is None or link.outputs.value == "differ"
+    told = (link.inputs, link.inputs_why, link.outputs, link.outputs_why, link.checks)
+    return (link.step, link.track_index if is_own else None, *told)
+
+
+def _digests(link: Link) -> str:
+    mine, theirs = (_short(end) for end in (link.reference, link.hypothesis))
+    return mine if mine == theirs else f"{mine} -> {theirs}"
+
+
+def _short(end: End | None) -> str:
+    return (end.output_digest or "?" * DIGITS)[:DIGITS] if end else "-" * DIGITS
+
+
+def _references(link: Link) -> Iterator[str]:
+    for role, end in (("primary", link.reference), ("candidate", link.hypothesis)):
+        if end is not None:
+            kept = end.input_ref or "unknown", end.output_ref or "unknown"
+            yield f"    {role:<10} in {kept[0]}  out {kept[1]}"
 
 
 def _chosen(comparison: Comparison, name: str | None) -> list[Check]:
@@ -51,12 +144,6 @@ def _chosen(comparison: Comparison, name: str | None) -> list[Check]:
         names = ", ".join(c.name for c in comparison.checks)
         raise InputError(f"no check is named {name!r}", hint=f"checks: {names}")
     return chosen
-
-
-def _print_blame(comparison: Comparison) -> None:
-    click.echo(f"{comparison.recording}  {comparison.verdict.value}")
-    if (blame := comparison.first_divergent_step) is not None:
-        click.echo(printable(f"first divergent step  {blame.step}: {blame.why}"))
 
 
 def _print_check(check: Check) -> None:

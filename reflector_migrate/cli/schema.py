@@ -6,7 +6,7 @@ import click
 
 from reflector_migrate.cli.common import echo_json
 
-NAMES = ("observation", "comparison", "evidence", "step-inputs", "step-outputs")
+NAMES = ("observation", "comparison", "evidence", "explain", "step-inputs", "step-outputs")
 
 
 @click.command()
@@ -19,6 +19,7 @@ def schema(name: str) -> None:
       migrate schema observation
       migrate schema step-outputs > outputs.json
     """
+    from reflector_migrate.judge.explanation import Explanation
     from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
     from reflector_migrate.pipeline.contracts import CONTRACTS
 
@@ -26,6 +27,7 @@ def schema(name: str) -> None:
         "observation": Observation,
         "comparison": Comparison,
         "evidence": EvidenceLine,
+        "explain": Explanation,
     }
     if name in documents:
         echo_json(documents[name].model_json_schema(by_alias=True))

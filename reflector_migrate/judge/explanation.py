@@ -1,0 +1,64 @@
+"""One document of why a recording's verdict is what it is (migrate.explain/1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from reflector_migrate.judge.chain import Link, chain
+from reflector_migrate.model import Blame, Check, Comparison, Frozen, Verdict
+
+
+class Confirmation(Frozen):
+    """The candidate's step, run on the primary's input in a place of its own.
+
+    confirmed: it gave what the primary's did not. not reproduced: it gave the same.
+    cannot tell: why it could not be run, or why two runs of it say nothing.
+    """
+
+    step: str
+    track_index: int | None = None
+    outcome: Literal["confirmed", "not reproduced", "cannot tell"]
+    why: str
+    input_from: Literal["recorded", "derived", "unknown"] = "unknown"
+    input_ref: str | None = None
+    reference_digest: str | None = None
+    hypothesis_digest: str | None = None
+    differs: tuple[str, ...] = ()
+    build: str = "unknown"
+    defects: tuple[str, ...] = ()
+
+
+class Explanation(Frozen):
+    """Blame, chain of evidence in the pipeline's order, then the checks with their findings."""
+
+    schema_: Literal["migrate.explain/1"] = Field(default="migrate.explain/1", alias="schema")
+    ok: bool = True
+    exit_code: int = 0
+    recording: str
+    run_id: str = ""
+    verdict: Verdict
+    first_divergent_step: Blame | None = None
+    chain: tuple[Link, ...] = ()
+    checks: tuple[Check, ...] = ()
+    confirmation: Confirmation | None = None
+    notes: tuple[str, ...] = ()
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def explanation_of(
+    comparison: Comparison, recording: str, checks: tuple[Check, ...]
+) -> Explanation:
+    """The document of a stored comparison; `checks` are those to show."""
+    sides = comparison.primary.steps, comparison.candidate.steps
+    return Explanation(
+        recording=recording,
+        run_id=comparison.run_id,
+        verdict=comparison.verdict,
+        first_divergent_step=comparison.first_divergent_step,
+        chain=chain(*sides, comparison.checks),
+        checks=checks,
+        notes=comparison.notes,
+    )
