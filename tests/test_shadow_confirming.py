@@ -55,7 +55,7 @@ CASES = (
     ("last_span_lost", "three-voices", "transcribe_track", 0, "output"),
     ("waveform_of_256_values", "three-voices", "generate_waveform", None, "WAVEFORM"),
     ("title_not_stored", "three-voices", "generate_title", None, "title"),
-    ("summary_number_altered", "three-voices", "generate_summary", None, "short_summary"),
+    ("summary_number_altered", "solo", "generate_summary", None, "short_summary"),
     ("participants_by_join_order", "three-voices", "get_participants", None, "participants"),
 )
 
@@ -152,7 +152,7 @@ def test_noise_is_not_confirmed(world):
         s.model_copy(update=changed) if s.name == "generate_title" else s for s in seen.steps
     )
     blame = Blame(step="generate_title", why="")
-    world.control.set_noise("llm", paraphrase=1.0)
+    world.control.set_noise("llm", rate=1.0)
     try:
         found = confirm(_with(world), seen.model_copy(update={"steps": steps}), blame)
     finally:
