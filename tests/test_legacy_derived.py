@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.judge.chain import Agreement, chain
+from reflector_migrate.judge.agreement import Agreement
+from reflector_migrate.judge.chain import chain
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.legacy.derived import with_derived
 from reflector_migrate.model import (

@@ -8,19 +8,12 @@ along what each step works on, not along a list.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from reflector_migrate.judge.chain import (
-    Agreement,
-    Key,
-    Link,
-    chain,
-    is_within_noise,
-    parents,
-    weight_by_track,
-)
+from reflector_migrate.judge.agreement import Agreement, Key, is_within_noise, weight_by_track
+from reflector_migrate.judge.chain import Link, chain, parents
+from reflector_migrate.judge.failure import cause_of, failed_step
 from reflector_migrate.judge.flow import (
-    FREE,
     INPUTS,
     OWN_MEASURES,
     PER_TRACK,
@@ -36,7 +29,6 @@ from reflector_migrate.model import (
     Check,
     Finding,
     Observation,
-    StepRun,
     Verdict,
 )
 
@@ -46,50 +38,13 @@ def first_divergent_step(
 ) -> Blame | None:
     """The step to look at first; None when nothing differs."""
     links = {(k.step, k.track_index): k for k in chain(reference.steps, hypothesis.steps, checks)}
-    failed = _failed_step(reference, hypothesis)
+    failed = failed_step(reference, hypothesis)
     if failed:
-        return _cause_of(failed, links)
+        return cause_of(failed, links)
     suspects = _suspects(checks)
     made = _by_chain(suspects, links, checks) or _by_measure(suspects, links, checks)
     found = [blame for blame in (made, _by_own_work(suspects)) if blame]
     return min(found, key=lambda blame: position(blame.step), default=None)
-
-
-def _failed_step(reference: Observation, hypothesis: Observation) -> Blame | None:
-    """A step that failed on the hypothesis, where the reference's run completed."""
-    if reference.status != "completed" or hypothesis.status not in {"failed", "timed_out"}:
-        return None
-    last = {(step.name, step.track_index): step for step in _in_order(hypothesis.steps)}
-    for step in last.values():
-        if step.status in {"failed", "timed_out"}:
-            why = f"{step.status}: {step.error or 'no reason given'}"
-            return Blame(step=step.name, why=why, track_index=step.track_index)
-    return None
-
-
-def _cause_of(failed: Blame, links: Mapping[Key, Link]) -> Blame:
-    """The failed step, unless an earlier one gave it what the reference did not have.
-
-    Only a step that owes the same output for the same input can be convicted so.
-    """
-    for link in links.values():
-        has_same = link.reference and link.reference.input_digest and not link.is_handover
-        is_completed = link.hypothesis and link.hypothesis.status == "completed"
-        if link.step not in FREE and has_same and is_completed and _departs(link):
-            why = f"its output differs although its input agrees; then {failed.step} {failed.why}"
-            return Blame(step=link.step, why=why, track_index=link.track_index)
-    return failed
-
-
-def _departs(link: Link) -> bool:
-    """Equal inputs, and outputs that are not, whatever the noise."""
-    differs = {Agreement.DIFFER, Agreement.WITHIN_NOISE}
-    return link.inputs is Agreement.AGREE and link.outputs in differs
-
-
-def _in_order(steps: Iterable[StepRun]) -> list[StepRun]:
-    """By pipeline order, then track, then attempt; unknown names last."""
-    return sorted(steps, key=lambda s: (position(s.name), s.track_index or 0, s.attempt))
 
 
 def _suspects(checks: Sequence[Check]) -> list[Check]:

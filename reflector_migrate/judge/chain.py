@@ -7,27 +7,14 @@ differs is within noise when every measure of it is.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 
-from reflector_migrate.judge.flow import FROM_ROW, INPUTS, OWN_MEASURES, PER_TRACK, position
-from reflector_migrate.model import Check, Finding, Frozen, StepRun, Verdict
+from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
+from reflector_migrate.judge.flow import FROM_ROW, INPUTS, OWN_MEASURES, position
+from reflector_migrate.model import Check, Frozen, StepRun
 
-Key = tuple[str, int | None]
-
-FINE = frozenset({Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED})
 THROUGH_TOPICS = "words"
 """Derived from the topics: what detect_topics does to them is not its maker's doing."""
-
-
-class Agreement(StrEnum):
-    """Of two sides, about one step's input or output."""
-
-    AGREE = "agree"
-    WITHIN_NOISE = "within noise"
-    DIFFER = "differ"
-    UNKNOWN = "unknown"
 
 
 class End(Frozen):
@@ -89,7 +76,7 @@ def _link(
     ends = mine.get(key), theirs.get(key)
     outputs, outputs_why = _outputs(key, ends, mine, theirs)
     if outputs is Agreement.DIFFER and all(end and end.status == "completed" for end in ends):
-        outputs, outputs_why = _against_noise(key, outputs_why, checks)
+        outputs, outputs_why = against_noise(key, outputs_why, checks)
     inputs, inputs_why, is_handover = _inputs(key, ends, made)
     own = set(OWN_MEASURES.get(key[0], ()))
     return Link(
@@ -184,52 +171,6 @@ def _is_moved(key: Key, mine: Mapping[Key, StepRun], theirs: Mapping[Key, StepRu
     if key not in left or key not in right or left[key] == right[key]:
         return False
     return left[key] in right.values() or right[key] in left.values()
-
-
-def _against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreement, str]:
-    """Within noise where every measure of the output is; of a track, where no finding is its."""
-    own = _own(key[0], checks)
-    if is_within_noise(key[0], checks):
-        judged = ", ".join(f"{check.name} {check.verdict.value}" for check in own)
-        return Agreement.WITHIN_NOISE, f"{why}; {judged}"
-    weights = weight_by_track(own) if key[0] in PER_TRACK else {}
-    if weights and not weights.get(key[1] or 0):
-        return Agreement.WITHIN_NOISE, f"{why}; what diverged lies on other tracks"
-    if own and all(check.verdict is not Verdict.DIVERGED for check in own):
-        return Agreement.DIFFER, f"{why}; no floor tells whether beyond noise"
-    return Agreement.DIFFER, why
-
-
-def is_within_noise(step: str, checks: Sequence[Check]) -> bool:
-    """Every measure of the step's output is there, and fine; a step without any never is."""
-    own = _own(step, checks)
-    is_whole = {check.name for check in own} == set(OWN_MEASURES.get(step, ()))
-    return bool(own) and is_whole and all(check.verdict in FINE for check in own)
-
-
-def _own(step: str, checks: Sequence[Check]) -> list[Check]:
-    return [check for check in checks if check.name in OWN_MEASURES.get(step, ())]
-
-
-def weight_by_track(checks: Sequence[Check]) -> dict[int, int]:
-    """How many words' worth of standing findings lie on each track.
-
-    Empty when one names no track, or when some were cut off: then nothing is known.
-    """
-    against = [c.measure for c in checks if c.measure and c.verdict not in FINE]
-    standing = [f for measure in against for f in measure.findings if not f.waiver]
-    is_cut = any(measure.findings_truncated or not measure.findings for measure in against)
-    if is_cut or any(finding.speaker is None for finding in standing):
-        return {}
-    weights: Counter[int] = Counter()
-    for finding in standing:
-        weights[finding.speaker or 0] += _size(finding)
-    return dict(weights)
-
-
-def _size(finding: Finding) -> int:
-    texts = (finding.reference, finding.hypothesis)
-    return max(1, *(len(text.split()) for text in texts if isinstance(text, str)), 1)
 
 
 def _inputs(
