@@ -30,6 +30,10 @@ class Columns(NamedTuple):
             return self.words[self.places[token]].start
         return self.words[-1].end if self.words else 0.0
 
+    def position(self, token: int) -> int:
+        """The token's word's place in the transcript."""
+        return self.places[token] if token < len(self.places) else len(self.words)
+
     def speaker(self, token: int) -> int | None:
         """Who says the token's word."""
         return self.words[self.places[token]].speaker if token < len(self.places) else None

@@ -80,6 +80,13 @@ def distance_up_to(reference: str, hypothesis: str, limit: int) -> int:
     return max(found, abs(len(reference) - len(hypothesis)))
 
 
+def alike_until(reference: str, hypothesis: str) -> int:
+    """How many characters both begin with."""
+    pairs = zip(reference, hypothesis, strict=False)
+    shorter = min(len(reference), len(hypothesis))
+    return next((n for n, (r, h) in enumerate(pairs) if r != h), shorter)
+
+
 def blocks(reference: str, hypothesis: str) -> list[Block]:
     """An optimal alignment of two encoded lists; equal stretches included."""
     from rapidfuzz.distance import Levenshtein

@@ -100,18 +100,28 @@ def _compare(
     theirs: Observation,
 ) -> list[Finding]:
     """Counts by type, then precedences only the hypothesis breaks."""
+    labels = _labels(reference), _labels(hypothesis)
     counts = (
-        _counted(_labels(reference), len(mine.outputs.topics)),
-        _counted(_labels(hypothesis), len(theirs.outputs.topics)),
+        _counted(labels[0], len(mine.outputs.topics)),
+        _counted(labels[1], len(theirs.outputs.topics)),
     )
     found = [
-        _count_finding(scope, name, counts[0][name], counts[1][name])
+        _placed(_count_finding(scope, name, counts[0][name], counts[1][name]), name, *labels)
         for name in sorted({*counts[0], *counts[1]})
         if counts[0][name] != counts[1][name]
     ]
-    broken = violations(_labels(hypothesis)) - violations(_labels(reference))
+    broken = violations(labels[1]) - violations(labels[0])
     moved = Counter(name for pair in broken for name in pair)
-    return found + [_order_finding(scope, *pair, moved) for pair in sorted(broken)]
+    return found + [
+        _placed(_order_finding(scope, *pair, moved), pair[1], *labels) for pair in sorted(broken)
+    ]
+
+
+def _placed(finding: Finding, name: str, mine: list[str], theirs: list[str]) -> Finding:
+    """The finding with the place of the last such event on the side that has it."""
+    side = mine if finding.kind == "missing" else theirs
+    places = [place for place, other in enumerate(side) if other == name]
+    return finding.model_copy(update={"position": places[-1] if places else None})
 
 
 def _counted(labels: list[str], topics: int) -> Counter[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from comparators.columns import Columns, Pair, remembered, word_pair
-from comparators.distance import distance
+from comparators.distance import alike_until, distance
 from comparators.normalise import NORMALISER
 from comparators.permutation import Costs, Permutation, best_permutation
 from reflector_migrate.model import Finding, Measure, Observation, Severity
@@ -137,15 +137,31 @@ def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Me
         note=_note(found),
         step=MERGE if edits > 2 * found.best_edits else TRANSCRIBE,
         normaliser=NORMALISER,
-        findings=tuple(_finding(found, s) for s in found.speakers if found.fixed[s]),
+        findings=tuple(
+            _finding(found, s, _first_difference(word_pair(reference, hypothesis), s))
+            for s in found.speakers
+            if found.fixed[s]
+        ),
     )
+
+
+def _first_difference(pair: Pair, speaker: int) -> tuple[float | None, int | None]:
+    """(seconds, place) of the speaker's first word that is not the same on both sides."""
+    sides = remembered(both_voices, pair)
+    mine, theirs = (side.get(speaker, Voice("", [])) for side in sides)
+    alike = alike_until(mine.code, theirs.code)
+    for columns, voice in zip(pair[:2], (mine, theirs), strict=True):
+        if alike < len(voice.tokens):
+            token = voice.tokens[alike]
+            return columns.start_s(token), columns.position(token)
+    return None, None
 
 
 def _speakers(found: Attribution, side: int) -> int:
     return sum(1 for sizes in found.lengths.values() if sizes[side])
 
 
-def _finding(found: Attribution, speaker: int) -> Finding:
+def _finding(found: Attribution, speaker: int, where: tuple[float | None, int | None]) -> Finding:
     """One speaker's edits under the given mapping."""
     sizes, edits = found.lengths[speaker], found.fixed[speaker]
     swapped = dict(_swapped(found))
@@ -158,6 +174,8 @@ def _finding(found: Attribution, speaker: int) -> Finding:
         severity=Severity.MAJOR if edits > 0.2 * max(sizes) else Severity.MINOR,
         reference=f"{sizes[0]} words",
         hypothesis=f"{sizes[1]} words",
+        at_s=where[0],
+        position=where[1],
         speaker=speaker,
         message=message,
     )
@@ -209,9 +227,19 @@ def compare_speaker_mapping(reference: Observation, hypothesis: Observation) -> 
                 kind="moved",
                 reference=r,
                 hypothesis=h,
+                at_s=_first_word(reference, r)[0],
+                position=_first_word(reference, r)[1],
                 speaker=r,
                 message=f"speaker {r}'s words are under speaker {h}",
             )
             for r, h in swapped
         ),
     )
+
+
+def _first_word(observation: Observation, speaker: int) -> tuple[float | None, int | None]:
+    """(seconds, place) of the speaker's first word."""
+    for place, word in enumerate(observation.outputs.words):
+        if word.speaker == speaker:
+            return word.start, place
+    return None, None

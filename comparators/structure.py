@@ -174,7 +174,9 @@ def compare_waveform(reference: Observation, hypothesis: Observation) -> Measure
         if far:
             worst = max(far, key=lambda i: abs(mine[i] - theirs[i]))
             findings.append(
-                _waveform_finding("values", mine[worst], theirs[worst], f"{len(far)} points differ")
+                _waveform_finding(
+                    "values", mine[worst], theirs[worst], f"{len(far)} points differ"
+                ).model_copy(update={"position": worst, "at_s": _at_s(reference, worst)})
             )
     return exact(
         "waveform",
@@ -184,6 +186,12 @@ def compare_waveform(reference: Observation, hypothesis: Observation) -> Measure
         reference_text=f"{len(mine)} points",
         hypothesis_text=f"{len(theirs)} points",
     )
+
+
+def _at_s(observation: Observation, point: int) -> float | None:
+    """When a point of the waveform sounds."""
+    duration_ms, points = observation.outputs.duration_ms, observation.outputs.waveform or ()
+    return round(duration_ms / 1000 * point / len(points), 3) if duration_ms else None
 
 
 def _far(first: float, second: float) -> bool:

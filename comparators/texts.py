@@ -7,7 +7,8 @@ the sides changes nothing; a text on one side only is wholly different.
 from __future__ import annotations
 
 from comparators.columns import language_of
-from comparators.normalise import normalise
+from comparators.distance import alike_until
+from comparators.normalise import NORMALISER, normalise
 from comparators.overlap import chrf_plus_plus, rouge_1, rouge_l
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -60,6 +61,7 @@ def _compare(name: str, reference: Observation, hypothesis: Observation) -> Meas
         reference_text=f"{len(tokens[0])} words",
         hypothesis_text=f"{len(tokens[1])} words",
         step=STEPS[name],
+        normaliser=NORMALISER,
         findings=(_finding(name, mine, theirs),) if mine != theirs else (),
     )
 
@@ -79,5 +81,6 @@ def _finding(name: str, reference: str, hypothesis: str) -> Finding:
         kind=kind,
         reference=reference or None,
         hypothesis=hypothesis or None,
+        position=alike_until(reference, hypothesis),
         message=f"{name.replace('_', ' ')} {kind}",
     )

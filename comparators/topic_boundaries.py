@@ -93,6 +93,7 @@ def compare_topic_boundaries(reference: Observation, hypothesis: Observation) ->
     edits = boundary_edits(mine, theirs, TOLERANCE_S + 1)
     units = max([*mine, *theirs, 0]) + TOLERANCE_S
     wrong, probes, windows = windowed(mine, theirs, units, window_size(mine, units))
+    places = _places(reference.outputs.topics), _places(hypothesis.outputs.topics)
     return Measure(
         name="topic_boundaries",
         kind="graded",
@@ -111,14 +112,19 @@ def compare_topic_boundaries(reference: Observation, hypothesis: Observation) ->
         hypothesis_text=f"{len(hypothesis.outputs.topics)} topics",
         step=STEP,
         findings=tuple(
-            [_finding("missing", second) for second in edits.missing]
-            + [_finding("extra", second) for second in edits.extra]
-            + [_moved(r, h) for r, h in edits.near]
+            [_finding("missing", second, places[0][second]) for second in edits.missing]
+            + [_finding("extra", second, places[1][second]) for second in edits.extra]
+            + [_moved(r, h, places[0][r]) for r, h in edits.near]
         ),
     )
 
 
-def _finding(kind: str, second: int) -> Finding:
+def _places(topics: Sequence[Topic]) -> dict[int, int]:
+    """Which topic begins at a second."""
+    return {round(topic.timestamp): place for place, topic in enumerate(topics)}
+
+
+def _finding(kind: str, second: int, place: int) -> Finding:
     return Finding(
         path=f"topic_boundaries/{kind}",
         step=STEP,
@@ -127,11 +133,12 @@ def _finding(kind: str, second: int) -> Finding:
         reference=second if kind == "missing" else None,
         hypothesis=second if kind == "extra" else None,
         at_s=second,
+        position=place,
         message=f"a topic begins here on one side only ({kind})",
     )
 
 
-def _moved(reference: int, hypothesis: int) -> Finding:
+def _moved(reference: int, hypothesis: int, place: int) -> Finding:
     return Finding(
         path="topic_boundaries/moved",
         step=STEP,
@@ -140,5 +147,6 @@ def _moved(reference: int, hypothesis: int) -> Finding:
         reference=reference,
         hypothesis=hypothesis,
         at_s=reference,
+        position=place,
         message=f"a topic begins {hypothesis - reference:+d} s away",
     )

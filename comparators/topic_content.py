@@ -12,7 +12,7 @@ from typing import NamedTuple
 from comparators.assignment import assign
 from comparators.columns import language_of
 from comparators.distance import Alphabet
-from comparators.normalise import normalise
+from comparators.normalise import NORMALISER, normalise
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
 
 STEP = "detect_topics"
@@ -105,15 +105,21 @@ def compare_topic_content(reference: Observation, hypothesis: Observation) -> Me
         reference_text=f"{len(mine)} topics",
         hypothesis_text=f"{len(theirs)} topics",
         step=STEP,
+        normaliser=NORMALISER,
         findings=(
-            *(_one_sided("missing", topic) for topic in found.missing),
-            *(_one_sided("extra", topic) for topic in found.extra),
-            *(_changed(*pair) for pair in found.matched if pair[2] < 1),
+            *(_one_sided("missing", topic, _place(mine, topic)) for topic in found.missing),
+            *(_one_sided("extra", topic, _place(theirs, topic)) for topic in found.extra),
+            *(_changed(*pair, _place(mine, pair[0])) for pair in found.matched if pair[2] < 1),
         ),
     )
 
 
-def _one_sided(kind: str, topic: Topic) -> Finding:
+def _place(topics: Sequence[Topic], wanted: Topic) -> int:
+    """The topic's place among those of its side."""
+    return next(place for place, topic in enumerate(topics) if topic is wanted)
+
+
+def _one_sided(kind: str, topic: Topic, place: int) -> Finding:
     return Finding(
         path=f"topic_content/{kind}",
         step=STEP,
@@ -122,11 +128,12 @@ def _one_sided(kind: str, topic: Topic) -> Finding:
         reference=topic.title if kind == "missing" else None,
         hypothesis=topic.title if kind == "extra" else None,
         at_s=topic.timestamp,
+        position=place,
         message=f"topic is {kind}",
     )
 
 
-def _changed(reference: Topic, hypothesis: Topic, similarity: float) -> Finding:
+def _changed(reference: Topic, hypothesis: Topic, similarity: float, place: int) -> Finding:
     return Finding(
         path="topic_content/text",
         step=STEP,
@@ -134,5 +141,6 @@ def _changed(reference: Topic, hypothesis: Topic, similarity: float) -> Finding:
         reference=f"{reference.title}: {reference.summary}",
         hypothesis=f"{hypothesis.title}: {hypothesis.summary}",
         at_s=reference.timestamp,
+        position=place,
         message=f"{similarity:.0%} alike",
     )

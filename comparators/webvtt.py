@@ -123,7 +123,9 @@ def _same_extent(cues: list[Cue], words: tuple[object, ...]) -> bool:
 
 def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
     """One finding for all cues that differ, with the first as its example."""
-    pairs = [(r, h) for r, h in zip(mine, theirs, strict=False) if r != h]
+    together = zip(mine, theirs, strict=False)
+    places = [place for place, (r, h) in enumerate(together) if r != h]
+    pairs = [(mine[place], theirs[place]) for place in places]
     if not pairs and len(mine) == len(theirs):
         return [Finding(path="webvtt/form", step=STEP, severity=Severity.MINOR,
                         message="captions are laid out differently")]  # fmt: skip
@@ -135,6 +137,7 @@ def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
             reference=r.text if r else f"{len(mine)} cues",
             hypothesis=h.text if h else f"{len(theirs)} cues",
             at_s=r.start_ms / 1000 if r else None,
+            position=places[0] if places else min(len(mine), len(theirs)),
             speaker=r.speaker if r else None,
             message=f"{len(pairs) + abs(len(mine) - len(theirs))} captions differ",
         )

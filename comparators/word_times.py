@@ -34,6 +34,7 @@ class Shifts(NamedTuple):
     at_s: list[float]
     by_s: list[float]
     speakers: list[int]
+    places: list[int]
 
 
 def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
@@ -46,6 +47,7 @@ def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
         [starts[i] for i, _ in found],
         [round(other[j] - starts[i], 6) for i, j in found],
         [speakers[i] for i, _ in found],
+        [i for i, _ in found],
     )
 
 
@@ -164,19 +166,19 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
 
 def _findings(found: Shifts) -> list[Finding]:
     """One for each speaker whose words are displaced, with that speaker's median shift."""
-    by_speaker: dict[int, list[tuple[float, float]]] = {}
-    for at, by, speaker in zip(*found, strict=True):
-        by_speaker.setdefault(speaker, []).append((by, at))
+    by_speaker: dict[int, list[tuple[float, float, int]]] = {}
+    for at, by, speaker, place in zip(*found, strict=True):
+        by_speaker.setdefault(speaker, []).append((by, at, place))
     return [
         _finding(speaker, entries)
         for speaker, entries in sorted(by_speaker.items())
-        if any(abs(by) > DISPLACED_S for by, _ in entries)
+        if any(abs(by) > DISPLACED_S for by, _, _ in entries)
     ]
 
 
-def _finding(speaker: int, entries: list[tuple[float, float]]) -> Finding:
-    median = quantile(sorted(by for by, _ in entries), 0.5)
-    displaced = [(by, at) for by, at in entries if abs(by) > DISPLACED_S]
+def _finding(speaker: int, entries: list[tuple[float, float, int]]) -> Finding:
+    median = quantile(sorted(by for by, _, _ in entries), 0.5)
+    displaced = [(at, place) for by, at, place in entries if abs(by) > DISPLACED_S]
     whole = abs(median) > DISPLACED_S
     return Finding(
         path=f"word_times/{speaker}/{'offset' if whole else 'scatter'}",
@@ -185,7 +187,8 @@ def _finding(speaker: int, entries: list[tuple[float, float]]) -> Finding:
         kind="moved",
         reference=0.0,
         hypothesis=median,
-        at_s=min(at for _, at in displaced),
+        at_s=min(displaced)[0],
+        position=min(displaced)[1],
         speaker=speaker,
         message=f"{len(displaced)} of {len(entries)} words moved, median {median:+.3f} s",
     )

@@ -6,12 +6,16 @@ WER either way is edits / reference_words and edits / hypothesis_words, from the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from comparators.columns import Pair, raw_pair, word_pair
 from comparators.distance import Block, count
+from comparators.normalise import NORMALISER
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "transcribe_track"
 MAX_FINDINGS = 50
+STRAY = 3
 _KINDS = {"replace": "changed", "delete": "missing", "insert": "extra"}
 
 
@@ -51,6 +55,7 @@ def _measure(name: str, pair: Pair) -> Measure:
         reference_text=f"{n_reference} words",
         hypothesis_text=f"{n_hypothesis} words",
         step=STEP,
+        normaliser=NORMALISER if name == "words" else "",
         findings=tuple(_finding(name, pair, block) for block in shown),
         findings_truncated=len(changes) - len(shown),
     )
@@ -67,29 +72,54 @@ def _longest_lost(pair: Pair) -> dict[str, float]:
     Speakers are followed apart: where two talk at once, one's lost words lie
     between the other's found ones.
     """
-    lost = [False] * len(pair.reference.tokens)
-    for block in pair.blocks:
-        if block.tag == "delete":
-            lost[block.ref_start : block.ref_end] = [True] * (block.ref_end - block.ref_start)
-    if not any(lost):
+    runs = _runs(pair)
+    if not runs:
         return {"longest_lost_words": 0, "longest_lost_s": 0.0}
-    words = [pair.reference.words[place] for place in pair.reference.places]
-    running: dict[int, list[int]] = {}
-    longest: list[int] = []
-    for token, (word, is_lost) in enumerate(zip(words, lost, strict=True)):
-        if not is_lost:
-            running[word.speaker] = []
-            continue
-        run = running.setdefault(word.speaker, [])
-        run.append(token)
-        if len(run) > len(longest):
-            longest = run
-    first, last = words[longest[0]], words[longest[-1]]
+    run = max(runs, key=lambda run: run.words)
+    first, last = (pair.reference.words[place] for place in (run.first, run.last))
     return {
-        "longest_lost_words": len(longest),
+        "longest_lost_words": run.words,
         "longest_lost_s": round(max(last.end - first.start, 0.0), 3),
         "longest_lost_at_s": first.start,
     }
+
+
+class _Run(NamedTuple):
+    """Lost words in a row, from and to which word; worth less for each found one among them."""
+
+    words: int
+    first: int
+    last: int
+    worth: int
+
+
+def _runs(pair: Pair) -> list[_Run]:
+    """Stretches of lost words by speaker.
+
+    An alignment may pair a frequent word inside a lost span with one from outside
+    it; so a found word does not end a stretch, it costs it STRAY lost ones.
+    """
+    places, words = pair.reference.places, pair.reference.words
+    running: dict[int, _Run] = {}
+    runs = []
+    for block in pair.blocks:
+        if block.tag == "replace" or (block.tag == "equal" and not running):
+            continue
+        for token in range(block.ref_start, block.ref_end):
+            place = places[token]
+            speaker = words[place].speaker
+            run = running.get(speaker)
+            if block.tag == "delete":
+                worth = run.worth + 1 if run else 1
+                run = _Run(run.words + 1 if run else 1, run.first if run else place, place, worth)
+                running[speaker] = run
+                runs.append(run)
+            elif run:
+                worth = run.worth - STRAY
+                running[speaker] = run._replace(worth=worth)
+                if worth <= 0:
+                    del running[speaker]
+    return runs
 
 
 def _finding(name: str, pair: Pair, block: Block) -> Finding:
@@ -108,6 +138,7 @@ def _finding(name: str, pair: Pair, block: Block) -> Finding:
         reference=pair.reference.text(block.ref_start, block.ref_end),
         hypothesis=pair.hypothesis.text(block.hyp_start, block.hyp_end),
         at_s=side.start_s(at),
+        position=side.position(at),
         speaker=side.speaker(at),
         message=f"{size} words {_KINDS[block.tag]}",
     )

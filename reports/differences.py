@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Severity, Verdict
 from reports.text import clipped
 
-_VARYING = re.compile(r"\d+|[0-9a-f]{8,}|[0-9a-f-]{32,}", re.IGNORECASE)
+_VARYING = re.compile(
+    r"(?:\d+|[0-9a-f]{8,}|[0-9a-f-]{32,}|[a-z]{1,6}[ _-]?\d+(?:\.\w+)?)(?:#\d+)?", re.IGNORECASE
+)
+"""Numbers, ids, and names that end in a number (track 3, p0, padded_2.webm), doubled ones too."""
 _SEVERITIES = list(Severity)
 EXAMPLE_LETTERS = 160
 

@@ -258,6 +258,8 @@ ZULIP = zulip(outputs_of())
                      {"side_effects/webhook/payload/headers/x-webhook-signature"}, id="signature"),
         pytest.param((MP3.model_copy(update={"size_bytes": 815_084}), ZULIP, HOOK),
                      {"side_effects/s3_put/audio.mp3/size"}, id="another bit rate"),
+        pytest.param((MP3.model_copy(update={"sha256": "b" * 64}), ZULIP, HOOK), set(),
+                     id="an encoder's other bytes"),
         pytest.param((MP3, ZULIP, HOOK, Effect(kind="s3_delete", key="raw/track-0")),
                      {"side_effects/s3_delete/raw/track-0"}, id="deleted too much"),
         pytest.param((MP3, ZULIP, HOOK, Effect(kind="s3_put", key="x/tracks/padded_0.webm"),
@@ -268,6 +270,14 @@ ZULIP = zulip(outputs_of())
 def test_side_effects(effects, paths):
     """Exactly one of each, and the payload's structure."""
     assert _paths("side_effects", observation(), observation(effects=effects)) == paths
+
+
+def test_content_is_compared_by_hash_where_its_bytes_are_determined():
+    """The same key and size with other bytes; of every object of that name, not only the first."""
+    puts = [Effect(kind="s3_put", key="x/captions.vtt", size_bytes=9, sha256=h * 64) for h in "aab"]
+    a, b = observation(effects=puts[:2]), observation(effects=puts[1:])
+    assert _paths("side_effects", a, b) == {"side_effects/s3_put/x/captions.vtt/content"}
+    assert _paths("side_effects", a, observation(effects=puts[:2])) == set()
 
 
 def test_a_skipped_deletion_is_critical():

@@ -227,3 +227,22 @@ def test_a_hundred_thousand_words_and_none():
     a, b = observation(Outputs(words=words)), observation(Outputs(words=words[:99_000]))
     assert compare_words(a, b).errors == 1000
     assert compare_words(a, observation(Outputs())).divergence == 1
+
+
+def test_a_lost_span_is_one_although_frequent_words_find_a_partner():
+    """The alignment pairs a lost `the` with one outside; the span is told whole all the same."""
+    texts = [f"{'the' if n % 4 == 1 else f'w{n}'} " for n in range(200)]
+    words = [
+        Word(text=t, start=n / 3, end=n / 3 + 0.3, speaker=(n // 10) % 2)
+        for n, t in enumerate(texts)
+    ]
+    lost = {n for n, w in enumerate(words) if w.speaker == 1 and 50 <= n < 150}
+    kept = [w for n, w in enumerate(words) if n not in lost]
+    stats = compare_words(said_by(words), said_by(kept)).stats
+    assert 45 <= stats["longest_lost_words"] <= 50
+    assert stats["longest_lost_s"] > 25
+
+
+def said_by(words):
+    """A run of these words only."""
+    return observation(Outputs(words=tuple(words)), events=(), effects=())
