@@ -44,7 +44,6 @@ def explain(
 
     \b
     Examples:
-      migrate explain three-voices
       migrate explain twelve-tracks speaker_words
       migrate explain twelve-tracks --confirm
     """
