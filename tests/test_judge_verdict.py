@@ -152,6 +152,27 @@ def test_a_broken_comparator_is_errored_and_the_others_report():
     assert _by_name(found)["title"].verdict is V.MATCHED
 
 
+def test_a_comparator_that_breaks_on_the_secondary_alone_is_errored_too():
+    """Equal sides or not: its noise cannot be told, and that is a bug, not a match."""
+    words = {c.name: c for c in COMPARATORS}["words"]
+
+    def compare_words(reference, hypothesis):
+        if "secondary" in (reference.role, hypothesis.role):
+            raise ZeroDivisionError("a bug")
+        return words.compare(reference, hypothesis)
+
+    others = [c for c in COMPARATORS if c.name != "words"]
+    broken = Comparator("words", compare_words, "transcribe_track")
+    secondary = observation(role="secondary")
+    found = compare(observation(), _candidate(), secondary=secondary,
+                    comparators=[broken, *others])  # fmt: skip
+    check = _by_name(found)["words"]
+    assert check.verdict is found.verdict is V.ERRORED
+    assert "ZeroDivisionError: a bug" in check.traceback
+    assert check.measure.errors == 0
+    assert {c.verdict for c in found.checks if c.name != "words"} == {V.MATCHED}
+
+
 def test_timing_and_cost_never_enter():
     """Informational checks are left out of the verdict."""
     slow = Check(name="timings", verdict=V.DIVERGED, rule="informational")

@@ -6,6 +6,7 @@ same candidate: d(L1, L2), d(L2, C) and d(C2, C), each by the same comparators.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class Repeats:
     between_legacy: Divergences = field(default_factory=dict)
     from_secondary: Divergences = field(default_factory=dict)
     between_candidates: Divergences = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Tracebacks of comparators that raised on a further run, by name."""
 
     @property
     def has_pair(self) -> bool:
@@ -60,14 +63,16 @@ def repeats_of(
     earlier: Observation | None,
     comparators: Sequence[Comparator] = COMPARATORS,
 ) -> Repeats:
-    """All distances that the runs at hand allow; a comparator that raises has none."""
+    """All distances that the runs at hand allow; a comparator that raises is told as broken."""
     if secondary is None or secondary.status != "completed" or reference.status != "completed":
         return Repeats()
     has_two = earlier is not None and _is_fresh(earlier) and _is_fresh(hypothesis)
+    broken: dict[str, str] = {}
     return Repeats(
-        divergences(reference, secondary, comparators),
-        divergences(secondary, hypothesis, comparators),
-        divergences(earlier, hypothesis, comparators) if has_two and earlier else {},
+        divergences(reference, secondary, comparators, broken),
+        divergences(secondary, hypothesis, comparators, broken),
+        divergences(earlier, hypothesis, comparators, broken) if has_two and earlier else {},
+        broken,
     )
 
 
@@ -81,13 +86,19 @@ def divergences(
     reference: Observation,
     hypothesis: Observation,
     comparators: Sequence[Comparator] = COMPARATORS,
+    broken: dict[str, str] | None = None,
 ) -> dict[str, float | None]:
-    """Divergence of every measure that can enter a verdict; what cannot be told is left out."""
+    """Divergence of every measure that can enter a verdict; what cannot be told is left out.
+
+    A comparator that raises is left out too; its traceback is put into `broken`.
+    """
     found: dict[str, float | None] = {}
     for comparator in comparators:
         try:
             measure = comparator.compare(reference, hypothesis)
-        except Exception:  # noqa: S112 - the same comparator reports it on the pair under judgement
+        except Exception:  # whatever one comparator does, the others still report
+            if broken is not None:
+                broken[comparator.name] = traceback.format_exc()
             continue
         if measure.kind != "informational" and not measure.inconclusive:
             found[comparator.name] = measure.divergence

@@ -134,15 +134,25 @@ def check_one(comparator: Comparator, grounds: Grounds) -> Check:
     """One comparator's measure as judged; a comparator that raises is ERRORED, never a match."""
     try:
         measure = comparator.compare(grounds.reference, grounds.hypothesis)
+        broken = grounds.repeats.broken.get(comparator.name)
+        if broken and measure.kind != "informational":
+            return _errored(comparator.name, broken, measure)
         return _with_repeats(_judged(measure, grounds), grounds.repeats)
-    except Exception as error:  # whatever a comparator does, the others still report
-        return Check(
-            name=comparator.name,
-            verdict=Verdict.ERRORED,
-            rule="errored",
-            note=f"{type(error).__name__}: {error}",
-            traceback=traceback.format_exc(),
-        )
+    except Exception:  # whatever a comparator does, the others still report
+        return _errored(comparator.name, traceback.format_exc())
+
+
+def _errored(name: str, trace: str, measure: Measure | None = None) -> Check:
+    """Never a match: neither on the pair judged nor on a further run of either engine."""
+    return Check(
+        name=name,
+        verdict=Verdict.ERRORED,
+        rule="errored",
+        measure=measure,
+        value=measure.divergence if measure else None,
+        note=trace.strip().splitlines()[-1],
+        traceback=trace,
+    )
 
 
 def _judged(measure: Measure, grounds: Grounds) -> Check:
