@@ -14,6 +14,7 @@ from reflector_migrate.sandbox.download import ensure_jar
 from reflector_migrate.sandbox.ports import HOST, free_port
 from reflector_migrate.sandbox.probe import http_ok
 from reflector_migrate.sandbox.process import stop
+from reflector_migrate.sandbox.reaper import Reaper
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.servers.conductor import java
 from reflector_migrate.sandbox.servers.postgres import PostgresServer
@@ -34,6 +35,7 @@ def test_the_mounted_properties_put_everything_into_postgresql(
     database = postgres_server.create_database()
     settings, server = _as_its_image_would(postgres_server, database, tmp_path)
     starter = Starter(Folders(tmp_path), timeout_s=STARTS_WITHIN_S, say=lambda _: None)
+    reaper = Reaper.watch(tmp_path)
     try:
         starter.run([server], {}, [])
         register_all(settings)
@@ -41,6 +43,7 @@ def test_the_mounted_properties_put_everything_into_postgresql(
         assert httpx.get(f"http://{HOST}:{server.port}/health", timeout=30).json()["healthy"]
     finally:
         stop(starter.records.read(), starter.records, 10)
+        reaper.dismiss()
     with create_engine(database).connect() as connection:
         kept = connection.scalar(text("select count(*) from meta_task_def"))
     assert kept == 15

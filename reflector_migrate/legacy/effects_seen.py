@@ -22,6 +22,7 @@ from reflector_migrate.settings import Settings
 Json = Mapping[str, Any]
 AUDIO = "audio.mp3"
 DELIVERY = "send_transcript_webhook"
+POSTING = "task_pipeline_post_to_zulip"
 
 
 def effects_of(
@@ -32,8 +33,12 @@ def effects_of(
     spans: Sequence[Json],
     zulip: Sequence[Json] | None,
     webhooks: Sequence[Json] | None,
+    earlier_message: int | None = None,
 ) -> tuple[tuple[Effect, ...], tuple[str, ...]]:
-    """Effects, and a note for each kind that was derived instead of seen."""
+    """Effects, and a note for each kind that was derived instead of seen.
+
+    `earlier_message` is the Zulip message that the row named before this run.
+    """
     storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
     effects = list(_stored(storage, place, row))
     if place.is_recorded:
@@ -41,7 +46,7 @@ def effects_of(
     effects += _deleted(storage, place, rows, row)
     room, notes = rows.get_room(row.room_id), []
     if zulip is None:
-        effects += _zulip_derived(settings, row, room)
+        effects += _zulip_derived(settings, row, room, spans, earlier_message)
         notes.append("zulip: derived from the row, not seen")
     else:
         effects += _zulip_seen(row, zulip)
@@ -99,15 +104,33 @@ def _zulip_seen(row: TranscriptRow, messages: Sequence[Json]) -> Iterator[Effect
 
 
 def _zulip_derived(
-    settings: Settings, row: TranscriptRow, room: RoomRow | None
+    settings: Settings,
+    row: TranscriptRow,
+    room: RoomRow | None,
+    spans: Sequence[Json],
+    earlier: int | None,
 ) -> Iterator[Effect]:
-    """A row with a message id was posted; its text follows from the row."""
+    """Posted where the row has a new message's id, changed where it has the earlier one's.
+
+    The text follows from the row. A posting task that failed did neither; without
+    spans the row alone decides.
+    """
     if row.zulip_message_id is None or room is None or not room.zulip_auto_post:
         return
+    if _ends(spans, POSTING) - {"SUCCESS"}:
+        return
     topic = room.zulip_topic or ""
-    text = content(row, settings.reflector.ui_base_url)
-    told = {"type": "stream", "to": room.zulip_stream, "topic": topic, "content": text}
-    yield Effect(kind="zulip_message", key=topic, payload=told)
+    told: dict[str, Any] = {"topic": topic, "content": content(row, settings.reflector.ui_base_url)}
+    if row.zulip_message_id == earlier:
+        yield Effect(kind="zulip_update", key=topic, payload={"message_id": earlier, **told})
+    else:
+        told = {"type": "stream", "to": room.zulip_stream, **told}
+        yield Effect(kind="zulip_message", key=topic, payload=told)
+
+
+def _ends(spans: Sequence[Json], task: str) -> set[str]:
+    """The states in which a task of that name ended."""
+    return {str(span["state"]) for span in spans if str(span["task"]).endswith(task)}
 
 
 def _webhooks_seen(

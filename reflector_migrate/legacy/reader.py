@@ -53,12 +53,14 @@ def observe(
     zulip: Sequence[Json] | None = None,
     webhooks: Sequence[Json] | None = None,
     bus: Sequence[Json] = (),
+    earlier_message: int | None = None,
 ) -> Observation:
     """What stands in `place` about a recording.
 
     `spans` are the plugin's messages about its tasks; `zulip` and `webhooks` what the
     receivers saw (None: nobody can say, and what was sent is derived); `bus` messages
-    {channel, message} of the WebSocket bus. Status is `missing` when there is no row.
+    {channel, message} of the WebSocket bus; `earlier_message` the Zulip message that the
+    row named before this run. Status is `missing` when there is no row.
     Raises TransientStepError when database or S3 cannot be read.
     """
     rows = Rows.at(place.database_url)
@@ -69,7 +71,7 @@ def observe(
     if row is None:
         return Observation(**known, status="missing", error="no transcript of it")
     recording = rows.get_recording(recording_id)
-    seen, notes = effects_of(settings, place, rows, row, spans, zulip, webhooks)
+    seen, notes = effects_of(settings, place, rows, row, spans, zulip, webhooks, earlier_message)
     started, ended = _from_to(spans)
     seen_there = Observation(
         **known,

@@ -106,9 +106,22 @@ def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observati
         spans=spans,
         zulip=zulip,
         webhooks=webhooks,
+        earlier_message=_earlier_message(settings, run),
     )
     # the sandbox's stand-in is this very build; a real deployment does not say which one it is
     return seen.model_copy(update={"build": run.build}) if settings.is_sandbox else seen
+
+
+def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
+    """The Zulip message the primary's row named before this run: the candidate's copy keeps it.
+
+    Where there was none, the candidate's own is there, and negative.
+    """
+    from reflector_migrate.pipeline.rows import Rows
+
+    row = Rows.at(settings.candidate.database_url or "").find_transcript(run.transcript_id)
+    found = row.zulip_message_id if row else None
+    return found if found is not None and found > 0 else None
 
 
 def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:

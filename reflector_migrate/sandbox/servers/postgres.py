@@ -25,6 +25,7 @@ from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.sandbox.ports import HOST, free_port
 from reflector_migrate.sandbox.probe import accepts
 from reflector_migrate.sandbox.process import send, stop
+from reflector_migrate.sandbox.reaper import Reaper
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.starter import Starter
 
@@ -63,9 +64,13 @@ class PostgresServer:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[PostgresServer]:
-    """A fresh server, its log and record in `folder`; stopped and its data removed at the end."""
+    """A fresh server, its log and record in `folder`; stopped and its data removed at the end.
+
+    However its owner ends, the server does not outlive it.
+    """
     home = Path(tempfile.mkdtemp(prefix="migrate-postgres-"))
     starter = Starter(Folders(folder), timeout_s=_READY_WITHIN_S, say=lambda _: None)
+    reaper = Reaper.watch(folder)
     try:
         user = _unprivileged() if os.geteuid() == 0 else None
         binaries = _binaries(home, user)
@@ -78,6 +83,7 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
         for record in known:
             send(record, signal.SIGINT)  # a fast shutdown: SIGTERM would wait for its clients
         stop(known, starter.records, _GRACE_S)
+        reaper.dismiss()
         shutil.rmtree(home, ignore_errors=True)
 
 
