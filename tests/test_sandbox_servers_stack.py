@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import stat
@@ -80,6 +81,22 @@ def test_a_sandbox_is_up_within_its_block_and_gone_after_it(tmp_path):
         assert redis_ok(row.port)()
     assert not redis_ok(row.port)()
     assert Records.of(tmp_path).read() == ()
+
+
+def test_a_full_disk_keeps_nothing_running(tmp_path):
+    """What cannot be written down any more is stopped all the same, one after the other."""
+    sandbox = Sandbox(Settings(), tmp_path, with_=("redis", "s3"), detached=True)
+    sandbox.up()
+    before = alive(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        sandbox.down()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(before) == 2
+    assert alive(tmp_path) == []
+    assert load_running(tmp_path) is None
 
 
 def test_up_twice_says_it_is_up_already(tmp_path):

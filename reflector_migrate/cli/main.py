@@ -33,6 +33,10 @@ COMMANDS = {
     "completion": (f"{C}.completion:completion", "Print the script that completes commands."),
 }
 
+UNREACHABLE = frozenset({"ConnectionError", "OperationalError", "TimeoutError", "ConnectError",
+                         "EndpointConnectionError"})  # fmt: skip
+"""What client libraries raise when a server does not answer, or answers that it cannot."""
+
 
 def _version() -> str:
     from importlib.metadata import version
@@ -103,6 +107,10 @@ def _failed(argv: list[str], error: Exception) -> int:
         raise error
     if isinstance(error, OSError):
         return _fail(argv, "system", _of_system(error), "", ExitCode.COULD_NOT_RUN)
+    if type(error).__name__ in UNREACHABLE:
+        said = str(error).partition("\n")[0]
+        where = type(error).__module__.partition(".")[0]
+        return _fail(argv, "server_unreachable", f"{where}: {said}", "", ExitCode.COULD_NOT_RUN)
     hint = "this is a bug; MIGRATE_TRACEBACK=1 shows where"
     return _fail(argv, "crash", f"{type(error).__name__}: {error}", hint, ExitCode.COULD_NOT_RUN)
 

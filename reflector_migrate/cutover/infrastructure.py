@@ -33,6 +33,7 @@ def celery_answers(settings: Settings) -> Answer:
     """
     from celery import Celery
     from kombu.exceptions import OperationalError
+    from redis import RedisError
 
     app = Celery(broker=settings.reflector.broker_url)
     app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
@@ -41,7 +42,7 @@ def celery_answers(settings: Settings) -> Answer:
             connection.ensure_connection(max_retries=1, interval_start=0)
             ask = app.control.inspect(timeout=PING_TIMEOUT_S, connection=connection)
             nodes = ask.registered() or {}
-    except (OperationalError, OSError) as error:
+    except (OperationalError, OSError, RedisError) as error:
         return failed("unreachable", "1 worker", why=type(error).__name__)
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
     why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"

@@ -7,6 +7,7 @@ stop(...)       SIGTERM to the groups, a bounded wait, then SIGKILL
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ import psutil
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.sandbox import launch
 from reflector_migrate.sandbox.records import MARK, ProcessRecord, Records, redact
+
+_log = logging.getLogger(__name__)
 
 _SAME_START_S = 1.0  # the system's clock may be adjusted between two readings
 _POLL_S = 0.05
@@ -142,7 +145,10 @@ def stop(targets: Sequence[ProcessRecord], records: Records, grace_s: float) -> 
         _signal(process, signal.SIGKILL)
     if left and _wait(targets, mark, _KILL_WAIT_S):
         raise MigrateError(f"cannot stop {', '.join(r.name for r in targets)}: not even by SIGKILL")
-    records.remove(targets)
+    try:
+        records.remove(targets)
+    except OSError as error:  # a full disk must not keep the next ones running
+        _log.warning("ended, but still on record: %s", error)
     return stubborn
 
 
