@@ -6,8 +6,10 @@ import hashlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -93,23 +95,28 @@ def run_all(
     settings: Settings, names: Sequence[str], *, timeout_s: float
 ) -> dict[str, Ran | Exception]:
     """Stage and start all of them, then follow each to its comparison; who fails, says why."""
-    ear, since, waiting = Ear(settings.candidate.bus_url), now(), {}
-    for name in names:
-        recording = load_recording(settings.sandbox.recordings, name)
-        set_stage(settings, recording)
-        start_primary(settings, recording)
-        waiting[name] = recording.recording_id
+    ids = {}
+    with following(settings, timeout_s) as follow:
+        for name in names:
+            recording = load_recording(settings.sandbox.recordings, name)
+            set_stage(settings, recording)
+            start_primary(settings, recording)
+            ids[name] = recording.recording_id
+        return {name: follow(recording_id) for name, recording_id in ids.items()}
+
+
+@contextmanager
+def following(settings: Settings, timeout_s: float) -> Iterator[Callable[[str], Ran | Exception]]:
+    """A way to wait for the comparison of a recording that is started within the block."""
+    ear, since, deadline = Ear(settings.candidate.bus_url), now(), time.monotonic() + timeout_s
     try:
-        return {
-            name: _followed(settings, recording_id, since, time.monotonic() + timeout_s, ear)
-            for name, recording_id in waiting.items()
-        }
+        yield lambda recording_id: _followed(settings, recording_id, since, deadline, ear)
     finally:
         ear.close()
 
 
 def _followed(
-    settings: Settings, recording_id: str, since: Any, deadline: float, ear: Ear
+    settings: Settings, recording_id: str, since: datetime, deadline: float, ear: Ear
 ) -> Ran | Exception:
     while time.monotonic() < deadline:
         ear.listen()
@@ -140,7 +147,7 @@ def _of_rows(ran: Ran) -> Iterator[str]:
     mine, theirs = ran.rows()
     for name in (f.name for f in fields(TranscriptRow)):
         if name not in OF_THE_POST:
-            yield from _unequal(f"row.{name}", *(_fixed(getattr(r, name)) for r in (mine, theirs)))
+            yield from _unequal(f"row.{name}", *(fixed(getattr(r, name)) for r in (mine, theirs)))
 
 
 def _of_files(ran: Ran) -> Iterator[str]:
@@ -213,11 +220,11 @@ def _by_channel(messages: Sequence[Message]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = defaultdict(list)
     for channel, message in messages:
         found[channel].append(message)
-    return {channel: _fixed(told) for channel, told in found.items()}
+    return {channel: fixed(told) for channel, told in found.items()}
 
 
-def _fixed(value: Any) -> Any:
-    """Without the ids that topics get anew in each run, racing events in one order."""
+def fixed(value: Any) -> Any:
+    """A list without the ids that topics get anew in each run, racing events in one order."""
     plain = json.loads(json.dumps(value, default=str))
     if not isinstance(plain, list) or not all(isinstance(one, dict) for one in plain):
         return plain

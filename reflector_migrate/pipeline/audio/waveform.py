@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import av
 import numpy as np
@@ -10,7 +11,14 @@ from numpy.typing import NDArray
 
 from reflector_migrate.pipeline.audio.errors import HopelessAudioError
 from reflector_migrate.pipeline.audio.progress import Progress, Pulse
-from reflector_migrate.pipeline.audio.source import DEFAULT_LIMITS, Input, Limits, Source, opened
+from reflector_migrate.pipeline.audio.source import (
+    BATCH,
+    DEFAULT_LIMITS,
+    Input,
+    Limits,
+    Source,
+    opened,
+)
 
 SEGMENTS = 255
 
@@ -49,11 +57,13 @@ def _chunk_length(track: Input, segments: int) -> int:
 
 
 def _values(track: Input, pulse: Pulse) -> Iterator[NDArray[np.float32]]:
-    done = 0
-    for frame in track.frames():
-        done += frame.samples
-        pulse.beat(done / frame.sample_rate)
-        yield np.abs(frame.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+    """Absolute values, some frames at a time: what numpy costs it costs by the call."""
+    frames, done = track.frames(), 0
+    while batch := list(islice(frames, BATCH)):
+        done += sum(frame.samples for frame in batch)
+        pulse.beat(done / batch[-1].sample_rate)
+        values = np.concatenate([frame.to_ndarray().reshape(-1) for frame in batch])
+        yield np.abs(values.astype(np.float32, copy=False))
 
 
 def _peaks(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[float]:
