@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.pricing import cost_of, priced
-from reflector_migrate.model import StepRun, Usage
+from reflector_migrate.model import Role, StepRun, Usage
 from reflector_migrate.settings import Price
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
 from reports.document import Coverage, Night
 from reports.page import render_page
 from tests.comparing import observation
@@ -29,6 +31,7 @@ USED = Usage(
     gpu_seconds=10, llm_tokens_in=1_000_000, llm_tokens_out=500_000, s3_bytes=1 << 29,
     s3_requests=50, external_calls=4,
 )  # fmt: skip
+CACHED = Usage(cache_hits=3, saved_gpu_seconds=2.5, saved_llm_tokens=70)
 MICRODOLLARS = 3060 + 70_000 + 70_000 + 45_000 + 20
 
 
@@ -101,22 +104,55 @@ def test_the_nightly_page_shows_what_it_cost():
     assert "price unknown" in page_of(priced(compare(*both), ()))
 
 
+def config_in(folder):
+    """The options that lead to a configuration with prices, and a store of its own."""
+    told = FULL.model_dump(exclude_none=True).items()
+    table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in told)
+    text = f'[store]\nurl = "sqlite:///{folder}/store.db"\n[[prices]]\n{table}\n'
+    (folder / "migrate.toml").write_text(text)
+    return ["--config", f"{folder}/migrate.toml"]
+
+
 def test_the_command_prices_two_files(tmp_path):
     """No server, no sandbox: files and a table are enough."""
     for name in "ab":
         (tmp_path / f"{name}.json").write_text(observed(USED).model_dump_json(by_alias=True))
-    table = "\n".join(
-        f"{key} = {json.dumps(value)}" for key, value in FULL.model_dump(exclude_none=True).items()
-    )
-    (tmp_path / "migrate.toml").write_text(f"[[prices]]\n{table}\n")
     files = ["--reference", f"{tmp_path}/a.json", "--candidate", f"{tmp_path}/b.json"]
-    config = ["--config", f"{tmp_path}/migrate.toml"]
+    config = config_in(tmp_path)
     result = CliRunner().invoke(cli, [*config, "compare", *files, "--json", "--exit-zero"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)["comparison"]
     assert told["primary"]["cost_microdollars"] == MICRODOLLARS
     shown = CliRunner().invoke(cli, [*config, "compare", *files, "--exit-zero"])
     assert f"${MICRODOLLARS / 1e6:.4f}" in shown.output
+
+
+def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
+    """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
+    config = config_in(tmp_path)
+    upgrade(f"sqlite:///{tmp_path}/store.db")
+    primary = observed(USED)
+    again = primary.steps[0].model_copy(update={"attempt": 2, "usage": CACHED})
+    candidate = primary.model_copy(
+        update={"role": Role.CANDIDATE, "steps": (*primary.steps, again)}
+    )
+    found = compare(primary, candidate).model_copy(update={"run_id": "r1"})
+    store = Evidence(f"sqlite:///{tmp_path}/store.db")
+    store.add([primary, candidate], priced(found, (FULL,)), "2026-02-01")
+    told = json.loads(CliRunner().invoke(cli, [*config, "cost", "rec", "--json"]).stdout)
+    for side in ("primary", "candidate"):
+        (step, total) = told["sides"][side]
+        assert (step["step"], total["step"]) == ("transcribe_track", "total")
+        assert step["microdollars"] == total["microdollars"] == MICRODOLLARS
+        assert step["usage"]["s3_requests"] == 50
+        assert step["usage"]["external_calls"] == 4
+    assert step["repeated"] == 1
+    assert step["usage"]["saved_gpu_seconds"] == 2.5
+    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
+    lines = [line.split() for line in shown if line.startswith("  transcribe_track")]
+    money = f"${MICRODOLLARS / 1e6:.4f}"
+    used = ["transcribe_track", "10.00", "0", "1000000/500000", f"{1 << 29}", "50", "4"]
+    assert lines == [[*used, "0", "-", money], [*used, "1", "2.50", "s", "70", "t", money]]
 
 
 def test_each_call_of_the_language_model_is_kept():
