@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of, stdout_console
+from reflector_migrate.cli.common import (
+    DURATION,
+    echo_json,
+    log_to_stderr,
+    settings_of,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from reflector_migrate.model import Comparison
@@ -21,7 +27,14 @@ RUN = "(run)"
 @click.argument("recording", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write html, json…")
-@click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout", "timeout_s", default="10m", show_default=True, type=DURATION,
+    help="In a sandbox: how long both runs may take.",
+)  # fmt: skip
+@click.option(
+    "--wait", "wait_s", default="0s", type=DURATION,
+    help="Attached: wait that long for a run that has not ended.",
+)  # fmt: skip
 @click.option("--reference", type=click.Path(path_type=Path), help="observation/1 file.")
 @click.option("--candidate", type=click.Path(path_type=Path), help="observation/1 file.")
 @click.option(
@@ -54,6 +67,7 @@ def compare(
     as_json: bool,
     outputs: tuple[str, ...],
     timeout_s: float,
+    wait_s: float,
     reference: Path | None,
     candidate: Path | None,
     secondary: str | None,
@@ -67,9 +81,9 @@ def compare(
 
     In a sandbox it runs both; with --secondary legacy twice, so that its own noise
     is known; with --replayed on answers recorded from one run, so that there is
-    none. Attached to a deployment it compares what is
-    stored and never runs anything there. With --reference and --candidate it
-    compares two observation files and needs no server.
+    none. Attached to a deployment it compares what is stored and never runs
+    anything there; with --wait it waits for what is still running. With --reference
+    and --candidate it compares two observation files and needs no server.
 
     \b
     Examples:
@@ -96,7 +110,7 @@ def compare(
         if secondary not in (None, RUN):
             raise click.UsageError("--secondary FILE belongs to --reference and --candidate")
         how = {"secondary": secondary is not None, "is_replayed": is_replayed}
-        found = _run_or_look_up(settings, recording, timeout_s, **how)
+        found = _run_or_look_up(settings, recording, timeout_s, wait_s, **how)
     else:
         raise click.UsageError("name a recording, or give --reference and --candidate")
     code = 0 if exit_zero else _exit_code(found, fail_on)
@@ -128,7 +142,7 @@ def _from_files(
 
 
 def _run_or_look_up(
-    settings: Settings, recording: str, timeout_s: float, **how: bool
+    settings: Settings, recording: str, timeout_s: float, wait_s: float, **how: bool
 ) -> Comparison:
     if settings.is_sandbox:
         from reflector_migrate.cli.follow import follow
@@ -142,7 +156,7 @@ def _run_or_look_up(
 
     if any(how.values()):
         raise click.UsageError("--secondary and --replayed run an engine: only a sandbox does that")
-    return stored_comparison(settings, recording)
+    return stored_comparison(settings, recording, wait_s=wait_s)
 
 
 def _exit_code(comparison: Comparison, fail_on: str) -> int:

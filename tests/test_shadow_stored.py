@@ -1,0 +1,96 @@
+"""Attached, `compare` shows what is stored: a run that has not ended says where it is, or waits."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reflector_migrate.cli.main import cli
+from reflector_migrate.errors import InputError
+from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.stored import stored_comparison
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import RunRecord, Runs
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A run that started four minutes ago, of a transcript that is being processed."""
+    urls = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("store", "reflector")}
+    (tmp_path / "migrate.toml").write_text(
+        f'[store]\nurl = "{urls["store"]}"\n[reflector]\ndatabase_url = "{urls["reflector"]}"\n'
+    )
+    made = Settings.model_validate(
+        {"store": {"url": urls["store"]}, "reflector": {"database_url": urls["reflector"]}}
+    )
+    upgrade(made.store_url)
+    create_all(urls["reflector"])
+    Rows.at(urls["reflector"]).insert_transcript(
+        id="t-1", recording_id="rec", status="processing", created_at=now(), source_kind="room"
+    )
+    began = now() - timedelta(minutes=4, seconds=12)
+    values = dict.fromkeys(RunRecord.__slots__, None) | {
+        "run_id": "run-1", "claim": "c", "recording_id": "rec", "transcript_id": "t-1",
+        "namespace": "shadow", "build": "b", "state": "started", "request": {},
+        "created_at": began, "updated_at": began,
+    }  # fmt: skip
+    Runs(made.store_url).claim(RunRecord(**values))
+    return made
+
+
+def _compared(settings: Settings) -> None:
+    sides = {
+        "primary": Side(role=Role.PRIMARY, engine=Engine.CELERY),
+        "candidate": Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR),
+    }
+    found = Comparison(recording="rec", run_id="run-1", verdict=Verdict.MATCHED, **sides)
+    Evidence(settings.store_url).add([], found, now().date().isoformat())
+    Runs(settings.store_url).update("run-1", "compared")
+
+
+def _compare(tmp_path: Path, *more: str) -> Result:
+    config = ["--config", str(tmp_path / "migrate.toml")]
+    return CliRunner().invoke(cli, [*config, "compare", "rec", *more])
+
+
+def test_a_run_that_has_not_ended_says_where_it_is(settings: Settings, tmp_path: Path) -> None:
+    """INCONCLUSIVE, exit 3, with what either side is doing and for how long."""
+    notes = stored_comparison(settings, "rec").notes
+    assert notes[0] == "the candidate's run is started"
+    assert any(note.startswith("primary    processing") for note in notes)
+    assert notes[-1].startswith("4m1")
+    shown = _compare(tmp_path)
+    assert (shown.exit_code, "INCONCLUSIVE" in shown.stdout) == (3, True)
+    told = json.loads(_compare(tmp_path, "--json").stdout)
+    assert (told["verdict"], told["exit_code"], told["ok"]) == ("INCONCLUSIVE", 3, False)
+
+
+def test_it_can_be_waited_for(settings: Settings, tmp_path: Path) -> None:
+    """--wait gives the verdict as soon as there is one, and gives up after its time."""
+    assert _compare(tmp_path, "--wait", "0.1s").exit_code == 3
+    later = threading.Timer(0.7, _compared, [settings])
+    later.start()
+    shown = _compare(tmp_path, "--wait", "1m")
+    later.join()
+    assert (shown.exit_code, "MATCHED" in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1s", "10d", ""])
+def test_a_duration_is_a_number_with_a_unit(tmp_path: Path, text: str) -> None:
+    """Anything else is a mistake of usage, before anything is looked up."""
+    assert _compare(tmp_path, "--wait", text).exit_code == 2
+
+
+def test_nothing_at_all_is_no_comparison(settings: Settings) -> None:
+    """An unknown recording is an error of input, not an empty match."""
+    with pytest.raises(InputError, match="nothing is stored"):
+        stored_comparison(settings, "another")
