@@ -262,9 +262,13 @@ def load_settings(
     env = os.environ if environ is None else environ
     read = [found for _, found in sources.all_of(APP, config, env)]
     try:
-        return Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
+        found = Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
     except ValidationError as invalid:
         raise _explain(invalid) from None
+    if found.workers.defects and not found.is_sandbox:
+        said = f"{', '.join(found.workers.defects)} may be switched on in a sandbox only"
+        raise ConfigurationError(f"setting workers.defects: {said}", hint="migrate defects run")
+    return found
 
 
 def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete
+
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.errors import StepError, TransientStepError
 from reflector_migrate.judge.compare import compare
@@ -35,8 +37,10 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.isolation import Snapshot, read_rows, take_snapshot
 from reflector_migrate.shadow.message import Announcement
 from reflector_migrate.shadow.observing import account_of_candidate
+from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
+from reflector_migrate.store.tables import task_cache
 from tests.pipeline_world import empty_store, settings_for
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "recordings"
@@ -44,6 +48,20 @@ PIPELINE = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrac
 DELIVERY = "reflector.worker.webhook.send_transcript_webhook"
 OPTIONAL = ("cleanup_consent", "post_zulip", "send_webhook")
 ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A recording and the circumstances: every step run twice, a service that answers 500."""
+
+    recording: str
+    is_twice: bool = False
+    fault: str = ""
+
+    def __str__(self) -> str:
+        """As a table shows it."""
+        extra = [word for word in ("twice" if self.is_twice else "", self.fault) if word]
+        return f"{self.recording} ({', '.join(extra)})" if extra else self.recording
 
 
 @dataclass
@@ -76,17 +94,34 @@ class DefectsWorld:
 
     def compared(self, name: str, defects: Sequence[str] = (), inject: Any = None) -> Comparison:
         """Primary (once) and candidate, judged; the primary's other run is the secondary."""
-        recording = load_recording(RECORDINGS, name)
-        primary, announcement, taken = self.primary(recording, inject)
-        candidate = self.candidate(announcement, taken, defects)
+        return self._compared(Scene(name), defects, inject)
+
+    def seen(self, scene: Scene) -> Comparison:
+        """The comparison of a scene, no answer remembered from an earlier one."""
+        with writing(self.settings.store_url) as connection:
+            connection.execute(delete(task_cache))
+        if not scene.fault:
+            return self._compared(scene)
+        self.control.set_fault(scene.fault, "http_500")
+        try:
+            return self._compared(scene)
+        finally:
+            self.control.clear_faults(scene.fault)
+
+    def _compared(
+        self, scene: Scene, defects: Sequence[str] = (), inject: Any = None
+    ) -> Comparison:
+        name, recording = scene.recording, load_recording(RECORDINGS, scene.recording)
+        primary, announcement, taken = self.primary(recording, inject, scene.fault)
+        candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
         found = compare(primary, candidate, secondary=primary)
         return found.model_copy(update={"recording": name})
 
     def primary(
-        self, recording: FixtureRecording, inject: Any = None
+        self, recording: FixtureRecording, inject: Any = None, fault: str = ""
     ) -> tuple[Observation, Announcement, Snapshot]:
         """The monolith's account, and what the candidate starts from."""
-        key = recording.name, json.dumps(inject)
+        key = recording.name, json.dumps([inject, fault])
         if key not in self.primaries:
             self.primaries[key] = self._primary(recording, inject or {})
         return self.primaries[key]
@@ -141,7 +176,12 @@ class DefectsWorld:
             yield _span(DELIVERY if name == "send_webhook" else f"x.{name}", task_id)
 
     def candidate(
-        self, about: Announcement, taken: Snapshot, defects: Sequence[str]
+        self,
+        about: Announcement,
+        taken: Snapshot,
+        defects: Sequence[str],
+        *,
+        is_twice: bool = False,
     ) -> Observation:
         """The candidate's account of a run of its own, from the same start."""
         take_snapshot_again(self.settings, taken)
@@ -152,7 +192,7 @@ class DefectsWorld:
         )  # fmt: skip
         workers = self.settings.workers.model_copy(update={"defects": tuple(defects)})
         settings = self.settings.model_copy(update={"workers": workers})
-        execution = Candidate(settings, run, about.track_keys).run_all()
+        execution = Candidate(settings, run, about.track_keys, is_twice).run_all()
         return account_of_candidate(settings, _record(run, about), execution)
 
 
@@ -169,8 +209,11 @@ def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
 class Candidate:
     """One run of every step, with a workflow's wiring, attempts and end."""
 
-    def __init__(self, settings: Settings, run: Run, track_keys: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, run: Run, track_keys: Sequence[str], is_twice: bool
+    ) -> None:
         self.settings, self.run, self.steps = settings, run, list[StepRun]()
+        self.is_twice = is_twice
         self.tracks = [{"track_index": i, "s3_key": key} for i, key in enumerate(track_keys)]
 
     def run_all(self) -> Execution:
@@ -215,6 +258,9 @@ class Candidate:
 
     def step(self, name: str, **task: Any) -> dict[str, Any]:
         """One step, tried again after a passing failure."""
+        if self.is_twice:  # the worker is lost after its work, which nobody hears of
+            with suppress(TransientStepError):
+                self._once(name, task)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._once(name, task, attempt, is_kept=True)

@@ -59,6 +59,25 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
     assert wrong.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        pytest.param('[workers]\ndefects = ["tracks_swapped"]', {}, id="by file"),
+        pytest.param("", {"MIGRATE_WORKERS__DEFECTS": "tracks_swapped"}, id="by environment"),
+    ],
+)
+def test_a_defect_is_never_on_outside_of_a_sandbox(
+    tmp_path: Path, text: str, environ: dict[str, str]
+) -> None:
+    """No process starts with one: the setting, the defect and the way out are named."""
+    path = _file(tmp_path, text)
+    with pytest.raises(ConfigurationError, match=r"workers\.defects: tracks_swapped") as wrong:
+        load_settings(path, environ=environ)
+    assert wrong.value.hint == "migrate defects run"
+    loaded = load_settings(path, environ={**environ, "MIGRATE_IS_SANDBOX": "true"})
+    assert loaded.workers.defects == ("tracks_swapped",)
+
+
 def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
     """A *_file key is read, stripped, and masked in every representation."""
     (tmp_path / "key").write_text("tremendously-secret\n")

@@ -25,6 +25,7 @@ COMMANDS = {
     "rerun": (f"{C}.retry:rerun", "Run a workflow again from a step on."),
     "cost": (f"{C}.cost:cost", "Break a recording's cost down by step and side."),
     "events": (f"{C}.events:events", "Print the event dictionary: task, events, JSON Schema."),
+    "defects": (f"{C}.defects:defects", "Prove that every seeded defect is found."),
     "sandbox": (f"{C}.sandbox:sandbox", "Start, stop and inspect real servers on this machine."),
     "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
     "serve": (f"{C}.serve:serve", "Serve reports on this machine's loopback, read only."),

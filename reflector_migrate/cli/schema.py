@@ -6,7 +6,9 @@ import click
 
 from reflector_migrate.cli.common import echo_json
 
-NAMES = ("observation", "comparison", "evidence", "explain", "step-inputs", "step-outputs")
+NAMES = (
+    "observation", "comparison", "evidence", "explain", "defects", "step-inputs", "step-outputs",
+)  # fmt: skip
 
 
 @click.command()
@@ -22,12 +24,14 @@ def schema(name: str) -> None:
     from reflector_migrate.judge.explanation import Explanation
     from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
     from reflector_migrate.pipeline.contracts import CONTRACTS
+    from reflector_migrate.sandbox.proofs import DefectsRun
 
     documents: dict[str, type[Frozen]] = {
         "observation": Observation,
         "comparison": Comparison,
         "evidence": EvidenceLine,
         "explain": Explanation,
+        "defects": DefectsRun,
     }
     if name in documents:
         echo_json(documents[name].model_json_schema(by_alias=True))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,7 +64,9 @@ def describe(name: str, folder: Path = FOLDER) -> Defect:
     """What the defect of that name says of itself; InputError if there is none."""
     known = _known(folder)
     if name not in known:
-        raise InputError(f"unknown defect {name!r}", hint=f"known: {', '.join(known) or 'none'}")
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise InputError(f"unknown defect {name!r}", hint=f"{hint}see `migrate defects list`")
     module = _load(name, folder)
     says = (module.__doc__ or "").strip().partition("\n")[0]
     return Defect(

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.pipeline.defects import describe
 from reflector_migrate.sandbox import prepare
 from reflector_migrate.sandbox.config import (
     PORTS,
@@ -206,7 +207,12 @@ class Sandbox:
             return True
 
     def set_defects(self, names: Sequence[str]) -> None:
-        """Restart only the Conductor workers, with these seeded defects switched on."""
+        """Restart only the Conductor workers, with these seeded defects switched on.
+
+        NAME for every recording, NAME@RECORDING_ID for one. InputError names an unknown one.
+        """
+        for name in names:
+            describe(name.partition("@")[0])
         self._settings = change_config(self.folders, {"workers": {"defects": list(names)}})
         self.restart("workers")
 

@@ -1,0 +1,152 @@
+"""`migrate defects`: what the harness must be able to find, and the proof that it does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of, stdout_console
+
+if TYPE_CHECKING:
+    from reflector_migrate.pipeline.defects import Defect
+    from reflector_migrate.sandbox.proofs import DefectProof, DefectsRun
+    from reflector_migrate.sandbox.stack import Sandbox
+    from reflector_migrate.settings import Settings
+
+FOLDER = Path(".sandbox/defects")  # a fixed place, so that the next run cleans after a kill
+
+
+@click.group()
+def defects() -> None:
+    """Switch seeded defects on in the candidate and see each one found."""
+
+
+@defects.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_(as_json: bool) -> None:
+    """List every seeded defect: what is wrong, who must catch it, at which step.
+
+    \b
+    Examples:
+      migrate defects list
+      migrate defects list --json
+    """
+    from dataclasses import asdict
+
+    from reflector_migrate.pipeline.defects import all_defects
+
+    known = all_defects()
+    if as_json:
+        head = {"schema": "migrate.defects-list/1", "ok": True, "exit_code": 0}
+        echo_json({**head, "defects": [asdict(defect) for defect in known]})
+        return
+    for defect in known:
+        click.echo(f"{defect.name:<31} {defect.expected_step:<18} {defect.layer:<21} {defect.says}")
+
+
+@defects.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write json or md.")
+@click.option("--jobs", default=3, show_default=True, help="Recordings at a time.")
+@click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds for each.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    as_json: bool,
+    outputs: tuple[str, ...],
+    jobs: int,
+    timeout_s: float,
+) -> None:
+    """Run defects (all, or those named) through the real workers; exit 1 unless each is found.
+
+    Uses the sandbox that runs here and leaves it as it was, or starts one of its own. Exit 0:
+    all caught, at the right step, by the layer they declare; 4: some could not be run.
+
+    \b
+    Examples:
+      migrate defects run
+      migrate defects run tracks_swapped zulip_posted_twice --json
+    """
+    from reflector_migrate.pipeline.defects import all_defects, describe
+
+    _refuse_unknown(outputs)
+    asked = tuple(describe(name) for name in dict.fromkeys(names)) or all_defects()
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    result = _run(settings, asked, jobs, timeout_s)
+    _write(result, outputs)
+    if as_json:
+        echo_json(result.model_dump(mode="json", by_alias=True))
+    else:
+        _show(result)
+    ctx.exit(result.exit_code)
+
+
+def _refuse_unknown(outputs: tuple[str, ...]) -> None:
+    for output in outputs:
+        form, _, where = output.partition(":")
+        if form not in ("json", "md") or not where:
+            raise click.UsageError(f"-o {output}: not json:PATH or md:PATH")
+
+
+def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
+    """In the sandbox that runs; else in one of our own, of which nothing is left."""
+    import shutil
+
+    from reflector_migrate.sandbox.stack import Sandbox, sandbox_folder
+
+    if settings.is_sandbox:
+        with Sandbox(settings, sandbox_folder(settings), say=say) as sandbox:
+            return _prove(sandbox, asked, jobs, timeout_s)
+    folder = FOLDER.resolve()
+    try:
+        with Sandbox(settings, folder, shadow=True, say=say) as sandbox:
+            return _prove(sandbox, asked, jobs, timeout_s)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prove(sandbox: Sandbox, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
+    from reflector_migrate.conductor.build import build_hash
+    from reflector_migrate.sandbox.proofs import run_of
+    from reflector_migrate.sandbox.proving import Proving
+    from reflector_migrate.store.clock import now
+
+    at, begun = now(), time.monotonic()
+    proofs = Proving(sandbox, jobs, timeout_s, say).prove(asked, _say_one)
+    return run_of(
+        proofs,
+        started_at=at.isoformat(timespec="seconds"),
+        duration_s=time.monotonic() - begun,
+        build=build_hash(),
+        conductor=sandbox.settings.conductor.version,
+        jobs=jobs,
+    )
+
+
+def _say_one(proof: DefectProof) -> None:
+    say(f"  {'✓' if proof.is_proven else '✗'} {proof.defect}  {proof.why}".rstrip())
+
+
+def _show(result: DefectsRun) -> None:
+    from reports.defects import as_text
+
+    stdout_console().print(as_text(result.model_dump(mode="json")))
+
+
+def _write(result: DefectsRun, outputs: tuple[str, ...]) -> None:
+    from reflector_migrate.cli.common import write_aside
+    from reports.defects import as_markdown
+
+    for output in outputs:
+        form, _, where = output.partition(":")
+        body = result.model_dump(mode="json", by_alias=True)
+        is_json = form == "json"
+        text = result.model_dump_json(by_alias=True, indent=1) if is_json else as_markdown(body)
+        write_aside(Path(where), text if text.endswith("\n") else text + "\n")
+        say(f"written {where}")
