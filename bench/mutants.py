@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import signal
 import subprocess
@@ -120,6 +121,7 @@ def _in_processes(options: argparse.Namespace) -> Iterator[list[dict[str, Any]]]
 
 
 def _work(options: argparse.Namespace) -> None:
+    logging.disable(logging.CRITICAL)  # what a mutant upsets is judged, not read
     number, _, count = options.shard.partition("/")
     mine = _sample(options)[int(number) :: int(count)]
     with (

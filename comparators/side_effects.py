@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparators.records import differences
@@ -26,6 +26,9 @@ STEPS: Mapping[str, str] = {
     "s3_delete": "cleanup_consent",
     "local_delete": "cleanup_consent",
 }
+Name = tuple[str, str]
+"""An effect's kind and its canonical key."""
+
 SIZE_TOLERANCE = 0.05
 """Encoders of another version and random container ids change sizes by less."""
 
@@ -52,24 +55,34 @@ def canonical_key(effect: Effect, observation: Observation) -> str:
     return named.group(1) if named else anonymous(effect.key, observation)
 
 
-def step_of(kind: str, key: str, *, is_count: bool = False) -> str:
-    """The step answerable for an effect.
-
-    A padded track that stands on one side only was left behind there by the step that deletes.
-    """
+def step_of(kind: str, key: str) -> str:
+    """The step answerable for an effect's content."""
     if key.startswith("padded_"):
-        return "merge_transcripts" if is_count else "pad_track"
+        return "pad_track"
     return STEPS.get(kind, "finalize")
+
+
+def _counted_step(name: Name, differing: Sequence[Name]) -> str:
+    """The step answerable for too many or too few: of an object left behind, the one that deletes.
+
+    Padded tracks are deleted by the merge; any other object whose deletion differs as well
+    stands there because of that.
+    """
+    kind, key = name
+    if key.startswith("padded_"):
+        return "merge_transcripts"
+    is_undeleted = kind == "s3_put" and ("s3_delete", key) in differing
+    return step_of("s3_delete" if is_undeleted else kind, key)
 
 
 def compare_side_effects(reference: Observation, hypothesis: Observation) -> Measure:
     """Counts of every effect, then the payloads and sizes of those on both sides."""
     mine, theirs = _grouped(reference), _grouped(hypothesis)
     counts = _counts(mine), _counts(theirs)
+    differing = [n for n in sorted({*counts[0], *counts[1]}) if counts[0][n] != counts[1][n]]
     findings = [
-        _count_finding(*name, counts[0][name], counts[1][name])
-        for name in sorted({*counts[0], *counts[1]})
-        if counts[0][name] != counts[1][name]
+        _count_finding(*name, counts[0][name], counts[1][name], _counted_step(name, differing))
+        for name in differing
     ]
     for name in sorted(set(mine) & set(theirs)):
         for pair in zip(mine[name], theirs[name], strict=False):
@@ -82,9 +95,6 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
         reference_text=_summary(counts[0]),
         hypothesis_text=_summary(counts[1], hypothesis),
     )
-
-
-Name = tuple[str, str]
 
 
 def _grouped(observation: Observation) -> dict[Name, list[Effect]]:
@@ -116,14 +126,14 @@ def _summary(counts: Counter[Name], observation: Observation | None = None) -> s
     return f"{text} (suppressed)" if suppressed else text
 
 
-def _count_finding(kind: str, key: str, mine: int, theirs: int) -> Finding:
+def _count_finding(kind: str, key: str, mine: int, theirs: int, step: str) -> Finding:
     """Too few or too many; a deletion skipped or a message doubled is critical."""
     path = f"side_effects/{kind}/{key}" if key != "*" else f"side_effects/{kind}"
     changed = "missing" if theirs < mine else "extra"
     critical = kind in {"webhook", "zulip_message", "s3_delete", "local_delete"}
     return Finding(
         path=path,
-        step=step_of(kind, key, is_count=True),
+        step=step,
         severity=Severity.CRITICAL if critical else Severity.MAJOR,
         kind=changed,
         reference=mine,

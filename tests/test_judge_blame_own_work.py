@@ -6,7 +6,7 @@ import pytest
 
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import STEP_NAMES, Effect, Event, StepRun
-from tests.comparing import effects_of, events_of, observation, outputs_of, words_of
+from tests.comparing import TRANSCRIPT, effects_of, events_of, observation, outputs_of, words_of
 
 AGREED = tuple(
     StepRun(name=name, input_digest=f"in {name}", output_digest=f"out {name}")
@@ -35,6 +35,8 @@ def _order(*labels: str):
 
 
 REFERENCE = observation(OUTPUTS, steps=AGREED)
+DELETED = Effect(kind="s3_delete", key=f"{TRANSCRIPT}/audio.mp3")
+REFUSED = observation(OUTPUTS, steps=AGREED, effects=(*effects_of(OUTPUTS)[1:], DELETED))
 TWICE = outputs_of(topics=(*OUTPUTS.topics, OUTPUTS.topics[0]),
                    words=(*OUTPUTS.words, *OUTPUTS.topics[0].words))  # fmt: skip
 
@@ -51,6 +53,8 @@ TWICE = outputs_of(topics=(*OUTPUTS.topics, OUTPUTS.topics[0]),
         pytest.param(observation(OUTPUTS, steps=AGREED, effects=(
             *effects_of(OUTPUTS), Effect(kind="s3_put", key="x/tracks/padded_0.webm"))),
             "merge_transcripts", id="a padded track left behind"),
+        pytest.param(observation(OUTPUTS, steps=AGREED, effects=effects_of(OUTPUTS)),
+                     "cleanup_consent", id="a recording left behind although consent was refused"),
         pytest.param(observation(TWICE, steps=AGREED, events=events_of(OUTPUTS)),
                      "detect_topics", id="topics stored twice, every output equal"),
         pytest.param(observation(OUTPUTS, steps=AGREED, events=tuple(
@@ -65,7 +69,8 @@ TWICE = outputs_of(topics=(*OUTPUTS.topics, OUTPUTS.topics[0]),
 )  # fmt: skip
 def test_what_a_step_wrote_counts_like_its_output(hypothesis, step):
     """An exact difference in what one step alone writes names it, though its output agrees."""
-    found = compare(REFERENCE, hypothesis, secondary=REFERENCE)
+    reference = REFUSED if step == "cleanup_consent" else REFERENCE
+    found = compare(reference, hypothesis, secondary=reference)
     assert found.verdict == "DIVERGED"
     assert found.first_divergent_step.step == step
 

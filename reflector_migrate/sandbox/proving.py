@@ -7,10 +7,12 @@ without any; it must match, and its primary is the secondary of the runs that fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.compare import compare
@@ -28,6 +30,8 @@ from reflector_migrate.store.evidence import Evidence
 
 TAKEN = 200  # what a webhook's receiver answers unless told otherwise
 
+T = TypeVar("T")
+R = TypeVar("R")
 Say = Callable[[str], None]
 Shown = Callable[[DefectProof], None]
 
@@ -59,6 +63,7 @@ class Proving:
     say: Say
     secondaries: dict[str, Observation] = field(default_factory=dict)
     unsound: dict[str, str] = field(default_factory=dict)
+    is_stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def settings(self) -> Settings:
@@ -88,8 +93,7 @@ class Proving:
     def _sound(self, names: Sequence[str]) -> None:
         """Every recording without a defect: its verdict, and an account for a secondary."""
         self.say(f"{len(names)} recordings without a defect")
-        with ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(self._sound_one, names))
+        list(self._side_by_side(self._sound_one, names))
 
     def _sound_one(self, name: str) -> None:
         try:
@@ -106,8 +110,20 @@ class Proving:
     def _round(self, group: Sequence[Defect]) -> Iterable[DefectProof]:
         """Switch this round's defects on, each for its recordings, and run them side by side."""
         self.sandbox.set_defects(list(self._entries(group)))
+        yield from self._side_by_side(self._one, group)
+
+    def _side_by_side(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Results in order; an interrupt ends all that is under way within a look."""
         with ThreadPoolExecutor(self.jobs) as pool:
-            yield from pool.map(self._one, group)
+            try:
+                yield from pool.map(work, items)
+            except BaseException:
+                self.is_stopped.set()
+                raise
+
+    def _look(self, _run: object, _words: str) -> None:
+        if self.is_stopped.is_set():
+            raise MigrateError("interrupted")
 
     def _entries(self, group: Sequence[Defect]) -> Iterable[str]:
         for defect in group:
@@ -126,7 +142,9 @@ class Proving:
         return proof_of(defect, found, trouble)
 
     def _run(self, name: str, inject: Mapping[str, int] | None = None) -> Comparison:
-        run = partial(compare_in_sandbox, self.settings, name, timeout_s=self.timeout_s)
+        run = partial(
+            compare_in_sandbox, self.settings, name, timeout_s=self.timeout_s, progress=self._look
+        )
         if not inject:
             return run()
         path = load_recording(self.settings.sandbox.recordings, name).room.webhook_path or "/"
