@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
 	&& echo $$p && break; done)
 
-.PHONY: help demo test check lint bench soak lock clean
+.PHONY: help demo test check lint bench mutants soak lock clean
 
 help: ## show what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,9 @@ lint: .venv/.installed
 
 bench: .venv/.installed ## every figure we claim, as a ratio measured in one run
 	@for script in bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+mutants: .venv/.installed ## mutants of the steps' code: each noticed or explained (docs/mutants.md)
+	@$(BIN)/python -m bench.mutants
 
 soak: .venv/.installed ## the kill tests with the requirements' unscaled timeouts (hours)
 	@MIGRATE_SOAK=1 $(BIN)/python -m pytest -q -m live tests/test_conductor_restart.py --timeout 14400
