@@ -39,11 +39,25 @@ def mark(proof: Proof) -> str:
     return "✓" if proof["caught"] and not proof["why"] else "✗"
 
 
+HOW = """\
+Each defect is switched on in the candidate's workers alone, for its own recordings; the recording
+goes its whole way (Celery worker, plugin, dispatcher, Conductor, workers, collector) and both
+accounts are compared. Every recording has matched without a defect before, and the primary of that
+run is the secondary against which graded measures are judged. *Caught* means that the verdict is
+DIVERGED and that the check declared in the defect's file says so; *proven* that the first divergent
+step is the one declared as well. "not NAME" is a recording that must match although the defect is
+on. Made by `migrate defects run -o md:docs/defects.md`."""
+
+
 def as_markdown(run: Mapping[str, Any]) -> str:
-    """The whole table: what is wrong, on which recordings, by which layer, at which step."""
+    """The whole page: how it was done, and by defect what is wrong, who caught it, where."""
     head = [
+        "# Seeded defects",
+        "",
         f"{sentence(run)}. Build `{run['build']}`, Conductor {run['conductor']}, "
         f"{run['jobs']} recordings at a time, begun {run['started_at']}.",
+        "",
+        HOW,
         "",
         "| defect | what is wrong | recordings | caught by | also by | first divergent step |",
         "|---|---|---|---|---|---|",

@@ -96,6 +96,22 @@ def test_a_failure_is_laid_to_what_caused_it(steps, step):
     assert "broke" in found.first_divergent_step.why
 
 
+def test_a_failing_step_that_spoils_the_row_is_named_itself():
+    """A webhook's failure sets the status: the step that had set it well before did no wrong."""
+    spoilt = [
+        s.model_copy(update={"derived": {"status": "error"}}) if s.name == "finalize" else s
+        for s in _steps(up_to="post_zulip", failed="send_webhook")
+    ]
+    well = [
+        s.model_copy(update={"derived": {"status": "ended"}}) if s.name == "finalize" else s
+        for s in AGREED
+    ]
+    run = observation(outputs_of(row={**OUTPUTS.row, "status": "error"}), status="failed",
+                      steps=spoilt)  # fmt: skip
+    found = compare(observation(OUTPUTS, steps=well), run)
+    assert found.first_divergent_step.step == "send_webhook"
+
+
 def test_without_digests_an_early_measure_comes_before_a_late_row():
     """A real deployment: the words are told by measures, and a row's field does not hide them."""
     lost = [w for w in words_of() if w.start < 10]

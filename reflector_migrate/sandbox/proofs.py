@@ -17,8 +17,8 @@ KINDS = {"exact": "G0", "graded": "G1", "informational": "by night"}
 class DefectProof(Frozen):
     """What became of one defect. `caught`: by the layer declared, on every recording named.
 
-    `is_at_step` tells whether the right step was named as well; `verdicts` are by recording,
-    those that must be spared included; `why` is empty unless something is not as it must be.
+    `verdicts` are by recording, those that must be spared included; `why` says what is not as
+    it must be, a wrong step named as well.
     """
 
     defect: str
