@@ -41,12 +41,13 @@ def steps(*, hidden=(), without=(), derived=None, **digests):
 def checks(**verdicts):
     """Every measure of content matched, but those named: a verdict, or (verdict, findings)."""
     found = []
+    pairs = verdicts.pop("n", 0)
     for name in [*MEASURES, *(set(verdicts) - set(MEASURES))]:
         given = verdicts.get(name, Verdict.MATCHED)
         verdict, findings = given if isinstance(given, tuple) else (given, ())
         errors = 0 if verdict is Verdict.MATCHED else max(1, len(findings))
         measure = Measure(name=name, kind="graded", errors=errors, length=9, findings=findings)
-        found.append(Check(name=name, verdict=verdict, rule="x", measure=measure))
+        found.append(Check(name=name, verdict=verdict, rule="x", measure=measure, n=pairs))
     return found
 
 
@@ -134,6 +135,20 @@ WORDS = {"words": NOISE, "words_raw": NOISE, "word_times": NOISE}
             {"words": (DIVERGED, (lost("transcribe_track", 9, 0),
                                   lost("transcribe_track", 9, 1)))},
             "get_recording", "", id="a wrong language is its finder's fault",
+        ),
+        pytest.param(
+            {"transcribe_track_0": "x", "merge_transcripts_in": "x", "merge_transcripts": "x"},
+            {"words": (Verdict.INCONCLUSIVE, (lost("transcribe_track", speaker=0),)), "n": 1,
+             "speaker_mapping": (DIVERGED, (lost("merge_transcripts"),))},
+            "merge_transcripts", "within noise",
+            id="words that may be noise, and a speaker that no noise can move",
+        ),
+        pytest.param(
+            {"transcribe_track_0": "x", "merge_transcripts_in": "x", "merge_transcripts": "x"},
+            {"words": (Verdict.INCONCLUSIVE, (lost("transcribe_track", speaker=0),)),
+             "speaker_mapping": (DIVERGED, (lost("merge_transcripts"),))},
+            "transcribe_track 0", "every earlier output agrees",
+            id="without any pair nothing says that noise is on",
         ),
         pytest.param({"finalize": "x"}, {}, None, "", id="a digest alone diverges nothing"),
         pytest.param(

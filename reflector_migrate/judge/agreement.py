@@ -44,6 +44,13 @@ def is_within_noise(step: str, checks: Sequence[Check]) -> bool:
     return bool(own) and is_whole and all(check.verdict in FINE for check in own)
 
 
+def is_doubtful(step: str, checks: Sequence[Check]) -> bool:
+    """Its measures lie beyond the floor of the pairs there are, but not far enough to be sure."""
+    own = _own(step, checks)
+    unsure = any(check.verdict is Verdict.INCONCLUSIVE and check.n for check in own)
+    return unsure and all(check.verdict is not Verdict.DIVERGED for check in own)
+
+
 def _own(step: str, checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.name in OWN_MEASURES.get(step, ())]
 

@@ -10,10 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from reflector_migrate.judge.agreement import Agreement, Key, is_within_noise, weight_by_track
+from reflector_migrate.judge.agreement import (
+    Agreement,
+    Key,
+    is_doubtful,
+    is_within_noise,
+    weight_by_track,
+)
 from reflector_migrate.judge.chain import Link, chain, parents
 from reflector_migrate.judge.failure import cause_of, failed_step
 from reflector_migrate.judge.flow import (
+    FIRM,
     INPUTS,
     OWN_MEASURES,
     PER_TRACK,
@@ -42,6 +49,9 @@ def first_divergent_step(
     if failed:
         return cause_of(failed, links)
     suspects = _suspects(checks)
+    if firm := [c for c in suspects if c.name in FIRM and c.verdict is Verdict.DIVERGED]:
+        named = _named(firm)
+        links = {k: v if k[0] in named else _excused(v, checks) for k, v in links.items()}
     made = _by_chain(suspects, links, checks) or _by_measure(suspects, links, checks)
     found = [blame for blame in (made, _by_own_work(suspects)) if blame]
     return min(found, key=lambda blame: position(blame.step), default=None)
@@ -78,6 +88,13 @@ def _by_chain(
         track = _track(origin, links, named, checks)
         return Blame(step=origin.step, why=_why(origin, links, named), track_index=track)
     return None
+
+
+def _excused(link: Link, checks: Sequence[Check]) -> Link:
+    """What may be noise is taken for it, where something that cannot be is laid to others."""
+    if link.outputs is Agreement.DIFFER and is_doubtful(link.step, checks):
+        return link.model_copy(update={"outputs": Agreement.WITHIN_NOISE})
+    return link
 
 
 def _parts(link: Link) -> bool:

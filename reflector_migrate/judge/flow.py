@@ -56,6 +56,9 @@ STORED_BY: Mapping[str, str] = dict.fromkeys(
 FREE = frozenset({"transcribe_track", "detect_topics", "generate_title", "generate_summary"})
 """Steps that ask a model: the same input need not give the same output."""
 
+FIRM = frozenset({"catastrophes", "language", "speaker_mapping"})
+"""Measures of content that no noise makes diverge: who speaks, in which language, an empty text."""
+
 SPEECH = ("pad_track", "transcribe_track", "merge_transcripts")
 _CONTENT: Mapping[str, str] = {
     "words": "merge_transcripts",
