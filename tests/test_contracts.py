@@ -14,12 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.judge.explanation import Explanation
 from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
 
 CONTRACTS = Path(__file__).parents[1] / "fixtures" / "contracts"
 FILES = {
     "observation": (CONTRACTS / "observation-1.json", Observation),
     "comparison": (CONTRACTS / "comparison-1.json", Comparison),
+    "explain": (CONTRACTS / "explain-1.json", Explanation),
     "evidence": (CONTRACTS / "evidence-1.jsonl", EvidenceLine),
 }
 
@@ -84,6 +86,13 @@ UNSEEN = {
         "/candidate/cost_microdollars",
         "/secondary/cost_microdollars",
     },
+    "explain": {
+        "/checks/traceback",
+        "/checks/shift",
+        "/checks/between_candidates",
+        "/first_divergent_step/track_index",
+        "/confirmation/track_index",
+    },
     "evidence": set[str](),
 }
 
@@ -113,6 +122,7 @@ def test_the_examples_are_what_the_code_makes_today() -> None:
     assert json.loads(_documents("observation")[0]) == observation
     comparison = json.loads(made.comparison_json())
     assert json.loads(_documents("comparison")[0]) == comparison
+    assert json.loads(_documents("explain")[0]) == json.loads(made.explanation_json())
     lines = [line.model_dump(mode="json", by_alias=True) for line in made.evidence()]
     assert [json.loads(text) for text in _documents("evidence")] == lines
 

@@ -45,7 +45,7 @@ class Explanation(Frozen):
     confirmation: Confirmation | None = None
     notes: tuple[str, ...] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 def explanation_of(
