@@ -18,6 +18,7 @@ from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.verdict import Grounds, check_one
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Finding, Measure, Verdict
+from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.waiving import (
     known_legacy_defects,
     read_waivers,
@@ -269,6 +270,22 @@ def test_a_bad_waivers_file_is_exit_2(capsys, tmp_path, pair):
     assert code == 2
     assert f"error: {path}: waiver 1: owner: Field required" in err
     assert out == ""
+
+
+def test_a_configured_bad_file_is_what_the_doctor_finds(tmp_path):
+    """Before a night's comparisons wait for it; an expired waiver is named, and no illness."""
+    from reflector_migrate.cli.doctor import _look, _waivers
+
+    def seen(text):
+        settings = Settings.model_validate({"judge": {"waivers_file": _file(tmp_path, text)}})
+        return _look(_waivers, settings)
+
+    good = seen(_until("2999-01-01"))
+    assert (good.state, good.value) == ("pass", "1 in force")
+    assert "(ana) expired on 2020-01-01" in seen(_until("2020-01-01")).why
+    bad = seen(GOOD.replace("owner", "ower"))
+    assert (bad.state, bad.value) == ("fail", "could not look")
+    assert "waiver 1: owner: Field required" in bad.why
 
 
 def test_waivers_without_files_are_a_usage_error(capsys, tmp_path):

@@ -24,6 +24,7 @@ HINTS = {
     "namespaces": "give the candidate a database, buckets and folders of its own",
     "store": "migrate register --with-store; is the database up where `store.url` says?",
     "redis": "is the server up where `reflector.bus_url` says?",
+    "waivers": "docs/explain.md shows the file that `judge.waivers_file` names",
     "disk": "free some space in the state folder",
 }
 UNCONFIGURED = (
@@ -86,6 +87,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "conductor workers": infrastructure.workers_are_ours,
         "celery workers": infrastructure.celery_answers,
         "namespaces": infrastructure.namespaces_are_separate,
+        "waivers": _waivers,
         "disk": _disk,
     }
 
@@ -123,6 +125,18 @@ def _redis(settings: Settings) -> Answer:
     finally:
         client.close()
     return passed("answers")
+
+
+def _waivers(settings: Settings) -> Answer:
+    """A file that cannot be read would keep every comparison waiting."""
+    from reflector_migrate.cutover.items import passed
+    from reflector_migrate.judge.waivers import expired
+    from reflector_migrate.shadow.waiving import waivers_in_force
+    from reflector_migrate.store.clock import now
+
+    granted = [w for w in waivers_in_force(settings.judge.waivers_file) if not w.is_improvement]
+    gone = expired(granted, now().date())
+    return passed(f"{len(granted) - len(gone)} in force", why="; ".join(gone))
 
 
 def _disk(settings: Settings) -> Answer:
