@@ -108,6 +108,16 @@ def test_skipped_on_purpose_is_not_missing(settings: Settings) -> None:
     assert (answer.state, answer.value) == (State.PASS, "100.0%")
 
 
+def test_the_kill_switch_is_drilled_once_it_held_something_back(settings: Settings) -> None:
+    """Neither a word in the log nor another reason counts: a recording must have been held."""
+    Dispatches(settings.store_url).add("rec-1", "skipped", reason="not sampled")
+    Audit(settings.store_url).append("kill-switch", {"is_off": True})
+    assert _answers(settings, Phase.INFRASTRUCTURE)["kill switch drilled"].state is State.PENDING
+    Dispatches(settings.store_url).add("rec-2", "skipped", reason="kill switch")
+    answer = _answers(settings, Phase.INFRASTRUCTURE)["kill switch drilled"]
+    assert (answer.state, answer.n) == (State.PASS, 1)
+
+
 @pytest.mark.parametrize(("errors", "state"), [(0, State.PASS), (1, State.FAIL)])
 def test_one_exact_difference_fails(settings: Settings, errors: int, state: State) -> None:
     """Exact differences are never averaged."""

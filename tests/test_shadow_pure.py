@@ -156,6 +156,8 @@ def test_serve_reads_and_never_writes(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     client = TestClient(build(settings))
     assert client.get("/readyz").status_code == 503
+    unready = client.get("/metrics")
+    assert (unready.status_code, "no tables of ours" in unready.text) == (503, True)
     upgrade(settings.store_url)
     night = now().date().isoformat()
     write_report(settings, night)

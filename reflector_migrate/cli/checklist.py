@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import ask, echo_json, log_to_stderr, settings_of
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
@@ -92,10 +91,7 @@ def sign(ctx: click.Context, what: str, who: str, yes: bool) -> None:
     from reflector_migrate.cutover.audit import Audit
 
     kind = what if what.startswith("drill:") else f"sign:{what}"
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: say --yes")
-        click.confirm(f"record {kind} by {who}?", abort=True, err=True)
+    ask(f"record {kind} by {who}?", yes=yes)
     digest = Audit(settings_of(ctx).store_url).append(kind, {"who": who})
     click.echo(f"recorded {kind} by {who}  {digest[:12]}")
 

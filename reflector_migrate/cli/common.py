@@ -100,6 +100,15 @@ def say(line: str) -> None:
     click.echo(printable(line), err=True)
 
 
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if a person says so, or said --yes; nobody to ask is a usage error."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: say --yes")
+    click.confirm(question, abort=True, err=True)
+
+
 def write_aside(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

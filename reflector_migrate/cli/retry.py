@@ -29,7 +29,10 @@ def retry(ctx: click.Context, recording: str) -> None:
 
 @click.command()
 @click.argument("recording")
-@click.option("--from", "step", type=click.Choice(STEP_NAMES), required=True)
+@click.option(
+    "--from", "step", type=click.Choice(STEP_NAMES), required=True, metavar="STEP",
+    help="One of the fifteen steps, such as detect_topics.",
+)  # fmt: skip
 @click.pass_context
 def rerun(ctx: click.Context, recording: str, step: str) -> None:
     """Run a workflow again from a step on; earlier results are kept.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import ask, echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.errors import ConfigurationError, MigrateError
+
+if TYPE_CHECKING:
+    from reflector_migrate.settings import Settings
 
 
 @click.group()
@@ -41,11 +47,75 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
         head = {"schema": "migrate.shadow/1", "ok": True, "exit_code": 0, "settings": bounds}
         echo_json({**head, "in_flight": in_flight, "outcomes": dict(outcomes)})
         return
-    click.echo(f"shadow is {'on' if settings.shadow.enabled else 'off'}")
+    click.echo(f"shadow is {_state(settings)}")
     click.echo(f"rate {settings.shadow.rate}   rooms {list(settings.shadow.rooms) or 'all'}")
     click.echo(f"in flight {in_flight} of at most {settings.shadow.max_in_flight}")
     for outcome, number in outcomes.most_common():
         click.echo(f"  {number:>6}  {outcome}")
+
+
+@shadow.command()
+@click.pass_context
+def off(ctx: click.Context) -> None:
+    """Stop dispatching at once, by the kill switch.
+
+    Creates the file that shadow.kill_switch_file names, which is looked for at
+    every dispatch. What is in flight runs to its end; the primary notices nothing.
+
+    \b
+    Examples:
+      migrate shadow off
+      migrate shadow off && migrate shadow status
+    """
+    from reflector_migrate.cli.common import write_aside
+    from reflector_migrate.cutover.audit import Audit
+
+    settings = settings_of(ctx)
+    path = _kill_switch(settings)
+    write_aside(path, "dispatching is off: migrate shadow on\n")
+    click.echo(f"dispatching is off  {path}")
+    try:
+        Audit(settings.store_url).append("kill-switch", {"is_off": True})
+    except MigrateError as error:  # the switch works without a store
+        say(f"not in the audit log: {error.message}")
+
+
+@shadow.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def on(ctx: click.Context, yes: bool) -> None:
+    """Take the kill switch back; the flag and its bounds decide again.
+
+    \b
+    Examples:
+      migrate shadow on
+      migrate shadow on --yes
+    """
+    from reflector_migrate.cutover.audit import Audit
+
+    settings = settings_of(ctx)
+    path = _kill_switch(settings)
+    ask("dispatch recordings again?", yes=yes)
+    path.unlink(missing_ok=True)
+    Audit(settings.store_url).append("kill-switch", {"is_off": False})
+    flag = "on" if settings.shadow.enabled else "off: shadow.enabled"
+    click.echo(f"the kill switch is off, the flag is {flag}")
+
+
+def _state(settings: Settings) -> str:
+    switch = settings.shadow.kill_switch_file
+    if switch is not None and switch.exists():
+        return f"off by the kill switch {switch}"
+    return "on" if settings.shadow.enabled else "off"
+
+
+def _kill_switch(settings: Settings) -> Path:
+    if settings.shadow.kill_switch_file is None:
+        raise ConfigurationError(
+            "shadow.kill_switch_file is not set",
+            hint="name a file in migrate.toml; or MIGRATE_SHADOW=false and restart the worker",
+        )
+    return settings.shadow.kill_switch_file
 
 
 @shadow.command()
@@ -59,7 +129,6 @@ def plugin(folder: str) -> None:
       celery -A reflector.worker.app worker -I reflector_shadow
     """
     import shutil
-    from pathlib import Path
 
     from reflector_migrate.legacy.plugin import FOLDER
 

@@ -6,13 +6,16 @@ import time
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import DURATION, log_to_stderr, say, settings_of
 from reflector_migrate.cli.lookup import run_of
 
 
 @click.command()
 @click.argument("recording")
-@click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout", "timeout_s", default="1h", show_default=True, type=DURATION,
+    help="How long to follow.",
+)  # fmt: skip
 @click.pass_context
 def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
     """Follow the steps of both sides live; a server that restarts is waited for.
@@ -20,7 +23,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
     \b
     Examples:
       migrate watch three-voices
-      migrate watch three-voices --timeout 60
+      migrate watch three-voices --timeout 5m
     """
     from reflector_migrate.errors import ServerUnreachableError
     from reflector_migrate.shadow.progress import both_sides

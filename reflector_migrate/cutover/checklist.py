@@ -27,7 +27,7 @@ ITEMS: tuple[Item, ...] = (
          infrastructure.namespaces_are_separate),
     Item(P.INFRASTRUCTURE, "side effects suppressed", "the namespace workers may write to",
          infrastructure.effects_are_suppressed),
-    Item(P.INFRASTRUCTURE, "kill switch drilled", "the audit log",
+    Item(P.INFRASTRUCTURE, "kill switch drilled", "recordings that the kill switch held back",
          infrastructure.kill_switch_is_drilled),
     Item(P.PARALLEL, "synthetic recordings", "stored comparisons of every fixture recording",
          evidence.synthetic_recordings_complete),

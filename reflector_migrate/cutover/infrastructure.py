@@ -83,13 +83,13 @@ def effects_are_suppressed(settings: Settings) -> Answer:
 
 
 def kill_switch_is_drilled(settings: Settings) -> Answer:
-    """Somebody used the kill switch and dispatching stopped."""
-    from reflector_migrate.cutover.audit import Audit
+    """Somebody used the kill switch, and a recording was seen to be held back by it."""
+    from reflector_migrate.store.runs import Dispatches
 
-    drill = Audit(settings.store_url).last("drill:kill-switch")
-    if drill is None:
-        return pending("no drill is on record", limit="once")
-    return passed(str(drill["at"])[:10], "once")
+    held = Dispatches(settings.store_url).count("skipped", "kill switch")
+    if not held:
+        return pending("no recording was ever held back: migrate shadow off", "0", "once", 0)
+    return passed(f"{held} held back", "once", held)
 
 
 def _step_names() -> tuple[str, ...]:

@@ -86,7 +86,11 @@ class _View:
         return JSONResponse({"version": version("reflector-migrate"), "build": build_hash()})
 
     def metrics(self, _request: Request) -> Response:
-        return PlainTextResponse(_metrics(self._settings), media_type="text/plain; version=0.0.4")
+        try:
+            text = _metrics(self._settings)
+        except MigrateError as error:
+            return PlainTextResponse(f"{error.message}\n", 503)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
 def _metrics(settings: Settings) -> str:

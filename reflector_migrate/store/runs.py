@@ -135,6 +135,13 @@ class Dispatches:
         with reading(self._url) as connection:
             return frozenset(connection.scalars(select(dispatches.c.recording_id).distinct()))
 
+    def count(self, outcome: str, reason: str) -> int:
+        """How many ended so, for that reason."""
+        found = (dispatches.c.outcome == outcome, dispatches.c.reason == reason)
+        query = select(func.count()).select_from(dispatches).where(*found)
+        with reading(self._url) as connection:
+            return int(connection.scalar(query) or 0)
+
     def first_at(self) -> datetime | None:
         """When the first outcome was written, or None."""
         with reading(self._url) as connection:
