@@ -77,7 +77,12 @@ def _confirmed(settings: Settings, found: Comparison) -> Confirmation:
 
     if found.first_divergent_step is None:
         raise InputError("no step is at fault here: there is nothing to confirm")
-    return confirm(settings, primary_of_run(settings, found.run_id), found.first_divergent_step)
+    seen = primary_of_run(settings, found.run_id)
+    told = confirm(settings, seen, found.first_divergent_step)
+    if told.build == found.candidate.build:
+        return told
+    builds = f"build {told.build}, where the run's was {found.candidate.build}"
+    return told.model_copy(update={"why": f"{told.why}; {builds}"})
 
 
 def _print(told: Explanation) -> None:
@@ -88,6 +93,8 @@ def _print(told: Explanation) -> None:
     click.echo(f"\n{'step':<30} {'inputs':<14}{'outputs':<14}output digests, checks against")
     for line in _chain_lines(told.chain):
         click.echo(printable(line))
+    if not told.chain:
+        click.echo("neither side tells of its steps")
     for one in told.checks:
         _print_check(one)
     if told.confirmation is not None:
