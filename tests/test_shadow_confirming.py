@@ -131,6 +131,14 @@ def test_what_the_primary_has_not_cannot_be_told(world, blame, says):
     assert says in found.why
 
 
+def test_settings_that_let_no_step_run_are_no_failure_of_the_step(world):
+    """A defect outside of a sandbox is refused; that confirms nothing."""
+    outside = _with(world, "title_not_stored").model_copy(update={"is_sandbox": False})
+    found = confirm(outside, _primary(world, "three-voices"), Blame(step="generate_title", why=""))
+    assert found.outcome == "cannot tell"
+    assert "in the sandbox only" in found.why
+
+
 def test_an_erased_input_cannot_be_told(world):
     """References are subject to erasure; the answer says which one is gone."""
     seen = _primary(world, "solo")

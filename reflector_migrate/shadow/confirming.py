@@ -13,6 +13,8 @@ from typing import Any
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
 from reflector_migrate.judge.explanation import Confirmation
 from reflector_migrate.model import Blame, Engine, Observation, Role, StepRun
+from reflector_migrate.pipeline.context import build_context
+from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.given import Given, given_to
 from reflector_migrate.shadow.scratch import put_values, scratch, scratch_run
@@ -101,6 +103,7 @@ def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) ->
     with scratch(settings, seen, step.name) as ours:
         put_values(ours, given.values)
         run = scratch_run(ours, seen)
+        _require_runnable(ours, run)
         fields = with_sounds(settings, ours, seen, step.name, given.fields)
         try:
             done = run_step(step.name, {**fields, "run": run.model_dump(mode="json")}, ours)
@@ -110,6 +113,13 @@ def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) ->
         if step.name in ("merge_transcripts", "transcribe_track"):
             left["words"] = _words_digest(done.output)
         return Made(done.output_digest, left)
+
+
+def _require_runnable(ours: Settings, run: Run) -> None:
+    """Raise what would keep any step from running: that is no failure of this one."""
+    if ours.workers.defects and not ours.is_sandbox:
+        raise InputError("workers.defects may be set in the sandbox only")
+    build_context(run, ours)
 
 
 def _words_digest(output: Mapping[str, Any]) -> str:
