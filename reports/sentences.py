@@ -75,7 +75,8 @@ def _lost(coverage: Coverage) -> list[str]:
     if coverage.lost:
         names = ", ".join(coverage.lost[:NAMED]) + ", …" * (len(coverage.lost) > NAMED)
         ran = f"{_recordings(len(coverage.lost))} ran on the primary and never reached us"
-        said.append(f"{ran}: {names}. Is the flag on in its worker, and the dispatcher up?")
+        said.append(f"{ran}: {names}. Is the flag on in its worker, and the dispatcher up? "
+                    "To run them now: migrate replay.")  # fmt: skip
     if is_open := coverage.missing - len(coverage.lost):
         said.append(f"{_recordings(is_open)} announced and unaccounted for.")
     if coverage.unread:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import redis
 
+from reflector_migrate.model import Verdict
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.compare import start_primary
+from reflector_migrate.sandbox.config import change_config
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.stage import set_stage
+from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.evidence import Spans
+from reflector_migrate.shadow.reconciling import reconcile
+from reflector_migrate.shadow.replaying import announce, announcements
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.runs import Dispatches, Runs
 
 pytestmark = pytest.mark.live
@@ -87,6 +94,36 @@ def test_a_message_that_comes_twice_starts_one_workflow(stack: Sandbox) -> None:
     again = dispatch(stack.settings, parse(dict(known.request)))
     assert (again.outcome, again.run_id) == ("duplicate", found.run_id)
     assert len(Spans(stack.settings.store_url).of(known.transcript_id)) >= 4
+
+
+def test_what_ran_unannounced_is_found_and_replayed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A run whose announcement never came is lost, by name; announced later, it matches."""
+    with Sandbox(PATIENT, tmp_path_factory.mktemp("replay"), shadow=False) as sandbox:
+        settings = sandbox.settings
+        recording = load_recording(settings.sandbox.recordings, NAME)
+        began = now()
+        assert _run_legacy(settings) == "ended"
+        _eventually(lambda: _posted(settings, recording.recording_id))
+        ledger = reconcile(settings, began, now(), grace=timedelta(0))
+        assert ledger.lost == (recording.recording_id,)
+        change_config(sandbox.folders, {"shadow": {"enabled": True, "settle_s": 1.0}})
+        (lost,) = announcements(settings, began, now(), grace=timedelta(0))
+        announce(settings, lost)
+        announce(settings, lost)
+        found = _eventually(lambda: Evidence(settings.store_url).latest(recording.recording_id))
+        wrong = [c.name for c in found.checks if c.verdict not in (Verdict.MATCHED,)]
+        assert (found.verdict, wrong) == (Verdict.MATCHED, [])
+        assert reconcile(settings, began, now(), grace=timedelta(0)).lost == ()
+        assert sum(1 for _ in Evidence(settings.store_url).bodies()) == 1
+
+
+def _posted(settings: Settings, recording_id: str) -> bool:
+    """The chain behind the pipeline has ended: its last task's webhook, or its message, is out."""
+    row = Rows.at(settings.reflector.database_url or "").transcript_of(recording_id)
+    with StandinControl(settings.sandbox.control_url or "") as control:
+        return row is not None and any(row.id in w["body"] for w in control.webhooks())
 
 
 def _run_legacy(settings: Settings) -> str:

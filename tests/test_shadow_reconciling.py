@@ -14,6 +14,7 @@ from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly import gather
 from reflector_migrate.shadow.reconciling import Fate, reconcile
+from reflector_migrate.shadow.replaying import announcements
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
@@ -175,6 +176,25 @@ def test_without_the_primarys_rows_nothing_passes(settings: Settings, tmp_path: 
     told = gather(blind, now().date().isoformat())
     assert told.verdict is Verdict.INCONCLUSIVE
     assert "a lost announcement does not show" in render_page(told)
+
+
+def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings) -> None:
+    """Its own tracks only, at the time its row was made; under the task's id where spans came."""
+    from reflector_migrate.store.evidence import Spans
+
+    _ran(settings, "lost", keys=[KEY, "r/1-x-screen-audio-2"])
+    _ran(settings, "known")
+    _announced(settings, "known")
+    found = list(announcements(settings, now() - timedelta(days=1), now()))
+    assert [(one.recording_id, one.transcript_id) for one in found] == [("lost", "t-lost")]
+    assert (found[0].bucket_name, found[0].track_keys) == ("b", (KEY,))
+    assert found[0].task_id == "replayed-t-lost"
+    assert found[0].published_at is not None
+    assert abs(now() - HOUR_AGO - found[0].published_at) < timedelta(minutes=1)
+    span = {"transcript_id": "t-lost", "task_id": "task-7", "root_id": "root-7"}
+    Spans(settings.store_url).add({**span, "task": "x.task_pipeline_multitrack_process"})
+    (again,) = announcements(settings, now() - timedelta(days=1), now())
+    assert (again.task_id, again.root_id) == ("task-7", "root-7")
 
 
 def _make_first_announcement_older(settings: Settings) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
     "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
+    "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),
     "retry": (f"{C}.retry:retry", "Run a failed workflow's failed step again."),

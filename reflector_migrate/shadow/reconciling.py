@@ -76,16 +76,33 @@ class Ledger:
         return len(self.entries) - self.count(Fate.SKIPPED)
 
 
-def reconcile(settings: Settings, since: datetime, until: datetime) -> Ledger:
+def reconcile(
+    settings: Settings, since: datetime, until: datetime, grace: timedelta = GRACE
+) -> Ledger:
     """Announced or taken up by the primary in [since, until), each with its fate."""
     announced = _announced(settings, since, until)
     try:
-        begun = _begun(settings, since, min(until, now() - GRACE))
+        unknown = _never_announced(settings, since, min(until, now() - grace))
     except MigrateError as error:
         return Ledger(tuple(announced), unread=error.message)
-    known = Runs(settings.store_url).recordings() | Dispatches(settings.store_url).recordings()
-    unknown = [one for one in begun if one.recording_id not in known]
     return Ledger((*announced, *(_unannounced(settings, one) for one in unknown)))
+
+
+def lost_between(
+    settings: Settings, since: datetime, until: datetime, grace: timedelta = GRACE
+) -> tuple[Begun, ...]:
+    """What the primary took up in [since, until), `grace` ago or longer, and nobody announced.
+
+    Raises MigrateError where its rows cannot be read.
+    """
+    unknown = _never_announced(settings, since, min(until, now() - grace))
+    return tuple(one for one in unknown if _unannounced(settings, one).fate is Fate.LOST)
+
+
+def _never_announced(settings: Settings, since: datetime, until: datetime) -> list[Begun]:
+    known = Runs(settings.store_url).recordings() | Dispatches(settings.store_url).recordings()
+    begun = _begun(settings, since, until)
+    return [one for one in begun if one.recording_id not in known]
 
 
 def _announced(settings: Settings, since: datetime, until: datetime) -> list[Entry]:
