@@ -9,7 +9,7 @@ import pytest
 
 from reflector_migrate.cli.main import main
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.model import STEP_NAMES, Role, StepRun
+from reflector_migrate.model import STEP_NAMES, Finding, Role, StepRun
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from tests.comparing import effects_of, events_of, observation, outputs_of
@@ -93,6 +93,14 @@ def test_the_terminal_shows_the_chain_then_the_findings(migrate):
     assert after[1].startswith("    primary    in artifact:run/generate_title/input  out ")
     assert out.index("generate_title ") < out.index("\ntitle_facts  DIVERGED")
     assert "\x1b" not in out
+
+
+def test_a_waived_finding_says_so():
+    """Whoever reads the finding reads who allowed it."""
+    from reflector_migrate.cli.explain import _finding
+
+    waived = Finding(path="row/x", reference=1, hypothesis=2, waiver="renamed (ana)")
+    assert _finding(waived).endswith("row/x: 1 -> 2  [renamed (ana)]")
 
 
 @pytest.mark.parametrize(

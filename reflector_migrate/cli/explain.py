@@ -175,4 +175,5 @@ def _finding(finding: Finding) -> str:
     at = "" if finding.at_s is None else f" at {finding.at_s:.2f}s"
     values = f"{finding.reference!r} -> {finding.hypothesis!r}"
     said = f"  {finding.message}" if finding.message else ""
+    said += f"  [{finding.waiver}]" if finding.waiver else ""
     return f"{finding.severity.value:<8} {finding.kind:<9} {finding.path}{at}: {values}{said}"
