@@ -56,7 +56,7 @@ def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
     secondary = secondary_of(settings, run)
     if not is_late and not (
         sides.candidate_ended
-        and _has_ended(settings, run, sides.primary_status, sides.has_webhook)
+        and has_ended(settings, run, sides.primary_status, sides.has_webhook)
         and _secondary_has_ended(secondary)
     ):
         runs.update(run.run_id, "started")
@@ -71,10 +71,10 @@ def _secondary_has_ended(secondary: Secondary | None) -> bool:
     if secondary is None:
         return True
     status, has_webhook = legacy_status(secondary.settings, secondary.run)
-    return _has_ended(secondary.settings, secondary.run, status, has_webhook, Role.SECONDARY)
+    return has_ended(secondary.settings, secondary.run, status, has_webhook, Role.SECONDARY)
 
 
-def _has_ended(
+def has_ended(
     settings: Settings,
     run: RunRecord,
     status: str | None,

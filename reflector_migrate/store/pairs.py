@@ -81,6 +81,11 @@ class LegacyPairs:
             rows = connection.execute(query.order_by(legacy_pairs.c.at)).mappings().all()
         return tuple(LegacyPair(**{n: row[n] for n in LegacyPair.__slots__}) for row in rows)
 
+    def add(self, pair: LegacyPair) -> bool:
+        """Keep a pair that no candidate ran beside; False if that run's was there."""
+        with writing(self._url) as connection:
+            return add_pair(connection, pair)
+
 
 def add_pair(connection: Connection, pair: LegacyPair) -> bool:
     """Keep a pair in the caller's transaction; False if that run's was there."""

@@ -1,0 +1,122 @@
+"""`migrate defects false-alarms`: how often nothing is found fault with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.sandbox.false_alarms import FalseAlarms, Plan
+    from reflector_migrate.settings import Settings
+
+FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cleans after a kill
+EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
+
+
+@click.command("false-alarms")
+@click.option("--pairs", default=60, show_default=True, help="Trials: legacy twice and candidate.")
+@click.option("--calibration", default=60, show_default=True, help="Legacy pairs for the floors.")
+@click.option("--quiet", default=12, show_default=True, help="Trials without noise.")
+@click.option("--noise", "seed", default=7, show_default=True, metavar="SEED", help="Of the noise.")
+@click.option("--wer", default=0.02, show_default=True, help="Words misheard, as a share.")
+@click.option("--rate", default=0.3, show_default=True, help="Chance of another wording.")
+@click.option("--recording", "recordings", multiple=True, help="Instead of the six short ones.")
+@click.option("--defect", "defects", multiple=True, help="To see it fail: alter the candidate.")
+@click.option("--jobs", default=2, show_default=True, help="Recordings at a time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.pass_context
+def false_alarms(
+    ctx: click.Context,
+    pairs: int,
+    calibration: int,
+    quiet: int,
+    seed: int,
+    wer: float,
+    rate: float,
+    recordings: tuple[str, ...],
+    defects: tuple[str, ...],
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Measure how often an unaltered candidate is flagged, beside legacy itself.
+
+    With noise on, primary, secondary and candidate run on real servers; secondary and
+    candidate are judged against the primary by the same floors. Exit 1 when the
+    candidate is flagged more often than the secondary (exact test, 5 %), or when
+    anything differs with noise off. Takes half an hour.
+
+    \b
+    Examples:
+      migrate defects false-alarms --pairs 60 --json
+      migrate defects false-alarms --pairs 12 --defect last_span_lost
+    """
+    from reflector_migrate.sandbox.false_alarms import RECORDINGS, Plan
+    from reflector_migrate.sandbox.noise import Noise
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    plan = Plan(
+        pairs, calibration, quiet, Noise(seed, wer, rate), recordings or RECORDINGS, jobs,
+        defects=defects,
+    )  # fmt: skip
+    found = _in_sandbox(settings, plan)
+    code = EXIT_CODES[found.verdict.value]
+    if as_json:
+        head = {"schema": "migrate.false-alarms/1", "ok": code == 0, "exit_code": code}
+        echo_json({**head, **found.model_dump(mode="json")})
+    else:
+        _show(found)
+    ctx.exit(code)
+
+
+def _in_sandbox(settings: Settings, plan: Plan) -> FalseAlarms:
+    """In the sandbox that runs here, left as it was; else in one of its own."""
+    import shutil
+
+    from reflector_migrate.sandbox.false_alarms import measure
+    from reflector_migrate.sandbox.stack import Sandbox, sandbox_folder
+
+    is_own = not settings.is_sandbox
+    folder = FOLDER.resolve() if is_own else sandbox_folder(settings)
+    try:
+        with Sandbox(settings, folder, shadow=True, defects=plan.defects, say=say) as sandbox:
+            had = sandbox.settings.workers.defects
+            if had != plan.defects:
+                sandbox.set_defects(plan.defects)
+            try:
+                return measure(sandbox.settings, plan, say)
+            finally:
+                if had != plan.defects:
+                    sandbox.set_defects(had)
+    finally:
+        if is_own:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show(found: FalseAlarms) -> None:
+    noisy, quiet = found.noisy, found.quiet
+    click.echo(f"{found.verdict.value}  {'; '.join(found.why)}")
+    click.echo(
+        f"floors     {found.calibration_pairs} legacy pairs, {len(found.recordings)} recordings"
+    )
+    for side, share in (("legacy", found.legacy_share), ("candidate", found.candidate_share)):
+        flagged = noisy.legacy_flagged if side == "legacy" else noisy.candidate_flagged
+        value, low, high = (f"{one:.1%}" for one in share)
+        told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(noisy.verdicts[side].items()))
+        click.echo(
+            f"{side:<10} {flagged} of {noisy.trials} flagged: {value} ({low} to {high})  {told}"
+        )
+    alone = f"candidate {noisy.only_candidate}, legacy {noisy.only_legacy}"
+    click.echo(f"alone      {alone}; p = {found.p_value:.3g} (exact binomial, one-sided)")
+    flagged = quiet.legacy_flagged + quiet.candidate_flagged
+    click.echo(f"noise off  {quiet.trials} trials, {flagged} flagged")
+    for alarm in (*noisy.alarms, *quiet.alarms):
+        limit = "" if alarm.limit is None else f" > {alarm.limit:.4f} (n {alarm.n})"
+        value = "" if alarm.value is None else f" {alarm.value:.4f}"
+        click.echo(
+            f"  {alarm.side:<9} {alarm.recording:<16} {alarm.check}{value}{limit}  {alarm.why}"
+        )
