@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of, stdout_console
+from reflector_migrate.cli.false_alarms import false_alarms
 
 if TYPE_CHECKING:
     from reflector_migrate.pipeline.defects import Defect
@@ -22,6 +23,9 @@ FOLDER = Path(".sandbox/defects")  # a fixed place, so that the next run cleans 
 @click.group()
 def defects() -> None:
     """Switch seeded defects on in the candidate and see each one found."""
+
+
+defects.add_command(false_alarms)
 
 
 @defects.command("list")
