@@ -24,6 +24,7 @@ from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.migrate import current, head, upgrade
+from reflector_migrate.store.pairs import LegacyPair, LegacyPairs, Secondaries, SecondaryRun
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
 
@@ -241,3 +242,49 @@ def test_keys_are_sorted_as_rfc_8785_says() -> None:
     keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\x80", "\xf6"]
     order = list(json.loads(canonical_json(dict.fromkeys(keys, "\u2028"))))
     assert order == ["\r", "1", "\x80", "\xf6", "\u20ac", "\U0001f600", "\ufb33"]
+
+
+def _pair(run_id: str, value: float | None) -> LegacyPair:
+    return LegacyPair(
+        run_id=run_id, recording_id="rec", stratum="s", came_first="primary",
+        told={"legacy_build": "b", "standins": {"noise": {}}},
+        divergences={"words": value, "title": None},
+    )  # fmt: skip
+
+
+def test_pairs_are_added_once_and_found_by_their_conditions(url: str) -> None:
+    """Another build or other noise begins anew; a run's own pair can be left out."""
+    pairs = LegacyPairs(url)
+    assert (pairs.add(_pair("one", 0.1)), pairs.add(_pair("two", 0.2))) == (True, True)
+    assert pairs.add(_pair("one", 0.9)) is False
+    told = _pair("one", 0.1).told
+    assert pairs.of(told) == (_pair("one", 0.1), _pair("two", 0.2))
+    assert pairs.of(told, but="two") == (_pair("one", 0.1),)
+    assert pairs.of({**told, "legacy_build": "c"}) == ()
+    assert pairs.of({**told, "standins": {"noise": {"llm": {"rate": 0.3}}}}) == ()
+
+
+def test_a_comparison_keeps_its_pair_all_or_nothing(url: str) -> None:
+    """The pair of a comparison is there with it, and once."""
+    evidence = Evidence(url)
+    seen = Observation(
+        recording="rec", run_id="one", role=Role.CANDIDATE, engine=Engine.CONDUCTOR,
+        build="b", status="completed",
+    )  # fmt: skip
+    assert evidence.add([seen], _comparison("one"), "2026-11-24", _pair("one", 0.1))
+    assert not evidence.add([seen], _comparison("one"), "2026-11-24", _pair("one", 0.3))
+    assert LegacyPairs(url).of(_pair("", None).told) == (_pair("one", 0.1),)
+    later = seen.model_copy(update={"run_id": "two"})
+    assert evidence.earlier_candidate(later) == seen
+    assert evidence.earlier_candidate(seen) is None
+    assert evidence.earlier_candidate(later.model_copy(update={"build": "c"})) is None
+
+
+def test_a_primary_has_one_secondary(url: str) -> None:
+    """Announced once, before either begins, with the order that was drawn."""
+    secondaries = Secondaries(url)
+    run = SecondaryRun("root-1", "root-2", "rec", Role.SECONDARY)
+    assert secondaries.add(run)
+    assert not secondaries.add(SecondaryRun("root-1", "root-3", "rec", Role.PRIMARY))
+    assert secondaries.of("root-1") == run
+    assert secondaries.of("root-2") is None
