@@ -92,7 +92,8 @@ def _check(check: Check) -> CheckLine:
     is_information = measure is not None and measure.kind == "informational"
     findings = measure.findings if measure else ()
     hidden = max(0, len(findings) - FINDINGS) + (measure.findings_truncated if measure else 0)
-    told = ("" if is_information else check.note, measure.note if measure else "")
+    note = "" if is_information else check.note
+    told = (note, repeats(check), measure.note if measure else "")
     notes = [note for note in told if note]
     return CheckLine(
         name=check.name,
@@ -106,6 +107,17 @@ def _check(check: Check) -> CheckLine:
         hidden=hidden,
         traceback=(check.traceback or "").strip().rpartition("\n")[2],
     )
+
+
+def repeats(check: Check) -> str:
+    """What a second run of legacy says: d(L1, L2), d(L2, C), their excess x and the shift."""
+    has_any = any((check.value, check.between_legacy, check.from_secondary))
+    if check.between_legacy is None or check.from_secondary is None or not has_any:
+        return ""
+    pair, other = figures.percent(check.between_legacy), figures.percent(check.from_secondary)
+    said = f"A/A {pair}, L2-C {other}"
+    said += "" if check.excess is None else f", x {figures.points(check.excess)}"
+    return said + ("" if check.shift is None else f", shift {figures.points(check.shift)}")
 
 
 def delta(check: Check) -> str:

@@ -146,7 +146,12 @@ def _check(check: Check) -> Check:
         floor=check.floor,
         limit=check.limit,
         n=check.n,
+        between_legacy=check.between_legacy,
+        from_secondary=check.from_secondary,
         excess=check.excess,
+        shift=check.shift,
+        waived=check.waived,
+        improved=check.improved,
     )
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Side, Turn, Verdict
 from reports import figures
-from reports.drawer import delta
+from reports.drawer import delta, repeats
 from reports.glyphs import STYLES, glyph_word, to_ascii
 from reports.text import clipped, visible
 from reports.waterfall import Bar, bars, length_s
@@ -142,24 +142,13 @@ def _limit(check: Check) -> str:
 def _remark(check: Check) -> str:
     said = [
         "" if not _enters(check) else check.note,
-        _repeats(check),
+        repeats(check),
         *(f.message for f in _shown_findings(check)),
     ]
     hidden = len(check.measure.findings) - FINDINGS_SHOWN if check.measure else 0
     if hidden > 0:
         said.append(f"and {hidden} more")
     return "; ".join(clipped(text, REMARK_LETTERS) for text in said if text)
-
-
-def _repeats(check: Check) -> str:
-    """What a second run of legacy says: d(L1, L2), d(L2, C), their excess x and the shift."""
-    has_any = any((check.value, check.between_legacy, check.from_secondary))
-    if check.between_legacy is None or check.from_secondary is None or not has_any:
-        return ""
-    pair, other = figures.percent(check.between_legacy), figures.percent(check.from_secondary)
-    said = f"A/A {pair}, L2-C {other}"
-    said += "" if check.excess is None else f", x {figures.points(check.excess)}"
-    return said + ("" if check.shift is None else f", shift {figures.points(check.shift)}")
 
 
 def _shown_findings(check: Check) -> tuple[Finding, ...]:

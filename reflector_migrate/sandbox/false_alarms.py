@@ -85,7 +85,7 @@ def measure(settings: Settings, plan: Plan, say: Say) -> FalseAlarms:
 def _result(
     plan: Plan, pairs: Sequence[LegacyPair], floors: NoiseFloors, noisy: Tally, quiet: Tally
 ) -> FalseAlarms:
-    verdicts = (judge_noisy(noisy, plan.pairs), judge_quiet(quiet))
+    verdicts = (judge_noisy(noisy), judge_quiet(quiet))
     order = (GateVerdict.FAIL, GateVerdict.INCONCLUSIVE, GateVerdict.PASS)
     return FalseAlarms(
         verdict=min((verdict for verdict, _ in verdicts), key=order.index),
