@@ -89,8 +89,11 @@ def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
 
 def raw(words: tuple[Word, ...]) -> Columns:
     """The words as received, blanks around them aside."""
-    texts = [(word.text.strip(), index) for index, word in enumerate(words)]
-    return Columns([t for t, _ in texts if t], [i for t, i in texts if t], words)
+    texts = [word.text.strip() for word in words]
+    if all(texts):
+        return Columns(texts, list(range(len(texts))), words)
+    places = [place for place, text in enumerate(texts) if text]
+    return Columns([texts[place] for place in places], places, words)
 
 
 def word_pair(reference: Observation, hypothesis: Observation) -> Pair:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+LONG = 20_000
 _FIRST = 0x21
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -111,8 +112,12 @@ def bag_bound(reference: str, hypothesis: str) -> int:
 
 
 def _hint(reference: str, hypothesis: str, at_least: int | None = None) -> int:
-    """A first guess of the distance: order costs as much again as content."""
-    if min(len(reference), len(hypothesis)) < 200:
+    """A first guess of the distance: order costs as much again as content.
+
+    Guessing too low only doubles the work a few times; up to LONG tokens that is cheaper
+    than counting what both sides share.
+    """
+    if at_least is None and min(len(reference), len(hypothesis)) < LONG:
         return 31
     bound = bag_bound(reference, hypothesis) if at_least is None else at_least
     return 31 + 2 * bound

@@ -17,6 +17,8 @@ from comparators.reader import Fact, Reader
 from comparators.stems import stem
 
 LANGUAGES = frozenset(LEXICONS)
+VAGUE = frozenset({"time", "date", "participant"})
+"""Kinds of which one may say the same with less."""
 _HAS_DIGIT = re.compile(r"\d")
 _REACH = 6
 
@@ -59,17 +61,23 @@ def _is_part(vague: str, name: str) -> bool:
     return vague.endswith(UNSURE) and vague.removesuffix(UNSURE) in name.split()
 
 
-def without_counterpart(mine: Iterable[Fact], theirs: Iterable[Fact]) -> list[Fact]:
+def without_counterpart(mine: Iterable[Fact], theirs: frozenset[Fact]) -> list[Fact]:
     """Facts of `mine` that `theirs` does not state, in order."""
-    others = list(theirs)
-    return sorted(f for f in mine if not any(is_compatible(f, other) for other in others))
+    return sorted(fact for fact in mine if not is_stated(fact, theirs))
+
+
+def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
+    """Whether these hold the fact, or one compatible with it."""
+    if fact in facts:
+        return True
+    return fact.kind in VAGUE and any(is_compatible(fact, other) for other in facts)
 
 
 def _amounts(reader: Reader) -> set[Fact]:
     """Numbers with what they count, where that is per cent, money or a span of time."""
     found = set()
-    for index, token in enumerate(reader.tokens):
-        ordinal = reader.ordinal(index)
+    for index in reader.telling:
+        token, ordinal = reader.tokens[index], reader.ordinal(index)
         number = reader.number(index)
         if ordinal:
             if ordinal[0] > 1 or token not in reader.lexicon.ordinals:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.columns import language_of
-from comparators.facts import LANGUAGES, extract, is_compatible, without_counterpart
+from comparators.facts import LANGUAGES, extract, is_stated, without_counterpart
 from comparators.language import detect
 from comparators.normalise import NORMALISER, base_language
 from comparators.reader import Fact
@@ -115,9 +115,7 @@ def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference
     if not facts:
         return []
     spoken = side.spoken_facts()
-    return [
-        _Difference(kind, fact, any(is_compatible(fact, said) for said in spoken)) for fact in facts
-    ]
+    return [_Difference(kind, fact, is_stated(fact, spoken)) for fact in facts]
 
 
 def _finding(name: str, step: str, difference: _Difference) -> Finding:

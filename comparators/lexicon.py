@@ -154,4 +154,6 @@ GERMAN = Lexicon(
         "ich ist sind war waren wird werden wurde wurden worden und oder von im in am an auf für "
         "so sehr mehr noch vor bis mit bei sich können kann konnte soll sollte muss mehr auch"),
 )  # fmt: skip
+GERMAN_DAYS = tuple(word for word in GERMAN.days if word.endswith("tag"))
+"""Weekdays that begin longer words: Freitagabend."""
 LEXICONS: Mapping[str, Lexicon] = {"en": ENGLISH, "de": GERMAN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from comparators.lexicon import MONTHS, word_set
+from comparators.lexicon import GERMAN_DAYS, MONTHS, word_set
 from comparators.reader import Fact, Reader
 
 UNSURE = " ?"
@@ -67,7 +67,7 @@ def moments(reader: Reader) -> set[Fact]:
     """Dates and times in words; what they are made of is taken."""
     found = set[Fact]()
     for read in (_quarters, _days_of_months, _times, _relative, _named):
-        for index in range(len(reader.tokens)):
+        for index in reader.telling:
             found.update(read(reader, index))
     return found
 
@@ -178,7 +178,7 @@ def _relative(reader: Reader, index: int) -> Iterator[Fact]:
 def _named(reader: Reader, index: int) -> Iterator[Fact]:
     """Weekdays, months and years by themselves; `may` and `march` only where months are meant."""
     token, lexicon = reader.at(index), reader.lexicon
-    day = lexicon.days.get(token) or _compound(token, lexicon.days, lexicon.language)
+    day = lexicon.days.get(token) or _compound(token, reader)
     month = lexicon.months.get(token)
     if day:
         yield Fact("date", day)
@@ -191,12 +191,12 @@ def _named(reader: Reader, index: int) -> Iterator[Fact]:
     reader.take(index)
 
 
-def _compound(token: str, days: object, language: str) -> str | None:
+def _compound(token: str, reader: Reader) -> str | None:
     """German `Freitagabend` is on Friday."""
-    if language != "de" or not isinstance(days, dict):
+    if reader.lexicon.language != "de" or not token.startswith(GERMAN_DAYS):
         return None
-    return next((day for word, day in days.items() if word.endswith("tag")
-                 and token.startswith(word) and len(token) > len(word) + 3), None)  # fmt: skip
+    day = next(word for word in GERMAN_DAYS if token.startswith(word))
+    return reader.lexicon.days[day] if len(token) > len(day) + 3 else None
 
 
 def _is_month(reader: Reader, index: int) -> bool:

@@ -1,4 +1,8 @@
-"""A text's tokens as a reader of facts goes through them: each belongs to one fact at most."""
+"""A text's tokens as a reader of facts goes through them: each belongs to one fact at most.
+
+`telling` are the places where a date, a time or an amount may begin: a transcript
+has few of them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from comparators.halves import with_halves
-from comparators.lexicon import Lexicon
+from comparators.lexicon import GERMAN_DAYS, Lexicon
 from comparators.normalise import tokens_of, with_numbers, words_in
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_DIGIT = re.compile(r"\d")
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
 _SPELT = re.compile(r"\b(a|p)\. ?m\b\.?|\bper cent\b|\bpro cent\b", re.IGNORECASE)
@@ -48,6 +53,8 @@ class Reader:
             any(map(_ENDS.search, words[place:after]))
             for place, after in pairwise([*places, len(words)])
         ]
+        known = {token: _tells(token, lexicon) for token in set(self.tokens)}
+        self.telling = [index for index, token in enumerate(self.tokens) if known[token]]
         self._taken: set[int] = set()
 
     def at(self, index: int) -> str:
@@ -84,6 +91,17 @@ class Reader:
             return int(tens) + unit, 2
         value = self.lexicon.ordinals.get(token)
         return (value, 1) if value else None
+
+
+def _tells(token: str, lexicon: Lexicon) -> bool:
+    """Whether a date, a time or an amount may begin with the token."""
+    tables = (lexicon.days, lexicon.months, lexicon.relatives, lexicon.ordinals, lexicon.ones,
+              lexicon.clock)  # fmt: skip
+    return (
+        any(token in table for table in tables)
+        or bool(_DIGIT.search(token))
+        or (lexicon.language == "de" and token.startswith(GERMAN_DAYS))
+    )
 
 
 def _joined(match: re.Match[str]) -> str:

@@ -160,7 +160,10 @@ def _left(reference: StepRun, hypothesis: StepRun) -> tuple[Agreement, str]:
 
 
 def _is_moved(key: Key, mine: Mapping[Key, StepRun], theirs: Mapping[Key, StepRun]) -> bool:
-    """A track's derived words stand under another track there: who merged them did that."""
+    """A track's derived words stand under another track there: who merged them did that.
+
+    That track's own words must have gone as well: two that are silent are no exchange.
+    """
     if key[0] != "transcribe_track":
         return False
     left, right = (
@@ -168,9 +171,11 @@ def _is_moved(key: Key, mine: Mapping[Key, StepRun], theirs: Mapping[Key, StepRu
          if k[0] == key[0] and THROUGH_TOPICS in run.derived}
         for runs in (mine, theirs)
     )  # fmt: skip
-    if key not in left or key not in right or left[key] == right[key]:
-        return False
-    return left[key] in right.values() or right[key] in left.values()
+    both = set(left) & set(right)
+    changed = {other for other in both if left[other] != right[other]}
+    return key in changed and any(
+        left[key] == right[other] or right[key] == left[other] for other in changed - {key}
+    )
 
 
 def _inputs(
