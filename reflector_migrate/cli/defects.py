@@ -106,7 +106,7 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
 
     if settings.is_sandbox:
         with Sandbox(settings, sandbox_folder(settings), say=say) as sandbox:
-            return _prove(sandbox, asked, jobs, timeout_s)
+            return _prove(sandbox, asked, jobs, timeout_s, is_lent=True)
     folder = FOLDER.resolve()
     try:
         with Sandbox(settings, folder, shadow=True, say=say) as sandbox:
@@ -115,14 +115,21 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prove(sandbox: Sandbox, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
+def _prove(
+    sandbox: Sandbox,
+    asked: tuple[Defect, ...],
+    jobs: int,
+    timeout_s: float,
+    *,
+    is_lent: bool = False,
+) -> DefectsRun:
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.sandbox.proofs import run_of
     from reflector_migrate.sandbox.proving import Proving
     from reflector_migrate.store.clock import now
 
     at, begun = now(), time.monotonic()
-    proofs = Proving(sandbox, jobs, timeout_s, say).prove(asked, _say_one)
+    proofs = Proving(sandbox, jobs, timeout_s, say, is_lent).prove(asked, _say_one)
     return run_of(
         proofs,
         started_at=at.isoformat(timespec="seconds"),

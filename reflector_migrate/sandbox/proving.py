@@ -55,12 +55,13 @@ def _recordings(defects: Iterable[Defect]) -> set[str]:
 
 @dataclass
 class Proving:
-    """One run over some defects in a sandbox that is up."""
+    """One run over some defects in a sandbox that is up; one that is `lent` is left as it was."""
 
     sandbox: Sandbox
     jobs: int
     timeout_s: float
     say: Say
+    is_lent: bool = False
     secondaries: dict[str, Observation] = field(default_factory=dict)
     unsound: dict[str, str] = field(default_factory=dict)
     is_stopped: threading.Event = field(default_factory=threading.Event)
@@ -71,10 +72,7 @@ class Proving:
         return self.sandbox.settings
 
     def prove(self, defects: Sequence[Defect], shown: Shown) -> list[DefectProof]:
-        """A proof for each defect, in the order given; `shown` gets each as it comes.
-
-        The sandbox's own defects, if any, are switched on again at the end.
-        """
+        """A proof for each defect, in the order given; `shown` gets each as it comes."""
         before, made = self.settings.workers.defects, dict[str, DefectProof]()
         planned = rounds(defects)
         try:
@@ -87,7 +85,8 @@ class Proving:
                     shown(proof)
                     made[proof.defect] = proof
         finally:
-            self.sandbox.set_defects(before)
+            if self.is_lent:
+                self.sandbox.set_defects(before)
         return [made[defect.name] for defect in defects]
 
     def _sound(self, names: Sequence[str]) -> None:
