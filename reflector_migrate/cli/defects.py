@@ -55,7 +55,9 @@ def list_(as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write json or md.")
-@click.option("--jobs", default=3, show_default=True, help="Recordings at a time.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=3, show_default=True, help="Recordings at a time."
+)
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds for each.")
 @click.pass_context
 def run(
