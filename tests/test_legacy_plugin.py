@@ -175,6 +175,7 @@ def test_one_message_per_recording_and_its_spans_after_it(tmp_path, broker):
     assert (spans["state"], spans["task_id"]) == ("SUCCESS", announced["task_id"])
 
 
+@pytest.mark.live
 def test_a_secondary_is_timed_and_never_announced(tmp_path, broker):
     """Its spans are the first and only message: no candidate starts for it."""
     with worker(tmp_path, broker, MIGRATE_SHADOW="true", MIGRATE_SHADOW_ROLE="secondary") as run:
