@@ -69,7 +69,8 @@ def _from_store(
     write_outputs(list(redact(found).comparisons), others, 0)
     _state, glyph, words = headline(found)
     compared = f"{found.coverage.compared} of {found.coverage.wanted} eligible recordings compared"
-    say(f"{glyph} {words}  {compared}")
+    unread = found.coverage.unread
+    say(f"{glyph} {words}  {compared}" + (f"; rows unread: {unread}" if unread else ""))
 
 
 def _read(path: Path) -> list[Comparison]:

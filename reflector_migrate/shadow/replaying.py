@@ -24,8 +24,9 @@ def announcements(
     """One for each lost recording of the window, as the plugin would have sent it."""
     from reflector_migrate.pipeline.rows import Rows
 
+    lost = lost_between(settings, since, until, grace)
     rows = Rows.at(settings.reflector.database_url or "")
-    for one in lost_between(settings, since, until, grace):
+    for one in lost:
         recording = rows.get_recording(one.recording_id)
         if recording is None:
             continue
