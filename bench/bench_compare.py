@@ -126,7 +126,7 @@ def bench_records(rng: random.Random, n: int) -> None:
 
     race(f"{n} word records, one span lost (DeepDiff)", lambda: differing(lost), peer,
          rounds=1, reach=1 / 300)  # fmt: skip
-    print(f"{'':<44} DeepDiff sees {counted[0]} differences, ours 1")
+    print(f"{'':<48} DeepDiff sees {counted[0]} differences, ours 1")
 
 
 def bench_rouge(rng: random.Random) -> None:
@@ -143,7 +143,7 @@ def bench_rouge(rng: random.Random) -> None:
     def peer() -> float:
         return round(float(scorer.score(*texts)["rougeL"].fmeasure), 6)
 
-    race("ROUGE-L of a summary pair (rouge-score)", ours, peer, rounds=15, reach=1 / 50)
+    race("ROUGE-L of a summary pair (rouge-score)", ours, peer, rounds=9, reach=1 / 50, times=20)
 
 
 def stock(reference: Observation, hypothesis: Observation) -> dict[str, float]:
@@ -196,7 +196,7 @@ def bench_whole(rng: random.Random) -> None:
     pair = [meeting(rng, w, 6, 30) for w in (words, misheard(rng, words))]
     ours_of(*pair)
     name = f"whole comparison, 9000 words{'' if HAS_MEETEVAL else ' (no meeteval)'}"
-    race(name, lambda: ours_of(*pair), lambda: stock(*pair), rounds=1, reach=1 / 20)
+    race(name, lambda: ours_of(*pair), lambda: stock(*pair), rounds=3, reach=1 / 20)
 
 
 def bench_four_hours(rng: random.Random) -> None:

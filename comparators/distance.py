@@ -7,8 +7,10 @@ the band it looks at; a wrong hint costs time, never exactness.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 LONG = 20_000
@@ -43,20 +45,19 @@ class Block(NamedTuple):
 class Alphabet(dict[str, str]):
     """Gives each distinct token one character, the same for every list it encodes."""
 
-    def __missing__(self, token: str) -> str:
-        """The next character, for a token not seen before."""
-        character = self[token] = _character(len(self))
-        return character
-
     def encode(self, tokens: Sequence[str]) -> str:
         """The tokens as a string of the same length."""
+        fresh = [token for token in dict.fromkeys(tokens) if token not in self]
+        self.update(zip(fresh, _characters(len(self)), strict=False))
         return "".join(map(self.__getitem__, tokens))
 
 
-def _character(index: int) -> str:
-    """The index-th usable code point, surrogates left out."""
-    code = _FIRST + index
-    return chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
+def _characters(start: int) -> Iterator[str]:
+    """Usable code points from the start-th on, surrogates left out."""
+    below = _SURROGATES.start - _FIRST
+    low = range(_FIRST + min(start, below), _SURROGATES.start)
+    high = range(_SURROGATES.stop + max(start - below, 0), sys.maxunicode + 1)
+    return map(chr, chain(low, high))
 
 
 def encode(*token_lists: Sequence[str]) -> list[str]:

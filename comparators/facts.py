@@ -139,8 +139,9 @@ def _is_one(reader: Reader, index: int) -> bool:
 def _negations(reader: Reader) -> set[Fact]:
     """Each negation with the stem of what it negates."""
     lexicon, found = reader.lexicon, set()
-    for index, token in enumerate(reader.tokens):
-        after = reader.at(index + 1)
+    telling = lexicon.negations | lexicon.negators
+    for index in [index for index, token in enumerate(reader.tokens) if token in telling]:
+        token, after = reader.tokens[index], reader.at(index + 1)
         is_negator = token in lexicon.negators and after == "to"
         if (token in lexicon.negations and after not in lexicon.not_only) or is_negator:
             skipped = 1 if (token, after) == ("no", "one") else 0
@@ -175,16 +176,12 @@ def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
             for form in (part, f"{part}s"):
                 bearers.setdefault(form, []).append(person)
     has_capitals = any(reader.capitals)
-    found, index = set(), 0
-    while index < len(reader.tokens):
-        borne = bearers.get(reader.tokens[index], [])
-        if borne and (reader.capitals[index] or not has_capitals):
-            value, taken = _who(reader.tokens, index, borne)
+    found = set()
+    for index in [index for index, token in enumerate(reader.tokens) if token in bearers]:
+        if reader.at(index) and (reader.capitals[index] or not has_capitals):
+            value, taken = _who(reader.tokens, index, bearers[reader.tokens[index]])
             found.add(Fact("participant", value))
             reader.take(*range(index, index + taken))
-            index += taken
-        else:
-            index += 1
     return found
 
 

@@ -16,15 +16,32 @@ _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
 def with_halves(tokens: list[tuple[str, int]], lexicon: Lexicon) -> list[tuple[str, int]]:
     """(token, position) pairs with such words replaced by one number, or by one and its scale."""
     words = [token for token, _ in tokens]
+    telling = {word for word in set(words) if _tells(word, lexicon)}
     out: list[tuple[str, int]] = []
     index = 0
     while index < len(tokens):
+        if words[index] not in telling:
+            out.append(tokens[index])
+            index += 1
+            continue
         value, taken = _half(words, index, lexicon)
         if not value:
             value = _lone(words, index, lexicon)
         out.append((value or words[index], tokens[index][1]))
         index += taken
     return out
+
+
+def _tells(word: str, lexicon: Lexicon) -> bool:
+    """Whether a half or a lone number may begin with the word."""
+    return (
+        word.isdigit()
+        or word == "half"
+        or word in lexicon.ones
+        or word.startswith("anderthalb")
+        or word.endswith("einhalb")
+        or parse_word(word, lexicon.language) is not None
+    )
 
 
 def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]:

@@ -17,6 +17,7 @@ _CLOCK = re.compile(
     r"|\b(2[0-3]|[01]?\d):([0-5]\d)\b(?![:\d])",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _QUARTER = re.compile(r"q([1-4])")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _BEFORE_MONTHS = word_set(
@@ -27,6 +28,8 @@ _BEFORE_MONTHS = word_set(
 def written(text: str) -> tuple[str, set[Fact]]:
     """Dates and times in figures, and the text without them."""
     found: set[Fact] = set()
+    if not _DIGIT.search(text):
+        return text, found
 
     def taking(kind: str, value: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
         def take(match: re.Match[str]) -> str:

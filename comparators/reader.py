@@ -7,15 +7,15 @@ has few of them.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from comparators.halves import with_halves
-from comparators.lexicon import GERMAN_DAYS, Lexicon
+from comparators.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.normalise import tokens_of, with_numbers, words_in
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_DIGIT = re.compile(r"\d")
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
 _SPELT = re.compile(r"\b(a|p)\. ?m\b\.?|\bper cent\b|\bpro cent\b", re.IGNORECASE)
@@ -38,22 +38,19 @@ class Reader:
         """Read in the lexicon's language; numbered lists' own numbers are left out."""
         text = _SPELT.sub(_joined, _LIST_MARK.sub(" ", _MINUS.sub(" minus ", text)))
         words = words_in(text)
-        found = [
-            (part, place)
-            for place, word in enumerate(words)
-            for token in tokens_of(word, lexicon.language)
-            for part in _apart(token)
-        ]
+        known_words = set(words)
+        parts = {word: _parts(word, lexicon.language) for word in known_words}
+        found = [(part, place) for place, word in enumerate(words) for part in parts[word]]
         joined = with_halves(with_numbers(found, lexicon.language), lexicon)
         self.lexicon = lexicon
         self.tokens = [token for token, _ in joined]
-        self.capitals = [_is_capital(words[place]) for _, place in joined]
+        capitals = {word for word in known_words if _is_capital(word)}
+        self.capitals = [words[place] in capitals for _, place in joined]
+        ending = {word for word in known_words if _ENDS.search(word)}
+        ended = [0, *accumulate(word in ending for word in words)]
         places = [place for _, place in joined]
-        self._stops = [
-            any(map(_ENDS.search, words[place:after]))
-            for place, after in pairwise([*places, len(words)])
-        ]
-        known = {token: _tells(token, lexicon) for token in set(self.tokens)}
+        self._stops = [ended[b] > ended[a] for a, b in pairwise([*places, len(words)])]
+        known = {token: _tells(token, lexicon.language) for token in set(self.tokens)}
         self.telling = [index for index, token in enumerate(self.tokens) if known[token]]
         self._taken: set[int] = set()
 
@@ -93,20 +90,30 @@ class Reader:
         return (value, 1) if value else None
 
 
-def _tells(token: str, lexicon: Lexicon) -> bool:
+@lru_cache
+def _beginnings(language: str) -> frozenset[str]:
+    """Words a date, a time or an amount may begin with."""
+    lexicon = LEXICONS[language]
+    return frozenset().union(lexicon.days, lexicon.months, lexicon.relatives, lexicon.ordinals,
+                             lexicon.ones, lexicon.clock)  # fmt: skip
+
+
+def _tells(token: str, language: str) -> bool:
     """Whether a date, a time or an amount may begin with the token."""
-    tables = (lexicon.days, lexicon.months, lexicon.relatives, lexicon.ordinals, lexicon.ones,
-              lexicon.clock)  # fmt: skip
-    return (
-        any(token in table for table in tables)
-        or bool(_DIGIT.search(token))
-        or (lexicon.language == "de" and token.startswith(GERMAN_DAYS))
-    )
+    if token in _beginnings(language) or not token.isalpha():
+        return True
+    return language == "de" and token.startswith(GERMAN_DAYS)
 
 
 def _joined(match: re.Match[str]) -> str:
     """`a.m.` is `am`, `per cent` is `percent`."""
     return f"{match.group(1)}m " if match.group(1) else "percent"
+
+
+def _parts(word: str, language: str) -> list[str]:
+    if word.isascii() and word.isalpha():
+        return [word.lower()]
+    return [part for token in tokens_of(word, language) for part in _apart(token)]
 
 
 def _apart(token: str) -> tuple[str, ...]:
@@ -116,5 +123,7 @@ def _apart(token: str) -> tuple[str, ...]:
 
 
 def _is_capital(word: str) -> bool:
-    letters = [c for c in word if c.isalpha()]
-    return bool(letters) and letters[0].isupper()
+    """Whether its first letter is."""
+    if word.isalpha():
+        return word[0].isupper()
+    return next((c.isupper() for c in word if c.isalpha()), False)

@@ -54,19 +54,18 @@ def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
 def _aligned(pair: Pair, best: list[tuple[int | None, int | None]]) -> dict[int, int]:
     """Places of equal words; of a word with several tokens the first one counts."""
     mine, theirs = remembered(both_voices, pair)
-    aligned: dict[int, int] = {}
+    pairs: list[tuple[int, int]] = []
     for r, h in best:
         if r is None or h is None:
             continue
         first, second = mine[r], theirs[h]
         for block in blocks(first.code, second.code):
             if block.tag == "equal":
-                for i, j in zip(first.tokens[block.ref_start : block.ref_end],
-                                second.tokens[block.hyp_start : block.hyp_end],
-                                strict=True):  # fmt: skip
-                    places = pair.reference.places[i], pair.hypothesis.places[j]
-                    aligned.setdefault(*places)
-    return aligned
+                here = first.tokens[block.ref_start : block.ref_end]
+                there = second.tokens[block.hyp_start : block.hyp_end]
+                pairs += zip(here, there, strict=True)
+    places = pair.reference.places, pair.hypothesis.places
+    return {places[0][i]: places[1][j] for i, j in reversed(pairs)}
 
 
 def constrained_edits(pair: Pair, found: Attribution, collar_s: float = COLLAR_S) -> int | None:

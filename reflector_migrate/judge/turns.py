@@ -53,12 +53,11 @@ def _said(pair: Pair) -> Iterable[_Said]:
     """Every word of the alignment in its order, deletions before insertions."""
     mine, theirs = pair.reference, pair.hypothesis
     for block in pair.blocks:
+        is_equal, offset = block.tag == "equal", block.hyp_start - block.ref_start
+        mark: Mark = "equal" if is_equal else "delete"
         for k in _near_changes(pair, block):
             word = mine.words[mine.places[k]]
-            other = word.speaker
-            if block.tag == "equal":
-                other = theirs.words[theirs.places[block.hyp_start + k - block.ref_start]].speaker
-            mark: Mark = "equal" if block.tag == "equal" else "delete"
+            other = theirs.words[theirs.places[k + offset]].speaker if is_equal else word.speaker
             yield _Said(mark, mine.tokens[k], word.start, word.speaker, other)
         if block.tag in {"insert", "replace"}:
             for k in range(block.hyp_start, block.hyp_end):
@@ -82,15 +81,19 @@ def _near_changes(pair: Pair, block: Block) -> Iterable[int]:
 
 def _turns(said: Iterable[_Said]) -> list[list[_Said]]:
     """Each speaker's words, cut at pauses and at a length that can still be read."""
-    by_speaker: dict[int, list[list[_Said]]] = {}
+    turns: list[list[_Said]] = []
+    latest: dict[int, list[_Said]] = {}
     for word in said:
-        turns = by_speaker.setdefault(word.speaker, [[]])
-        last = turns[-1]
-        pause_s = abs(word.at_s - last[-1].at_s) if last else 0.0
-        if pause_s > PAUSE_S or len(last) >= MAX_TURN_WORDS:
-            turns.append([])
-        turns[-1].append(word)
-    return [turn for turns in by_speaker.values() for turn in turns if turn]
+        turn = latest.get(word.speaker)
+        if turn is None or len(turn) >= MAX_TURN_WORDS or _is_pause(turn[-1].at_s, word.at_s):
+            turn = latest[word.speaker] = []
+            turns.append(turn)
+        turn.append(word)
+    return turns
+
+
+def _is_pause(before_s: float, at_s: float) -> bool:
+    return abs(at_s - before_s) > PAUSE_S
 
 
 def _shown(turn: list[_Said], names: Mapping[int, str]) -> Turn:
