@@ -29,6 +29,7 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 log = logging.getLogger(__name__)
 
 ENDED = "harness:{}-ended"
+BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor")
 
 
 def collect(settings: Settings, run_id: str) -> bool:
@@ -142,7 +143,7 @@ def _notes(
     is_replayed: bool,
 ) -> Iterator[str]:
     """What a verdict that rests on noise rests on, and in which order legacy ran twice."""
-    if any(check.measure and check.measure.errors for check in comparison.checks):
+    if any(check.rule in BY_FLOOR for check in comparison.checks):
         yield stored.note(run.recording_id)
     if is_replayed:
         yield "recogniser and language model answered both sides from one recorded run"

@@ -1,0 +1,77 @@
+"""Floors from stored pairs: of equals only, never the run's own, and in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from reflector_migrate.model import Role
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.floors import StoredFloors, conditions, pair_of
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.pairs import LegacyPair
+from reflector_migrate.store.runs import RunRecord
+from tests.comparing import SPOKEN, observation, outputs_of, words_of
+
+RUN = RunRecord(
+    run_id="run", claim="c", recording_id="rec", transcript_id="t", namespace="shadow", build="b",
+    state="started", reason=None, workflow_id=None, primary_task_id="task", request={},
+    created_at=now(), updated_at=now(),
+)  # fmt: skip
+
+
+def _pair(recording, value):
+    return LegacyPair(f"run-{recording}-{value}", recording, "s", "primary", {}, {"words": value})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"services": {"llm_model": "another"}},
+        {"services": {"transcript_url": "http://other"}},
+        {"services": {"llm_url": "http://other/v1"}},
+        {"services": {"llm_context_window": 8000}},
+    ],
+)
+def test_another_model_is_another_condition(changed):
+    """Each of them begins a new floor; so does another build of legacy."""
+    seen = observation(role="primary")
+    told = conditions(Settings(), seen)
+    assert conditions(Settings.model_validate(changed), seen) != told
+    assert conditions(Settings(), seen.model_copy(update={"build": "other"})) != told
+    assert conditions(Settings(), seen) == told
+
+
+@pytest.mark.parametrize(
+    ("recordings", "said"),
+    [
+        ([], "no A/A pair is stored"),
+        (["rec", "rec"], "2 stored A/A pairs of this very recording alone"),
+        (["rec", "other"], "2 stored A/A pairs of 2 recordings"),
+    ],
+)
+def test_it_is_said_what_a_floor_is_made_of(recordings, said):
+    """How many pairs, of how many recordings, and whether only of the one under judgement."""
+    stored = StoredFloors([_pair(name, n / 100) for n, name in enumerate(recordings)])
+    assert said in stored.note("rec")
+    assert (stored.floors is None) is (not recordings)
+
+
+def test_no_pair_without_two_whole_runs():
+    """A secondary that failed is no evidence of noise."""
+    first, second = observation(role="primary"), observation(role="secondary")
+    pair = pair_of(first, second, RUN, {}, Role.SECONDARY)
+    assert pair is not None
+    assert (pair.came_first, pair.divergences["words"]) == ("secondary", 0)
+    failed = second.model_copy(update={"status": "failed"})
+    assert pair_of(first, failed, RUN, {}, Role.SECONDARY) is None
+
+
+def test_a_pair_keeps_numbers_and_no_words():
+    """What is stored for good holds nothing that was said."""
+    heard = words_of(SPOKEN * 5)
+    other = [heard[0].model_copy(update={"text": "Xylophone "}), *heard[1:]]
+    second = observation(outputs_of(other), role="secondary")
+    pair = pair_of(observation(outputs_of(heard)), second, RUN, {}, Role.PRIMARY)
+    assert pair is not None
+    assert pair.divergences["words"]
+    assert "ylophone" not in repr(pair)
