@@ -41,7 +41,8 @@ def mutants_of(step: str, source: str) -> Iterator[Mutant]:
     for path, kind, change in sites:
         changed = copy.deepcopy(tree)
         node = _at(changed, path)
-        line, where = getattr(node, "lineno", 0), _function(tree, getattr(node, "lineno", 0))
+        line = _line(changed, path)
+        where = _function(tree, line)
         change(node)
         label = f"{where}/{kind}"
         seen[label] = seen.get(label, -1) + 1
@@ -125,6 +126,12 @@ def _at(tree: ast.AST, path: Path) -> ast.AST:
         found = getattr(node, name)
         node = found if place is None else found[place]
     return node
+
+
+def _line(tree: ast.AST, path: Path) -> int:
+    """That of the innermost node on the way that has one: a comprehension's parts have none."""
+    nodes = (_at(tree, path[:depth]) for depth in range(len(path), -1, -1))
+    return next((node.lineno for node in nodes if hasattr(node, "lineno")), 0)
 
 
 def _function(tree: ast.AST, line: int) -> str:

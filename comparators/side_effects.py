@@ -98,17 +98,20 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
 
 
 def _grouped(observation: Observation) -> dict[Name, list[Effect]]:
-    """Effects by kind and canonical key; intermediates that were put and deleted left no trace."""
+    """Effects by kind and canonical key; intermediates that were put and deleted left no trace.
+
+    Deleted is what was deleted under the very key it was put at; else it still stands.
+    """
+    deleted = {effect.key for effect in observation.effects if effect.kind == "s3_delete"}
     groups: dict[Name, list[Effect]] = {}
     for effect in observation.effects:
-        name = effect.kind, canonical_key(effect, observation)
-        groups.setdefault(name, []).append(effect)
-    deleted = {key for kind, key in groups if kind == "s3_delete" and key.startswith("padded_")}
-    return {
-        name: group
-        for name, group in groups.items()
-        if name[1] not in deleted or name[0] not in {"s3_put", "s3_delete"}
-    }
+        key = canonical_key(effect, observation)
+        is_passing = effect.kind == "s3_delete" or (
+            effect.kind == "s3_put" and effect.key in deleted
+        )
+        if not (is_passing and key.startswith("padded_")):
+            groups.setdefault((effect.kind, key), []).append(effect)
+    return groups
 
 
 def _counts(groups: Mapping[Name, list[Effect]]) -> Counter[Name]:

@@ -265,6 +265,9 @@ ZULIP = zulip(outputs_of())
         pytest.param((MP3, ZULIP, HOOK, Effect(kind="s3_put", key="x/tracks/padded_0.webm"),
                       Effect(kind="s3_delete", key="x/tracks/padded_0.webm")), set(),
                      id="an intermediate came and went"),
+        pytest.param((MP3, ZULIP, HOOK, Effect(kind="s3_put", key="x/tracks/padded_0.webm"),
+                      Effect(kind="s3_delete", key="s3://b/x/tracks/padded_0.webm")),
+                     {"side_effects/s3_put/padded_0.webm"}, id="deleted under another key"),
     ],
 )  # fmt: skip
 def test_side_effects(effects, paths):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -165,11 +165,12 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     )
     deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
     stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
+    looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}
     account = seen.model_copy(
         update={
             "build": run.build,
             "steps": execution.step_runs,
-            "effects": (*stored, *_in_primary_terms(settings, effects)),
+            "effects": (*stored, *_in_primary_terms(settings, effects, looked_at)),
             "status": _status(execution.status, seen.status),
             "error": execution.reason,
             "notes": (*seen.notes, *_failed_for_good(execution.step_runs)),
@@ -180,12 +181,17 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     return with_derived(account)
 
 
-def _in_primary_terms(settings: Settings, effects: Sequence[Effect]) -> Iterator[Effect]:
-    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name."""
+def _in_primary_terms(
+    settings: Settings, effects: Sequence[Effect], looked_at: Collection[str]
+) -> Iterator[Effect]:
+    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name.
+
+    Objects are read from the bucket itself; one put where nobody looks is known by its record.
+    """
     mine, theirs = settings.candidate.tracks_bucket, settings.reflector.tracks_bucket
     for effect in effects:
-        if effect.kind == "s3_put":
-            continue  # read from the bucket itself
+        if effect.kind == "s3_put" and effect.key in looked_at:
+            continue
         is_moved = effect.payload.get("bucket") == mine
         renamed = {"payload": {**effect.payload, "bucket": theirs}} if is_moved else {}
         yield effect.model_copy(update=renamed)
