@@ -22,15 +22,28 @@ def chrf_plus_plus(reference: str, hypothesis: str) -> float:
 
     Equals sacrebleu's sentence score with word_order=2.
     """
+    return _f_beta(*_mean_rates(reference, hypothesis))
+
+
+def chrf_both_ways(reference: str, hypothesis: str) -> float:
+    """The mean of chrF++ in both directions, which swapping the sides does not change."""
+    precision, recall = _mean_rates(reference, hypothesis)
+    return (_f_beta(precision, recall) + _f_beta(recall, precision)) / 2
+
+
+def _mean_rates(reference: str, hypothesis: str) -> tuple[float, float]:
+    """Precision and recall over the orders that both sides have."""
     rates = [
         _precision_recall(r, h)
         for r, h in zip(_n_grams(reference), _n_grams(hypothesis), strict=True)
         if r and h
     ]
     if not rates:
-        return 0.0
-    precision = sum(p for p, _ in rates) / len(rates)
-    recall = sum(r for _, r in rates) / len(rates)
+        return 0.0, 0.0
+    return sum(p for p, _ in rates) / len(rates), sum(r for _, r in rates) / len(rates)
+
+
+def _f_beta(precision: float, recall: float) -> float:
     weighed = BETA**2 * precision + recall
     return 100 * (1 + BETA**2) * precision * recall / weighed if weighed else 0.0
 

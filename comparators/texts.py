@@ -9,7 +9,7 @@ from __future__ import annotations
 from comparators.columns import language_of
 from comparators.distance import alike_until
 from comparators.normalise import NORMALISER, normalise
-from comparators.overlap import chrf_plus_plus, rouge_1, rouge_l
+from comparators.overlap import chrf_both_ways, rouge_1, rouge_l
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEPS = {
@@ -68,8 +68,7 @@ def _compare(name: str, reference: Observation, hypothesis: Observation) -> Meas
 
 def similarity(reference: str, hypothesis: str) -> float:
     """chrF++ in [0, 1], the mean of both directions; at most just below 1 for unequal texts."""
-    both = chrf_plus_plus(reference, hypothesis) + chrf_plus_plus(hypothesis, reference)
-    return min(both / 200, 1 - 1e-6)
+    return min(chrf_both_ways(reference, hypothesis) / 100, 1 - 1e-6)
 
 
 def _finding(name: str, reference: str, hypothesis: str) -> Finding:

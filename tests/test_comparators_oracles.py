@@ -140,6 +140,9 @@ def test_chrf_equals_sacrebleu():
     for reference, hypothesis in [*_texts(3, 300), ("", "a"), ("a", ""), ("x", "x"), ("ü.", "ü")]:
         expected = metric.sentence_score(hypothesis, [reference]).score
         assert overlap.chrf_plus_plus(reference, hypothesis) == pytest.approx(expected)
+        back = metric.sentence_score(reference, [hypothesis]).score
+        both = overlap.chrf_both_ways(reference, hypothesis)
+        assert both == pytest.approx((expected + back) / 2)
 
 
 def test_distance_equals_jiwer():
