@@ -16,7 +16,10 @@ from reflector_migrate.store.upsert import replace
 
 
 class TaskCache:
-    """Bounded in age and size; an entry past its time is never served."""
+    """Bounded in age and size; an entry past its time is never served.
+
+    Its time is the shorter of what its writer and its reader allow.
+    """
 
     def __init__(
         self, url: str, ttl_s: float, max_entries: int, clock: Callable[[], float] = time.time
@@ -27,8 +30,11 @@ class TaskCache:
 
     def get(self, key: str) -> Any | None:
         """The stored JSON value, or None."""
+        present = self._clock()
         query = select(task_cache.c.value).where(
-            task_cache.c.key == key, task_cache.c.expires_s > self._clock()
+            task_cache.c.key == key,
+            task_cache.c.expires_s > present,
+            task_cache.c.created_s > present - self._ttl_s,
         )
         with reading(self._url) as connection:
             found = connection.scalar(query)
