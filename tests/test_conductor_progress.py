@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import redis
@@ -159,6 +162,46 @@ def test_what_the_server_timed_out_is_caught_up(settings):
     assert states(settings, "get_recording") == ["completed"]
     assert states(settings, "pad_track", 1) == ["failed"]
     assert states(settings, "pad_track", 0) == ["completed"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_that_tell_at_once_tell_one_story(kind, tmp_path, request, monkeypatch):
+    """All tell of all tracks: each state once, in order, and the percentage never falls.
+
+    Threads stand for processes: what orders them within one is taken away.
+    """
+    monkeypatch.setattr("reflector_migrate.conductor.progress._one_at_a_time", nullcontext())
+    monkeypatch.setattr("reflector_migrate.conductor.progress.percent_of", slowly)
+    settings = settings_of(tmp_path)
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        upgrade(url)
+        store = settings.store.model_copy(update={"url": url})
+        settings = settings.model_copy(update={"store": store})
+    tracks = [Track(track_index=i, s3_key=f"k{i}") for i in range(8)]
+    Progress(settings).planned(RUN, tracks)
+    with ThreadPoolExecutor(4) as pool:
+        for n in (0, 2, 4, 6):
+            pool.submit(tell_all, settings, [*range(n, 8), *range(n)])
+    for index in range(8):
+        assert states(settings, "pad_track", index) == ["pending", "in_progress", "completed"]
+    percents = [d["percent"] for d in told(settings)]
+    assert percents == sorted(percents)
+    assert percents[-1] == 7
+
+
+def slowly(states, track_total):
+    """Draw the conclusion while others tell."""
+    found = percent_of(states, track_total)
+    time.sleep(random.random() / 50)
+    return found
+
+
+def tell_all(settings, indexes):
+    """What a process tells that pads these tracks."""
+    for index in indexes:
+        Progress(settings).started("pad_track", {**RAW, "track_index": index})
+        Progress(settings).completed("pad_track", {**RAW, "track_index": index})
 
 
 def test_telling_never_harms_the_step(tmp_path):

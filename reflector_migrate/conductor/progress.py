@@ -14,20 +14,21 @@ from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec
 
 from reflector_migrate.conductor.events import PROGRESS, PipelineProgress
-from reflector_migrate.model import VISIBLE_STEPS, StepRun
+from reflector_migrate.model import VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.events import EventLog, News
 
 logger = logging.getLogger(__name__)
 
-_one_at_a_time = threading.Lock()  # so that a process's own percentages never fall
+_one_at_a_time = threading.Lock()  # so that a process publishes in the order in which it keeps
 
 State = Literal["pending", "in_progress", "completed", "failed"]
 P = ParamSpec("P")
 
+FAMILY = "progress:"
 TRACK_STEPS = ("pad_track", "transcribe_track")
 ENDED: frozenset[State] = frozenset({"completed", "failed"})
 
@@ -106,36 +107,24 @@ class Progress:
         *,
         track_total: int | None = None,
     ) -> None:
-        told = self._told(run)
-        if (step, index, state) in _states(told) or _is_stale(told, step, index, state):
-            return
-        is_track = index is not None
-        total = track_total or _track_total(told)
-        news = PipelineProgress(
-            id=f"{run.workflow_id}:{step}:{'' if index is None else index}:{state}",
-            workflow_id=run.workflow_id or "",
-            current_step=step,
-            step_index=VISIBLE_STEPS.index(step) + 1,
-            total_steps=len(VISIBLE_STEPS),
-            step_status=state,
-            track_index=index,
-            track_total=total if is_track else None,
-            percent=percent_of({*_states(told), (step, index, state)}, total or 1),
-        )
-        self._publish(run, news)
-
-    def _publish(self, run: Run, news: PipelineProgress) -> None:
+        """Tell it unless it was told, or overtaken by what was."""
         place = place_of(run, self._settings)
         channel = f"{place.channel_prefix}ts:{run.transcript_id}"
-        message = {"event": PROGRESS, "data": news.model_dump(mode="json", exclude_none=True)}
-        if self._log.record(run.run_id, f"progress:{news.id}", channel, message):
-            Bus(place.bus_url).publish(channel, message)
+
+        def compose(log: Iterable[Event]) -> News | None:
+            told = _progress_in(log, run)
+            if (step, index, state) in _states(told) or _is_stale(told, step, index, state):
+                return None
+            news = _news(run, told, step, index, state, track_total)
+            data = news.model_dump(mode="json", exclude_none=True)
+            return News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
+
+        if new := self._log.record_next(run.run_id, FAMILY, compose):
+            Bus(place.bus_url).publish(channel, new.message)
 
     def _told(self, run: Run) -> list[PipelineProgress]:
         """Everything told of this workflow so far, in order."""
-        kept = (e.data for e in self._log.of(run.run_id) if e.event == PROGRESS)
-        news = [PipelineProgress.model_validate(data) for data in kept]
-        return [n for n in news if n.workflow_id == (run.workflow_id or "")]
+        return _progress_in(self._log.of(run.run_id, family=FAMILY), run)
 
 
 Key = tuple[str, int | None, State]
@@ -146,6 +135,34 @@ def percent_of(states: Iterable[Key], track_total: int) -> int:
     ended = {(step, index) for step, index, state in states if state in ENDED}
     done = sum(1 / track_total if step in TRACK_STEPS else 1 for step, index in ended)
     return min(100, int(100 * done / len(VISIBLE_STEPS) + 1e-6))
+
+
+def _progress_in(log: Iterable[Event], run: Run) -> list[PipelineProgress]:
+    news = [PipelineProgress.model_validate(event.data) for event in log]
+    return [n for n in news if n.workflow_id == (run.workflow_id or "")]
+
+
+def _news(
+    run: Run,
+    told: Sequence[PipelineProgress],
+    step: str,
+    index: int | None,
+    state: State,
+    track_total: int | None,
+) -> PipelineProgress:
+    is_track = index is not None
+    total = track_total or _track_total(told)
+    return PipelineProgress(
+        id=f"{run.workflow_id}:{step}:{'' if index is None else index}:{state}",
+        workflow_id=run.workflow_id or "",
+        current_step=step,
+        step_index=VISIBLE_STEPS.index(step) + 1,
+        total_steps=len(VISIBLE_STEPS),
+        step_status=state,
+        track_index=index,
+        track_total=total if is_track else None,
+        percent=percent_of({*_states(told), (step, index, state)}, total or 1),
+    )
 
 
 def _states(told: Iterable[PipelineProgress]) -> set[Key]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from reflector_migrate.model import Event
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.tables import events
-from reflector_migrate.store.upsert import insert_once
+from reflector_migrate.store.upsert import insert_once, one_at_a_time
+
+
+class News(NamedTuple):
+    """A message, where it goes, and the key of the state that it tells."""
+
+    key: str
+    channel: str
+    message: Mapping[str, Any]
 
 
 class EventLog:
@@ -23,22 +31,49 @@ class EventLog:
 
     def record(self, run_id: str, key: str, channel: str, message: Mapping[str, Any]) -> bool:
         """True if it was new; False if a retry recorded it before."""
-        row = {"run_id": run_id, "key": key, "channel": channel, "message": dict(message)}
         with writing(self._url) as connection:
-            return insert_once(connection, events, **row, at=now())
+            return _insert(connection, run_id, News(key, channel, message))
 
-    def of(self, run_id: str, *, after: int = 0) -> tuple[Event, ...]:
-        """All messages {event, data} of a run in order; `after` skips that many."""
-        query = select(events).where(events.c.run_id == run_id).order_by(events.c.id).offset(after)
+    def record_next(
+        self, run_id: str, family: str, compose: Callable[[tuple[Event, ...]], News | None]
+    ) -> News | None:
+        """What `compose` makes of the run's messages so far, if it is new; None otherwise.
+
+        Of messages whose key begins with `family`. One process composes at a time, so
+        that nobody draws a conclusion from what another is about to change.
+        """
+        with writing(self._url) as connection:
+            one_at_a_time(connection, f"events/{run_id}")
+            news = compose(_read(connection, run_id, family=family))
+            return news if news and _insert(connection, run_id, news) else None
+
+    def of(self, run_id: str, *, after: int = 0, family: str = "") -> tuple[Event, ...]:
+        """Messages {event, data} of a run in order; `after` skips that many.
+
+        All of them, or those whose key begins with `family`.
+        """
         with reading(self._url) as connection:
-            rows = connection.execute(query).mappings().all()
-        return tuple(
-            Event(
-                event=row["message"].get("event", ""),
-                data=row["message"].get("data", {}),
-                channel=row["channel"],
-                at=in_utc(row["at"]),
-                stored=False,
-            )
-            for row in rows
+            return _read(connection, run_id, after=after, family=family)
+
+
+def _insert(connection: Connection, run_id: str, news: News) -> bool:
+    row = {**news._asdict(), "message": dict(news.message)}
+    return insert_once(connection, events, run_id=run_id, **row, at=now())
+
+
+def _read(
+    connection: Connection, run_id: str, *, after: int = 0, family: str = ""
+) -> tuple[Event, ...]:
+    query = select(events).where(events.c.run_id == run_id).order_by(events.c.id).offset(after)
+    if family:
+        query = query.where(events.c.key.startswith(family, autoescape=True))
+    return tuple(
+        Event(
+            event=row["message"].get("event", ""),
+            data=row["message"].get("data", {}),
+            channel=row["channel"],
+            at=in_utc(row["at"]),
+            stored=False,
         )
+        for row in connection.execute(query).mappings()
+    )

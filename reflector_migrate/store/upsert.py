@@ -1,10 +1,10 @@
-"""Insert unless it is there already, on both databases, in one statement."""
+"""Insert unless it is there already, and wait for one another, on both databases."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -23,3 +23,12 @@ def replace(connection: Connection, table: Table, **values: Any) -> None:
     keys = [column.name for column in table.primary_key]
     rest = {name: statement.excluded[name] for name in values if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Wait until no other transaction is about `what`; theirs until ours ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
