@@ -7,6 +7,7 @@ MigrateError                     4  could not run
 ├── RefusedError                 2  a safety rule forbids it (say, overwriting a definition)
 └── StepError                       a pipeline step did not succeed
     ├── TransientStepError       4  worth a retry: timeouts, 5xx, connection resets
+    │   └── OutageError          4  a database of ours is away: no attempt of the step's
     └── TerminalStepError        4  hopeless: 4xx, invalid input, undecodable audio
 """
 
@@ -76,6 +77,12 @@ class TransientStepError(StepError):
     """The step may succeed when tried again."""
 
     code = "step_transient"
+
+
+class OutageError(TransientStepError):
+    """A database that every step needs does not answer; the step itself has not failed."""
+
+    code = "step_outage"
 
 
 class TerminalStepError(StepError):

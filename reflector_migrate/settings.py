@@ -298,7 +298,13 @@ def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _known(field.annotation, f"{prefix}{name}.")
 
 
+def ready_file() -> Path | None:
+    """The file by which whoever started this process wants to hear that it serves."""
+    path = os.environ.get("MIGRATE_READY_FILE")
+    return Path(path) if path else None
+
+
 def mark_ready() -> None:
     """Tell whoever started this process, through the file it named, that it is serving."""
-    if path := os.environ.get("MIGRATE_READY_FILE"):
-        Path(path).write_text(str(os.getpid()), encoding="ascii")
+    if path := ready_file():
+        path.write_text(str(os.getpid()), encoding="ascii")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from reflector_migrate.errors import (
     ConfigurationError,
     InputError,
+    OutageError,
     RefusedError,
     ServerUnreachableError,
     StepError,
@@ -93,8 +94,8 @@ def as_step_errors() -> Iterator[None]:
         yield
     except StepError:
         raise
-    except ServerUnreachableError as error:
-        raise TransientStepError(error.message, hint=error.hint) from error
+    except ServerUnreachableError as error:  # our store's, as services raise StepErrors
+        raise OutageError(error.message, hint=error.hint) from error
     except (ConfigurationError, InputError, RefusedError) as error:
         raise TerminalStepError(error.message, hint=error.hint) from error
     except OSError as error:  # disk full, no permission: another worker may do better

@@ -22,6 +22,7 @@ from conductor.client.http.rest import ApiException
 from reflector_migrate.conductor.compat import ServerVersion, Updates
 from reflector_migrate.conductor.domain import Identity, task_domain
 from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.errors import TransientStepError
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 WAITING_POLL_MS = 1000
 HAND_IN_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0, *(8.0 for _ in range(8)))
 LEASE_SHARE = 1 / 3
+GIVEN_UP = frozenset({"TIMED_OUT", "CANCELED", "FAILED", "FAILED_WITH_TERMINAL_ERROR", "SKIPPED"})
 
 
 class Desk:
@@ -76,7 +78,9 @@ class Desk:
     def lease(self, task: Task) -> Callable[[], None]:
         """A heartbeat that renews the task's lease, at most every third of its response timeout.
 
-        Tied to the step's own progress: a step that hangs is timed out.
+        Tied to the step's own progress: a step that hangs is timed out. Once the server
+        has given the task up (too slow, workflow ended), the next beat raises
+        TransientStepError: another attempt may be at work.
         """
         every_s = float(task.response_timeout_seconds or 0) * LEASE_SHARE
         renewed = [time.monotonic()]
@@ -91,8 +95,12 @@ class Desk:
     def _renew(self, task: Task) -> None:
         try:
             self._updates.hand_in(self._in_progress(task, extend_lease=True))
+            status = self._api.task_status(task.task_id)
         except ApiException as error:
             logger.warning("lease of task %s not renewed: %s", task.task_id, _why(error))
+            return
+        if status in GIVEN_UP:
+            raise TransientStepError(f"the server has given this attempt up: {status}")
 
     def _in_progress(self, task: Task, **extra: object) -> TaskResult:
         return TaskResult(
@@ -121,6 +129,10 @@ class TimedTaskApi:
             step, _request_timeout=self._timeout, **query
         )
         return polled or []
+
+    def task_status(self, task_id: str) -> str:
+        """What the server thinks of a task."""
+        return str(self._sdk.get_task(task_id, _request_timeout=self._timeout).status)
 
     def update_task(self, body: TaskResult) -> object:
         """Hand in a result the old way."""

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from reflector_migrate.conductor.workers.notes import Note, notes_beside, read
+
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.1
@@ -21,13 +23,19 @@ GRACE_S = 1.0
 RESTART_WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
 
+OnDeath = Callable[[int, int, Sequence[Note]], None]
+
 
 class Child:
     """One worker process that is started again when it dies, ever more slowly."""
 
-    def __init__(self, argv: Sequence[str], ready_file: Path) -> None:
-        """`ready_file` is written by the child when it polls."""
+    def __init__(self, argv: Sequence[str], ready_file: Path, on_death: OnDeath) -> None:
+        """`ready_file` is written by the child when it polls.
+
+        `on_death` is told pid, exit code and what the child was at, unless we ended it.
+        """
         self._argv = list(argv)
+        self._on_death = on_death
         self._ready_file = ready_file
         self._deaths = 0
         self._not_before = 0.0
@@ -71,7 +79,10 @@ class Child:
         wait_s = RESTART_WAITS_S[min(self._deaths, len(RESTART_WAITS_S) - 1)]
         logger.error("worker process %s ended with %s", process.pid, process.returncode)
         _close_input(process)
-        self._ready_file.unlink(missing_ok=True)
+        notes = notes_beside(self._ready_file)
+        self._on_death(process.pid, process.returncode, read(notes))
+        for file in (self._ready_file, notes):
+            file.unlink(missing_ok=True)
         self.process, self._not_before = None, time.monotonic() + wait_s
 
 

@@ -16,7 +16,7 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.conductor.workers.meta import META, meta_of, without_meta
-from reflector_migrate.errors import MigrateError, TerminalStepError
+from reflector_migrate.errors import MigrateError, OutageError, TerminalStepError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.meter import UsageMeter
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 MAX_OUTPUT_BYTES = 64 * 1024
 REASON_CHARS = 500
+OUTAGE_S = 5
+"""Until a task is given out again that could not be worked on for lack of a database."""
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 USER_OF_URL = re.compile(r"(\w+://)[^\s/@'\"]+@")
 
@@ -73,6 +75,8 @@ class Harness:
         try:
             done = self._execute(step, raw, self._settings, self._lease(task), meter)
             _refuse_large(step, done.output)
+        except OutageError as error:
+            return self._postponed(step, task, error, meter.total)
         except Exception as error:  # whatever it was, the server must hear of it
             return self._failed(step, task, raw, error, meter.total)
         self._watcher.completed(step, raw)
@@ -95,6 +99,16 @@ class Harness:
         )
         result = self._result(task, status, {META: meta_of(self._who, attempt, step, usage)})
         result.reason_for_incompletion = reason
+        return result
+
+    def _postponed(self, step: str, task: Task, error: OutageError, usage: Usage) -> TaskResult:
+        """Back into the queue for a while, at the cost of no attempt; its timeout goes on."""
+        reason = f"waiting: {reason_of(error)}"
+        logger.warning("%s task=%s %s", step, task.task_id, reason)
+        meta = meta_of(self._who, attempt_of(task), step, usage)
+        result = self._result(task, TaskResultStatus.IN_PROGRESS, {META: meta})
+        result.reason_for_incompletion = reason
+        result.callback_after_seconds = OUTAGE_S
         return result
 
     def _result(self, task: Task, status: TaskResultStatus, output: dict[str, Any]) -> TaskResult:

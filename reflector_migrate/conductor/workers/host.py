@@ -18,7 +18,8 @@ from conductor.client.http.rest import ApiException
 
 from reflector_migrate.conductor.workers.desk import Desk
 from reflector_migrate.conductor.workers.groups import Member
-from reflector_migrate.conductor.workers.harness import Harness
+from reflector_migrate.conductor.workers.harness import Harness, attempt_of
+from reflector_migrate.conductor.workers.notes import Note, path_of_ours, write
 from reflector_migrate.conductor.workers.table import WORKERS
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Host:
         self._desk = desk
         self._harness = harness
         self._running: dict[str, Task] = {}
+        self._notes = path_of_ours()
         self._changed = threading.Condition()
         self._pool = ThreadPoolExecutor(member.slots, thread_name_prefix=member.group)
 
@@ -77,6 +79,7 @@ class Host:
             is_accepted = self._is_free() and not stop.is_set()
             if is_accepted:
                 self._running[task.task_id] = task
+                self._note()
         if is_accepted:
             self._pool.submit(self._work, step, task)
         else:
@@ -95,11 +98,16 @@ class Host:
             if following is not None and not is_draining:
                 self._running[following.task_id] = following
             self._running.pop(ended.task_id, None)
+            self._note()
             self._changed.notify_all()
         if following is not None and is_draining:
             self._give_back(following)
             return None
         return following
+
+    def _note(self) -> None:
+        """Write down what runs; the lock is held."""
+        write(self._notes, (_note_of(task) for task in self._running.values()))
 
     def _drain(self, pollers: list[threading.Thread], until: float) -> bool:
         self._desk.is_draining.set()
@@ -119,3 +127,7 @@ class Host:
             self._desk.give_back(task)
         except ApiException as error:
             logger.warning("task %s not given back: %s", task.task_id, error.status)
+
+
+def _note_of(task: Task) -> Note:
+    return Note(task.task_def_name, task.task_id, task.workflow_instance_id, attempt_of(task))

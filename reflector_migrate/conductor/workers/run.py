@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from reflector_migrate.conductor.workers.family import Child, keep, stop_when_input_closes
 from reflector_migrate.conductor.workers.groups import GROUPS, Member, members
+from reflector_migrate.conductor.workers.notes import Deaths
 from reflector_migrate.settings import Settings, load_settings, mark_ready
 
 logger = logging.getLogger(__name__)
@@ -104,9 +105,12 @@ def _keep_family(
 ) -> None:
     config = ["--config", str(options.config)] if options.config else []
     with tempfile.TemporaryDirectory(prefix="migrate-workers-") as folder:
+        on_death = Deaths(settings).report
         children = [
-            Child([*command, "--child", "--group", m.group, *config], Path(folder) / str(number))
-            for number, m in enumerate(ours)
+            Child(
+                [*command, "--child", "--group", m.group, *config], Path(folder) / str(n), on_death
+            )
+            for n, m in enumerate(ours)
         ]
         keep(children, stop, settings.workers.drain_s, mark_ready)
 

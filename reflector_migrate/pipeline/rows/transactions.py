@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from reflector_migrate.errors import TransientStepError
+from reflector_migrate.errors import OutageError
 
 ATTEMPTS = 5
 _COLLISIONS = frozenset({"40001", "40P01"})  # serialisation failure, deadlock
@@ -21,7 +21,7 @@ T = TypeVar("T")
 def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction; again, a few times, when it collides with another's.
 
-    Raises TransientStepError when the database cannot be reached or stays busy.
+    Raises OutageError when the database cannot be reached or stays busy.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -51,4 +51,4 @@ def _is_collision(error: DBAPIError) -> bool:
 
 def _as_step_error(error: DBAPIError) -> Exception:
     is_passing = error.connection_invalidated or type(error).__name__ == "OperationalError"
-    return TransientStepError(f"database: {error.orig}") if is_passing else error
+    return OutageError(f"database: {error.orig}") if is_passing else error
