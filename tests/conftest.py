@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,15 @@ def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The stand-ins of the outside services; settings.services says how to reach each."""
     with Sandbox(PATIENT, tmp_path_factory.mktemp("standins"), with_=("standins",)) as sandbox:
         yield sandbox.settings
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Conductor for real workers that hang and die, and the world they work on."""
+    from tests.restart_world import staged  # heavy, and for a few live tests only
+
+    with staged(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
 
 
 @pytest.fixture(scope="session")

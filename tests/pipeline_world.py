@@ -197,7 +197,7 @@ def make_world(
     `is_brief` puts one second of tone in each track's place; the replayed words stay.
     """
     where = RUNS / scenario
-    rows = json.loads((where / "rows.json").read_text())
+    rows = recorded_rows(scenario)
     control.reset()
     settings = settings_for(folder, s3_url, control, namespace, **overrides)
     (folder / "migrate.db").write_bytes(empty_store())
@@ -232,7 +232,7 @@ def empty_store() -> bytes:
 @lru_cache(maxsize=8)
 def rows_before(scenario: str, webhook_url: str) -> bytes:
     """The bytes of a database as it was before a recorded run began."""
-    recorded = json.loads((RUNS / scenario / "rows.json").read_text())
+    recorded = recorded_rows(scenario)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.db"
         url = f"sqlite:///{path}"
@@ -240,6 +240,12 @@ def rows_before(scenario: str, webhook_url: str) -> bytes:
         fill(Rows.at(url), recorded, webhook_url)
         engine_for(url).dispose()
         return path.read_bytes()
+
+
+def recorded_rows(scenario: str) -> dict[str, Any]:
+    """Every row that the real run left, by table."""
+    found: dict[str, Any] = json.loads((RUNS / scenario / "rows.json").read_text())
+    return found
 
 
 def settings_for(

@@ -2,8 +2,9 @@
 
 Run as a program it is a worker host. `RESTART_ORDERS` names a folder: `die` holds
 names of steps that must each be killed twice, once after one of their writes and
-once with everything done but nothing handed in; a file `pause-STEP` holds the step's
-result back until it is removed. `deaths` and `runs` count what happened.
+once with everything done but nothing handed in; a file `stall-STEP` stops the step
+after that write until it is removed, a file `pause-STEP` holds its result back likewise.
+`deaths`, `held` and `runs` count what happened.
 """
 
 from __future__ import annotations
@@ -63,48 +64,54 @@ class Orders:
             file.write(f"{step}\n")
 
     def die(self, step):
-        """SIGKILL ourselves."""
+        """SIGKILL ourselves; before that our parent, if nobody is to report our death."""
         self.note("deaths", step)
+        if (self.folder / "unreported").exists():
+            os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def hold(self, step, heartbeat):
-        """Keep the result back for as long as the test wants."""
-        wanted, until = self.folder / f"pause-{step}", time.monotonic() + HELD_S
+    def hold(self, how, step, heartbeat=lambda: None):
+        """Wait for as long as the test wants, if it does."""
+        wanted, until = self.folder / f"{how}-{step}", time.monotonic() + HELD_S
         if wanted.exists():
             self.note("held", step)
         while wanted.exists() and time.monotonic() < until:
-            time.sleep(0.1)
+            time.sleep(0.05)
             heartbeat()
 
 
 def execute(step, raw_input, settings, heartbeat, meter):
-    """What run_step does, with the deaths that were ordered."""
+    """What run_step does, with the deaths and delays that were ordered."""
     orders = Orders(os.environ["RESTART_ORDERS"])
     died = orders.must_die(step)
     orders.note("runs", step)
     if died == 0:
-        _die_amid(step, orders)
+        amid(step, lambda: orders.die(step))
+    elif (orders.folder / f"stall-{step}").exists():
+        amid(step, lambda: orders.hold("stall", step))
     done = run_step(step, raw_input, settings, heartbeat, meter)
     if died is not None:
         orders.die(step)
-    orders.hold(step, heartbeat)
+    orders.hold("pause", step, heartbeat)
     return done
 
 
-def _die_amid(step, orders):
-    """Have the step's write be the last thing that this process does."""
+def amid(step, then):
+    """Have something happen right after the step's write, each time it writes."""
     if step not in WRITES:
-        orders.die(step)
+        then()
+        return
     where, method = WRITES[step]
     module, _, name = where.partition(":")
     kind = getattr(import_module(module), name)
     real = getattr(kind, method)
 
-    def last(*args, **kwargs):
-        real(*args, **kwargs)
-        orders.die(step)
+    def followed(*args, **kwargs):
+        made = real(*args, **kwargs)
+        then()
+        return made
 
-    setattr(kind, method, last)
+    setattr(kind, method, followed)
 
 
 def serve_dying(settings, member, stop, on_ready):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from reflector_migrate.cli.common import DURATION, log_to_stderr, say, settings_of
 from reflector_migrate.cli.lookup import run_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.shadow.board import StepLine
+
+LOOK_S = 0.5
+WAIT_S = 2.0
+
+Show = Callable[[Sequence["StepLine"]], None]
 
 
 @click.command()
@@ -25,26 +37,58 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
       migrate watch three-voices
       migrate watch three-voices --timeout 5m
     """
-    from reflector_migrate.errors import ServerUnreachableError
-    from reflector_migrate.shadow.progress import both_sides
+    from reflector_migrate.errors import OutageError, ServerUnreachableError
+    from reflector_migrate.shadow.board import board
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    deadline, last = time.monotonic() + timeout_s, ("", "")
-    while time.monotonic() < deadline:
-        try:
-            run = run_of(settings, recording)
-            lines = both_sides(settings, run)
-        except ServerUnreachableError as error:
-            say(f"waiting: {error.message}")
-            time.sleep(2)
-            continue
-        if lines != last:
-            click.echo("\n".join(lines))
-            last = lines
-        if run.state in ("compared", "failed", "skipped"):
-            click.echo(f"{run.state}   next  migrate explain {recording}")
-            return
-        time.sleep(0.5)
+    deadline = time.monotonic() + timeout_s
+    with _shown() as show:
+        while time.monotonic() < deadline:
+            try:
+                run = run_of(settings, recording)
+                show(board(settings, run))
+            except (OutageError, ServerUnreachableError) as error:
+                say(f"waiting: {error.message}")
+                time.sleep(WAIT_S)
+                continue
+            if run.state in ("compared", "failed", "skipped"):
+                click.echo(f"{run.state}   next  migrate explain {recording}")
+                return
+            time.sleep(LOOK_S)
     say(f"still running after {timeout_s:.0f} s")
     ctx.exit(3)
+
+
+@contextmanager
+def _shown() -> Iterator[Show]:
+    """All steps, redrawn, on a terminal; elsewhere a line for each change."""
+    if not sys.stdout.isatty():
+        yield _changes()
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(Text(""), console=Console(), refresh_per_second=5) as live:
+        yield lambda lines: live.update(Text("\n".join(table(lines))))
+
+
+def table(lines: Sequence[StepLine]) -> list[str]:
+    """The board as lines of text."""
+    head = f"{'step':<20} {'primary':<14} candidate"
+    return [head, *(f"{one.step:<20} {one.primary:<14} {one.candidate}" for one in lines)]
+
+
+def _changes() -> Show:
+    seen: set[tuple[str, str, str]] = set()
+
+    def show(lines: Sequence[StepLine]) -> None:
+        for line in lines:
+            for side in ("primary", "candidate"):
+                state = getattr(line, side)
+                if state and (side, line.step, state) not in seen:
+                    seen.add((side, line.step, state))
+                    click.echo(f"{side:<10} {line.step:<20} {state}")
+
+    return show

@@ -17,9 +17,11 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.sandbox.ports import HOST, free_port
@@ -46,6 +48,24 @@ class PostgresServer:
 
     port: int
     password: str
+    starter: Starter = field(repr=False)
+    process: Server = field(repr=False)
+
+    def kill(self) -> None:
+        """SIGKILL for the whole server at once, as when its machine stops."""
+        record = self.starter.records.find(self.process.name)
+        if record is None:
+            raise MigrateError("PostgreSQL does not run")
+        leader = psutil.Process(record.pid)
+        family = [leader, *leader.children(recursive=True)]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(family, timeout=_GRACE_S)
+
+    def restart(self) -> None:
+        """Start it again on its port, with its data; wait until it answers."""
+        self.starter.relaunch(self.process)
 
     def url(self, database: str = "postgres") -> str:
         """SQLAlchemy URL of one database on it."""
@@ -74,9 +94,10 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
     try:
         user = _unprivileged() if os.geteuid() == 0 else None
         binaries = _binaries(home, user)
-        server = PostgresServer(free_port(), secrets.token_hex(16))
+        process = _server(home, binaries, user, free_port())
+        server = PostgresServer(process.port or 0, secrets.token_hex(16), starter, process)
         _initialise(home, binaries, user, server.password)
-        starter.run([_server(home, binaries, user, server.port)], {}, [])
+        starter.run([process], {}, [])
         yield server
     finally:
         known = [r for r in starter.records.read() if r.name == "postgres"]

@@ -1,0 +1,208 @@
+"""Outside services hang, refuse and dawdle: what is tried again, what waits, what is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reflector_migrate.conductor.client import connected
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.runs import RunRecord, Runs
+from tests.restart_world import (
+    assert_as_if_undisturbed,
+    differences,
+    dramas,
+    environ_of,
+    left_by,
+    left_undisturbed,
+    until,
+)
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stage, tmp_path_factory):
+    """What a run leaves that nothing disturbs, by namespace."""
+    return left_undisturbed(stage, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture
+def drama(stage, tmp_path):
+    """Makes dramas of the test's own."""
+    with dramas(stage, tmp_path) as make:
+        yield make
+
+
+def by_track(it, step):
+    """Status of each attempt of a track's step, by track."""
+    found = {}
+    for attempt in it.end().step_runs:
+        if attempt.name == step:
+            found.setdefault(attempt.track_index, []).append(attempt.status)
+    return found
+
+
+def test_a_hung_recogniser_is_timed_out_alone(drama, undisturbed):
+    """One track's call hangs twice; that track alone is tried again, and one can read how often."""
+    it = drama(services={"transcript_timeout_s": 2.0})
+    it.world.control.set_fault("recogniser", "timeout", times=2, match="padded_1")
+    it.begin()
+    found = it.end()
+    assert by_track(it, "transcribe_track") == {
+        0: ["completed"],
+        1: ["failed", "failed", "completed"],
+    }
+    reasons = [reason for status, reason in it.attempts("transcribe_track") if status == "failed"]
+    assert reasons == [f"attempt {n} of 4: recogniser did not answer within 2 s" for n in (1, 2)]
+    assert {s.attempt for s in found.step_runs if s.name == "pad_track"} == {1}
+    expected = {**undisturbed["shadow"], "recogniser": undisturbed["shadow"]["recogniser"] + 2}
+    assert_as_if_undisturbed(it, found, expected)
+
+
+def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed):
+    """A step that gives no sign of life goes to another worker, though the call never ends."""
+    it = drama(services={"transcript_timeout_s": 600.0})
+    it.world.control.set_fault("recogniser", "timeout", times=1, match="padded_1")
+    it.begin()
+    until(lambda: any(r["fault"] for r in it.world.control.requests("recogniser")), "one hangs")
+    it.host()  # its own host has one slot for recognition, and that one is taken
+    found = it.end()
+    assert by_track(it, "transcribe_track") == {0: ["completed"], 1: ["timed_out", "completed"]}
+    expected = {**undisturbed["shadow"], "recogniser": undisturbed["shadow"]["recogniser"] + 1}
+    assert_as_if_undisturbed(it, found, expected)
+
+
+def test_zulip_and_webhook_that_fail_neither_fail_nor_delay_the_end(drama, undisturbed):
+    """`ended` is told before either is asked; one event id, each of its deliveries numbered."""
+    it = drama("live")
+    control = it.world.control
+    control.set_fault("zulip", "http_500")
+    control.set_webhook_status("/hook", 503, times=2)
+    it.begin()
+    found = it.end()
+    assert found.status == "completed", found.reason
+    assert found.failed_steps == ("post_zulip",)
+    posts = it.attempts("post_zulip")
+    assert [status for status, _ in posts] == ["failed"] * 6
+    assert posts[-1][1] == "attempt 6 of 6: zulip answered HTTP 500"
+    ended = next(e.at for e in it.told() if e.data == {"value": "ended"})
+    asked = [r["time"] for r in control.requests() if r["service"] in ("zulip", "webhook")]
+    assert ended.timestamp() < min(asked)
+    sent = control.webhooks()
+    assert [w["headers"]["x-webhook-retry"] for w in sent] == ["0", "1", "2"]
+    assert [w["status"] for w in sent] == [503, 503, 200]
+    assert len({json.loads(w["body"])["event_id"] for w in sent}) == 1
+    assert it.attempts("send_webhook")[0][1] == "attempt 1 of 31: webhook answered HTTP 503"
+    changed = differences(left_by(it.world), undisturbed["live"])
+    assert set(changed) <= {"zulip", "zulip_message_id", "hook"}
+
+
+def test_a_webhook_that_refuses_is_asked_once(drama, undisturbed):
+    """A 4xx is the receiver's last word: one delivery, one attempt, and no failure."""
+    it = drama("live")
+    it.world.control.set_webhook_status("/hook", 410)
+    it.begin()
+    found = it.end()
+    assert [w["status"] for w in it.world.control.webhooks()] == [410]
+    assert [status for status, _ in it.attempts("send_webhook")] == ["completed"]
+    assert_as_if_undisturbed(it, found, undisturbed["live"])
+
+
+def test_topics_of_a_long_meeting_are_found_over_several_attempts(drama, stage):
+    """More topics than fit into the step's timeout: each attempt goes on where the last stopped.
+
+    The given-up attempt stops by itself, so at most what was being asked is asked twice.
+    """
+    it = drama()
+    words = [{"word": f"w{n} ", "start": n / 2, "end": n / 2 + 0.4} for n in range(2400)]
+    heard = [{"match": ["padded_0"], "words": words}, {"match": ["padded_1"], "words": []}]
+    it.world.control.replay(recogniser=heard)
+    it.world.control.set_noise("llm", latency_s=1.5)
+    with timed(stage, "detect_topics", timeoutSeconds=5, responseTimeoutSeconds=3):
+        it.begin()
+        until(lambda: it.status() and it.attempts("generate_title"), "topics are found")
+    it.world.control.clear_noise()
+    found = it.end()
+    assert found.status == "completed", found.reason
+    *timeouts, last = [status for status, _ in it.attempts("detect_topics")]
+    assert set(timeouts) == {"timed_out"}
+    assert last == "completed"
+    of_topics = [r for r in it.world.control.requests("llm") if r["purpose"] == "topic"]
+    topics = it.world.row.topics
+    assert [t["timestamp"] for t in topics] == sorted(t["timestamp"] for t in topics)
+    assert sum(len(t["words"]) for t in topics) == len(words)
+    parallel = it.world.settings.services.llm_parallel
+    assert 2 * len(topics) <= len(of_topics) <= 2 * len(topics) + parallel * len(timeouts)
+
+
+@contextmanager
+def timed(stage, step, **times):
+    """A step with other times for a while."""
+    with connected(stage.servers.settings) as client:
+        usual = client.task_def(step)
+        client.replace_task_def({**usual, **times})
+        try:
+            yield
+        finally:
+            client.replace_task_def(usual)
+
+
+def test_retry_and_rerun_by_command(drama, undisturbed):
+    """`migrate retry` runs the failed step alone; `migrate rerun --from` what follows a step.
+
+    Neither asks anybody again for an answer that is stored.
+    """
+    it = drama()
+    control, run = it.world.control, it.world.run
+    control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
+    it.begin()
+    assert it.end().failed_steps == ("generate_title",)
+    until(lambda: it.world.row.status == "error", "the failure is told")
+    register(it)
+    assert f"workflow {it.workflow_id} goes on" in migrate(it, "retry", run.recording_id)
+    assert it.end().status == "completed"
+    runs = {step: it.times("runs", step) for step in ("detect_topics", "generate_title")}
+    assert runs == {"detect_topics": 1, "generate_title": 2}
+    after = left_by(it.world)
+    expected = {**undisturbed["shadow"], "llm": undisturbed["shadow"]["llm"] + 1}
+    assert set(differences(after, expected)) == {"events", "told"}  # STATUS error, then ended
+    said = migrate(it, "rerun", run.recording_id, "--from", "merge_transcripts")
+    assert "runs from merge_transcripts" in said
+    until(lambda: it.times("runs", "send_webhook") == 2, "the end is reached again")
+    assert it.end().status == "completed"
+    assert it.times("runs", "transcribe_track") == len(it.world.tracks)
+    assert it.times("runs", "detect_topics") == 2
+    assert differences(left_by(it.world), after) == {}
+
+
+def register(it):
+    """Make the run known to our store, as the dispatcher does."""
+    run, at = it.world.run, now()
+    record = RunRecord(
+        run_id=run.run_id, claim="c", recording_id=run.recording_id,
+        transcript_id=run.transcript_id, namespace=run.namespace, build="b", state="compared",
+        reason=None, workflow_id=it.workflow_id, primary_task_id=None, request={},
+        created_at=at, updated_at=at,
+    )  # fmt: skip
+    assert Runs(it.world.settings.store_url).claim(record)
+
+
+def migrate(it, *words):
+    """What the command says; it must succeed."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("migrate")), *words],
+        env={**os.environ, **environ_of(it.world.settings)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
