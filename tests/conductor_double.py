@@ -2,8 +2,9 @@
 
 Run as a program it is a worker host like the real one. `CONDUCTOR_DOUBLE` names
 a JSON file: {"sleep": {step: [seconds, beats, times]}, "fail": {step: [kind, times]},
-"calls": path}; each call of a step is appended to the calls file. The file is
-read at each call, so that orders can change while the host runs.
+"calls": path}; each call of a step is appended to the calls file, and once it is over
+with its times to the one beside it that ends in `.spans`. The file is read at each
+call, so that orders can change while the host runs.
 """
 
 from __future__ import annotations
@@ -83,7 +84,12 @@ def execute(step, raw_input, settings, heartbeat, meter):
     """What run_step does, over the table above."""
     orders = json.loads(Path(os.environ["CONDUCTOR_DOUBLE"]).read_text())
     task = CONTRACTS[step].input.model_validate(raw_input)
-    misbehave(step, orders, heartbeat)
+    began = time.time()
+    try:
+        misbehave(step, orders, heartbeat)
+    finally:
+        with Path(f"{orders['calls']}.spans").open("a", encoding="utf-8") as file:
+            file.write(f"{step} {began} {time.time()}\n")
     meter.add(external_calls=1)
     output = CONTRACTS[step].output.model_validate(outputs(step, task))
     usage = Usage(external_calls=1)

@@ -9,11 +9,12 @@ import pytest
 from conductor.client.http.models.task import Task
 
 from reflector_migrate.conductor.domain import Identity
+from reflector_migrate.conductor.workers import notes
 from reflector_migrate.conductor.workers.groups import GROUPS, members
 from reflector_migrate.conductor.workers.harness import Harness, reason_of
 from reflector_migrate.conductor.workers.meta import META, without_meta
 from reflector_migrate.conductor.workers.table import WORKERS
-from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings, WorkerSettings
@@ -120,6 +121,26 @@ def test_failures_have_a_class_and_a_reason(error, retry_count, status, reason, 
     assert result.reason_for_incompletion.startswith(reason)
     assert result.output_data[META]["usage"] == {"llm_tokens_in": 5}
     assert heard == told
+
+
+def test_a_database_that_is_away_costs_no_attempt():
+    """The task goes back for a while, and one can read why; nobody is told of a failure."""
+    result, heard = work(raising(OutageError("database: no connection")), retry_count=3)
+    assert (result.status, result.callback_after_seconds) == ("IN_PROGRESS", 5)
+    assert result.reason_for_incompletion == "waiting: database: no connection"
+    assert heard == ["started"]
+
+
+def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
+    """The last thing written counts; a process that wrote nothing was at nothing."""
+    path = notes.notes_beside(tmp_path / "0")
+    assert notes.read(path) == ()
+    first = notes.Note("pad_track", "t1", "w1", 1)
+    notes.write(path, [first, notes.Note("pad_track", "t2", "w1", 2)])
+    notes.write(path, [first])
+    assert notes.read(path) == (first,)
+    notes.write(None, [first])
+    notes.write(tmp_path / "no-such-folder" / "x", [first])
 
 
 def test_a_reason_tells_no_words_of_a_transcript():

@@ -39,7 +39,7 @@ from reflector_migrate.store.migrate import upgrade
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 
-SCALE = 0.1  # get_recording: 6 s in all, 3 s to answer; detect_topics: 30 s and 12 s
+SCALE = 0.2  # most steps: 12 s in all, 6 s without a sign of life
 PATIENCE_S = 180.0  # two cores may be shared by many
 DOUBLE = Path(__file__).parent / "conductor_double.py"
 VERSIONS = ("3.32.3", "3.15.0")
@@ -73,7 +73,7 @@ class Workers:
     def __init__(self, settings, folder, group="all", drain_s=3.0, **orders):
         self.folder = folder
         folder.mkdir()
-        self.calls = folder / "calls"
+        self.calls, self.spans = folder / "calls", folder / "calls.spans"
         self.order(**orders)
         self.ready = folder / "ready"
         log = (folder / "log").open("w")
@@ -86,7 +86,8 @@ class Workers:
 
     def order(self, **orders):
         """Have the steps fail or take their time from now on; the count of calls begins anew."""
-        self.calls.write_text("")
+        for path in (self.calls, self.spans):
+            path.write_text("")
         text = json.dumps({"calls": str(self.calls), **orders})
         (self.folder / "next").write_text(text)
         (self.folder / "next").rename(self.folder / "orders")
@@ -104,6 +105,11 @@ class Workers:
         """Pids that executed a step, in order."""
         lines = [line.split() for line in self.calls.read_text().splitlines()]
         return [int(pid) for name, pid in lines if name == step]
+
+    def worked(self, step):
+        """When each call of a step began and ended."""
+        lines = [line.split() for line in self.spans.read_text().splitlines()]
+        return [(float(began), float(ended)) for name, began, ended in lines if name == step]
 
     def stop(self):
         """SIGTERM; the seconds until every process had ended."""
@@ -125,6 +131,7 @@ def _environ(settings, folder, drain_s):
         "MIGRATE_CANDIDATE__BUS_URL": settings.candidate.bus_url,
         "MIGRATE_WORKERS__DRAIN_S": str(drain_s),
         "MIGRATE_WORKERS__AUDIO": "2",
+        "MIGRATE_WORKERS__TRANSCRIBE": "3",
     }
 
 
@@ -205,8 +212,8 @@ def _until(is_so, what, patience_s=PATIENCE_S):
 
 
 def ended(settings, workflow_id):
-    """The execution, once it has ended."""
-    _until(lambda: read(settings, workflow_id).status != "running", f"{workflow_id} ends")
+    """The execution, once it has ended; looked after as the collector does."""
+    _until(lambda: catch_up(settings, workflow_id).status != "running", f"{workflow_id} ends")
     return read(settings, workflow_id)
 
 
@@ -484,32 +491,77 @@ def test_zulip_and_consent_cannot_fail_the_transcript(ordered):
 
 
 def test_a_killed_workers_task_comes_back(ordered):
-    """SIGKILL in the middle of a step: a new process does it, nothing else is done again."""
+    """SIGKILL amid a step: its parent reports it, a new process does it, and nothing else again."""
     settings, order = ordered
-    host = order(sleep={"merge_transcripts": [2.0, False, 1]})
+    host = order(sleep={"merge_transcripts": [60.0, False, 1]})
     workflow_id = start_workflow(settings, a_run(), tracks(2))
     _until(lambda: host.called("merge_transcripts"), "merging begins")
     first = host.called("merge_transcripts")[0]
     os.kill(first, signal.SIGKILL)
     found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
-    assert attempts(found, "merge_transcripts") == ["timed_out", "completed"]
+    assert attempts(found, "merge_transcripts") == ["failed", "completed"]
+    killed = next(s for s in found.step_runs if s.name == "merge_transcripts")
+    assert killed.error == f"attempt 1 of 4: worker process {first} was killed by signal 9"
+    assert parse_worker_id(killed.worker)[1] == str(first)
     assert host.called("merge_transcripts")[1] != first
     assert len(host.called("transcribe_track")) == 2
 
 
 def test_signs_of_life_renew_a_lease_and_a_hung_step_is_timed_out_alone(ordered):
-    """Silent under 3 s: timed out, tried again. Alive for 16 s under 12 s: one attempt.
-
-    3.15.0 looks at timeouts every half minute only, hence the long silence.
-    """
+    """Silent for longer than 6 s: timed out, tried again. Alive for 9 s: one attempt."""
     settings, order = ordered
-    order(sleep={"get_participants": [50.0, False, 1], "detect_topics": [16.0, True, 9]})
+    order(sleep={"get_participants": [45.0, False, 1], "merge_transcripts": [9.0, True, 9]})
     found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     assert attempts(found, "get_participants") == ["timed_out", "completed"]
     assert attempts(found, "get_recording") == ["completed"]
-    assert attempts(found, "detect_topics") == ["completed"]
+    assert attempts(found, "merge_transcripts") == ["completed"]
+
+
+def test_an_attempt_that_the_server_gave_up_stops(ordered):
+    """Alive, but over its 12 s in all: another attempt has begun, and the first works no more."""
+    settings, order = ordered
+    host = order(sleep={"merge_transcripts": [170.0, True, 1]})
+    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    assert found.status == "completed", found.reason
+    assert attempts(found, "merge_transcripts") == ["timed_out", "completed"]
+    _until(lambda: len(host.worked("merge_transcripts")) == 2, "both attempts are over")
+    longest = max(end - begin for begin, end in host.worked("merge_transcripts"))
+    assert 12.0 < longest < 150.0
+
+
+def at_once(spans):
+    """How many of these were under way at the same time, at most."""
+    return max(sum(1 for b, e in spans if b <= begin < e) for begin, _ in spans)
+
+
+def test_tracks_run_in_parallel_up_to_the_workers_limits(ordered):
+    """Nine tracks: two processes pad two at once, and three slots transcribe three at once."""
+    settings, order = ordered
+    slow = {"pad_track": [0.5, False, 99], "transcribe_track": [0.7, False, 99]}
+    host = order(sleep=slow)
+    found = ended(settings, start_workflow(settings, a_run(), tracks(9)))
+    assert found.status == "completed", found.reason
+    assert at_once(host.worked("pad_track")) == 2
+    assert at_once(host.worked("transcribe_track")) == 3
+
+
+def test_a_services_budget_binds_all_workers_together(domain, workers):
+    """The recogniser takes two at once: of two hosts' six slots, two ever work."""
+    budgets = domain.budgets.model_copy(update={"recogniser": 2})
+    tight = domain.model_copy(update={"budgets": budgets})
+    slow = {"transcribe_track": [1.0, False, 99]}
+    hosts = [workers(sleep=slow), workers(sleep=slow)]
+    _end_all(domain)
+    assert register_all(tight, force=True).replaced == ("transcribe_track",)
+    try:
+        found = ended(tight, start_workflow(tight, a_run(), tracks(6)))
+        assert found.status == "completed", found.reason
+        assert at_once([span for host in hosts for span in host.worked("transcribe_track")]) == 2
+    finally:
+        _end_all(domain)
+        register_all(domain, force=True)
 
 
 def test_a_retry_runs_only_what_failed(ordered):
@@ -519,7 +571,6 @@ def test_a_retry_runs_only_what_failed(ordered):
     workflow_id = start_workflow(settings, a_run(), tracks(2))
     assert ended(settings, workflow_id).status == "failed"
     _until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
-    time.sleep(1.0)  # a person is no faster; 3.32.3 may still be looking at the JOIN it failed
     retry(settings, workflow_id)
     found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
@@ -564,6 +615,13 @@ def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
         seen = task_queue_pollers(settings, recent_s=20)
         strangers = {(p.task, p.worker_id) for p in seen if p.is_stranger and p.domain}
     assert strangers == {("finalize", "old-container")}
+    command = [str(Path(sys.executable).with_name("migrate")), "worker", "list", "--json"]
+    environ = {**os.environ, **_environ(settings, Path(), 3.0)}
+    httpx.get(url, params={**ghost, "timeout": 0}, timeout=10).raise_for_status()
+    told = subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
+    assert told.returncode == 1, told.stderr
+    ghosts = [w for w in json.loads(told.stdout)["workers"] if w["worker_id"] == "old-container"]
+    assert [(w["task"], w["is_stranger"]) for w in ghosts] == [("finalize", True)]
 
 
 def test_a_dead_worker_process_is_replaced(ordered):

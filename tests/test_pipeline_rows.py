@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from reflector_migrate.errors import InputError, TerminalStepError, TransientStepError
+from reflector_migrate.errors import InputError, TerminalStepError, OutageError
 from reflector_migrate.pipeline.rows import Rows, create_all, metadata, restore, snapshot, wipe
 from reflector_migrate.store.base import engine_for
 
@@ -245,7 +245,7 @@ def test_two_processes_lose_no_event(rows, url):
 def test_a_database_that_is_gone_is_worth_a_retry():
     """Unreachable is transient: it says so and does not wait for ever."""
     rows = Rows.at("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    with pytest.raises(TransientStepError, match="database"):
+    with pytest.raises(OutageError, match="database"):
         rows.find_transcript("t")
 
 

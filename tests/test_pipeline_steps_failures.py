@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.sandbox.standins.client import StandinControl
@@ -228,7 +228,7 @@ def test_a_database_that_is_down_is_worth_a_retry(world):
     gone = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     candidate = world.settings.candidate.model_copy(update={"database_url": gone})
     world.settings = world.settings.model_copy(update={"candidate": candidate})
-    with pytest.raises(TransientStepError, match="database"):
+    with pytest.raises(OutageError, match="database"):
         world.do("finalize")
 
 

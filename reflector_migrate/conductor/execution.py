@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
 from reflector_migrate.conductor.workers.meta import META
-from reflector_migrate.errors import InputError
+from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
 from reflector_migrate.settings import Settings
 
@@ -44,6 +45,10 @@ TASK_STATUS: Mapping[str, StepStatus] = {
 }
 PLANNED_BY = {"pad_track": "plan_padding", "transcribe_track": "plan_transcription"}
 """A track's step is run again from where its fork was planned."""
+
+RETRIES_UNDONE = 5
+WATCHED_S, LOOK_S = 1.0, 0.1
+"""How long after a retry the server may still end the workflow over what failed before it."""
 
 
 class Execution(NamedTuple):
@@ -94,11 +99,35 @@ def execution_of(workflow: Json) -> Execution:
 def retry(settings: Settings, workflow_id: str) -> None:
     """Run only what failed again; RefusedError when nothing did.
 
-    Not within the same second as the failure: 3.32.3 may still be evaluating a
-    JOIN over the failed task, and then ends the workflow a second time.
+    A server may still be evaluating a JOIN over the failed task, and then ends the
+    workflow once more, although nothing new has failed. Such an end is undone.
     """
     with connected(settings) as client:
-        client.retry(workflow_id)
+        failures = _failures(client.workflow(workflow_id))
+        for _ in range(RETRIES_UNDONE):
+            client.retry(workflow_id)
+            if _goes_on(client, workflow_id, failures):
+                return
+    raise RefusedError(
+        f"workflow {workflow_id} ends again at once, without a step having failed",
+        hint="migrate retry once more, or look at it in Conductor's UI",
+    )
+
+
+def _goes_on(client: ConductorClient, workflow_id: str, failures: int) -> bool:
+    """Whether a retry holds: not if the workflow ends anew with no more failures than before."""
+    until = time.monotonic() + WATCHED_S
+    while time.monotonic() < until:
+        time.sleep(LOOK_S)
+        workflow = client.workflow(workflow_id)
+        if WORKFLOW_STATUS[workflow["status"]] not in ("running", "completed"):
+            return _failures(workflow) > failures
+    return True
+
+
+def _failures(workflow: Json) -> int:
+    runs = _step_runs(workflow.get("tasks") or ())
+    return sum(1 for run in runs if run.status in ("failed", "timed_out"))
 
 
 def rerun(settings: Settings, workflow_id: str, from_step: str) -> None:

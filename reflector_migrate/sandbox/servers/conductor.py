@@ -14,7 +14,12 @@ from reflector_migrate.sandbox.probe import http_ok
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.settings import Settings
 
-_COMMON = ("--conductor.integrations.ai.enabled=false", "--conductor.grpc-server.enabled=false")
+_COMMON = (
+    "--conductor.integrations.ai.enabled=false",
+    "--conductor.grpc-server.enabled=false",
+    # how long a task is put back that is above its service's budget; a minute otherwise
+    "--conductor.app.taskExecutionPostponeDuration=1s",
+)
 
 
 def conductor(
