@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from reflector_migrate.errors import InputError, TerminalStepError, OutageError
+from reflector_migrate.errors import InputError, OutageError, TerminalStepError
 from reflector_migrate.pipeline.rows import Rows, create_all, metadata, restore, snapshot, wipe
 from reflector_migrate.store.base import engine_for
 
