@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.tasks.definitions import (
     SERVICE_OF,
     concurrency_limits,
     task_definitions,
 )
+from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.settings import Settings
@@ -58,6 +60,28 @@ def test_a_definition_explains_itself(name):
     assert len(made["description"]) > 10
     assert set(made["inputKeys"]) == set(CONTRACTS[name].input.model_fields)
     assert set(made["outputKeys"]) == set(CONTRACTS[name].output.model_fields)
+
+
+@pytest.mark.live
+def test_a_real_server_holds_the_table_and_shows_what_each_task_is(conductor_server):
+    """As registered at scale one: times, retries, backoff, and all that its UI can explain."""
+    with connected(conductor_server) as client:
+        held = {name: client.task_def(name) for name in STEP_NAMES}
+        workflow = client.workflow_def(PIPELINE, VERSION)
+    made = {
+        name: (d["timeoutSeconds"], d["responseTimeoutSeconds"], d["retryCount"])
+        for name, d in held.items()
+    }
+    assert made == REQUIRED
+    hook = held.pop("send_webhook")
+    assert (hook["retryLogic"], hook["retryDelaySeconds"]) == ("FIXED", 60)
+    assert {(d["retryLogic"], d["maxRetryDelaySeconds"]) for d in held.values()} == {
+        ("EXPONENTIAL_BACKOFF", 60)
+    }
+    for d in (*held.values(), hook):
+        assert all(d[key] for key in ("description", "ownerEmail", "inputKeys", "outputKeys"))
+    assert all(workflow[key] for key in ("description", "ownerEmail", "inputParameters"))
+    assert all(task["description"] for task in workflow["tasks"])
 
 
 @pytest.mark.parametrize("name", STEP_NAMES)

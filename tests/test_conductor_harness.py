@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib import import_module
 
 import pytest
@@ -17,7 +18,9 @@ from reflector_migrate.conductor.workers.table import WORKERS
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.pipeline.runner import StepResult
+from reflector_migrate.pipeline.services.connections import bus, connections
 from reflector_migrate.settings import Settings, WorkerSettings
+from reflector_migrate.store.base import engine_for
 
 WHO = Identity("host", 7, "build1", "contract1")
 
@@ -141,6 +144,24 @@ def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
     assert notes.read(path) == (first,)
     notes.write(None, [first])
     notes.write(tmp_path / "no-such-folder" / "x", [first])
+
+
+def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):
+    """Database engine, HTTP and S3 clients and the bus: a forked child has its own of each."""
+    settings = Settings.model_validate({"s3": {"endpoint_url": "http://127.0.0.1:1"}})
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+
+    def made():
+        links = connections(settings)
+        return [engine_for(url), links.http, links.s3, bus("redis://127.0.0.1:1/0")]
+
+    before = made()
+    assert all(mine is kept for mine, kept in zip(made(), before, strict=True))
+    child = os.fork()
+    if child == 0:
+        shared = [mine is theirs for mine, theirs in zip(made(), before, strict=True)]
+        os._exit(any(shared))
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_reason_tells_no_words_of_a_transcript():

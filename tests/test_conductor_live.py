@@ -452,13 +452,16 @@ def _plan(step, prefix, count):
 def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     """Twice it fails, the third time it does not; each attempt is there to be read."""
     settings, order = ordered
-    order(fail={"merge_transcripts": ["transient", 2]})
+    passing = ("merge_transcripts", "pad_track", "transcribe_track")
+    order(fail={step: ["transient", 2] for step in passing})
     found = ended(settings, start_workflow(settings, a_run(), tracks(2)))
     assert found.status == "completed", found.reason
     merges = [s for s in found.step_runs if s.name == "merge_transcripts"]
     assert [s.status for s in merges] == ["failed", "failed", "completed"]
     assert [s.attempt for s in merges] == [1, 2, 3]
     assert merges[1].error == "attempt 2 of 4: merge_transcripts is transient"
+    for step in ("pad_track", "transcribe_track"):  # a JOIN waits for those that are tried again
+        assert sorted(attempts(found, step)) == ["completed"] * 2 + ["failed"] * 2
     assert merges[0].usage.external_calls == 0
     assert merges[2].usage.external_calls == 1
 
