@@ -47,6 +47,25 @@ def test_postgres_gives_each_test_an_empty_database(postgres_url):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to somebody else")
+def test_postgres_keeps_what_it_had_over_a_sigkill(tmp_path):
+    """Killed whole, started again: the same address, and every committed row."""
+    with postgres_module.postgres(tmp_path) as server:
+        url = server.create_database()
+        with psycopg.connect(plain(url), autocommit=True) as connection:
+            connection.execute("create table t as select 7 as n")
+        server.kill()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(plain(url), connect_timeout=2)
+        server.restart()
+        with psycopg.connect(plain(url)) as connection:
+            assert connection.execute("select n from t").fetchone() == (7,)
+
+
+def plain(url):
+    """A URL for psycopg itself."""
+    return url.replace("+psycopg", "", 1)
+
+
 def test_postgres_runs_from_a_copy_of_binaries_that_only_root_may_reach(tmp_path, monkeypatch):
     """A checkout in a private folder is no obstacle, and the copy is removed again."""
     monkeypatch.setattr(postgres_module, "_is_reachable", lambda _: False)

@@ -40,19 +40,6 @@ def redis_ok(port: int) -> Probe:
     return probe
 
 
-def accepts(port: int) -> Probe:
-    """Ready when a connection is accepted."""
-
-    def probe() -> bool:
-        try:
-            socket.create_connection((HOST, port), timeout=_TIMEOUT_S).close()
-        except OSError:
-            return False
-        return True
-
-    return probe
-
-
 def log_says(log: Path, words: bytes) -> Probe:
     """Ready when the log holds `words`; the log of an earlier start must have been moved away."""
 

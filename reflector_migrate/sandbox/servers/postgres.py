@@ -25,7 +25,7 @@ import psutil
 
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.sandbox.ports import HOST, free_port
-from reflector_migrate.sandbox.probe import accepts
+from reflector_migrate.sandbox.probe import Probe
 from reflector_migrate.sandbox.process import send, stop
 from reflector_migrate.sandbox.reaper import Reaper
 from reflector_migrate.sandbox.servers.base import Folders, Server
@@ -69,7 +69,7 @@ class PostgresServer:
 
     def url(self, database: str = "postgres") -> str:
         """SQLAlchemy URL of one database on it."""
-        return f"postgresql+psycopg://postgres:{self.password}@{HOST}:{self.port}/{database}"
+        return url_of(self.port, self.password, database)
 
     def create_database(self) -> str:
         """Make an empty database and return its URL."""
@@ -94,8 +94,9 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
     try:
         user = _unprivileged() if os.geteuid() == 0 else None
         binaries = _binaries(home, user)
-        process = _server(home, binaries, user, free_port())
-        server = PostgresServer(process.port or 0, secrets.token_hex(16), starter, process)
+        port, password = free_port(), secrets.token_hex(16)
+        process = _server(home, binaries, user, port, password)
+        server = PostgresServer(port, password, starter, process)
         _initialise(home, binaries, user, server.password)
         starter.run([process], {}, [])
         yield server
@@ -108,11 +109,30 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _server(home: Path, binaries: Path, user: str | None, port: int) -> Server:
+def _server(home: Path, binaries: Path, user: str | None, port: int, password: str) -> Server:
     options = tuple(word for option in _OPTIONS for word in ("-c", option))
     listen = ("-c", f"listen_addresses={HOST}", "-p", str(port))
     argv = (str(binaries / "postgres"), "-D", str(home / "data"), *listen, *options)
-    return Server("postgres", argv, home, accepts(port), port, user=user)
+    return Server("postgres", argv, home, _answers(url_of(port, password)), port, user=user)
+
+
+def url_of(port: int, password: str, database: str = "postgres") -> str:
+    """SQLAlchemy URL of one database, as the superuser."""
+    return f"postgresql+psycopg://postgres:{password}@{HOST}:{port}/{database}"
+
+
+def _answers(url: str) -> Probe:
+    """Whether it lets one in: while it recovers it listens, and refuses."""
+    import psycopg
+
+    def probe() -> bool:
+        try:
+            psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    return probe
 
 
 def _initialise(home: Path, binaries: Path, user: str | None, password: str) -> None:
