@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.errors import ServerUnreachableError
@@ -39,7 +40,7 @@ VERSIONS = ("3.32.3", "3.15.0")
 RESPONSE_S, TOTAL_S, RETRY_S = 10, 300, 1
 TIMES = re.compile(r'\\"timestamp\\":\\"[^"]*\\"|t=\d+,v1=\w+|"X-Webhook-Retry": "\d+",? ?')
 SOAK = "MIGRATE_SOAK" in os.environ
-PATIENCE_S = 12_000.0 if SOAK else 240.0
+PATIENCE_S = 12_000.0 if SOAK else 500.0
 BRIEF = {
     "responseTimeoutSeconds": RESPONSE_S,
     "timeoutSeconds": TOTAL_S,
@@ -128,7 +129,8 @@ class Host:
         """SIGKILL all of it at once."""
         family = self.family() if self.process.poll() is None else []
         for process in family:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(family, timeout=10)
 
 
@@ -173,9 +175,10 @@ class Drama:
         if SOAK:
             (self.orders / "unreported").touch()
 
-    def begin(self):
-        """Start the workflow and a host that serves it."""
-        self.host()
+    def begin(self, hosts=1):
+        """Start the workflow and the hosts that serve it."""
+        for _ in range(hosts):
+            self.host()
         tracks = [Track.model_validate(track) for track in self.world.tracks]
         self.workflow_id = start_workflow(self.world.settings, self.world.run, tracks)
 
@@ -220,9 +223,9 @@ class Drama:
         for host in self.hosts:
             host.kill()
         if self.workflow_id is not None:
-            with connected(self.world.settings) as client:
-                path = f"/workflow/{self.workflow_id}/remove"
-                client.door.delete(path, archiveWorkflow=False)
+            path = f"/workflow/{self.workflow_id}/remove"
+            with connected(self.world.settings) as client, suppress(NotFoundError):
+                client.door.delete(path, archiveWorkflow=False)  # gone after a lost answer
         self.hosts, self.workflow_id = [], None
 
     def status(self):

@@ -11,6 +11,7 @@ from conductor.client.http.models.task import Task
 
 from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.workers import notes
+from reflector_migrate.conductor.workers.desk import early_by
 from reflector_migrate.conductor.workers.groups import GROUPS, members
 from reflector_migrate.conductor.workers.harness import Harness, reason_of
 from reflector_migrate.conductor.workers.meta import META, without_meta
@@ -124,6 +125,22 @@ def test_failures_have_a_class_and_a_reason(error, retry_count, status, reason, 
     assert result.reason_for_incompletion.startswith(reason)
     assert result.output_data[META]["usage"] == {"llm_tokens_in": 5}
     assert heard == told
+
+
+@pytest.mark.parametrize(
+    ("scheduled_ms", "delay_s", "early_s"),
+    [
+        pytest.param(100_000, 60, 60, id="just scheduled"),
+        pytest.param(60_500, 60, 21, id="rounded up"),
+        pytest.param(40_000, 60, 0, id="due"),
+        pytest.param(105_000, 0, 0, id="no backoff, and a server whose clock is ahead"),
+        pytest.param(None, None, 0, id="nothing known"),
+    ],
+)
+def test_a_task_that_comes_before_its_backoff_is_over(scheduled_ms, delay_s, early_s):
+    """By how much; update-v2 gives such tasks out."""
+    task = Task(task_id="t", scheduled_time=scheduled_ms, callback_after_seconds=delay_s)
+    assert early_by(task, unix_s=100.0) == early_s
 
 
 def test_a_database_that_is_away_costs_no_attempt():

@@ -460,10 +460,21 @@ def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     assert [s.status for s in merges] == ["failed", "failed", "completed"]
     assert [s.attempt for s in merges] == [1, 2, 3]
     assert merges[1].error == "attempt 2 of 4: merge_transcripts is transient"
+    assert_backed_off(found)
     for step in ("pad_track", "transcribe_track"):  # a JOIN waits for those that are tried again
         assert sorted(attempts(found, step)) == ["completed"] * 2 + ["failed"] * 2
     assert merges[0].usage.external_calls == 0
     assert merges[2].usage.external_calls == 1
+
+
+def assert_backed_off(found):
+    """Each attempt began a scaled backoff after the one before: 1 s, then 2 s."""
+    before = {}
+    for one in found.step_runs:
+        last = before.get((one.name, one.track_index))
+        if last is not None and one.name != "generate_dynamic_fork_tasks":
+            assert (one.started - last.ended).total_seconds() > 0.9 * last.attempt, one
+        before[one.name, one.track_index] = one
 
 
 def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(ordered):

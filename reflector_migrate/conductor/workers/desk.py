@@ -7,6 +7,7 @@ again until the server took it or a bound is reached, for a server may restart.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -57,13 +58,17 @@ class Desk:
         return tasks[0] if tasks and tasks[0].task_id else None
 
     def hand_in(self, result: TaskResult) -> Task | None:
-        """Hand in a result; the next task of the same step if the server has one at once."""
+        """Hand in a result; the next task of the same step if the server has one at once.
+
+        Never one whose backoff is not over: update-v2 gives such a task out at once, that
+        of the attempt just handed in before all.
+        """
         for wait_s in (*HAND_IN_WAITS_S, None):
             try:
-                if self.is_draining.is_set():
+                if self.is_draining.is_set() or result.status != TaskResultStatus.COMPLETED:
                     self._updates.hand_in(result)
                     return None
-                return self._updates.hand_in_for_next(result)
+                return self._ripe(self._updates.hand_in_for_next(result))
             except ApiException as error:
                 if wait_s is None or _is_refusal(error):
                     logger.error("result of task %s not taken: %s", result.task_id, _why(error))
@@ -71,9 +76,20 @@ class Desk:
             time.sleep(wait_s)
         return None
 
-    def give_back(self, task: Task) -> None:
-        """Put a task back into its queue at once, for another process to take."""
-        self._updates.hand_in(self._in_progress(task, callback_after_seconds=0))
+    def _ripe(self, task: Task | None) -> Task | None:
+        """The task if it is due; one that has been given out too early goes back until then."""
+        early_s = early_by(task, time.time()) if task is not None else 0
+        if task is None or not early_s:
+            return task
+        try:
+            self.give_back(task, early_s)
+        except ApiException as error:
+            logger.warning("task %s came early, not given back: %s", task.task_id, _why(error))
+        return None
+
+    def give_back(self, task: Task, after_s: int = 0) -> None:
+        """Put a task back into its queue, for any process to take after that many seconds."""
+        self._updates.hand_in(self._in_progress(task, callback_after_seconds=after_s))
 
     def lease(self, task: Task) -> Callable[[], None]:
         """A heartbeat that renews the task's lease, at most every third of its response timeout.
@@ -110,6 +126,13 @@ class Desk:
             status=TaskResultStatus.IN_PROGRESS,
             **extra,
         )
+
+
+def early_by(task: Task, unix_s: float) -> int:
+    """Whole seconds, rounded up, until a task's backoff is over; 0 when it is."""
+    delay_s = int(task.callback_after_seconds or 0)
+    due_s = int(task.scheduled_time or 0) / 1000 + delay_s
+    return max(0, math.ceil(due_s - unix_s)) if delay_s else 0
 
 
 class TimedTaskApi:
