@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import is_overdue
+from reflector_migrate.conductor.catching_up import is_cut_short, is_overdue
 
 NOW_S = 1_000.0
 
@@ -16,10 +16,51 @@ NOW_S = 1_000.0
         pytest.param({"startTime": 960_000, "updateTime": 990_000}, False, id="its lease renewed"),
         pytest.param({"startTime": 970_500}, False, id="within a second of the timeout"),
         pytest.param({"status": "SCHEDULED", "startTime": 1}, False, id="nobody has it"),
-        pytest.param({"responseTimeoutSeconds": 0, "startTime": 1}, False, id="may be silent"),
+        pytest.param(
+            {"responseTimeoutSeconds": 0, "startTime": 960_000}, False, id="silence is fine"
+        ),
+        pytest.param(
+            {"startTime": 930_000, "updateTime": 999_000}, True, id="alive, but for too long"
+        ),
     ],
 )
 def test_overdue(task, expected):
-    """By the response timeout, from the last sign of life."""
+    """By the response timeout from the last sign of life, or by the timeout from the start."""
     base = {"status": "IN_PROGRESS", "responseTimeoutSeconds": 30, "updateTime": 0}
-    assert is_overdue({**base, **task}, NOW_S) is expected
+    assert is_overdue({**base, **task}, NOW_S, total_s=60) is expected
+
+
+def attempt(step, status, retries=0, seq=1, reference=None):
+    """A task as the server tells of it."""
+    return {
+        "taskDefName": step, "referenceTaskName": reference or step, "status": status,
+        "retryCount": retries, "seq": seq,
+    }  # fmt: skip
+
+
+FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")
+
+
+@pytest.mark.parametrize(
+    ("status", "tasks", "expected"),
+    [
+        pytest.param("FAILED", [FAILED], True, id="one failure of four"),
+        pytest.param(
+            "FAILED", [FAILED, attempt("pad_track", "CANCELED", 1, 2, "pad_track_0")], True,
+            id="its next attempt was there, and cancelled",
+        ),
+        pytest.param("FAILED", [attempt("pad_track", "TIMED_OUT", 2)], True, id="third timeout"),
+        pytest.param("FAILED", [attempt("pad_track", "FAILED", 3)], False, id="the last attempt"),
+        pytest.param(
+            "FAILED", [FAILED, attempt("finalize", "FAILED_WITH_TERMINAL_ERROR")], False,
+            id="another step is hopeless",
+        ),
+        pytest.param("RUNNING", [FAILED], False, id="about to be tried again"),
+        pytest.param("TERMINATED", [FAILED], False, id="by a person"),
+        pytest.param("FAILED", [], False, id="before any step"),
+        pytest.param("FAILED", [attempt("finalize", "COMPLETED")], False, id="no step failed"),
+    ],
+)  # fmt: skip
+def test_a_workflow_that_a_join_cut_short(status, tasks, expected):
+    """Failed, and yet no step is out of attempts."""
+    assert is_cut_short({"status": status, "tasks": tasks}) is expected

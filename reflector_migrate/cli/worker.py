@@ -79,7 +79,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
             "ok": not strangers,
             "exit_code": int(bool(strangers)),
         }
-        echo_json({**head, "workers": [one._asdict() for one in found]})
+        told = [{**one._asdict(), "last_poll": one.last_poll.isoformat()} for one in found]
+        echo_json({**head, "workers": told})
     else:
         for one in found:
             mark = "✗ stranger" if one.is_stranger else "✓"

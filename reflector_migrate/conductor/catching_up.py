@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.execution import Execution, execution_of
+from reflector_migrate.conductor.execution import Execution, execution_of, retry
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.errors import MigrateError
+from reflector_migrate.conductor.tasks.definitions import TABLE, scaled
+from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 
@@ -25,17 +27,20 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
     """The execution, its progress told as far as it was not yet; for whoever polls it anyway.
 
     A server looks at a workflow again by its own clock: 3.32.3 finds a task's first loss at
-    once, but a second one in a row only after a minute. So an overdue task is pointed out.
-    Status `missing` when the server does not have it. Raises ServerUnreachableError.
+    once, but a second one in a row only after a minute. So an overdue task is pointed out,
+    and a workflow that a JOIN cut short goes on. Status `missing` when the server does not
+    have it. Raises ServerUnreachableError.
     """
     if not workflow_id:
         return Execution(workflow_id, "missing")
     with connected(settings) as client:
         try:
-            workflow = client.workflow(workflow_id)
+            workflow: Mapping[str, Any] = client.workflow(workflow_id)
         except NotFoundError:
             return Execution(workflow_id, "missing")
-        _point_out_overdue(client, workflow)
+        if is_cut_short(workflow):
+            workflow = _gone_on(settings, client, workflow)
+        _point_out_overdue(settings, client, workflow)
     execution = execution_of(workflow)
     run = Run.model_validate({**workflow["input"]["run"], "workflow_id": workflow_id})
     has_ended = execution.status != "running"
@@ -43,9 +48,47 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
     return execution
 
 
-def _point_out_overdue(client: ConductorClient, workflow: Mapping[str, Any]) -> None:
-    tasks = workflow.get("tasks") or ()
-    if workflow["status"] != "RUNNING" or not any(is_overdue(t, time.time()) for t in tasks):
+def is_cut_short(workflow: Mapping[str, Any]) -> bool:
+    """Whether it failed although every failed step has attempts left.
+
+    A JOIN that is evaluated between a branch's failure and the scheduling of its next
+    attempt takes the failure for the branch's last (seen on 3.32.3).
+    """
+    tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
+    last = {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
+    is_stopped = any(t["status"] in ("FAILED", "TIMED_OUT", "CANCELED") for t in last)
+    return workflow["status"] == "FAILED" and is_stopped and not any(map(_is_final, last))
+
+
+def _is_final(task: Mapping[str, Any]) -> bool:
+    if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
+        return True
+    has_failed = task["status"] in ("FAILED", "TIMED_OUT")
+    return has_failed and int(task.get("retryCount") or 0) >= TABLE[task["taskDefName"]].retry_count
+
+
+def _gone_on(
+    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    workflow_id = str(workflow["workflowId"])
+    logger.warning("workflow %s was cut short by a JOIN; it goes on", workflow_id)
+    try:
+        retry(settings, workflow_id)
+    except RefusedError as error:  # somebody else was faster, or it ended for good
+        logger.warning("workflow %s does not go on: %s", workflow_id, error)
+    return client.workflow(workflow_id)
+
+
+def _point_out_overdue(
+    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
+) -> None:
+    scale = settings.conductor.time_scale
+    total_s = {name: scaled(timing.timeout_s, scale) for name, timing in TABLE.items()}
+    overdue = (
+        is_overdue(task, time.time(), total_s.get(task.get("taskDefName"), 0))
+        for task in workflow.get("tasks") or ()
+    )
+    if workflow["status"] != "RUNNING" or not any(overdue):
         return
     try:
         client.decide(str(workflow["workflowId"]))
@@ -53,10 +96,13 @@ def _point_out_overdue(client: ConductorClient, workflow: Mapping[str, Any]) -> 
         logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
 
 
-def is_overdue(task: Mapping[str, Any], unix_s: float) -> bool:
-    """Whether a task's worker has been silent for longer than it may."""
-    allowed_s = float(task.get("responseTimeoutSeconds") or 0)
-    if task["status"] != "IN_PROGRESS" or not allowed_s:
+def is_overdue(task: Mapping[str, Any], unix_s: float, total_s: float = 0) -> bool:
+    """Whether a task's worker has been silent, or at it, for longer than it may."""
+    if task["status"] != "IN_PROGRESS":
         return False
-    heard_s = max(task.get("updateTime") or 0, task.get("startTime") or 0) / 1000
-    return unix_s - heard_s > allowed_s + GRACE_S
+    begun_s, heard_s = ((task.get(name) or 0) / 1000 for name in ("startTime", "updateTime"))
+    silent_s = (
+        unix_s - max(begun_s, heard_s) - float(task.get("responseTimeoutSeconds") or math.inf)
+    )
+    over_s = unix_s - begun_s - (total_s or math.inf)
+    return max(silent_s, over_s) > GRACE_S
