@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.conductor.client import connected
+from reflector_migrate.pipeline.prompts import ASK_TOPIC
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
@@ -143,7 +144,8 @@ def test_topics_of_a_long_meeting_are_found_over_several_attempts(drama, stage):
     *timeouts, last = [status for status, _ in it.attempts("detect_topics")]
     assert set(timeouts) == {"timed_out"}
     assert last == "completed"
-    of_topics = [r for r in it.world.control.requests("llm") if r["purpose"] == "topic"]
+    asked = [json.loads(r["body"]) for r in it.world.control.requests("llm")]
+    of_topics = [body for body in asked if body["max_tokens"] == ASK_TOPIC.max_tokens]
     topics = it.world.row.topics
     assert [t["timestamp"] for t in topics] == sorted(t["timestamp"] for t in topics)
     assert sum(len(t["words"]) for t in topics) == len(words)

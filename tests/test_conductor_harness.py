@@ -138,8 +138,8 @@ def test_failures_have_a_class_and_a_reason(error, retry_count, status, reason, 
     ],
 )
 def test_a_task_that_comes_before_its_backoff_is_over(scheduled_ms, delay_s, early_s):
-    """By how much; update-v2 gives such tasks out."""
-    task = Task(task_id="t", scheduled_time=scheduled_ms, callback_after_seconds=delay_s)
+    """By how much: 3.32.3 gives such tasks out where the definition has a limit."""
+    task = Task(task_id="t", scheduled_time=scheduled_ms, start_delay_in_seconds=delay_s)
     assert early_by(task, unix_s=100.0) == early_s
 
 

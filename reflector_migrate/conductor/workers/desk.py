@@ -55,13 +55,12 @@ class Desk:
         tasks = self._api.batch_poll(
             step, workerid=self._who.worker_id, domain=self._domain, count=1, timeout=self._wait_ms
         )
-        return tasks[0] if tasks and tasks[0].task_id else None
+        return self._ripe(tasks[0] if tasks and tasks[0].task_id else None)
 
     def hand_in(self, result: TaskResult) -> Task | None:
         """Hand in a result; the next task of the same step if the server has one at once.
 
-        Never one whose backoff is not over: update-v2 gives such a task out at once, that
-        of the attempt just handed in before all.
+        A failure asks for nothing: its own next attempt might come, before its time.
         """
         for wait_s in (*HAND_IN_WAITS_S, None):
             try:
@@ -77,7 +76,10 @@ class Desk:
         return None
 
     def _ripe(self, task: Task | None) -> Task | None:
-        """The task if it is due; one that has been given out too early goes back until then."""
+        """The task if it is due; one that has been given out too early goes back until then.
+
+        3.32.3 forgets the backoff of a task whose definition limits how many run at once.
+        """
         early_s = early_by(task, time.time()) if task is not None else 0
         if task is None or not early_s:
             return task
@@ -130,7 +132,7 @@ class Desk:
 
 def early_by(task: Task, unix_s: float) -> int:
     """Whole seconds, rounded up, until a task's backoff is over; 0 when it is."""
-    delay_s = int(task.callback_after_seconds or 0)
+    delay_s = int(task.start_delay_in_seconds or 0)
     due_s = int(task.scheduled_time or 0) / 1000 + delay_s
     return max(0, math.ceil(due_s - unix_s)) if delay_s else 0
 
