@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -462,8 +463,10 @@ def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     assert [s.attempt for s in merges] == [1, 2, 3]
     assert merges[1].error == "attempt 2 of 4: merge_transcripts is transient"
     assert_backed_off(found)
-    for step in ("pad_track", "transcribe_track"):  # a JOIN waits for those that are tried again
-        assert sorted(attempts(found, step)) == ["completed"] * 2 + ["failed"] * 2
+    for step in ("pad_track", "transcribe_track"):  # if a JOIN cut it short, it went on
+        counts = Counter(attempts(found, step))
+        assert (counts["failed"], counts["completed"]) == (2, 2)
+        assert set(counts) <= {"failed", "completed", "cancelled"}
     assert merges[0].usage.external_calls == 0
     assert merges[2].usage.external_calls == 1
 
