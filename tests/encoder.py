@@ -3,9 +3,10 @@
 The same build of the encoder gives the same bytes on processors of one make. libopus
 chooses its pulses with the processor's approximate reciprocal square root (`rsqrtps`),
 which Intel and AMD round differently: on the other make some pulses are others, the sizes
-stay, and the sound differs by a noise of 2 % of its level. The recorded runs' bytes come
-out on AMD. That our graph is the plain one, whatever the processor, is held exactly by
-test_pipeline_audio_plain.py.
+stay, and the sound differs by a noise of 2 % of its level. The recorded runs' bytes do not
+come out on Intel, whatever is switched off there; they did on the machine on which this
+version of PyAV was pinned, which by all signs was AMD. That our graph is the plain one,
+whatever the processor, is held exactly by test_pipeline_audio_plain.py.
 """
 
 from __future__ import annotations
