@@ -1,0 +1,96 @@
+"""On every synthetic recording the two sides leave the same, field by field, on either database.
+
+The primary is the monolith, the candidate the steps through JSON and contracts, as workers
+run them; a real Redis carries what each tells its listeners. The services' answers are fixed:
+with noise off a stand-in gives the same answer to the same question. That an engine between
+the steps changes nothing is asked in test_e2e_recordings.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.model import Verdict
+from reflector_migrate.pipeline.rows import create_all
+from reflector_migrate.sandbox.recordings import load_recording, load_recordings
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
+from reflector_migrate.store.migrate import upgrade
+from tests.defects_world import RECORDINGS, DefectsWorld
+from tests.parity_world import Ear, Ran, differences
+from tests.pipeline_world import local_s3
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+NAMES = sorted(load_recordings(RECORDINGS))
+CASES = [
+    (kind, name)
+    for kind in ("sqlite", "postgresql")
+    for name in NAMES
+    if (kind, name) != ("sqlite", "long")  # ten minutes of sound need hearing but once
+]
+STATUS = {"ended": "completed", "error": "failed"}
+
+
+@pytest.fixture(scope="module")
+def s3_url():
+    """One S3 for this file."""
+    with local_s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control():
+    """One process of stand-ins that know the recordings."""
+    with running_standins(RECORDINGS) as url, StandinControl(url) as control:
+        yield control
+
+
+@pytest.fixture(scope="module")
+def world(request, s3_url, control, redis_server, tmp_path_factory):
+    """Both sides on one kind of database, a listener at hand."""
+    made = DefectsWorld.made(tmp_path_factory.mktemp(request.param), s3_url, control)
+    reflector, candidate = made.settings.reflector, made.settings.candidate
+    theirs, ours = {"bus_url": f"{redis_server}/0"}, {"bus_url": f"{redis_server}/2"}
+    store = made.settings.store
+    if request.param == "postgresql":
+        create = request.getfixturevalue("postgres_server").create_database
+        theirs |= {"database_url": create()}
+        ours |= {"database_url": create()}
+        store = store.model_copy(update={"url": create()})
+        upgrade(store.url)
+        create_all(theirs["database_url"])
+        create_all(ours["database_url"])
+    made.settings = made.settings.model_copy(
+        update={
+            "reflector": reflector.model_copy(update=theirs),
+            "candidate": candidate.model_copy(update=ours),
+            "store": store,
+        }
+    )
+    return made
+
+
+@pytest.mark.parametrize(("world", "name"), CASES, indirect=["world"], scope="module")
+def test_no_field_of_any_recording_differs(world, name):
+    """Row, events, captions, media, objects, Zulip, webhook, broadcasts, digests of all steps."""
+    ran, expected = ran_by_both(world, name), load_recording(RECORDINGS, name).expect
+    is_cut_short, wanted = expected.failed_step == "pad_track", expected.status
+    assert differences(ran, is_cut_short=is_cut_short) == []
+    assert [row.status for row in ran.rows()] == [wanted, wanted]
+    assert ran.candidate.status == STATUS[wanted]
+    assert is_cut_short or compare(ran.primary, ran.candidate).verdict is Verdict.MATCHED
+    told = [[m["data"]["value"] for _, m in ran.messages[side] if m["event"] == "STATUS"]
+            for side in (False, True)]  # fmt: skip
+    assert told == [["processing", wanted]] * 2
+
+
+def ran_by_both(world, name):
+    """The monolith, then the candidate from the same start."""
+    ear = Ear(world.settings.candidate.bus_url)
+    primary, announcement, taken = world.primary(load_recording(RECORDINGS, name))
+    candidate = world.candidate(announcement, taken, ())
+    heard = ear.told(taken.transcript_id)
+    ear.close()
+    return Ran(world.settings, taken.transcript_id, primary, candidate, heard)
