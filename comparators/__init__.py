@@ -3,6 +3,8 @@
     registry.COMPARATORS      every comparator by name and answerable step
     normalise, numerals       text as compared: named, versioned, language-aware
     columns, distance         words as columns and integers; exact edit distance
+    permutation, time_constrained    cpWER and tcpWER, exactly
+    reader, moments, facts    what a text states, whatever its wording
     words ... cost            compare(reference, hypothesis) -> Measure with counts
 
 A comparator knows no clock, no role and no threshold; only model types of ours

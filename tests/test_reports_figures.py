@@ -155,6 +155,23 @@ def test_like_differences_meet_in_one_group():
     assert [(w.label, w.hits) for w in differences.waivers(told)] == [("w (me)", 1)]
 
 
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        ("speaker_mapping/11", "speaker_mapping/*"),
+        ("participants/p0#2/name", "participants/*/name"),
+        ("participants/track 3/name", "participants/*/name"),
+        ("side_effects/s3_put/padded_2.webm/size", "side_effects/s3_put/*/size"),
+        ("side_effects/s3_put/audio.mp3", "side_effects/s3_put/audio.mp3"),
+        ("events/stored/STATUS:ended", "events/stored/STATUS:ended"),
+        ("row/0b5c1f2e-7d1a-4c58-9a51-3f6f5f0f3f10", "row/*"),
+    ],
+)
+def test_paths_of_a_kind_meet_across_recordings(path, group):
+    """What differs from recording to recording is wildcarded, what says the kind is not."""
+    assert differences.wildcarded(path) == group
+
+
 def test_matrix_counts_each_recording_once():
     """All cells together are all recordings; a run still going is missing."""
     told = night(400).comparisons
