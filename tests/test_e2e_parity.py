@@ -1,0 +1,215 @@
+"""Every synthetic recording, on PostgreSQL: what the two engines leave is equal field by field.
+
+All of them at once, as a deployment would have them; on SQLite the same is asked in
+test_e2e_recordings.py. The answers of the services are fixed: with noise off a stand-in
+gives the same answer to the same question.
+
+Then the four runs of the real pipeline that were recorded: their answers are replayed to
+both engines, and what both leave is what the real one wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reflector_migrate.conductor.client import connected
+from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.start import start_request
+from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.model import Role, Verdict
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.sandbox.recordings import load_recordings
+from reflector_migrate.sandbox.servers.postgres import PostgresServer
+from reflector_migrate.sandbox.stack import Sandbox
+from reflector_migrate.sandbox.standins.client import StandinControl, recorded_answers
+from reflector_migrate.settings import Settings
+from tests.encoder import assert_same_waveform
+from tests.legacy_world import PROCESS, REFLECTOR, RUNS, SERVICES, Replayed, plain, stage
+from tests.parity_world import Ear, Ran, differences, fixed, following, run_all
+from tests.test_legacy_replay import COLUMNS
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[1] / "fixtures/recordings"
+NAMES = sorted(load_recordings(ROOT), key=lambda name: (name != "long", name))
+PRICE = {
+    "since": "2026-01-01",
+    "gpu_second": 306,
+    "llm_tokens_in_million": 70_000,
+    "llm_tokens_out_million": 140_000,
+    "s3_gib": 90_000,
+    "s3_requests_million": 400_000,
+}
+BASE = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}, "prices": [PRICE]})
+
+
+@pytest.fixture(scope="module")
+def on_postgres(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
+    """The whole sandbox with its store and both sides' rows on PostgreSQL."""
+    create = postgres_server.create_database
+    changes = {
+        "store": {"url": create()},
+        "reflector": {"database_url": create(), **REFLECTOR},
+        "candidate": {"database_url": create()},
+        "services": SERVICES,
+    }
+    folder = tmp_path_factory.mktemp("on-postgres")
+    with Sandbox(BASE, folder, shadow=True, changes=changes) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def ran(on_postgres: Sandbox) -> dict[str, Ran | Exception]:
+    """Every recording, once."""
+    return run_all(on_postgres.settings, NAMES, timeout_s=600)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_differs(ran: dict[str, Ran | Exception], name: str) -> None:
+    """Row, events, captions, media, objects, Zulip, webhook, broadcasts; the verdict agrees."""
+    found = ran[name]
+    assert isinstance(found, Ran), found
+    assert differences(found) == []
+    assert found.comparison.verdict is Verdict.MATCHED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_sides_are_priced(ran: dict[str, Ran | Exception], name: str) -> None:
+    """The collector fills in what each cost, at the configured price; the cache explains less."""
+    found = ran[name]
+    assert isinstance(found, Ran), found
+    sides = found.comparison.primary, found.comparison.candidate
+    assert all(side.cost_microdollars is not None for side in sides)
+
+
+def test_a_workflow_that_times_out_ends_in_status_error(
+    ran: dict[str, Ran | Exception], on_postgres: Sandbox
+) -> None:
+    """The server gives it up as a whole: column, event and broadcasts are those of a failure."""
+    earlier, settings = ran["solo"], on_postgres.settings
+    assert isinstance(earlier, Ran), earlier
+    transcript_id = earlier.run.transcript_id
+    run = Run(
+        run_id=uuid.uuid4().hex,
+        recording_id=earlier.run.recording_id,
+        transcript_id=transcript_id,
+        namespace="shadow",
+        bucket_name=settings.candidate.tracks_bucket,
+    )
+    impatient = workflow_definition(PIPELINE, settings) | {"timeoutSeconds": 3}
+    ear = Ear(settings.candidate.bus_url)
+    with (
+        StandinControl(settings.sandbox.control_url or "") as control,
+        connected(settings) as client,
+    ):
+        control.set_fault("daily", "slow", latency_s=6.0)
+        request = start_request(settings, run, [Track(track_index=0, s3_key="k")])
+        workflow_id = client.start(request | {"workflowDef": impatient})
+        row = Rows.at(settings.candidate.database_url or "")
+        until(lambda: read(settings, workflow_id).status == "timed_out")
+        until(lambda: row.get_transcript(transcript_id).status == "error")
+        control.clear_faults()
+    assert row.get_transcript(transcript_id).events == [
+        {"event": "STATUS", "data": {"value": "error"}}
+    ]
+    told = [(m["event"], m["data"]["value"]) for _, m in ear.told(transcript_id)[True]]
+    ear.close()
+    assert told == [
+        (event, value)
+        for value in ("processing", "error")
+        for event in ("STATUS", "TRANSCRIPT_STATUS")
+    ]
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+Recorded = tuple[Replayed, Ran]
+
+
+@pytest.fixture(scope="module", params=["good", "zero-start", "denied-consent", "recogniser-error"])
+def again(
+    request: pytest.FixtureRequest, ran: dict[str, Ran | Exception], on_postgres: Sandbox
+) -> Recorded:
+    """A recorded run, run again by both engines, and what there is to hold them to."""
+    del ran  # replayed answers are for these runs alone
+    run = stage(on_postgres, request.param)
+    answers = recorded_answers(RUNS / request.param)
+    if request.param == "recogniser-error":  # legacy never asked about the second track
+        answers["recogniser"].append({"match": ["padded_1."], "status": 500})
+    run.control.replay(**answers)
+    with following(on_postgres.settings, timeout_s=300) as follow:
+        scenario = run.scenario
+        about = {"daily_room_name": scenario["room"], "track_keys": scenario["keys"]}
+        run.send(PROCESS, bucket_name="daily-tracks", recording_id=run.recording_id, **about)
+        found = follow(run.recording_id)
+    run.control.reset()
+    assert isinstance(found, Ran), found
+    return run, found
+
+
+def test_nothing_differs_on_a_recorded_run(again: Recorded) -> None:
+    """Field by field, leftovers of the failed run included."""
+    assert differences(again[1]) == []
+    assert again[1].comparison.verdict is Verdict.MATCHED
+
+
+def test_both_rows_are_what_the_real_pipeline_wrote(again: Recorded) -> None:
+    """Every column, topics and events in their order, on either side."""
+    recorded, found = again
+    for row in found.rows():
+        for column in COLUMNS:
+            assert getattr(row, column) == recorded.wanted[column], column
+        assert plain(row.topics) == plain(recorded.wanted["topics"])
+        mine, theirs = fixed(row.events), fixed(recorded.wanted["events"])
+        drawn = [[e for e in events if e["event"] == "WAVEFORM"] for events in (mine, theirs)]
+        told = [[e for e in events if e["event"] != "WAVEFORM"] for events in (mine, theirs)]
+        assert [e["event"] for e in mine] == [e["event"] for e in theirs]
+        assert plain(told[0]) == plain(told[1])
+        assert_same_waveform(*(events[0]["data"]["waveform"] for events in drawn))
+
+
+def test_both_buses_carried_what_the_real_one_did(again: Recorded) -> None:
+    """`processing` first, `ended` or `error` last, on the transcript's and the owner's channel."""
+    recorded, found = again
+    lines = (RUNS / recorded.name / "pubsub.jsonl").read_text().splitlines()
+    wanted = [json.loads(line) for line in lines if line]
+    for side in (False, True):
+        heard = [{"channel": c, "message": m} for c, m in found.messages[side]]
+        for kind in ("ts:", "user:"):
+            mine = [m["message"] for m in recorded.renamed(heard) if m["channel"].startswith(kind)]
+            theirs = [m["message"] for m in plain(wanted) if m["channel"].startswith(kind)]
+            assert fixed(mine) == fixed(theirs), (side, kind)
+
+
+def test_both_would_tell_the_world_what_the_real_one_told(again: Recorded) -> None:
+    """Zulip's text and the webhook's payload, or nothing at all after a failure."""
+    recorded, found = again
+    posts, hooks = recorded.calls("zulip"), recorded.calls("webhook")
+    for role in (Role.PRIMARY, Role.CANDIDATE):
+        effects = found.observed(role).effects
+        sent = [e.payload for e in effects if e.kind == "zulip_message"]
+        mine = [{k: payload[k] for k in ("topic", "content")} for payload in sent]
+        theirs = [{k: call["body"][k] for k in ("topic", "content")} for call in posts]
+        assert recorded.renamed(mine) == plain(theirs)
+        bodies = [json.loads(e.payload["body"]) for e in effects if e.kind == "webhook"]
+        clock = {"event_id": "", "timestamp": ""}
+        assert recorded.renamed([body | clock for body in bodies]) == plain(
+            [call["body"] | clock for call in hooks]
+        )
+        if recorded.name == "recogniser-error":
+            assert {effect.kind for effect in effects} == {"s3_put"}
