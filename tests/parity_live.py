@@ -1,23 +1,14 @@
-"""Many recordings at once through both engines, and what the two left, field by field."""
+"""Many recordings at once through both real engines, each followed to its comparison."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import redis
-
-from reflector_migrate.legacy.deployment import Deployment, candidate_of, primary_of
-from reflector_migrate.model import Comparison, Effect, Observation, Role
-from reflector_migrate.pipeline.rows import Rows, TranscriptRow
-from reflector_migrate.pipeline.services.connections import connections
+from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.sandbox.compare import start_primary
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.stage import set_stage
@@ -25,75 +16,22 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
+from tests.parity_world import Ear, Ran
 
-RACING = ("FINAL_TITLE", "FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY")  # legacy's own race
-OF_THE_POST = frozenset({"zulip_message_id"})  # a shadow posts nothing, so it has no number
-HEADERS = ("content-type", "user-agent", "x-webhook-event", "x-webhook-retry")
-Json = Mapping[str, Any]
-Message = tuple[str, Json]
+LOOK_S = 0.2
 
 
-class Ear:
-    """Hears the WebSocket bus of both sides; Redis publishes across its numbered databases."""
+@dataclass(frozen=True)
+class Judged(Ran):
+    """What both engines left, and what the collector made of it."""
 
-    def __init__(self, url: str) -> None:
-        """Listen from now on."""
-        self._bus = redis.Redis.from_url(url).pubsub()
-        self._bus.psubscribe("*ts:*", "*user:*")
-        while (self._bus.get_message(timeout=5.0) or {}).get("type") != "psubscribe":
-            pass
-        self._heard: list[tuple[str, Json]] = []
-
-    def listen(self) -> None:
-        """Take what has been said."""
-        while message := self._bus.get_message(timeout=0.05):
-            if message["type"] == "pmessage":
-                self._heard.append((message["channel"].decode(), json.loads(message["data"])))
-
-    def told(self, transcript_id: str) -> dict[bool, list[Message]]:
-        """What was said about a transcript, on the candidate's channels (True) and others."""
-        self.listen()
-        found: dict[bool, list[Message]] = defaultdict(list)
-        for channel, message in self._heard:
-            is_ours = channel.endswith(transcript_id) or message["data"].get("id") == transcript_id
-            if is_ours and message["event"] != "PIPELINE_PROGRESS":
-                is_candidate = channel.startswith("shadow:")
-                found[is_candidate].append((channel.removeprefix("shadow:"), message))
-        return found
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._bus.close()
-
-
-@dataclass
-class Ran:
-    """One recording's run: the verdict, both accounts, and where each side left its things."""
-
-    settings: Settings
+    recording_id: str
     comparison: Comparison
-    run: RunRecord
-    messages: dict[bool, list[Message]] = field(default_factory=dict)
-
-    def observed(self, role: Role) -> Observation:
-        """A side as the collector saw it."""
-        seen = Evidence(self.settings.store_url).observation(self.run.run_id, role)
-        assert seen is not None
-        return seen
-
-    def places(self) -> tuple[Deployment, Deployment]:
-        """The primary's and the candidate's."""
-        return primary_of(self.settings), candidate_of(self.settings)
-
-    def rows(self) -> list[TranscriptRow]:
-        """Both transcript rows."""
-        urls = (place.database_url for place in self.places())
-        return [Rows.at(url).get_transcript(self.run.transcript_id) for url in urls]
 
 
 def run_all(
     settings: Settings, names: Sequence[str], *, timeout_s: float
-) -> dict[str, Ran | Exception]:
+) -> dict[str, Judged | Exception]:
     """Stage and start all of them, then follow each to its comparison; who fails, says why."""
     ids = {}
     with following(settings, timeout_s) as follow:
@@ -106,7 +44,9 @@ def run_all(
 
 
 @contextmanager
-def following(settings: Settings, timeout_s: float) -> Iterator[Callable[[str], Ran | Exception]]:
+def following(
+    settings: Settings, timeout_s: float
+) -> Iterator[Callable[[str], Judged | Exception]]:
     """A way to wait for the comparison of a recording that is started within the block."""
     ear, since, deadline = Ear(settings.candidate.bus_url), now(), time.monotonic() + timeout_s
     try:
@@ -117,144 +57,35 @@ def following(settings: Settings, timeout_s: float) -> Iterator[Callable[[str], 
 
 def _followed(
     settings: Settings, recording_id: str, since: datetime, deadline: float, ear: Ear
-) -> Ran | Exception:
+) -> Judged | Exception:
     while time.monotonic() < deadline:
         ear.listen()
         run = Runs(settings.store_url).latest(recording_id)
-        if run is not None and run.created_at >= since and run.state == "compared":
-            found = Evidence(settings.store_url).comparison(run.run_id)
-            assert found is not None
-            return Ran(settings, found, run, ear.told(run.transcript_id))
-        if run is not None and run.created_at >= since and run.state in ("failed", "skipped"):
-            return AssertionError(f"{run.state}: {run.reason}")
-        time.sleep(0.2)
+        if run is not None and run.created_at >= since:
+            if run.state == "compared":
+                return _judged(settings, run, ear)
+            if run.state in ("failed", "skipped"):
+                return AssertionError(f"{run.state}: {run.reason}")
+        time.sleep(LOOK_S)
     return TimeoutError("no verdict in time")
 
 
-def differences(ran: Ran) -> list[str]:
-    """Every field in which what the two engines left is not equal."""
-    return [
-        *_of_rows(ran),
-        *_of_files(ran),
-        *_of_effects(ran),
-        *_of_digests(ran),
-        *_of_messages(ran),
-    ]
-
-
-def _of_rows(ran: Ran) -> Iterator[str]:
-    """Participants, topics, webvtt, events, duration, status, title, summaries: all columns."""
-    mine, theirs = ran.rows()
-    for name in (f.name for f in fields(TranscriptRow)):
-        if name not in OF_THE_POST:
-            yield from _unequal(f"row.{name}", *(fixed(getattr(r, name)) for r in (mine, theirs)))
-
-
-def _of_files(ran: Ran) -> Iterator[str]:
-    """Objects by key and content, local files by content."""
-    mine, theirs = (dict(_stored(ran, place)) for place in ran.places())
-    yield from _unequal("objects", sorted(mine), sorted(theirs))
-    for key in sorted({*mine} & {*theirs}):
-        yield from _unequal(f"bytes of {key}", mine[key], theirs[key])
-
-
-def _stored(ran: Ran, place: Deployment) -> Iterator[tuple[str, str]]:
-    s3, own = connections(ran.settings).s3, ran.run.transcript_id
-    for prefix in (f"{own}/", f"file_pipeline/{own}/"):
-        for found in s3.list_objects_v2(Bucket=place.media_bucket, Prefix=prefix).get(
-            "Contents", ()
-        ):
-            body = s3.get_object(Bucket=place.media_bucket, Key=found["Key"])["Body"].read()
-            yield found["Key"], hashlib.sha256(body).hexdigest()
-    for path in sorted((place.data_dir / own).glob("*")):
-        yield f"file:{path.name}", hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _of_effects(ran: Ran) -> Iterator[str]:
-    """Zulip's text, the webhook's payload, what was deleted: done by one, recorded by the other."""
-    sides = [ran.observed(role) for role in (Role.PRIMARY, Role.CANDIDATE)]
-    yield from _unequal("effects", *([_effect(e) for e in _outside(side)] for side in sides))
-
-
-def _outside(side: Observation) -> list[Effect]:
-    kept = (e for e in side.effects if e.kind != "s3_put" and "/tracks/padded_" not in e.key)
-    return sorted(kept, key=lambda effect: (effect.kind, effect.key))
-
-
-def _effect(effect: Effect) -> Any:
-    if effect.kind == "webhook":
-        body = json.loads(effect.payload["body"])
-        told = {name.lower(): value for name, value in effect.payload["headers"].items()}
-        is_signed = "x-webhook-signature" in told
-        body |= {"event_id": len(body["event_id"]), "timestamp": ""}
-        return effect.kind, {name: told[name] for name in HEADERS}, is_signed, body
-    if effect.kind.startswith("zulip"):
-        told = {name: effect.payload.get(name) for name in ("topic", "content")}
-        return effect.kind, effect.key, told
-    return effect.kind, effect.key
-
-
-def _of_digests(ran: Ran) -> Iterator[str]:
-    """Input and output of each step that ended well on both sides, padded sound included."""
-    mine, theirs = (
-        {
-            (s.name, s.track_index): (s.input_digest, s.output_digest)
-            for s in ran.observed(role).steps
-            if s.status == "completed"
-        }
-        for role in (Role.PRIMARY, Role.CANDIDATE)
+def _judged(settings: Settings, run: RunRecord, ear: Ear) -> Judged:
+    found = Evidence(settings.store_url).comparison(run.run_id)
+    assert found is not None
+    return Judged(
+        settings=settings,
+        transcript_id=run.transcript_id,
+        primary=_observed(settings, run, Role.PRIMARY),
+        candidate=_observed(settings, run, Role.CANDIDATE),
+        messages=ear.told(run.transcript_id),
+        recording_id=run.recording_id,
+        comparison=found,
     )
-    for key in sorted({*mine} & {*theirs}, key=str):
-        yield from _unequal(f"digests of {key}", mine[key], theirs[key])
 
 
-def _of_messages(ran: Ran) -> Iterator[str]:
-    """What listeners were told, channel by channel, `processing` first and the end last."""
-    mine, theirs = (_by_channel(ran.messages.get(side, [])) for side in (False, True))
-    yield from _unequal("channels", sorted(mine), sorted(theirs))
-    for channel in sorted({*mine} & {*theirs}):
-        yield from _unequal(f"told on {channel}", mine[channel], theirs[channel])
-
-
-def _by_channel(messages: Sequence[Message]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = defaultdict(list)
-    for channel, message in messages:
-        found[channel].append(message)
-    return {channel: fixed(told) for channel, told in found.items()}
-
-
-def fixed(value: Any) -> Any:
-    """A list without the ids that topics get anew in each run, racing events in one order."""
-    plain = json.loads(json.dumps(value, default=str))
-    if not isinstance(plain, list) or not all(isinstance(one, dict) for one in plain):
-        return plain
-    if all("event" in one for one in plain):
-        return [_without_id(one) for one in _raced(plain)]
-    return [_without_topic_id(one) for one in plain]
-
-
-def _raced(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The final texts come after all else but the status; among them they race."""
-    names = [event["event"].removeprefix("TRANSCRIPT_") for event in events]
-    places = [place for place, name in enumerate(names) if name in RACING]
-    in_order = sorted(places, key=lambda place: RACING.index(names[place]))
-    fixed = list(events)
-    for place, source in zip(places, in_order, strict=True):
-        fixed[place] = events[source]
-    return fixed
-
-
-def _without_id(event: dict[str, Any]) -> dict[str, Any]:
-    if event["event"] == "TOPIC":
-        return {**event, "data": _without_topic_id(event["data"])}
-    return event
-
-
-def _without_topic_id(item: dict[str, Any]) -> dict[str, Any]:
-    is_topic = "words" in item or "summary" in item
-    return {key: value for key, value in item.items() if not (is_topic and key == "id")}
-
-
-def _unequal(what: str, mine: Any, theirs: Any) -> Iterator[str]:
-    if mine != theirs:
-        yield f"{what}: {str(mine)[:300]} != {str(theirs)[:300]}"
+def _observed(settings: Settings, run: RunRecord, role: Role) -> Observation:
+    """A side as the collector saw it."""
+    seen = Evidence(settings.store_url).observation(run.run_id, role)
+    assert seen is not None
+    return seen

@@ -20,7 +20,8 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.shadow.nightly import write_report
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Runs
-from tests.parity_world import Ran, differences, run_all
+from tests.parity_live import Judged, run_all
+from tests.parity_world import differences
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -31,16 +32,16 @@ STATUS = {"ended": "completed", "error": "failed"}
 
 
 @pytest.fixture(scope="module")
-def ran(stack: Sandbox) -> dict[str, Ran | Exception]:
+def ran(stack: Sandbox) -> dict[str, Judged | Exception]:
     """Every recording, all at once: the ten minutes of one pass beside the others."""
     return run_all(stack.settings, NAMES, timeout_s=600)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_recording_matches(ran: dict[str, Ran | Exception], name: str) -> None:
+def test_every_recording_matches(ran: dict[str, Judged | Exception], name: str) -> None:
     """With noise off both engines agree on everything, and both end as the fixture says."""
     run_ = ran[name]
-    assert isinstance(run_, Ran), run_
+    assert isinstance(run_, Judged), run_
     found = run_.comparison
     against = {
         c.name: c.measure and c.measure.findings for c in found.checks if c.verdict != "MATCHED"
@@ -53,11 +54,12 @@ def test_every_recording_matches(ran: dict[str, Ran | Exception], name: str) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_field_of_any_recording_differs(ran: dict[str, Ran | Exception], name: str) -> None:
+def test_no_field_of_any_recording_differs(ran: dict[str, Judged | Exception], name: str) -> None:
     """No comparator between: rows, captions, media, objects, Zulip, webhook, broadcasts."""
     run_ = ran[name]
-    assert isinstance(run_, Ran), run_
-    assert differences(run_) == []
+    assert isinstance(run_, Judged), run_
+    is_cut_short = RECORDINGS[name].expect.failed_step == "pad_track"
+    assert differences(run_, is_cut_short=is_cut_short) == []
 
 
 def test_the_server_shows_the_executed_workflow(stack: Sandbox) -> None:
