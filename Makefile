@@ -27,12 +27,12 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile --durations=15
 	@# a test of live servers gets one second chance, which the summary shows: two cores may be busy
 	@$(BIN)/python -m pytest -q -m live --durations=15 --reruns 1
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
-	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not live and not heavy" -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .

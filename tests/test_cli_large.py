@@ -15,7 +15,7 @@ from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Observation, Outputs, Topic, Word
 from tests.comparing import observation
 
-pytestmark = pytest.mark.live  # seconds each
+pytestmark = pytest.mark.heavy  # seconds each
 
 RUN = """
 import resource, sys

@@ -15,7 +15,7 @@ from tests.pipeline_world import local_s3
 DEFECTS = {defect.name: defect for defect in all_defects()}
 USED = sorted({recording for d in DEFECTS.values() for recording in d.all_recordings})
 
-pytestmark = pytest.mark.live  # whole runs of the pipeline: two minutes of one core
+pytestmark = pytest.mark.heavy  # whole runs of the pipeline: two minutes of one core
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from reflector_migrate.sandbox.standins.running import running_standins
 from tests.defects_world import RECORDINGS, DefectsWorld
 from tests.pipeline_world import local_s3
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.heavy
 NAME = "three-voices"
 
 

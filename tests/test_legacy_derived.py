@@ -68,7 +68,7 @@ MAIN = (
 )  # fmt: skip
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", MAIN)
 def test_the_blame_is_right_from_what_the_steps_left(world, name):
     """The step the defect is in, though the primary tells nothing of its steps."""
@@ -80,7 +80,7 @@ def test_the_blame_is_right_from_what_the_steps_left(world, name):
     assert found.first_divergent_step.step == defect.expected_step, found.first_divergent_step
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_without_a_defect_every_derivable_step_agrees(world):
     """And what cannot be derived is unknown, by name, not agreement."""
     primary, candidate = _both(world, "three-voices")
@@ -93,7 +93,7 @@ def test_without_a_defect_every_derivable_step_agrees(world):
     assert all(known == {Agreement.AGREE} for name, known in states.items() if name not in dark)
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_recorded_digests_and_references_stand_on_both_sides(world):
     """Every step that an engine runs, on every track; inputs where there is anything to say."""
     recording = load_recording(RECORDINGS, "three-voices")

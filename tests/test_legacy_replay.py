@@ -17,7 +17,7 @@ import pytest
 from tests.encoder import assert_same_waveform
 from tests.legacy_world import RUNS, legacy_sandbox, listening, plain, stage
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.heavy
 COLUMNS = (
     "name", "status", "locked", "duration", "title", "short_summary", "long_summary",
     "source_language", "target_language", "user_id", "audio_location", "share_mode",

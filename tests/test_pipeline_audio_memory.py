@@ -54,7 +54,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_four_times_the_length_needs_the_same_memory():
     """Padding, mixing and drawing 6 minutes peaks where 1.5 minutes do, far below the limit."""
     command = [sys.executable, str(BENCH), "--memory-only", "--minutes", "6", "--tracks", "2"]
@@ -64,7 +64,7 @@ def test_four_times_the_length_needs_the_same_memory():
     assert long < LIMIT_BYTES
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("batch", "is_flat"),
     [

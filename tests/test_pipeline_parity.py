@@ -22,7 +22,7 @@ from tests.defects_world import RECORDINGS, DefectsWorld
 from tests.parity_world import Ear, Ran, differences
 from tests.pipeline_world import local_s3
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 NAMES = sorted(name for name in load_recordings(RECORDINGS) if name != "long")
 CASES = [(kind, name) for kind in ("sqlite", "postgresql") for name in NAMES]

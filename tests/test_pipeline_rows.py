@@ -19,7 +19,7 @@ RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.heavy)])
 def url(request, tmp_path):
     """An empty database with the tables in it."""
     is_postgres = request.param == "postgresql"
@@ -249,7 +249,7 @@ def test_a_database_that_is_gone_is_worth_a_retry():
         rows.find_transcript("t")
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_postgresql_has_the_columns_of_the_real_schema(postgres_url):
     """Each table has exactly the columns the real deployment has."""
     create_all(postgres_url)

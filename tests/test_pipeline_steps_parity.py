@@ -15,7 +15,7 @@ from reflector_migrate.sandbox.standins.running import running_standins
 from tests.encoder import assert_same_waveform
 from tests.pipeline_world import BUCKETS, RUNS, local_s3, make_world
 
-pytestmark = pytest.mark.live  # four whole recorded runs, step by step
+pytestmark = pytest.mark.heavy  # four whole recorded runs, step by step
 
 FINISHED = ("good", "zero-start", "denied-consent")
 FAILED = "recogniser-error"

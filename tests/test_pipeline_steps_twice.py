@@ -77,7 +77,7 @@ def asked_of(control):
     return {service: len(control.requests(service)) for service in ("recogniser", "llm")}
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_every_step_runs_twice_and_nothing_changes(undisturbed, s3_url, control, tmp_path):
     """Row, events, effects, messages and objects are equal, and no paid call is made again."""
     world = brief(s3_url, control, tmp_path)
@@ -90,7 +90,7 @@ def test_every_step_runs_twice_and_nothing_changes(undisturbed, s3_url, control,
     assert asked_of(control) == undisturbed[1]
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_every_step_dies_twice_and_is_made_good(
     undisturbed, s3_url, control, tmp_path, monkeypatch
 ):
@@ -103,7 +103,7 @@ def test_every_step_dies_twice_and_is_made_good(
     assert asked_of(control) == undisturbed[1]
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ORDER)
 def test_one_step_dies_twice_and_is_made_good(
     name, undisturbed, s3_url, control, tmp_path, monkeypatch
@@ -137,7 +137,7 @@ def die_twice(world, name, monkeypatch):
                 world.do(name)
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_topics_resume_where_they_stopped(s3_url, control, tmp_path):
     """Topics named before a failure are in the row at once and never asked for again."""
     world = brief(s3_url, control, tmp_path, services={"llm_parallel": 1})

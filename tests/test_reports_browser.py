@@ -16,7 +16,7 @@ from reports.document import Coverage, Night
 from reports.page import render_page
 from tests.test_reports_page import HOSTILE, SECTIONS, hostile_night
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.heavy
 
 READY = "html[data-ready]"
 FIRST = "#table tbody tr:first-child"

@@ -198,7 +198,7 @@ def test_drawers_are_the_worst_five_matches_and_one_sided_errors():
     assert page.count("<article>") == 25
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_ten_thousand_rows_stay_small():
     """Under a megabyte, every recording in it."""
     page = render_page(night(10_000))

@@ -98,7 +98,7 @@ def test_a_padded_track_is_heard_on_the_meetings_clock(index, corpus, tmp_path):
     assert_is_truth(hear_padded(ALICE, index, tmp_path, corpus), ALICE, index)
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("recording", "index"), TRACKS)
 def test_every_padded_track_is_heard_on_the_meetings_clock(recording, index, corpus, tmp_path):
@@ -226,7 +226,7 @@ def test_a_corpus_without_any_speech_knows_no_words(tmp_path):
     assert not listen(np.zeros(RATE, dtype=np.float32), corpus).is_unknown
 
 
-@pytest.mark.live
+@pytest.mark.heavy
 def test_loading_and_listening_are_quick(corpus):
     """The corpus loads within 2 s; half a minute of speech is understood within 1 s (CPU time)."""
     began = time.process_time()

@@ -20,7 +20,7 @@ from reflector_migrate.store.artifacts import Artifacts
 from tests.defects_world import RECORDINGS, DefectsWorld
 from tests.pipeline_world import local_s3
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(scope="module")
