@@ -269,11 +269,13 @@ def test_groups_become_processes(group, expected):
     [
         pytest.param("send_webhook", 0, {"attempt": 0}, id="the first delivery is retry 0"),
         pytest.param("send_webhook", 4, {"attempt": 4}, id="the fifth is retry 4"),
+        pytest.param("generate_summary", 2, {"is_last_attempt": False}, id="one more to come"),
+        pytest.param("generate_summary", 3, {"is_last_attempt": True}, id="the last of four"),
         pytest.param("finalize", 4, {}, id="no step is told that does not ask"),
     ],
 )
-def test_a_delivery_knows_how_often_it_was_tried(step, retry_count, told):
-    """The server's own count reaches the step, and so the receiver as X-Webhook-Retry."""
+def test_a_step_knows_of_attempts_what_it_asks(step, retry_count, told):
+    """The server's count reaches the webhook's receiver, and a summary that may do without."""
     seen = []
 
     def execute(step, raw, settings, heartbeat, meter):

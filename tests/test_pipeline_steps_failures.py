@@ -137,6 +137,16 @@ def test_subjects_that_cannot_be_had_leave_a_recap(world, said):
     assert done.output["summary"] == f"# Quick recap\n\n{done.output['short_summary']}\n"
 
 
+@pytest.mark.parametrize("kind", ["http_500", "empty"])
+def test_what_no_attempt_cured_is_done_without(world, said, kind):
+    """Legacy goes on without subjects at once; an engine does at its last attempt."""
+    world.control.set_fault("llm", kind, match="subjects")
+    with pytest.raises(TransientStepError, match="language model"):
+        world.step("generate_summary", **said)
+    done = world.step("generate_summary", **said, is_last_attempt=True)
+    assert done.output["summary"] == f"# Quick recap\n\n{done.output['short_summary']}\n"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -241,10 +241,11 @@ class TitleOutput(Contract):
 
 
 class SummaryInput(StepInput):
-    """Words and topics of the meeting."""
+    """Words and topics of the meeting; is_last_attempt: nobody will try again."""
 
     words: Ref
     topics: Ref
+    is_last_attempt: bool = False
 
 
 class SummaryOutput(Contract):

@@ -122,9 +122,11 @@ class Harness:
 
 
 def _told_attempt(step: str, raw: dict[str, Any], task: Task) -> dict[str, Any]:
-    """The input, with the number of attempts before this one where the step's contract asks."""
-    asks = "attempt" in CONTRACTS[step].input.model_fields
-    return {**raw, "attempt": attempt_of(task) - 1} if asks else raw
+    """The input, with what the step's contract asks of attempts: how many before, and after."""
+    number = attempt_of(task)
+    told = {"attempt": number - 1, "is_last_attempt": number >= TABLE[step].attempts}
+    asked = CONTRACTS[step].input.model_fields
+    return {**raw, **{name: value for name, value in told.items() if name in asked}}
 
 
 def attempt_of(task: Task) -> int:

@@ -34,16 +34,18 @@ MAX_SUBJECTS = 6
 def generate_summary(task: SummaryInput, ctx: StepContext) -> SummaryOutput:
     """FINAL_SHORT_SUMMARY, then FINAL_LONG_SUMMARY, each with its column. No words, no summary.
 
-    Subjects that cannot be had mean a summary that is the recap alone, as with legacy.
+    Subjects that cannot be had mean a summary that is the recap alone, as with legacy; what
+    another attempt may cure is left to it, while there is one.
     """
+    may_retry = ctx.is_retried and not task.is_last_attempt
     words = words_at(ctx.artifacts, task.words)
     if not words:
         return SummaryOutput()
     row = ctx.rows.get_transcript(ctx.run.transcript_id)
     stored = names_of(row.participants)
     text = spoken(words, stored)
-    names = [name for _, name in sorted(stored.items())] or _guessed_names(ctx, text)
-    sections = _sections(ctx, text, names)
+    names = [name for _, name in sorted(stored.items())] or _guessed_names(ctx, text, may_retry)
+    sections = _sections(ctx, text, names, may_retry)
     recap = _ask(ctx, with_names(ASK_RECAP, names), _notes(sections) or text)
     long = markdown(recap, sections)
     keep_and_tell(ctx, "FINAL_SHORT_SUMMARY", {"short_summary": recap}, short_summary=recap)
@@ -51,8 +53,8 @@ def generate_summary(task: SummaryInput, ctx: StepContext) -> SummaryOutput:
     return SummaryOutput(summary=long, short_summary=recap)
 
 
-def _sections(ctx: StepContext, text: str, names: Sequence[str]) -> list[Section]:
-    subjects = _subjects(ctx, text, names)
+def _sections(ctx: StepContext, text: str, names: Sequence[str], may_retry: bool) -> list[Section]:
+    subjects = _subjects(ctx, text, names, may_retry)
     parallel = ctx.settings.services.llm_parallel if ctx.is_retried else 1
     work = partial(_section, ctx, text, names)
     return list(in_order(work, subjects, parallel=parallel, heartbeat=ctx.heartbeat))
@@ -64,34 +66,34 @@ def _section(ctx: StepContext, text: str, names: Sequence[str], subject: str) ->
     return Section(subject, ctx.questions.prose(asked, detail))
 
 
-def _subjects(ctx: StepContext, text: str, names: Sequence[str]) -> list[str]:
+def _subjects(ctx: StepContext, text: str, names: Sequence[str], may_retry: bool) -> list[str]:
     asked = with_names(ASK_SUBJECTS, names)
     try:
         answer = patiently(
             lambda: ctx.questions.structured(asked, text, SubjectsAnswer), ctx.heartbeat
         )
     except StepError as error:
-        _go_on_without("subjects", error, ctx)
+        _go_on_without("subjects", error, may_retry)
         return []
     return _distinct(answer.subjects)[:MAX_SUBJECTS]
 
 
-def _guessed_names(ctx: StepContext, text: str) -> list[str]:
+def _guessed_names(ctx: StepContext, text: str, may_retry: bool) -> list[str]:
     try:
         answer = patiently(
             lambda: ctx.questions.structured(ASK_PARTICIPANTS, text, ParticipantsAnswer),
             ctx.heartbeat,
         )
     except StepError as error:
-        _go_on_without("participants", error, ctx)
+        _go_on_without("participants", error, may_retry)
         return []
     return _distinct(answer.participants)
 
 
-def _go_on_without(what: str, error: StepError, ctx: StepContext) -> None:
+def _go_on_without(what: str, error: StepError, may_retry: bool) -> None:
     """Raise again what an engine's retry may cure; else the summary does without."""
     is_final = isinstance(error, UnusableAnswerError | TerminalStepError)
-    if ctx.is_retried and not is_final:
+    if may_retry and not is_final:
         raise error
     log.warning("summary without %s: %s", what, error)
 
