@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -47,16 +48,18 @@ class Orders:
     def __init__(self, folder):
         self.folder = Path(folder)
 
-    def must_die(self, step):
-        """How often this step has died, None when it must not (any more)."""
-        asked = (self.folder / "die").read_text().split()
-        died = self.count("deaths", step)
-        return died if step in asked and died < 2 else None
+    def death_of(self, step):
+        """Which death this attempt has to die, 0 or 1; None when it may live.
 
-    def count(self, what, step):
-        """Lines of a step in one of the registers."""
-        path = self.folder / what
-        return path.read_text().split().count(step) if path.exists() else 0
+        Two tracks' attempts may ask at the same time: each death is given out once.
+        """
+        if step not in (self.folder / "die").read_text().split():
+            return None
+        for number in (0, 1):
+            with suppress(FileExistsError):
+                (self.folder / f"death-{step}-{number}").touch(exist_ok=False)
+                return number
+        return None
 
     def note(self, what, step):
         """One more line in a register."""
@@ -83,14 +86,14 @@ class Orders:
 def execute(step, raw_input, settings, heartbeat, meter):
     """What run_step does, with the deaths and delays that were ordered."""
     orders = Orders(os.environ["RESTART_ORDERS"])
-    died = orders.must_die(step)
+    death = orders.death_of(step)
     orders.note("runs", step)
-    if died == 0:
+    if death == 0:
         amid(step, lambda: orders.die(step))
     elif (orders.folder / f"stall-{step}").exists():
         amid(step, lambda: orders.hold("stall", step))
     done = run_step(step, raw_input, settings, heartbeat, meter)
-    if died is not None:
+    if death is not None:
         orders.die(step)
     orders.hold("pause", step, heartbeat)
     return done

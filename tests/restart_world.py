@@ -37,17 +37,13 @@ from tests.pipeline_world import fill, local_s3, make_world, recorded_rows
 SCENARIO = "denied-consent"
 PROGRAM = Path(__file__).parent / "restart_workers.py"
 VERSIONS = ("3.32.3", "3.15.0")
-RESPONSE_S, TOTAL_S, RETRY_S = 10, 300, 1
 TIMES = re.compile(r'\\"timestamp\\":\\"[^"]*\\"|t=\d+,v1=\w+|"X-Webhook-Retry": "\d+",? ?')
 SOAK = "MIGRATE_SOAK" in os.environ
 PATIENCE_S = 12_000.0 if SOAK else 500.0
-BRIEF = {
-    "responseTimeoutSeconds": RESPONSE_S,
-    "timeoutSeconds": TOTAL_S,
-    "retryLogic": "FIXED",
-    "retryDelaySeconds": RETRY_S,
-}
-"""In place of the table's minutes; its retry counts stay."""
+BRIEF = {"retryLogic": "FIXED", "retryDelaySeconds": 1}
+"""In place of the table's backoff; its retry counts and timeouts stay."""
+SILENT_S = 10
+"""How long a worker may be silent where a test waits for that, and not for minutes."""
 
 
 class Stage(NamedTuple):
@@ -74,7 +70,7 @@ def staged(folder):
 
 @contextmanager
 def servers_of(version, folder):
-    """Of that version; tasks that are silent are given up after seconds."""
+    """Of that version; what failed is tried again after a second."""
     patient = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
     parts = ("conductor", "redis")
     with Sandbox(patient, folder, conductor_version=version, with_=parts) as sandbox:
@@ -83,6 +79,18 @@ def servers_of(version, folder):
             for made in task_definitions(sandbox.settings, caps_retry_delay=caps):
                 client.replace_task_def(made if SOAK else {**made, **BRIEF})
         yield sandbox
+
+
+@contextmanager
+def timed(servers, step, **times):
+    """A step with other times for a while; in a soak it keeps the table's."""
+    with connected(servers.settings) as client:
+        usual = client.task_def(step)
+        client.replace_task_def(usual if SOAK else {**usual, **times})
+        try:
+            yield
+        finally:
+            client.replace_task_def(usual)
 
 
 def a_world(folder, s3_url, control, namespace, scenario=SCENARIO, **overrides):
@@ -316,7 +324,8 @@ def assert_as_if_undisturbed(it, found, expected):
     """Completed; nothing lost, doubled or asked for again; each state of each step told once."""
     assert found.status == "completed", (found.reason, it.orders)
     assert found.failed_steps == ()
-    assert differences(left_by(it.world), expected) == {}
+    different = differences(left_by(it.world), expected)
+    assert different == {}, different  # the whole of it: a short account hides the cause
     news = [m["data"] for _, m in it.world.messages() if m["event"] == "PIPELINE_PROGRESS"]
     told = {}
     for one in news:

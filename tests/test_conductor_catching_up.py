@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import is_cut_short, is_overdue
+from reflector_migrate.conductor.catching_up import is_overdue
+from reflector_migrate.conductor.going_on import is_cut_short
 
 NOW_S = 1_000.0
 

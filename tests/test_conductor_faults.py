@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,12 +16,14 @@ from reflector_migrate.pipeline.prompts import ASK_TOPIC
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
+    SILENT_S,
     assert_as_if_undisturbed,
     differences,
     dramas,
     environ_of,
     left_by,
     left_undisturbed,
+    timed,
     until,
 )
 
@@ -68,14 +69,15 @@ def test_a_hung_recogniser_is_timed_out_alone(drama, undisturbed):
     assert_as_if_undisturbed(it, found, expected)
 
 
-def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed):
+def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed, stage):
     """A step that gives no sign of life goes to another worker, though the call never ends."""
     it = drama(services={"transcript_timeout_s": 600.0})
     it.world.control.set_fault("recogniser", "timeout", times=1, match="padded_1")
-    it.begin()
-    until(lambda: any(r["fault"] for r in it.world.control.requests("recogniser")), "one hangs")
-    it.host()  # its own host has one slot for recognition, and that one is taken
-    found = it.end()
+    with timed(stage.servers, "transcribe_track", responseTimeoutSeconds=SILENT_S):
+        it.begin()
+        until(lambda: any(r["fault"] for r in it.world.control.requests("recogniser")), "one hangs")
+        it.host()  # its own host has one slot for recognition, and that one is taken
+        found = it.end()
     assert by_track(it, "transcribe_track") == {0: ["completed"], 1: ["timed_out", "completed"]}
     expected = {**undisturbed["shadow"], "recogniser": undisturbed["shadow"]["recogniser"] + 1}
     assert_as_if_undisturbed(it, found, expected)
@@ -135,7 +137,7 @@ def test_topics_of_a_long_meeting_are_found_over_several_attempts(drama, stage):
     heard = [{"match": ["padded_0"], "words": words}, {"match": ["padded_1"], "words": []}]
     it.world.control.replay(recogniser=heard)
     it.world.control.set_noise("llm", latency_s=1.5)
-    with timed(stage, "detect_topics", timeoutSeconds=5, responseTimeoutSeconds=3):
+    with timed(stage.servers, "detect_topics", timeoutSeconds=5, responseTimeoutSeconds=3):
         it.begin()
         until(lambda: looked_at(it) and it.attempts("generate_title"), "topics are found")
     it.world.control.clear_noise()
@@ -158,18 +160,6 @@ def looked_at(it):
     with connected(it.world.settings) as client:
         client.decide(it.workflow_id)
     return True
-
-
-@contextmanager
-def timed(stage, step, **times):
-    """A step with other times for a while."""
-    with connected(stage.servers.settings) as client:
-        usual = client.task_def(step)
-        client.replace_task_def({**usual, **times})
-        try:
-            yield
-        finally:
-            client.replace_task_def(usual)
 
 
 def test_retry_and_rerun_by_command(drama, undisturbed):

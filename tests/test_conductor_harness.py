@@ -128,6 +128,29 @@ def test_failures_have_a_class_and_a_reason(error, retry_count, status, reason, 
 
 
 @pytest.mark.parametrize(
+    ("outcome", "is_at_work", "told"),
+    [
+        pytest.param("error", False, ["started", "completed"], id="failed for good"),
+        pytest.param("error", True, [], id="goes on after all: neither written nor told"),
+        pytest.param("ended", True, ["started", "completed"], id="a good end is never doubted"),
+    ],
+)
+def test_error_is_written_only_when_the_workflow_is_over(monkeypatch, outcome, is_at_work, told):
+    """A failure workflow may be mistaken: a JOIN cut the other one short, or a person retried."""
+    asked = []
+    monkeypatch.setattr(
+        "reflector_migrate.conductor.workers.finalize.goes_on",
+        lambda _settings, workflow_id: asked.append(workflow_id) or is_at_work,
+    )
+    run = {"workflow_id": "the-failed-one"}
+    result, heard = work(answering({"transcript_status": outcome}), run=run, outcome=outcome)
+    assert result.status == "COMPLETED"
+    assert ("transcript_status" in result.output_data) is bool(told)
+    assert heard == told
+    assert asked == (["the-failed-one"] if outcome == "error" else [])
+
+
+@pytest.mark.parametrize(
     ("scheduled_ms", "delay_s", "early_s"),
     [
         pytest.param(100_000, 60, 60, id="just scheduled"),

@@ -10,6 +10,7 @@ import pytest
 from reflector_migrate.errors import TransientStepError
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.store.artifacts import Artifacts
@@ -157,6 +158,22 @@ def test_topics_resume_where_they_stopped(s3_url, control, tmp_path):
     answered = len([r for r in control.requests("llm") if r["status"] == 200])
     assert (before, answered) == (5, 5 + 6)  # the third topic's analysis alone is asked again
     assert [t["timestamp"] for t in world.row.topics] == [0.0, 300.0, 600.0, 900.0, 1200.0]
+
+
+def test_a_beginner_that_comes_too_late_empties_nothing(s3_url, control, tmp_path):
+    """It took the task, froze, and was given up: what others made since stays in the row."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until="detect_topics")
+    before = world.row
+    raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
+    with pytest.raises(TransientStepError, match="given this attempt up"):
+        run_step("get_recording", raw, world.settings, heartbeat=given_up)
+    assert world.row == before
+
+
+def given_up():
+    """What the lease's heartbeat does once the server has given the task to somebody else."""
+    raise TransientStepError("the server has given this attempt up: TIMED_OUT")
 
 
 def test_other_words_leave_no_topic_of_the_old_ones(s3_url, control, tmp_path):

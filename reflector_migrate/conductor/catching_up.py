@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.execution import Execution, execution_of, retry
+from reflector_migrate.conductor.execution import Execution, execution_of
+from reflector_migrate.conductor.going_on import go_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import TABLE, scaled
-from reflector_migrate.errors import MigrateError, RefusedError
+from reflector_migrate.errors import MigrateError
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 
@@ -39,44 +40,14 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
         except NotFoundError:
             return Execution(workflow_id, "missing")
         if is_cut_short(workflow):
-            workflow = _gone_on(settings, client, workflow)
+            go_on(settings, workflow_id)
+            workflow = client.workflow(workflow_id)
         _point_out_overdue(settings, client, workflow)
     execution = execution_of(workflow)
     run = Run.model_validate({**workflow["input"]["run"], "workflow_id": workflow_id})
     has_ended = execution.status != "running"
     Progress(settings).catch_up(run, execution.step_runs, has_ended=has_ended)
     return execution
-
-
-def is_cut_short(workflow: Mapping[str, Any]) -> bool:
-    """Whether it failed although every failed step has attempts left.
-
-    A JOIN that is evaluated between a branch's failure and the scheduling of its next
-    attempt takes the failure for the branch's last (seen on 3.32.3).
-    """
-    tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
-    last = {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
-    is_stopped = any(t["status"] in ("FAILED", "TIMED_OUT", "CANCELED") for t in last)
-    return workflow["status"] == "FAILED" and is_stopped and not any(map(_is_final, last))
-
-
-def _is_final(task: Mapping[str, Any]) -> bool:
-    if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
-        return True
-    has_failed = task["status"] in ("FAILED", "TIMED_OUT")
-    return has_failed and int(task.get("retryCount") or 0) >= TABLE[task["taskDefName"]].retry_count
-
-
-def _gone_on(
-    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    workflow_id = str(workflow["workflowId"])
-    logger.warning("workflow %s was cut short by a JOIN; it goes on", workflow_id)
-    try:
-        retry(settings, workflow_id)
-    except RefusedError as error:  # somebody else was faster, or it ended for good
-        logger.warning("workflow %s does not go on: %s", workflow_id, error)
-    return client.workflow(workflow_id)
 
 
 def _point_out_overdue(

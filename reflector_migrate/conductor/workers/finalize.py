@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
+from reflector_migrate.conductor.going_on import goes_on
 from reflector_migrate.conductor.workers.harness import Harness
+from reflector_migrate.settings import Settings
 
 
 def finalize(task: Task, harness: Harness) -> TaskResult:
-    """Set the transcript's final status."""
-    return harness.work("finalize", task)
+    """Set the transcript's final status: `error` only if its workflow is really over."""
+    return harness.work("finalize", task, unless=_is_mistaken)
+
+
+def _is_mistaken(settings: Settings, raw: Mapping[str, Any]) -> bool:
+    workflow_id = (raw.get("run") or {}).get("workflow_id")
+    return raw.get("outcome") == "error" and goes_on(settings, workflow_id or "")

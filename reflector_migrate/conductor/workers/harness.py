@@ -34,6 +34,12 @@ QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 USER_OF_URL = re.compile(r"(\w+://)[^\s/@'\"]+@")
 
 Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat, UsageMeter], StepResult]
+Unless = Callable[[Settings, Mapping[str, Any]], bool]
+
+
+def never(_settings: Settings, _raw_input: Mapping[str, Any]) -> bool:
+    """Every task is to be done."""
+    return False
 
 
 class Watcher(Protocol):
@@ -67,13 +73,16 @@ class Harness:
         self._watcher = watcher
         self._lease = lease
 
-    def work(self, step: str, task: Task) -> TaskResult:
-        """Execute one task and say how it went; never raises."""
+    def work(self, step: str, task: Task, unless: Unless = never) -> TaskResult:
+        """Execute one task, `unless` it is not to be done, and say how it went; never raises."""
+        lease = self._lease(task)  # it runs from now, however long the rest takes
         raw = _told_attempt(step, without_meta(task.input_data or {}), task)
         meter = UsageMeter()
-        self._watcher.started(step, raw)
         try:
-            done = self._execute(step, raw, self._settings, self._lease(task), meter)
+            if unless(self._settings, raw):
+                return self._spared(step, task)
+            self._watcher.started(step, raw)
+            done = self._execute(step, raw, self._settings, lease, meter)
             _refuse_large(step, done.output)
         except OutageError as error:
             return self._postponed(step, task, error, meter.total)
@@ -100,6 +109,12 @@ class Harness:
         result = self._result(task, status, {META: meta_of(self._who, attempt, step, usage)})
         result.reason_for_incompletion = reason
         return result
+
+    def _spared(self, step: str, task: Task) -> TaskResult:
+        """Completed without having been begun; nobody is told."""
+        logger.info("%s task=%s is not to be done", step, task.task_id)
+        meta = meta_of(self._who, attempt_of(task), step, Usage())
+        return self._result(task, TaskResultStatus.COMPLETED, {META: meta})
 
     def _postponed(self, step: str, task: Task, error: OutageError, usage: Usage) -> TaskResult:
         """Back into the queue for a while, at the cost of no attempt; its timeout goes on."""

@@ -19,6 +19,7 @@ def get_recording(task: GetRecordingInput, ctx: StepContext) -> GetRecordingOutp
     Daily may fail: the recording then goes on without names, as with legacy. (The client's
     own second try stands in for the engine's retries, which would end in a failed workflow.)
     """
+    ctx.heartbeat()  # refuses a worker that froze until another had done this, and more
     ctx.rows.update_transcript(ctx.run.transcript_id, status="processing")
     tell(ctx, "STATUS", {"value": "processing"})
     ctx.rows.reset(ctx.run.transcript_id)
