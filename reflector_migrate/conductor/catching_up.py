@@ -10,7 +10,7 @@ from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.execution import Execution, execution_of
-from reflector_migrate.conductor.going_on import go_on, is_cut_short
+from reflector_migrate.conductor.going_on import gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import TABLE, scaled
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 GRACE_S = 1.0
 """How long past its response timeout a task may be before the server is asked to look."""
+
+FIRST_S = 15.0
+"""How long a workflow that a JOIN cut short is left to its failure workflow."""
 
 
 def catch_up(settings: Settings, workflow_id: str) -> Execution:
@@ -40,14 +43,23 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
         except NotFoundError:
             return Execution(workflow_id, "missing")
         if is_cut_short(workflow):
-            go_on(settings, workflow_id)
-            workflow = client.workflow(workflow_id)
+            workflow = _gone_on(settings, client, workflow)
         _point_out_overdue(settings, client, workflow)
     execution = execution_of(workflow)
     run = Run.model_validate({**workflow["input"]["run"], "workflow_id": workflow_id})
     has_ended = execution.status != "running"
     Progress(settings).catch_up(run, execution.step_runs, has_ended=has_ended)
     return execution
+
+
+def _gone_on(
+    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The failure workflow has it go on; until that had its time, it counts as running."""
+    ended_s = float(workflow.get("endTime") or 0) / 1000
+    if time.time() - ended_s < FIRST_S:
+        return {**workflow, "status": "RUNNING"}
+    return gone_on(settings, client, workflow)
 
 
 def _point_out_overdue(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.execution import retry
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.tasks.definitions import TABLE
@@ -15,6 +15,9 @@ from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+Json = Mapping[str, Any]
+
+TIMES = 5
 OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
 
 
@@ -27,25 +30,28 @@ def goes_on(settings: Settings, workflow_id: str) -> bool:
         return False
     with connected(settings) as client:
         try:
-            workflow = client.workflow(workflow_id)
-            if is_cut_short(workflow):
-                go_on(settings, workflow_id)
-                workflow = client.workflow(workflow_id)
+            workflow = gone_on(settings, client, client.workflow(workflow_id))
         except NotFoundError:
             return False
     return workflow["status"] not in OVER
 
 
-def go_on(settings: Settings, workflow_id: str) -> None:
-    """Retry what failed; no matter if somebody else was faster, or it has ended for good."""
-    logger.warning("workflow %s was cut short by a JOIN; it goes on", workflow_id)
-    try:
-        retry(settings, workflow_id)
-    except RefusedError as error:
-        logger.warning("workflow %s does not go on: %s", workflow_id, error)
+def gone_on(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
+    """The workflow as it is after what failed was retried, as often as it is cut short anew."""
+    workflow_id = str(workflow["workflowId"])
+    for _ in range(TIMES):
+        if not is_cut_short(workflow):
+            break
+        logger.warning("workflow %s was cut short by a JOIN; it goes on", workflow_id)
+        try:
+            retry(settings, workflow_id)
+        except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
+            logger.warning("workflow %s does not go on: %s", workflow_id, error)
+        workflow = client.workflow(workflow_id)
+    return workflow
 
 
-def is_cut_short(workflow: Mapping[str, Any]) -> bool:
+def is_cut_short(workflow: Json) -> bool:
     """Whether it failed although every failed step has attempts left.
 
     A JOIN that is evaluated between a branch's failure and the scheduling of its next
@@ -57,7 +63,7 @@ def is_cut_short(workflow: Mapping[str, Any]) -> bool:
     return workflow["status"] == "FAILED" and is_stopped and not any(map(_is_final, last))
 
 
-def _is_final(task: Mapping[str, Any]) -> bool:
+def _is_final(task: Json) -> bool:
     if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
         return True
     has_failed = task["status"] in ("FAILED", "TIMED_OUT")
