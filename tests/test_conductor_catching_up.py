@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.conductor.catching_up import is_overdue
-from reflector_migrate.conductor.going_on import is_cut_short
+from reflector_migrate.conductor.going_on import gone_on, is_cut_short
+from reflector_migrate.conductor.http import NotFoundError
+from reflector_migrate.errors import RefusedError
+from reflector_migrate.settings import Settings
 
 NOW_S = 1_000.0
 
@@ -65,3 +68,37 @@ FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")
 def test_a_workflow_that_a_join_cut_short(status, tasks, expected):
     """Failed, and yet no step is out of attempts."""
     assert is_cut_short({"status": status, "tasks": tasks}) is expected
+
+
+CUT = {"workflowId": "w", "status": "FAILED", "tasks": [FAILED]}
+AT_WORK = {**CUT, "status": "RUNNING"}
+OVER = {**CUT, "tasks": [attempt("pad_track", "FAILED", 3)]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "answers", "expected"),
+    [
+        pytest.param([CUT, AT_WORK], [None], AT_WORK, id="goes on"),
+        pytest.param([CUT, CUT, AT_WORK], [None, None], AT_WORK, id="cut short a second time"),
+        pytest.param([CUT, AT_WORK], [NotFoundError("runs")], AT_WORK, id="another was faster"),
+        pytest.param([CUT, OVER], [RefusedError("ended")], OVER, id="ended for good meanwhile"),
+        pytest.param([OVER], [], OVER, id="never cut short"),
+        pytest.param([CUT] * 6, [None] * 5, CUT, id="not for ever"),
+    ],
+)
+def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
+    """Retried while it is cut short, at most five times, whoever else does it too."""
+    left, states = list(answers), iter(seen)
+
+    class Server:
+        """Tells one state after another."""
+
+        workflow = staticmethod(lambda _id: next(states))
+
+    def retry(_settings, _id):
+        if (error := left.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", retry)
+    assert gone_on(Settings(), Server(), next(states)) == expected
+    assert left == []
