@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.columns import language_of
+from comparators.counted import counted
 from comparators.facts import LANGUAGES, extract, is_stated, without_counterpart
 from comparators.language import detect
 from comparators.normalise import NORMALISER, base_language
@@ -96,8 +97,8 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
             "extra": len(extra),
             "unsupported": sum(1 for difference in differences if not difference.is_supported),
         },
-        reference_text=f"{len(facts[0])} facts",
-        hypothesis_text=f"{len(facts[1])} facts",
+        reference_text=counted(len(facts[0]), "fact"),
+        hypothesis_text=counted(len(facts[1]), "fact"),
         step=step,
         normaliser=NORMALISER,
         findings=tuple(_finding(name, step, difference) for difference in differences),

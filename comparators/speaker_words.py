@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from comparators.columns import Columns, Pair, remembered, word_pair
+from comparators.counted import counted
 from comparators.distance import alike_until, distance
 from comparators.normalise import NORMALISER
 from comparators.permutation import Costs, Permutation, best_permutation
@@ -132,8 +133,8 @@ def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Me
             "reference_words": sum(sizes[0] for sizes in found.lengths.values()),
             "hypothesis_words": sum(sizes[1] for sizes in found.lengths.values()),
         },
-        reference_text=f"{_speakers(found, 0)} speakers",
-        hypothesis_text=f"{_speakers(found, 1)} speakers",
+        reference_text=counted(_speakers(found, 0), "speaker"),
+        hypothesis_text=counted(_speakers(found, 1), "speaker"),
         note=_note(found),
         step=MERGE if edits > 2 * found.best_edits else TRANSCRIBE,
         normaliser=NORMALISER,
@@ -172,8 +173,8 @@ def _finding(found: Attribution, speaker: int, where: tuple[float | None, int | 
         path=f"speaker_words/{speaker}",
         step=MERGE if speaker in swapped else TRANSCRIBE,
         severity=Severity.MAJOR if edits > 0.2 * max(sizes) else Severity.MINOR,
-        reference=f"{sizes[0]} words",
-        hypothesis=f"{sizes[1]} words",
+        reference=counted(sizes[0], "word"),
+        hypothesis=counted(sizes[1], "word"),
         at_s=where[0],
         position=where[1],
         speaker=speaker,
@@ -215,7 +216,7 @@ def compare_speaker_mapping(reference: Observation, hypothesis: Observation) -> 
         errors=len(swapped),
         length=len(found.speakers),
         counts={"swapped": len(swapped), "speakers": len(found.speakers)},
-        reference_text=f"{_speakers(found, 0)} speakers",
+        reference_text=counted(_speakers(found, 0), "speaker"),
         hypothesis_text=f"{len(swapped)} under another name" if swapped else "same speakers",
         step=MERGE,
         normaliser=NORMALISER,

@@ -7,6 +7,7 @@ the sides changes nothing; a text on one side only is wholly different.
 from __future__ import annotations
 
 from comparators.columns import language_of
+from comparators.counted import counted
 from comparators.distance import alike_until
 from comparators.normalise import NORMALISER, normalise
 from comparators.overlap import chrf_both_ways, rouge_1, rouge_l
@@ -58,8 +59,8 @@ def _compare(name: str, reference: Observation, hypothesis: Observation) -> Meas
             "rouge_l": rouge_l(*tokens),
             "length_ratio": len(theirs) / len(mine) if mine else 0.0,
         },
-        reference_text=f"{len(tokens[0])} words",
-        hypothesis_text=f"{len(tokens[1])} words",
+        reference_text=counted(len(tokens[0]), "word"),
+        hypothesis_text=counted(len(tokens[1]), "word"),
         step=STEPS[name],
         normaliser=NORMALISER,
         findings=(_finding(name, mine, theirs),) if mine != theirs else (),

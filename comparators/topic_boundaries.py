@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from comparators.counted import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
 
 STEP = "detect_topics"
@@ -108,8 +109,8 @@ def compare_topic_boundaries(reference: Observation, hypothesis: Observation) ->
             "pk_errors": probes,
             "windows": windows,
         },
-        reference_text=f"{len(reference.outputs.topics)} topics",
-        hypothesis_text=f"{len(hypothesis.outputs.topics)} topics",
+        reference_text=counted(len(reference.outputs.topics), "topic"),
+        hypothesis_text=counted(len(hypothesis.outputs.topics), "topic"),
         step=STEP,
         findings=tuple(
             [_finding("missing", second, places[0][second]) for second in edits.missing]

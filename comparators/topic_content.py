@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from comparators.assignment import assign
 from comparators.columns import language_of
+from comparators.counted import counted
 from comparators.distance import Alphabet
 from comparators.normalise import NORMALISER, normalise
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
@@ -102,8 +103,8 @@ def compare_topic_content(reference: Observation, hypothesis: Observation) -> Me
             "extra": len(found.extra),
             "lost_similarity": lost,
         },
-        reference_text=f"{len(mine)} topics",
-        hypothesis_text=f"{len(theirs)} topics",
+        reference_text=counted(len(mine), "topic"),
+        hypothesis_text=counted(len(theirs), "topic"),
         step=STEP,
         normaliser=NORMALISER,
         findings=(

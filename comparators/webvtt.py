@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from comparators.counted import counted
 from comparators.structure import exact
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -56,8 +57,8 @@ def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
         STEP,
         max(*cues, 1 if mine or theirs else 0),
         findings,
-        reference_text=f"{cues[0]} cues",
-        hypothesis_text=f"{cues[1]} cues",
+        reference_text=counted(cues[0], "cue"),
+        hypothesis_text=counted(cues[1], "cue"),
     )
 
 
@@ -134,8 +135,8 @@ def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
         Finding(
             path="webvtt/cues/*",
             step=STEP,
-            reference=r.text if r else f"{len(mine)} cues",
-            hypothesis=h.text if h else f"{len(theirs)} cues",
+            reference=r.text if r else counted(len(mine), "cue"),
+            hypothesis=h.text if h else counted(len(theirs), "cue"),
             at_s=r.start_ms / 1000 if r else None,
             position=places[0] if places else min(len(mine), len(theirs)),
             speaker=r.speaker if r else None,

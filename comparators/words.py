@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.columns import Pair, raw_pair, word_pair
+from comparators.counted import counted
 from comparators.distance import Block, count
 from comparators.normalise import NORMALISER
 from reflector_migrate.model import Finding, Measure, Observation, Severity
@@ -52,8 +53,8 @@ def _measure(name: str, pair: Pair) -> Measure:
             "net_lost": n_reference - n_hypothesis,
         },
         stats=_longest_lost(pair),
-        reference_text=f"{n_reference} words",
-        hypothesis_text=f"{n_hypothesis} words",
+        reference_text=counted(n_reference, "word"),
+        hypothesis_text=counted(n_hypothesis, "word"),
         step=STEP,
         normaliser=NORMALISER if name == "words" else "",
         findings=tuple(_finding(name, pair, block) for block in shown),
