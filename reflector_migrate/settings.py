@@ -168,7 +168,9 @@ class ShadowSettings(Section):
     secondary_rate: float = Field(default=0.0, ge=0, le=1)  # legacy once more, for the noise floor
     timeout_s: float = 6 * 3600
     dispatch_wait_s: float = Field(default=900.0, ge=0)  # for a Conductor that does not answer
-    settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`
+    settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`,
+    chain_s: float = Field(default=2700.0, ge=0)  # and how long where the plugin saw it end: a
+    # webhook is tried for half an hour, and a busy worker has other recordings before it
     poll_s: float = Field(default=1.0, gt=0)
     kill_switch_file: Path | None = None
 

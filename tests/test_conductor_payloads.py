@@ -7,6 +7,7 @@ Only the tracks are short: how long they sound shows in no payload but as a numb
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ TRACKS, WORDS_PER_TRACK, LENGTH_S = 8, 4500, 4 * 3600
 TASK_BYTES, EXECUTION_BYTES = 64 * 1024, 1024 * 1024
 SAID = ("budget", "we", "should", "move", "the", "release", "to", "Friday,", "because", "tests.")
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FOLDER = "sandbox-of-a-long-name/four-hours-20260302090000"
 
 
@@ -40,6 +42,7 @@ def executed(stack):
     with StandinControl(settings.sandbox.control_url or "", timeout_s=60.0) as control:
         control.reset()
         control.replay(recogniser=[_heard(index) for index in range(TRACKS)])
+        control.put_daily_recording(*_as_daily_knows_it(run, tracks))
         workflow_id = start_workflow(settings, run, tracks)
         deadline = time.monotonic() + 480
         while read(settings, workflow_id).status == "running":
@@ -82,6 +85,19 @@ def _insert_rows(rows, unique, keys):
     rows.insert_recording(id=f"rec-{unique}", recorded_at=AT, meeting_id="m4", **of)
     mine = {"recording_id": f"rec-{unique}", "meeting_id": "m4", "room_id": "hall"}
     rows.insert_transcript(id=unique, user_id="u", **mine)
+
+
+def _as_daily_knows_it(run, tracks):
+    """The recording, and who sat in it: a track's key holds its participant's id."""
+    known = {"id": run.recording_id, "room_name": "hall", "start_ts": 0, "status": "finished",
+             "duration": LENGTH_S, "tracks": [], "mtgSessionId": "session"}  # fmt: skip
+    ids = [UUID.search(track.s3_key)[0] for track in tracks]
+    people = [
+        {"participant_id": one, "user_name": f"Person {n}", "user_id": None, "join_time": 0,
+         "duration": LENGTH_S}
+        for n, one in enumerate(ids)
+    ]  # fmt: skip
+    return known, people
 
 
 def _heard(index):

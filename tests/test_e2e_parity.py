@@ -1,8 +1,8 @@
-"""Every synthetic recording, on PostgreSQL: what the two engines leave is equal field by field.
+"""Synthetic recordings on PostgreSQL: what the two engines leave is equal field by field.
 
-All of them at once, as a deployment would have them; on SQLite the same is asked in
-test_e2e_recordings.py. The answers of the services are fixed: with noise off a stand-in
-gives the same answer to the same question.
+Several at once, as a deployment would have them; on SQLite the same is asked of all of them in
+test_e2e_recordings.py, and on both databases without an engine in test_pipeline_parity.py. The
+answers of the services are fixed: with noise off a stand-in gives the same to the same question.
 
 Then the four runs of the real pipeline that were recorded: their answers are replayed to
 both engines, and what both leave is what the real one wrote.
@@ -30,6 +30,7 @@ from reflector_migrate.sandbox.servers.postgres import PostgresServer
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl, recorded_answers
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.cache import TaskCache
 from tests.encoder import assert_same_waveform
 from tests.legacy_world import PROCESS, REFLECTOR, RUNS, SERVICES, Replayed, plain, stage
 from tests.parity_live import Judged, following, run_all
@@ -40,7 +41,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[1] / "fixtures/recordings"
 RECORDINGS = load_recordings(ROOT)
-NAMES = sorted(RECORDINGS, key=lambda name: (name != "long", name))
+NAMES = ("broken-track", "consent-denied", "reprocess", "solo", "three-voices")
 PRICE = {
     "since": "2026-01-01",
     "gpu_second": 306,
@@ -71,7 +72,7 @@ def on_postgres(
 
 @pytest.fixture(scope="module")
 def ran(on_postgres: Sandbox) -> dict[str, Judged | Exception]:
-    """Every recording, once."""
+    """Each recording, once."""
     return run_all(on_postgres.settings, NAMES, timeout_s=600)
 
 
@@ -153,6 +154,8 @@ def again(
     answers = recorded_answers(RUNS / request.param)
     if request.param == "recogniser-error":  # legacy never asked about the second track
         answers["recogniser"].append({"match": ["padded_1."], "status": 500})
+    settings = on_postgres.settings
+    TaskCache(settings.store_url, settings.cache.ttl_s, settings.cache.max_entries).clear()
     run.control.replay(**answers)
     with following(on_postgres.settings, timeout_s=300) as follow:
         scenario = run.scenario

@@ -14,7 +14,7 @@ from reflector_migrate.shadow.message import parse
 from reflector_migrate.shadow.nightly import day_of, gather, write_report
 from reflector_migrate.shadow.routing import decide, sample_point
 from reflector_migrate.shadow.serving import build
-from reflector_migrate.shadow.settling import is_settled
+from reflector_migrate.shadow.settling import is_settled, patience_s
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
@@ -78,6 +78,23 @@ def test_settling(status, seen, has_webhook, settled) -> None:
     """Nothing is compared while something may still follow."""
     spans = [{"task": f"reflector.x.{task}", "state": state} for task, state in seen]
     assert is_settled(status, spans, has_webhook=has_webhook) is settled
+
+
+@pytest.mark.parametrize(
+    ("seen", "waits_s"),
+    [
+        pytest.param([], 90, id="a plugin that is silent"),
+        pytest.param([(CONSENT, "SUCCESS")], 90, id="one that lost the pipeline's end"),
+        pytest.param([(PIPELINE, "SUCCESS")], 2700, id="a busy worker comes to the rest later"),
+        pytest.param(
+            [*CHAIN, (DELIVERY, "RETRY")], 2700, id="a receiver that is down for half an hour"
+        ),
+    ],
+)
+def test_patience(seen, waits_s) -> None:
+    """Side effects that are late are no side effects that are missing."""
+    spans = [{"task": f"reflector.x.{task}", "state": state} for task, state in seen]
+    assert patience_s(spans, settle_s=90, chain_s=2700) == waits_s
 
 
 def _settings(folder: Path, **candidate: object) -> Settings:

@@ -20,7 +20,7 @@ from reflector_migrate.shadow.observing import (
     secondary_of,
     spans_of,
 )
-from reflector_migrate.shadow.settling import is_settled
+from reflector_migrate.shadow.settling import is_settled, patience_s
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
@@ -82,15 +82,16 @@ def has_ended(
     has_webhook: bool,
     role: Role = Role.PRIMARY,
 ) -> bool:
-    """Settled by its spans; without them, `settle_s` after the row first said it ended."""
-    if is_settled(status, spans_of(settings, run), has_webhook=has_webhook):
+    """Settled by its spans; by those that are missing, a while after the row first said `ended`."""
+    spans, shadow = spans_of(settings, run), settings.shadow
+    if is_settled(status, spans, has_webhook=has_webhook):
         return True
     if status not in ("ended", "error"):
         return False
     name, events = ENDED.format(role.value), EventLog(settings.store_url)
     events.record(run.run_id, name, "harness", {"event": name, "data": {}})
     first_seen = next(e.at for e in events.of(run.run_id) if e.event == name)
-    lag = timedelta(seconds=settings.shadow.settle_s)
+    lag = timedelta(seconds=patience_s(spans, settle_s=shadow.settle_s, chain_s=shadow.chain_s))
     return first_seen is not None and now() - first_seen > lag
 
 

@@ -13,6 +13,19 @@ WEBHOOK, DELIVERY = "task_send_webhook_if_needed", "send_transcript_webhook"
 ENDED = ("SUCCESS", "FAILURE")
 
 
+def patience_s(spans: Sequence[Span], *, settle_s: float, chain_s: float) -> float:
+    """How long after `ended` to wait for what was not told: the plugin is silent, or still there.
+
+    A plugin that told of the pipeline's end will tell of what follows, once the worker comes to it.
+    """
+    return chain_s if states(spans).get(PIPELINE) in ENDED else settle_s
+
+
+def states(spans: Sequence[Span]) -> dict[str, str]:
+    """The last state of each task of a run, by its short name."""
+    return {str(span["task"]).rsplit(".", 1)[-1]: span["state"] for span in spans}
+
+
 def is_settled(status: str | None, spans: Sequence[Span], *, has_webhook: bool) -> bool:
     """True once nothing more can follow.
 
@@ -21,11 +34,11 @@ def is_settled(status: str | None, spans: Sequence[Span], *, has_webhook: bool) 
     """
     if status not in ("ended", "error"):
         return False
-    states = {str(span["task"]).rsplit(".", 1)[-1]: span["state"] for span in spans}
-    if states.get(PIPELINE) not in ENDED:
+    seen = states(spans)
+    if seen.get(PIPELINE) not in ENDED:
         return False
-    if status == "error" or "FAILURE" in (states.get(name) for name in (CONSENT, ZULIP, WEBHOOK)):
+    if status == "error" or "FAILURE" in (seen.get(name) for name in (CONSENT, ZULIP, WEBHOOK)):
         return True
-    if states.get(WEBHOOK) != "SUCCESS":
+    if seen.get(WEBHOOK) != "SUCCESS":
         return False
-    return not has_webhook or states.get(DELIVERY) in ENDED
+    return not has_webhook or seen.get(DELIVERY) in ENDED
