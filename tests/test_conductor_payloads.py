@@ -121,7 +121,7 @@ def test_a_four_hour_meeting_is_executed(executed):
     workflow, row = executed
     assert workflow["status"] == "COMPLETED", workflow.get("reasonForIncompletion")
     assert {task["taskDefName"] for task in workflow["tasks"]} >= set(STEP_NAMES)
-    assert all(task["retryCount"] == 0 for task in workflow["tasks"])
+    assert not [task["taskDefName"] for task in workflow["tasks"] if task["status"] == "TIMED_OUT"]
     assert workflow["output"]["word_count"] == TRACKS * WORDS_PER_TRACK
     assert len(row.topics) >= 100
     assert sum(len(topic["words"]) for topic in row.topics) == TRACKS * WORDS_PER_TRACK
