@@ -71,6 +71,18 @@ def test_every_path_leads_to_a_field_that_exists(workflow, task):
         assert _exists(expression, workflow, before), expression
 
 
+def test_who_reads_a_dynamic_forks_join_knows_what_must_be_in_it():
+    """3.32.3 may write a JOIN back to what it was: its reader counts the tracks."""
+    joins = ("${join_padding.output}", "${join_transcription.output}")
+    readers = [t["inputParameters"] for t in steps() if set(joins) & set(_texts(t))]
+    assert len(readers) == 3
+    assert {given.get("expected") for given in readers} == {"${workflow.input.tracks}"}
+
+
+def _texts(task):
+    return [value for value in task["inputParameters"].values() if isinstance(value, str)]
+
+
 def _before(workflow, reference):
     """Tasks that have ended when `reference` starts: earlier ones, without parallel branches."""
     found = {}

@@ -114,14 +114,18 @@ def test_noise_can_be_switched_by_hand(stack: Sandbox, settings: Settings) -> No
 
 
 def test_false_alarms_are_counted_on_both_sides(settings: Settings) -> None:
-    """One calibration pair, one trial with noise, one without: measured, and too few to pass."""
-    plan = Plan(pairs=1, calibration=1, quiet=1, noise=NOISE, recordings=["zero-start"], jobs=1)
+    """One calibration pair, one trial with noise, two without: measured, and too few to pass.
+
+    Without noise nobody is flagged, be consent denied and tracks deleted in three buckets.
+    """
+    names = ["zero-start", "consent-denied"]
+    plan = Plan(pairs=1, calibration=1, quiet=2, noise=NOISE, recordings=names, jobs=1)
     said: list[str] = []
     found = measure(settings, plan, said.append)
-    assert (found.noisy.trials, found.quiet.trials, found.calibration_pairs) == (1, 1, 1)
-    assert found.quiet.verdicts == {"legacy": {"MATCHED": 1}, "candidate": {"MATCHED": 1}}
+    assert (found.noisy.trials, found.quiet.trials, found.calibration_pairs) == (1, 2, 1)
+    assert found.quiet.verdicts == {"legacy": {"MATCHED": 2}, "candidate": {"MATCHED": 2}}
     assert set(found.noisy.verdicts) == {"legacy", "candidate"}
     assert found.floors["words"] >= 0
-    assert len(said) == 3
+    assert len(said) == 4
     assert not settings.shadow.kill_switch_file.exists()
     json.dumps(found.model_dump(mode="json"), allow_nan=False)

@@ -172,6 +172,26 @@ def test_a_join_that_is_no_join_is_hopeless(world, joined):
         world.step("merge_transcripts", transcripts=joined)
 
 
+@pytest.mark.parametrize("kept", [(), (0,), (1,)])
+@pytest.mark.parametrize("step", ["mixdown_tracks", "plan", "merge_transcripts"])
+def test_a_join_that_lost_a_branch_is_tried_again(world, step, kept):
+    """Never fewer speakers, and never no words at all, in a run that ends well."""
+    tracks = [{"track_index": index, "s3_key": f"k{index}"} for index in (0, 1)]
+    words = {"ref": "artifact:x", "sha256": "0" * 64, "count": 1}
+    padded = {"padded_url": "s3://b/k", "size": 1, "padded": False, "start_s": 0.0}
+    name, field, output = {
+        "mixdown_tracks": (step, "padded_urls", padded),
+        "plan": ("generate_dynamic_fork_tasks", "padded", padded),
+        "merge_transcripts": (step, "transcripts", {"words": words}),
+    }[step]
+    joined = {f"t_{index}": {"track_index": index, **output} for index in kept}
+    more = {"task_type": "transcribe_track"} if step == "plan" else {}
+    with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
+        world.step(name, **{field: joined, "expected": tracks, **more})
+    with pytest.raises(TransientStepError, match="the fork brought nothing"):
+        world.step(name, **{field: {}, **more})
+
+
 @pytest.mark.parametrize("transcript_id", ["../b", "a/b", "..", "", "a\x00b"])
 def test_an_id_that_is_a_path_is_hopeless(world, transcript_id):
     """Ids name files and objects; none may leave its folder."""

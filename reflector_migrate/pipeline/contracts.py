@@ -138,11 +138,22 @@ def _in_track_order(value: Any) -> Any:
     return value
 
 
+def _indices(value: Any) -> Any:
+    """Of tracks as the workflow has them, their indices: keys would enter the digest."""
+    items = value if isinstance(value, list | tuple) else ()
+    return [i["track_index"] if isinstance(i, Mapping) else i for i in items] or value
+
+
+Expected = Annotated[tuple[int, ...], BeforeValidator(_indices)]
+"""Every track the recording has: those of which a fork must have brought something."""
+
+
 class GenerateForkInput(StepInput):
     """Either the tracks to pad or the padded tracks to transcribe."""
 
     task_type: Literal["pad_track", "transcribe_track"]
     tracks: tuple[Track, ...] = ()
+    expected: Expected = ()
     padded: Annotated[tuple[PadTrackOutput, ...], BeforeValidator(_in_track_order)] = ()
     language: str = "en"
 
@@ -158,6 +169,7 @@ class MixdownInput(StepInput):
     """The padded tracks; a JOIN's dict is put in track order."""
 
     padded_urls: Annotated[tuple[PadTrackOutput, ...], BeforeValidator(_in_track_order)]
+    expected: Expected = ()
 
 
 class MixdownOutput(Contract):
@@ -206,6 +218,7 @@ class MergeInput(StepInput):
     """Every track's words; a JOIN's dict is put in track order."""
 
     transcripts: Annotated[tuple[TranscribeTrackOutput, ...], BeforeValidator(_in_track_order)]
+    expected: Expected = ()
 
 
 class MergeOutput(Contract):

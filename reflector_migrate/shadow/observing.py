@@ -67,10 +67,16 @@ class Secondary:
     settings: Settings
     run: RunRecord
     came_first: Role
+    primary_bucket: str
 
     def observe(self) -> Observation:
-        """Its account, by the reader of the primary's."""
-        return _observe_legacy(self.settings, self.run, Role.SECONDARY)
+        """Its account, by the reader of the primary's and in the primary's terms."""
+        from reflector_migrate.legacy.derived import with_derived
+
+        seen = _observe_legacy(self.settings, self.run, Role.SECONDARY)
+        mine = self.settings.reflector.tracks_bucket
+        effects = _renamed(seen.effects, mine, self.primary_bucket)
+        return with_derived(seen.model_copy(update={"effects": tuple(effects)}))
 
 
 def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
@@ -88,7 +94,7 @@ def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
         primary_task_id=found.secondary_root_id,
         request={**run.request, "root_id": found.secondary_root_id},
     )
-    return Secondary(there, as_run, found.came_first)
+    return Secondary(there, as_run, found.came_first, settings.reflector.tracks_bucket)
 
 
 def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observation:
@@ -188,10 +194,13 @@ def _in_primary_terms(
 
     Objects are read from the bucket itself; one put where nobody looks is known by its record.
     """
-    mine, theirs = settings.candidate.tracks_bucket, settings.reflector.tracks_bucket
+    unseen = [e for e in effects if e.kind != "s3_put" or e.key not in looked_at]
+    return _renamed(unseen, settings.candidate.tracks_bucket, settings.reflector.tracks_bucket)
+
+
+def _renamed(effects: Sequence[Effect], mine: str, theirs: str) -> Iterator[Effect]:
+    """Effects on the tracks' bucket `mine` as if they had been on `theirs`."""
     for effect in effects:
-        if effect.kind == "s3_put" and effect.key in looked_at:
-            continue
         is_moved = effect.payload.get("bucket") == mine
         renamed = {"payload": {**effect.payload, "bucket": theirs}} if is_moved else {}
         yield effect.model_copy(update=renamed)

@@ -14,6 +14,7 @@ from reflector_migrate.pipeline.contracts import (
     StepInput,
     TranscribeTrackInput,
 )
+from reflector_migrate.pipeline.joined import require_all
 
 
 def generate_dynamic_fork_tasks(task: GenerateForkInput, ctx: StepContext) -> GenerateForkOutput:
@@ -40,6 +41,7 @@ def _to_pad(task: GenerateForkInput, ctx: StepContext) -> Mapping[int, StepInput
 
 
 def _to_transcribe(task: GenerateForkInput) -> Mapping[int, StepInput]:
+    require_all(task.padded, task.expected)
     return {
         track.track_index: TranscribeTrackInput(
             run=task.run,

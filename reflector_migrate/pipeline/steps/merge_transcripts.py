@@ -8,6 +8,7 @@ from typing import Any
 from reflector_migrate.errors import StepError
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MergeInput, MergeOutput, Ref
+from reflector_migrate.pipeline.joined import require_all
 from reflector_migrate.pipeline.services.storage import SCHEME, address
 from reflector_migrate.pipeline.steps.pad_track import padded_prefix
 from reflector_migrate.pipeline.stored import words_at
@@ -22,6 +23,7 @@ def merge_transcripts(task: MergeInput, ctx: StepContext) -> MergeOutput:
 
     The padded tracks have served and are deleted, best effort, as legacy does here.
     """
+    require_all(task.transcripts, task.expected)
     _delete_padded(ctx)
     words: list[dict[str, Any]] = [
         {**word, "speaker": speaker}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MixdownInput, MixdownOutput, Run
+from reflector_migrate.pipeline.joined import require_all
 from reflector_migrate.pipeline.telling import keep_and_tell
 
 AUDIO = "audio.mp3"
@@ -16,6 +17,7 @@ def mixdown_tracks(task: MixdownInput, ctx: StepContext) -> MixdownOutput:
     A track that cannot be decoded is left out; the output says which.
     """
     tracks = task.padded_urls
+    require_all(tracks, task.expected)
     expires_s = ctx.settings.services.presign_s
     sources = [ctx.storage.presign(track.padded_url, expires_s) for track in tracks]
     out = ctx.local(AUDIO)
