@@ -17,7 +17,7 @@ from tests.comparing import observation
 
 pytestmark = pytest.mark.heavy  # seconds each
 
-RUN = """
+RUN = r"""
 import re, sys
 from pathlib import Path
 from reflector_migrate.cli.main import _run
