@@ -95,6 +95,12 @@ def test_what_the_rows_keep_fits_as_well(told):
                 jsonschema.validate(json.loads(json.dumps(dict(event.data))), SCHEMAS[event.event])
 
 
+LOOKING_ONLY = {
+    "get_recording", "get_participants", "cleanup_consent", "post_zulip", "send_webhook",
+}  # fmt: skip
+"""Their input says only where to look, so it has no digest."""
+
+
 def test_equal_contents_have_equal_digests(told):
     """Step by step, input and output of both engines hash alike, topics with fresh ids too."""
     _, found, stack = told
@@ -106,4 +112,5 @@ def test_equal_contents_have_equal_digests(told):
     )
     assert set(mine) <= set(theirs)
     assert {key: theirs[key] for key in mine} == mine
-    assert all(all(pair) for pair in mine.values())
+    assert all(output for _, output in mine.values())
+    assert {name for (name, _), (given, _) in mine.items() if not given} <= LOOKING_ONLY
