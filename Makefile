@@ -27,12 +27,12 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@$(BIN)/python -m pytest -q -m "not live and not soak" -n 2 --dist loadfile --durations=15
+	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile --durations=15
 	@# a test of live servers gets one second chance, which the summary shows: two cores may be busy
 	@$(BIN)/python -m pytest -q -m live --durations=15 --reruns 1
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
-	@$(BIN)/python -m pytest -q -m "not live and not heavy and not soak" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not live and not heavy" -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .
@@ -45,8 +45,9 @@ bench: .venv/.installed ## every figure we claim, as a ratio measured in one run
 mutants: .venv/.installed ## mutants of the steps' code: each noticed or explained (docs/mutants.md)
 	@$(BIN)/python -m bench.mutants
 
-soak: .venv/.installed ## faults and deaths in mid-run; UNSCALED=1: with the requirements' own timeouts (hours)
-	@$(if $(UNSCALED),MIGRATE_SOAK=1) $(BIN)/python -m pytest -q -m soak --durations=15 $(if $(UNSCALED),--timeout 14400)
+soak: .venv/.installed ## the tests of faults and deaths with the requirements' own timeouts (hours)
+	@MIGRATE_SOAK=1 $(BIN)/python -m pytest -q tests/test_conductor_restart.py tests/test_conductor_faults.py \
+		--timeout 14400 --durations=15
 
 lock: .venv/.installed ## resolve the dependencies again
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-annotate \

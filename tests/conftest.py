@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,23 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with staged(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
+
+
+@pytest.fixture(scope="session")
+def undisturbed(stage: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a run leaves on that stage that nothing disturbs, by namespace."""
+    from tests.restart_world import left_undisturbed
+
+    return left_undisturbed(stage, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture
+def drama(stage: Any, tmp_path: Path) -> Iterator[Any]:
+    """Makes dramas of the test's own on that stage."""
+    from tests.restart_world import dramas
+
+    with dramas(stage, tmp_path) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")

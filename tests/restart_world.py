@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.compat import server_version
-from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.execution import Execution, read
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.tasks.definitions import task_definitions
@@ -174,7 +174,7 @@ class Drama:
                 "reflector": world.settings.reflector.model_copy(update=redis),
             }
         )
-        self.hosts, self.workflow_id = [], None
+        self.hosts, self.workflow_id, self.last = [], None, None
         self.order()
 
     def order(self, *dying):
@@ -223,8 +223,8 @@ class Drama:
 
     def end(self):
         """The execution, once it has ended."""
-        until(lambda: self.status() != "running", "the workflow ends")
-        return read(self.world.settings, self.workflow_id)
+        until(lambda: self.now().status != "running", "the workflow ends")
+        return self.last
 
     def close(self):
         """Kill its hosts, and forget the workflow: every drama has the same run and so its ids."""
@@ -236,14 +236,15 @@ class Drama:
                 client.door.delete(path, archiveWorkflow=False)  # gone after a lost answer
         self.hosts, self.workflow_id = [], None
 
-    def status(self):
+    def now(self):
         """As the collector asks; a host that has died is replaced, as by whoever supervises it."""
         if self.hosts[-1].process.poll() is not None:
             self.host()
         try:
-            return catch_up(self.world.settings, self.workflow_id).status
+            self.last = catch_up(self.world.settings, self.workflow_id)
         except ServerUnreachableError:
-            return "running"
+            self.last = Execution(self.workflow_id, "running")
+        return self.last
 
 
 def until(is_so, what):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import is_overdue
+from reflector_migrate.conductor.catching_up import is_idle, is_overdue
 from reflector_migrate.conductor.going_on import gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.errors import RefusedError
@@ -34,6 +34,25 @@ def test_overdue(task, expected):
     assert is_overdue({**base, **task}, NOW_S, total_s=60) is expected
 
 
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        pytest.param([("pad_track", "COMPLETED", 996_000)], True, id="nothing follows"),
+        pytest.param([("pad_track", "COMPLETED", 998_000)], False, id="what follows is planned"),
+        pytest.param(
+            [("pad_track", "FAILED", 900_000), ("pad_track", "SCHEDULED", 0)], False,
+            id="waits for its next attempt",
+        ),
+        pytest.param([("JOIN", "IN_PROGRESS", 0)], True, id="only the server's own task is open"),
+        pytest.param([], True, id="never begun"),
+    ],
+)  # fmt: skip
+def test_idle(tasks, expected):
+    """Nobody has anything to do, and the last end, or the start, is three seconds ago."""
+    named = ({"taskDefName": name, "status": s, "endTime": end} for name, s, end in tasks)
+    assert is_idle({"startTime": 990_000, "tasks": list(named)}, NOW_S) is expected
+
+
 def attempt(step, status, retries=0, seq=1, reference=None):
     """A task as the server tells of it."""
     return {
@@ -52,6 +71,10 @@ FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")
         pytest.param(
             "FAILED", [FAILED, attempt("pad_track", "CANCELED", 1, 2, "pad_track_0")], True,
             id="its next attempt was there, and cancelled",
+        ),
+        pytest.param(
+            "FAILED", [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "pad_track_0")], True,
+            id="its next attempt is there, and not yet cancelled",
         ),
         pytest.param("FAILED", [attempt("pad_track", "TIMED_OUT", 2)], True, id="third timeout"),
         pytest.param("FAILED", [attempt("pad_track", "FAILED", 3)], False, id="the last attempt"),

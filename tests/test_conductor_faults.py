@@ -19,28 +19,13 @@ from tests.restart_world import (
     SILENT_S,
     assert_as_if_undisturbed,
     differences,
-    dramas,
     environ_of,
     left_by,
-    left_undisturbed,
     timed,
     until,
 )
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(stage, tmp_path_factory):
-    """What a run leaves that nothing disturbs, by namespace."""
-    return left_undisturbed(stage, tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture
-def drama(stage, tmp_path):
-    """Makes dramas of the test's own."""
-    with dramas(stage, tmp_path) as make:
-        yield make
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
 def by_track(it, step):

@@ -12,27 +12,12 @@ from tests.restart_world import (
     SILENT_S,
     VERSIONS,
     assert_as_if_undisturbed,
-    dramas,
-    left_undisturbed,
     servers_of,
     timed,
     until,
 )
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(stage, tmp_path_factory):
-    """What a run leaves that nothing disturbs, by namespace."""
-    return left_undisturbed(stage, tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture
-def drama(stage, tmp_path):
-    """Makes dramas of the test's own."""
-    with dramas(stage, tmp_path) as make:
-        yield make
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
 def test_every_step_is_killed_twice_and_the_run_is_as_if_undisturbed(drama, undisturbed):

@@ -25,6 +25,7 @@ HINTS = {
     "store": "migrate register --with-store; is the database up where `store.url` says?",
     "redis": "is the server up where `reflector.bus_url` says?",
     "waivers": "docs/explain.md shows the file that `judge.waivers_file` names",
+    "secondary": "set `shadow.secondary_rate` to 0: only a sandbox runs legacy a second time",
     "disk": "free some space in the state folder",
 }
 UNCONFIGURED = (
@@ -88,6 +89,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "celery workers": infrastructure.celery_answers,
         "namespaces": infrastructure.namespaces_are_separate,
         "waivers": _waivers,
+        "secondary": _secondary,
         "disk": _disk,
     }
 
@@ -137,6 +139,14 @@ def _waivers(settings: Settings) -> Answer:
     granted = [w for w in waivers_in_force(settings.judge.waivers_file) if not w.is_improvement]
     gone = expired(granted, now().date())
     return passed(f"{len(granted) - len(gone)} in force", why="; ".join(gone))
+
+
+def _secondary(settings: Settings) -> Answer:
+    """Where nothing runs legacy again, a share of recordings that should would be none, unsaid."""
+    from reflector_migrate.cutover.items import judged
+
+    share = settings.shadow.secondary_rate
+    return judged(settings.is_sandbox or not share, f"{share:.0%} of recordings", "0% out here")
 
 
 def _disk(settings: Settings) -> Answer:

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 GRACE_S = 1.0
 """How long past its response timeout a task may be before the server is asked to look."""
 
+IDLE_S = 3.0
+"""How long a running workflow may have nothing to do before the server is asked to look."""
+
 FIRST_S = 15.0
 """How long a workflow that a JOIN cut short is left to its failure workflow."""
 
@@ -31,9 +34,10 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
     """The execution, its progress told as far as it was not yet; for whoever polls it anyway.
 
     A server looks at a workflow again by its own clock: 3.32.3 finds a task's first loss at
-    once, but a second one in a row only after a minute. So an overdue task is pointed out,
-    and a workflow that a JOIN cut short goes on. Status `missing` when the server does not
-    have it. Raises ServerUnreachableError.
+    once, but a second one in a row only after a minute; and a step that ends while another
+    thread holds the workflow's lock is not followed up until then. So an overdue task and an
+    idle workflow are pointed out, and a workflow that a JOIN cut short goes on. Status
+    `missing` when the server does not have it. Raises ServerUnreachableError.
     """
     if not workflow_id:
         return Execution(workflow_id, "missing")
@@ -44,7 +48,7 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
             return Execution(workflow_id, "missing")
         if is_cut_short(workflow):
             workflow = _gone_on(settings, client, workflow)
-        _point_out_overdue(settings, client, workflow)
+        _point_out(settings, client, workflow)
     execution = execution_of(workflow)
     run = Run.model_validate({**workflow["input"]["run"], "workflow_id": workflow_id})
     has_ended = execution.status != "running"
@@ -62,21 +66,28 @@ def _gone_on(
     return gone_on(settings, client, workflow)
 
 
-def _point_out_overdue(
-    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
-) -> None:
-    scale = settings.conductor.time_scale
+def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]) -> None:
+    scale, unix_s = settings.conductor.time_scale, time.time()
     total_s = {name: scaled(timing.timeout_s, scale) for name, timing in TABLE.items()}
     overdue = (
-        is_overdue(task, time.time(), total_s.get(task.get("taskDefName"), 0))
+        is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
         for task in workflow.get("tasks") or ()
     )
-    if workflow["status"] != "RUNNING" or not any(overdue):
+    if workflow["status"] != "RUNNING" or not (is_idle(workflow, unix_s) or any(overdue)):
         return
     try:
         client.decide(str(workflow["workflowId"]))
     except MigrateError as error:  # it would have found out by itself
         logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
+
+
+def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
+    """Whether no step has been waiting or at work for longer than it takes to plan the next."""
+    steps = [task for task in workflow.get("tasks") or () if task.get("taskDefName") in TABLE]
+    begun = workflow.get("startTime") or workflow.get("createTime") or 0
+    last_s = max((task.get("endTime") or 0 for task in steps), default=begun) / 1000
+    is_open = any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in steps)
+    return not is_open and unix_s - last_s > IDLE_S
 
 
 def is_overdue(task: Mapping[str, Any], unix_s: float, total_s: float = 0) -> bool:

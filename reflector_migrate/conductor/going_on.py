@@ -19,6 +19,7 @@ Json = Mapping[str, Any]
 
 TIMES = 5
 OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
+DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
 
 def goes_on(settings: Settings, workflow_id: str) -> bool:
@@ -55,12 +56,13 @@ def is_cut_short(workflow: Json) -> bool:
     """Whether it failed although every failed step has attempts left.
 
     A JOIN that is evaluated between a branch's failure and the scheduling of its next
-    attempt takes the failure for the branch's last (seen on 3.32.3).
+    attempt takes the failure for the branch's last (seen on 3.32.3). That next attempt may
+    be there, and for a moment not yet be cancelled.
     """
     tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
     last = {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
-    is_stopped = any(t["status"] in ("FAILED", "TIMED_OUT", "CANCELED") for t in last)
-    return workflow["status"] == "FAILED" and is_stopped and not any(map(_is_final, last))
+    is_undone = any(t["status"] not in DONE for t in last)
+    return workflow["status"] == "FAILED" and is_undone and not any(map(_is_final, last))
 
 
 def _is_final(task: Json) -> bool:
