@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +28,13 @@ _WHOLE_RUN = 10  # live tests in one run
 PATIENT = Settings.model_validate(
     {"sandbox": {"start_timeout_s": 240.0}}
 )  # busy machines boot slowly
+
+
+def pytest_configure() -> None:
+    """Signals reach what the tests start, even if whoever started the tests ignores them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
