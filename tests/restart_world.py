@@ -231,10 +231,14 @@ class Drama:
         for host in self.hosts:
             host.kill()
         if self.workflow_id is not None:
-            path = f"/workflow/{self.workflow_id}/remove"
-            with connected(self.world.settings) as client, suppress(NotFoundError):
-                client.door.delete(path, archiveWorkflow=False)  # gone after a lost answer
+            self.forget(self.workflow_id)
         self.hosts, self.workflow_id = [], None
+
+    def forget(self, workflow_id):
+        """Have the server forget it."""
+        path = f"/workflow/{workflow_id}/remove"
+        with connected(self.world.settings) as client, suppress(NotFoundError):
+            client.door.delete(path, archiveWorkflow=False)  # gone after a lost answer
 
     def now(self):
         """As the collector asks; a host that has died is replaced, as by whoever supervises it."""

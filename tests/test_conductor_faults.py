@@ -13,6 +13,7 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.pipeline.prompts import ASK_TOPIC
+from reflector_migrate.shadow.again import rerun
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
@@ -147,32 +148,51 @@ def looked_at(it):
     return True
 
 
-def test_retry_and_rerun_by_command(drama, undisturbed):
-    """`migrate retry` runs the failed step alone; `migrate rerun --from` what follows a step.
-
-    Neither asks anybody again for an answer that is stored.
-    """
+def test_retry_by_command(drama, undisturbed):
+    """`migrate retry` runs the failed step alone, and asks nobody for a stored answer."""
     it = drama()
-    control, run = it.world.control, it.world.run
-    control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
+    it.world.control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
     it.begin()
     assert it.end().failed_steps == ("generate_title",)
     until(lambda: it.world.row.status == "error", "the failure is told")
     register(it)
-    assert f"workflow {it.workflow_id} goes on" in migrate(it, "retry", run.recording_id)
+    said = migrate(it, "retry", it.world.run.recording_id)
+    assert f"workflow {it.workflow_id} goes on" in said
     assert it.end().status == "completed"
     runs = {step: it.times("runs", step) for step in ("detect_topics", "generate_title")}
     assert runs == {"detect_topics": 1, "generate_title": 2}
-    after = left_by(it.world)
     expected = {**undisturbed["shadow"], "llm": undisturbed["shadow"]["llm"] + 1}
-    assert set(differences(after, expected)) == {"events", "told"}  # STATUS error, then ended
-    said = migrate(it, "rerun", run.recording_id, "--from", "merge_transcripts")
-    assert "runs from merge_transcripts" in said
+    changed = differences(left_by(it.world), expected)
+    assert set(changed) == {"events", "told"}  # STATUS error, then ended
+
+
+def test_rerun_by_command(drama, undisturbed, monkeypatch):
+    """`migrate rerun --from` runs what follows a step; where the server cannot, all begins anew.
+
+    Neither asks anybody again for an answer that is stored, and what is left is the same.
+    """
+    it = drama()
+    it.begin()
+    found = it.end()
+    assert_as_if_undisturbed(it, found, undisturbed["shadow"])
+    after = left_by(it.world)
+    register(it)
+    said = migrate(it, "rerun", it.world.run.recording_id, "--from", "merge_transcripts")
+    assert f"workflow {it.workflow_id} runs from merge_transcripts" in said
     until(lambda: it.times("runs", "send_webhook") == 2, "the end is reached again")
     assert it.end().status == "completed"
     assert it.times("runs", "transcribe_track") == len(it.world.tracks)
     assert it.times("runs", "detect_topics") == 2
     assert differences(left_by(it.world), after) == {}
+    monkeypatch.setattr("reflector_migrate.conductor.rerunning.YOUNG", 0.0)
+    first = it.workflow_id
+    known = Runs(it.world.settings.store_url).by_id(it.world.run.run_id)
+    it.workflow_id = rerun(it.world.settings, known, "detect_topics")
+    assert it.workflow_id != first
+    assert it.end().status == "completed"
+    assert it.times("runs", "get_recording") == 2
+    assert differences(left_by(it.world), after) == {}
+    it.forget(first)
 
 
 def register(it):

@@ -25,9 +25,10 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.compat import Updates, server_version
 from reflector_migrate.conductor.content import differences
 from reflector_migrate.conductor.domain import identity, parse_worker_id
-from reflector_migrate.conductor.execution import read, rerun, retry, task_queue_pollers, terminate
+from reflector_migrate.conductor.execution import read, retry, task_queue_pollers, terminate
 from reflector_migrate.conductor.health import health
 from reflector_migrate.conductor.register import register_all
+from reflector_migrate.conductor.rerunning import rerun
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workers.desk import Desk
 from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, workflow_definition

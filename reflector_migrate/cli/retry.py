@@ -37,6 +37,9 @@ def retry(ctx: click.Context, recording: str) -> None:
 def rerun(ctx: click.Context, recording: str, step: str) -> None:
     """Run a workflow again from a step on; earlier results are kept.
 
+    Where the server cannot, after hours or after some retries, another workflow begins with
+    the first step. Answers that are stored are not asked for again either way.
+
     \b
     Examples:
       migrate rerun three-voices --from detect_topics
@@ -46,4 +49,9 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    click.echo(f"workflow {again(settings, run_of(settings, recording), step)} runs from {step}")
+    run = run_of(settings, recording)
+    workflow_id = again(settings, run, step)
+    if workflow_id == run.workflow_id:
+        click.echo(f"workflow {workflow_id} runs from {step}")
+    else:
+        click.echo(f"workflow {workflow_id} begins anew: the server cannot run the old one again")

@@ -14,11 +14,11 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
 from reflector_migrate.conductor.workers.meta import META
-from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.errors import RefusedError
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
 from reflector_migrate.settings import Settings
 
-__all__ = ["Execution", "read", "rerun", "retry", "task_queue_pollers", "terminate"]
+__all__ = ["Execution", "read", "retry", "task_queue_pollers", "terminate"]
 
 Json = Mapping[str, Any]
 Status = Literal["completed", "failed", "timed_out", "running", "missing"]
@@ -43,9 +43,6 @@ TASK_STATUS: Mapping[str, StepStatus] = {
     "CANCELED": "cancelled",
     "SKIPPED": "skipped",
 }
-PLANNED_BY = {"pad_track": "plan_padding", "transcribe_track": "plan_transcription"}
-"""A track's step is run again from where its fork was planned."""
-
 RETRIES_UNDONE = 5
 WATCHED_S, LOOK_S = 1.0, 0.1
 """How long after a retry the server may still end the workflow over what failed before it."""
@@ -130,26 +127,10 @@ def _failures(workflow: Json) -> int:
     return sum(1 for run in runs if run.status in ("failed", "timed_out"))
 
 
-def rerun(settings: Settings, workflow_id: str, from_step: str) -> None:
-    """Run a step and everything after it again; a track's step means all tracks."""
-    if from_step not in STEP_NAMES:
-        raise InputError(f"unknown step {from_step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    with connected(settings) as client:
-        client.rerun(workflow_id, _first_task(client, workflow_id, from_step))
-
-
 def terminate(settings: Settings, workflow_id: str, reason: str) -> None:
     """Stop a running workflow."""
     with connected(settings) as client:
         client.terminate(workflow_id, reason)
-
-
-def _first_task(client: ConductorClient, workflow_id: str, step: str) -> str:
-    wanted = PLANNED_BY.get(step)
-    for task in client.workflow(workflow_id)["tasks"]:
-        if task["referenceTaskName"] == wanted or (not wanted and task["taskDefName"] == step):
-            return str(task["taskId"])
-    raise InputError(f"workflow {workflow_id} has not reached {step}")
 
 
 def _step_runs(tasks: Sequence[Json]) -> Iterator[StepRun]:

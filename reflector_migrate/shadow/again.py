@@ -18,12 +18,11 @@ def retry(settings: Settings, run: RunRecord) -> str:
 
 
 def rerun(settings: Settings, run: RunRecord, step: str) -> str:
-    """That step and all after it; returns the workflow's id."""
-    from reflector_migrate.conductor.execution import rerun as from_step
+    """That step and all after it; returns the id of the workflow that does, perhaps another."""
+    from reflector_migrate.conductor.rerunning import rerun as from_step
 
-    workflow_id = _workflow_of(run)
-    from_step(settings, workflow_id, step)
-    _collect_again(settings, run)
+    workflow_id = from_step(settings, _workflow_of(run), step)
+    _collect_again(settings, run, workflow_id)
     return workflow_id
 
 
@@ -33,8 +32,8 @@ def _workflow_of(run: RunRecord) -> str:
     return run.workflow_id
 
 
-def _collect_again(settings: Settings, run: RunRecord) -> None:
+def _collect_again(settings: Settings, run: RunRecord, workflow_id: str | None = None) -> None:
     from reflector_migrate.shadow.app import collect
 
-    Runs(settings.store_url).update(run.run_id, "started")
+    Runs(settings.store_url).update(run.run_id, "started", workflow_id=workflow_id)
     collect.apply_async(args=[run.run_id], countdown=settings.shadow.poll_s)

@@ -1,0 +1,83 @@
+"""Runs a workflow again from a step on; anew where the server would lose its way."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.conductor.start import start_request
+from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Json = Mapping[str, Any]
+
+PLANNED_BY = {"pad_track": "plan_padding", "transcribe_track": "plan_transcription"}
+"""A track's step is run again from where its fork was planned."""
+
+YOUNG = 0.5
+"""Share of a workflow's timeout after which there is too little left of it to run again."""
+
+
+def rerun(settings: Settings, workflow_id: str, from_step: str) -> str:
+    """Run a step and everything after it again; the id of the workflow that does.
+
+    A track's step means all tracks. That is another workflow, which begins with the first
+    step, where the server cannot do it (see `why_anew`); answers that are stored are not
+    asked for again there either. Raises InputError, RefusedError while it still runs.
+    """
+    if from_step not in STEP_NAMES:
+        raise InputError(f"unknown step {from_step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
+    with connected(settings) as client:
+        workflow = client.workflow(workflow_id)
+        if workflow["status"] in ("RUNNING", "PAUSED"):
+            raise RefusedError(
+                f"workflow {workflow_id} is still running", hint="migrate watch shows how far it is"
+            )
+        task = _first_task(workflow, from_step)
+        if reason := why_anew(workflow, task, time.time()):
+            logger.warning("workflow %s cannot be run again: %s", workflow_id, reason)
+            return _begun_anew(settings, client, workflow)
+        return client.rerun(workflow_id, str(task["taskId"]))
+
+
+def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
+    """Why the server cannot run it again from a task; None if it can.
+
+    A workflow's age counts from its start or its last retry, not from a rerun, so that an
+    old one would time out at once. And a JOIN that was retried is kept by 3.32.3 under two
+    names, of which a rerun removes one: the JOIN that follows is taken for scheduled
+    already, and never is.
+    """
+    begun = max(workflow.get("createTime") or 0, workflow.get("lastRetriedTime") or 0) / 1000
+    timeout_s = (workflow.get("workflowDefinition") or {}).get("timeoutSeconds") or 0
+    if timeout_s and unix_s - begun > YOUNG * timeout_s:
+        return "it is too old"
+    later = (t for t in workflow["tasks"] if (t.get("seq") or 0) > (task.get("seq") or 0))
+    if any(t.get("taskType") == "JOIN" and t.get("retryCount") for t in later):
+        return "a JOIN of it was retried"
+    return None
+
+
+def _begun_anew(settings: Settings, client: ConductorClient, workflow: Json) -> str:
+    run = Run.model_validate(workflow["input"]["run"])
+    tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
+    workflow_id = client.start(start_request(settings, run, tracks))
+    Progress(settings).planned(run.model_copy(update={"workflow_id": workflow_id}), tracks)
+    return workflow_id
+
+
+def _first_task(workflow: Json, step: str) -> Json:
+    wanted = PLANNED_BY.get(step)
+    for task in workflow["tasks"]:
+        if task["referenceTaskName"] == wanted or (not wanted and task["taskDefName"] == step):
+            found: Json = task
+            return found
+    raise InputError(f"workflow {workflow['workflowId']} has not reached {step}")

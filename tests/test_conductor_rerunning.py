@@ -1,0 +1,41 @@
+"""Whether a workflow can be run again, and what happens where it cannot."""
+
+import pytest
+
+from reflector_migrate.conductor.rerunning import why_anew
+
+HOUR_S = 3600.0
+NOW_S = 100 * HOUR_S
+MERGE = {"taskDefName": "merge_transcripts", "seq": 17}
+
+
+def join(seq, retries):
+    """A JOIN as the server tells of it."""
+    return {"taskType": "JOIN", "referenceTaskName": "join", "seq": seq, "retryCount": retries}
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        pytest.param({}, None, id="young and whole"),
+        pytest.param({"createTime": 96 * HOUR_S * 1000}, "it is too old", id="hours old"),
+        pytest.param(
+            {"createTime": 60 * HOUR_S * 1000, "lastRetriedTime": 99 * HOUR_S * 1000}, None,
+            id="old, and retried just now",
+        ),
+        pytest.param(
+            {"tasks": [MERGE, join(22, 1)]}, "a JOIN of it was retried", id="its JOIN was retried"
+        ),
+        pytest.param({"tasks": [join(7, 1), MERGE]}, None, id="a JOIN that is not run again"),
+        pytest.param({"workflowDefinition": {}, "createTime": 1000}, None, id="no timeout"),
+    ],
+)  # fmt: skip
+def test_why_a_workflow_begins_anew(changed, why):
+    """Too little of its time is left, or the server would take a JOIN for scheduled."""
+    workflow = {
+        "workflowDefinition": {"timeoutSeconds": 6 * HOUR_S},
+        "createTime": 99 * HOUR_S * 1000,
+        "tasks": [join(7, 0), MERGE, join(22, 0)],
+        **changed,
+    }
+    assert why_anew(workflow, MERGE, NOW_S) == why
