@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.conductor.client import connected
+from reflector_migrate.conductor.rerunning import rerun
 from reflector_migrate.pipeline.prompts import ASK_TOPIC
-from reflector_migrate.shadow.again import rerun
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
@@ -186,8 +186,7 @@ def test_rerun_by_command(drama, undisturbed, monkeypatch):
     assert differences(left_by(it.world), after) == {}
     monkeypatch.setattr("reflector_migrate.conductor.rerunning.YOUNG", 0.0)
     first = it.workflow_id
-    known = Runs(it.world.settings.store_url).by_id(it.world.run.run_id)
-    it.workflow_id = rerun(it.world.settings, known, "detect_topics")
+    it.workflow_id = rerun(it.world.settings, first, "detect_topics")
     assert it.workflow_id != first
     assert it.end().status == "completed"
     assert it.times("runs", "get_recording") == 2
