@@ -2,9 +2,9 @@
 
 A volatile field is not dropped: it is replaced by a mark that says it was there,
 so that a missing field is still a difference. Text a run wrote itself (title,
-summaries, topics) is replaced by its name where it equals that run's own output:
-what is compared is that the payload carries the run's own text, not that two
-language models chose the same words.
+summaries, captions) is replaced by its name in the places that are for it: what is
+compared is that the payload carries the run's own text there, not that two language
+models chose the same words. Elsewhere the same words are somebody else's.
 """
 
 from __future__ import annotations
@@ -40,8 +40,14 @@ VOLATILE_FIELDS: Mapping[str, str] = {
 ROW_VOLATILE: Mapping[str, str] = {**VOLATILE_FIELDS, "id": "fresh per run"}
 """The same for a stored row; in payloads an `id` is only replaced where it is the run's own."""
 
-OWN_TEXTS = ("webvtt", "long_summary", "short_summary", "title")
-"""Texts a run writes, longest first; compared with its own outputs, not across runs."""
+OWN_TEXTS = frozenset({"webvtt", "long_summary", "short_summary", "title"})
+"""A webhook's fields of its `transcript` that hold what the run wrote."""
+
+OWN_PLACES: Mapping[str, re.Pattern[str]] = {
+    "title": re.compile(r"\A# Reflector [^\w\s]\s(?P<own>[^\n]*)"),
+    "long_summary": re.compile(r"^```spoiler Summary\n(?P<own>.*?)\n```$", re.M | re.S),
+}
+"""Where a Zulip message holds what the run wrote: its heading, its block of the summary."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
@@ -73,17 +79,18 @@ def anonymous(text: str, observation: Observation) -> str:
     return _INSTANT.sub("<time>", text)
 
 
-def canonical(value: Any, observation: Observation, name: str = "") -> Any:
-    """`value` with volatile fields marked and the run's own texts named."""
+def canonical(value: Any, observation: Observation, name: str = "", within: str = "") -> Any:
+    """`value` with volatile fields marked and the run's own texts named, where they belong."""
     lowered = name.lower()
     if isinstance(value, Mapping):
-        return {str(key): canonical(item, observation, str(key)) for key, item in value.items()}
+        items = value.items()
+        return {str(key): canonical(item, observation, str(key), name) for key, item in items}
     if lowered in VOLATILE_FIELDS and not _is_number_timestamp(lowered, value):
         return mark(lowered, value)
     if isinstance(value, list | tuple):
         return [canonical(item, observation) for item in value]
     if isinstance(value, str):
-        return named_texts(value, observation)
+        return anonymous(_named(value, observation, name, within), observation)
     return value
 
 
@@ -92,12 +99,20 @@ def _is_number_timestamp(name: str, value: Any) -> bool:
     return name == "timestamp" and isinstance(value, int | float)
 
 
-def named_texts(text: str, observation: Observation) -> str:
-    """The run's own texts replaced by their names, longest first; then ids and clocks."""
-    outputs = observation.outputs
-    for field in OWN_TEXTS:
-        own = getattr(outputs, field)
-        if own and len(own) > 3:
-            text = text.replace(own, f"<own {field}>")
-            text = text.replace(own.strip(), f"<own {field}>")
-    return anonymous(text, observation)
+def _named(text: str, observation: Observation, name: str, within: str) -> str:
+    """The run's own text by its name: a field of a webhook's transcript, places in a message."""
+    if within == "transcript" and name in OWN_TEXTS:
+        return _if_own(text, name, observation)
+    if name != "content":
+        return text
+    for field, place in OWN_PLACES.items():
+        if found := place.search(text):
+            start, end = found.span("own")
+            text = text[:start] + _if_own(text[start:end], field, observation) + text[end:]
+    return text
+
+
+def _if_own(text: str, field: str, observation: Observation) -> str:
+    """The name, with any blanks around it, of a text that is the run's own; else as it is."""
+    own = (getattr(observation.outputs, field) or "").strip()
+    return text.replace(own, f"<own {field}>") if own and text.strip() == own else text

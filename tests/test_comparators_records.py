@@ -370,3 +370,33 @@ def test_answers_from_the_cache_are_never_shown_as_cheapness():
     measure = by_name("cost").compare(observation(steps=[asked]), observation(steps=[cached]))
     assert measure.reference_text == "0.0 GPU s, 40 tokens"
     assert measure.hypothesis_text == "0.0 GPU s, 0 tokens, 2 answers from the cache"
+
+
+@pytest.mark.parametrize("title", ["Weekly Sync", "Summary", "AMA", "Topics", "general", "storage"])
+def test_a_title_that_says_what_stands_elsewhere_is_no_difference(title):
+    """The run's own texts are named in their own places: not in a room, a heading, a stream."""
+    reference, changed = outputs_of(), outputs_of(title=title)
+    room = {"id": "room-1", "name": "Weekly Sync"}
+    sides = [
+        observation(outputs, effects=(zulip(outputs), webhook(outputs, room=room)))
+        for outputs in (reference, changed)
+    ]
+    assert not by_name("side_effects").compare(*sides).findings
+
+
+@pytest.mark.parametrize("sent", ["Another title", "", None])
+def test_a_text_that_is_not_the_runs_own_is_a_difference(sent):
+    """In a message's heading and in a webhook's field, whatever the other side wrote."""
+    mine = observation()
+    foreign = outputs_of(title=sent)
+    theirs = observation(effects=(zulip(foreign), webhook(foreign)))
+    assert _differ(mine, theirs) == {
+        "side_effects/zulip_message/payload/content",
+        "side_effects/webhook/payload/body/transcript/title",
+    }
+
+
+def _differ(mine, theirs):
+    return {f.path for f in by_name("side_effects").compare(mine, theirs).findings} - {
+        "side_effects/s3_put/audio.mp3"
+    }

@@ -6,7 +6,8 @@ from math import comb
 
 import pytest
 
-from reflector_migrate.judge.alarms import Trial, judge_noisy, judge_quiet, tally
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.judge.alarms import Trial, is_alarm, judge_noisy, judge_quiet, tally
 from reflector_migrate.model import (
     Check,
     Comparison,
@@ -18,6 +19,8 @@ from reflector_migrate.model import (
     Side,
     Verdict,
 )
+from reflector_migrate.sandbox.false_alarms import judged
+from tests.comparing import observation
 
 G, V = GateVerdict, Verdict
 
@@ -50,10 +53,13 @@ def _tally(both=0, only_legacy=0, only_candidate=0, neither=0, lost=0):
         pytest.param({"only_candidate": 60}, G.FAIL, id="a defect"),
         pytest.param({"neither": 59}, G.INCONCLUSIVE, id="too few trials"),
         pytest.param({"neither": 59, "lost": 1}, G.INCONCLUSIVE, id="a lost one is not a good one"),
+        pytest.param({"neither": 60, "lost": 1}, G.INCONCLUSIVE, id="nor is one beside enough"),
+        pytest.param({"only_candidate": 4, "neither": 56, "lost": 500}, G.INCONCLUSIVE,
+                     id="most of them lost"),
         pytest.param({"neither": 5, "only_candidate": 9}, G.FAIL, id="few are enough to fail"),
         pytest.param({}, G.INCONCLUSIVE, id="nothing measured never passes"),
     ],
-)
+)  # fmt: skip
 def test_flagged_more_often_than_legacy(counts, verdict):
     """FAIL beyond chance, PASS with enough trials, else INCONCLUSIVE."""
     assert judge_noisy(_tally(**counts))[0] is verdict
@@ -90,3 +96,38 @@ def test_alarms_tell_checks_and_no_words():
     assert "secret" not in found.model_dump_json()
     share, low, high = found.shares("candidate")
     assert low < share == 0.5 < high
+
+
+def _sides(**status):
+    return {
+        role: observation(role=role, status=status.get(role.value, "completed")) for role in Role
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "flagged"),
+    [
+        pytest.param({}, (False, False), id="all completed"),
+        pytest.param({"candidate": "failed"}, (False, True), id="the candidate crashed"),
+        pytest.param({"candidate": "timed_out"}, (False, True), id="the candidate never ended"),
+        pytest.param({"secondary": "failed"}, (True, False), id="legacy crashed beside itself"),
+    ],
+)
+def test_a_crash_is_an_alarm_and_no_lost_trial(status, flagged):
+    """Who does not complete is judged like anybody else."""
+    trial = judged("r", _sides(**status), None)
+    assert (is_alarm(trial.legacy), is_alarm(trial.candidate)) == flagged
+
+
+@pytest.mark.parametrize(
+    ("sides", "said"),
+    [
+        pytest.param(_sides(primary="failed"), "the primary failed", id="no yardstick"),
+        pytest.param(_sides(candidate="running"), "the candidate did not end", id="still runs"),
+        pytest.param({**_sides(), Role.SECONDARY: None}, "the secondary did not", id="unseen"),
+    ],
+)
+def test_a_trial_without_two_ends_and_a_yardstick_is_lost(sides, said):
+    """Nothing can be said of either run, and it is told why."""
+    with pytest.raises(MigrateError, match=said):
+        judged("r", sides, None)

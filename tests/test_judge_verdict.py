@@ -22,7 +22,7 @@ from reflector_migrate.judge.noise import (
 )
 from reflector_migrate.judge.verdict import overall
 from reflector_migrate.judge.waivers import Waiver
-from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, Verdict
+from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, StepRun, Verdict
 from tests.comparing import SPOKEN, events_of, observation, outputs_of, words_of
 
 V = Verdict
@@ -97,7 +97,7 @@ def test_graded_measures(share, floors, secondary_share, verdict, rule):
         pytest.param("completed", "failed", V.DIVERGED, "hypothesis-failed", id="candidate crash"),
         pytest.param("completed", "timed_out", V.DIVERGED, "hypothesis-failed", id="too slow"),
         pytest.param("failed", "completed", V.INCONCLUSIVE, "reference-failed", id="legacy crash"),
-        pytest.param("failed", "failed", V.MATCHED, "completion", id="both failed alike"),
+        pytest.param("failed", "failed", V.INCONCLUSIVE, "failed-apart", id="both, nobody says at"),
         pytest.param("completed", "missing", V.INCONCLUSIVE, "pair-incomplete", id="no candidate"),
         pytest.param("missing", "completed", V.INCONCLUSIVE, "pair-incomplete", id="no legacy"),
         pytest.param("completed", "running", V.INCONCLUSIVE, "pair-incomplete", id="not ended"),
@@ -122,7 +122,8 @@ def test_the_failed_recording_matches():
     outputs = outputs_of((), topics=(), title=None, short_summary=None, long_summary=None,
                          webvtt="WEBVTT", row={"id": "t", "status": "error"})  # fmt: skip
     events = (*events_of(outputs)[:2], Event(event="STATUS", data={"value": "error"}))
-    run = observation(outputs, status="failed", events=events, effects=())
+    broken = StepRun(name="transcribe_track", status="failed")
+    run = observation(outputs, status="failed", events=events, effects=(), steps=(broken,))
     found = compare(run, run.model_copy(update={"role": "candidate", "engine": "conductor"}))
     assert found.verdict is V.MATCHED
 
@@ -264,13 +265,14 @@ def test_a_quieter_but_biased_candidate_shows_in_the_shift():
     [
         pytest.param(["pad_track"], ["pad_track"], Verdict.MATCHED, id="the same step"),
         pytest.param(["pad_track"], ["mixdown_tracks"], Verdict.INCONCLUSIVE, id="another step"),
-        pytest.param([], ["pad_track"], Verdict.MATCHED, id="one side does not say"),
+        pytest.param([], ["pad_track"], Verdict.INCONCLUSIVE, id="one side does not say"),
+        pytest.param([], [], Verdict.INCONCLUSIVE, id="neither says"),
     ],
 )
 def test_two_failures_match_only_where_they_are_the_same(mine, theirs, verdict) -> None:
     """Both sides failing is agreement about the same step, not about failing as such."""
     from reflector_migrate.judge.verdict import completion
-    from reflector_migrate.model import Engine, Observation, Role, StepRun
+    from reflector_migrate.model import Engine, Observation, Role
 
     def failed(role, engine, steps):
         runs = tuple(StepRun(name=name, status="failed") for name in steps)

@@ -90,13 +90,18 @@ def tally(trials: Sequence[Trial], lost: int) -> Tally:
 
 
 def judge_noisy(found: Tally, min_trials: int = MIN_TRIALS) -> tuple[GateVerdict, str]:
-    """With noise on: FAIL when the candidate is flagged more often beyond chance."""
+    """With noise on: FAIL when the candidate is flagged more often beyond chance.
+
+    A trial that was lost may have been lost to a fault: with one there is no PASS.
+    """
     if found.p_value < ALPHA:
         alone = f"{found.only_candidate} alone against {found.only_legacy}"
         why = f"the candidate is flagged more often than legacy: {alone}, p = {found.p_value:.2g}"
         return GateVerdict.FAIL, why
     if found.trials < min_trials:
         return GateVerdict.INCONCLUSIVE, f"{found.trials} trials of {min_trials}"
+    if found.lost:
+        return GateVerdict.INCONCLUSIVE, f"{found.lost} of {found.trials + found.lost} trials lost"
     return GateVerdict.PASS, f"p = {found.p_value:.2g}"
 
 

@@ -86,16 +86,21 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
 
 
 def _alike(reference: Observation, hypothesis: Observation) -> Check:
-    """Both completed, or both failed: then for the same step, as far as both sides say."""
+    """Both completed, or both failed: that is agreement only about a step that both name."""
     if reference.status == "completed":
         return _completion(Verdict.MATCHED, "completion", "")
     mine, theirs = failed_steps(reference), failed_steps(hypothesis)
-    if mine and theirs and not mine & theirs:
-        where = f"{', '.join(sorted(mine))} here, {', '.join(sorted(theirs))} there"
-        return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, at {where}")
-    where = f" at {', '.join(sorted(mine & theirs))}" if mine & theirs else ""
-    note = f"both sides {reference.status}{where}; what both have is compared"
+    if not mine & theirs:
+        where = f"{_named(mine, reference)} here, {_named(theirs, hypothesis)} there"
+        return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, {where}")
+    where = ", ".join(sorted(mine & theirs))
+    note = f"both sides {reference.status} at {where}; what both have is compared"
     return _completion(Verdict.MATCHED, "completion", note)
+
+
+def _named(steps: frozenset[str], observation: Observation) -> str:
+    """The steps that failed, else the run's own words for what did."""
+    return ", ".join(sorted(steps)) or f"no step named ({observation.error or 'no reason given'})"
 
 
 def failed_steps(observation: Observation) -> frozenset[str]:

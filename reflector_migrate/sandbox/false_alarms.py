@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeVar
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.alarms import Tally, Trial, judge_noisy, judge_quiet, tally
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import ANY_STRATUM, NoiseFloors, floors_of
+from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Frozen, GateVerdict, Observation, Role
 from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.legacy_pairs import legacy_pair, without_candidate
@@ -135,13 +137,8 @@ class Run:
         timeout_s = self.plan.timeout_s
         run_id = compare_in_sandbox(settings, name, timeout_s=timeout_s, secondary=True).run_id
         sides = {role: Evidence(settings.store_url).observation(run_id, role) for role in Role}
-        primary, secondary, candidate = (_whole(name, sides, role) for role in Role)
         waivers = waivers_in_force(settings.judge.waivers_file)
-        legacy, other = (
-            compare(primary, run, floors=floors, waivers=waivers, today=now().date())
-            for run in (secondary, candidate)
-        )
-        return Trial(name, legacy, other)
+        return judged(name, sides, floors, waivers, now().date())
 
     def _all(
         self, number: int, one: Callable[[FixtureRecording], T], what: str
@@ -175,8 +172,29 @@ class Run:
         return found
 
 
-def _whole(name: str, sides: Mapping[Role, Observation | None], role: Role) -> Observation:
+def judged(
+    name: str,
+    sides: Mapping[Role, Observation | None],
+    floors: NoiseFloors | None,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+) -> Trial:
+    """Both runs against the primary; one that failed is judged too, as one that crashed.
+
+    MigrateError, and the trial is lost, where the primary is no yardstick or a run did not end.
+    """
+    primary, secondary, candidate = (_ended(name, sides, role) for role in Role)
+    if primary.status != "completed":
+        raise MigrateError(f"{name}: the primary {primary.status}")
+    legacy, other = (
+        compare(primary, run, floors=floors, waivers=waivers, today=today)
+        for run in (secondary, candidate)
+    )
+    return Trial(name, legacy, other)
+
+
+def _ended(name: str, sides: Mapping[Role, Observation | None], role: Role) -> Observation:
     found = sides[role]
-    if found is None or found.status != "completed":
-        raise MigrateError(f"{name}: the {role.value} did not complete")
+    if found is None or found.status in ("running", "missing"):
+        raise MigrateError(f"{name}: the {role.value} did not end")
     return found
