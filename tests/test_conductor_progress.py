@@ -170,7 +170,7 @@ def test_processes_that_tell_at_once_tell_one_story(kind, tmp_path, request, mon
 
     Threads stand for processes: what orders them within one is taken away.
     """
-    monkeypatch.setattr("reflector_migrate.conductor.progress._one_at_a_time", nullcontext())
+    monkeypatch.setattr("reflector_migrate.conductor.progress.turns_of", nullcontext)
     monkeypatch.setattr("reflector_migrate.conductor.progress.percent_of", slowly)
     settings = settings_of(tmp_path)
     if kind == "postgresql":

@@ -8,12 +8,12 @@ never harms a step: what could not be told is caught up from the execution.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec
 
 from reflector_migrate.conductor.events import PROGRESS, PipelineProgress
+from reflector_migrate.conductor.taking_turns import turns_of
 from reflector_migrate.model import VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
@@ -22,8 +22,6 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog, News
 
 logger = logging.getLogger(__name__)
-
-_one_at_a_time = threading.Lock()  # so that a process publishes in the order in which it keeps
 
 State = Literal["pending", "in_progress", "completed", "failed"]
 P = ParamSpec("P")
@@ -39,7 +37,7 @@ def _harmless(
     @wraps(tell)
     def told(self: Progress, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            with _one_at_a_time:
+            with turns_of(self._settings.store_url):  # publish in the order in which it is kept
                 tell(self, *args, **kwargs)
         except Exception as error:  # telling must never fail what is told about
             logger.warning("progress not told: %s", type(error).__name__)

@@ -32,9 +32,10 @@ def engine_for(url: str) -> Engine:
 def _engine(_pid: int, url: str) -> Engine:
     parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(
-            parsed, pool_pre_ping=True, pool_timeout=10, connect_args={"connect_timeout": 5}
-        )
+        engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=10)
+        if parsed.drivername == "postgresql+psycopg":
+            event.listen(engine, "do_connect", _on_psycopg_connect)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
@@ -49,6 +50,12 @@ def _parsed(url: str) -> URL:
     except ArgumentError:
         hint = "as sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
         raise ConfigurationError("a database's url is none", hint=hint) from None
+
+
+def _on_psycopg_connect(_dialect: object, _record: object, args: Any, named: Any) -> Any:
+    from reflector_migrate.store.bounded import connect  # its driver, for those who have it
+
+    return connect(*args, **named)
 
 
 def _on_sqlite_connect(dbapi_connection: Any, _record: object) -> None:
@@ -76,6 +83,20 @@ def reading(url: str) -> Iterator[Connection]:
         connection = engine_for(url).connect().execution_options(is_reading=True)
         with connection, connection.begin():
             yield connection
+
+
+@contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Statements that may be silent for as long as they take: a change of big tables, say."""
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.driver != "psycopg":
+        yield
+        return
+    driver.is_unhurried = True
+    try:
+        yield
+    finally:
+        driver.is_unhurried = False
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from reflector_migrate.store.base import reading, writing
+from reflector_migrate.store.base import reading, unhurried, writing
 
 
 def upgrade(url: str) -> str:
     """Apply what is missing, in one transaction; returns the schema's revision."""
-    with writing(url) as connection:
+    with writing(url) as connection, unhurried(connection):
         command.upgrade(_config(connection), "head")
     return head()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,12 @@ USER_EVENTS = frozenset({"STATUS", "DURATION", "FINAL_TITLE"})
 """What a user's own channel is told as well, as TRANSCRIPT_<event> with the transcript's id."""
 
 
+LEFT_ALONE_S = 10.0
+"""How long nobody waits again for a bus that did not answer."""
+
+_mute_until: dict[str, float] = {}
+
+
 class Bus:
     """Publishes best effort: whoever missed a message finds the event in the row."""
 
@@ -24,10 +31,14 @@ class Bus:
         self._url = url
 
     def publish(self, channel: str, message: Mapping[str, Any]) -> bool:
-        """True if Redis took it; a bus that is down is logged and harms nothing."""
+        """True if Redis took it; a bus that is down or mute is logged and harms nothing."""
+        if time.monotonic() < _mute_until.get(self._url, 0):
+            return False
         try:
             bus(self._url).publish(channel, json.dumps(message))
         except redis.RedisError as error:
+            if isinstance(error, redis.TimeoutError):
+                _mute_until[self._url] = time.monotonic() + LEFT_ALONE_S
             log.warning("a message was not published: %s", type(error).__name__)
             return False
         return True

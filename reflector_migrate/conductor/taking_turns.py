@@ -1,0 +1,54 @@
+"""One at a time, without waiting long: for what may be left out and caught up on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import lru_cache
+from types import TracebackType
+
+from reflector_migrate.errors import ServerUnreachableError
+
+WAIT_S = 2.0
+"""How long anybody waits for their turn."""
+
+LEFT_ALONE_S = 30.0
+"""How long nobody gets a turn after a server that did not answer."""
+
+
+@lru_cache(maxsize=64)
+def turns_of(_store_url: str) -> Turns:
+    """Those of this process with that store."""
+    return Turns()
+
+
+class Turns:
+    """A lock that is refused with TimeoutError while its holder is stuck, and for a while after."""
+
+    def __init__(self) -> None:
+        """Nobody's turn yet."""
+        self._lock = threading.Lock()
+        self._reopens_s = 0.0
+
+    def __enter__(self) -> None:
+        """Wait for one's turn."""
+        self._refuse_if_shut()
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise TimeoutError
+        try:
+            self._refuse_if_shut()
+        except TimeoutError:
+            self._lock.release()
+            raise
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Let the next one in, unless there is nobody to talk to."""
+        if isinstance(error, ServerUnreachableError):
+            self._reopens_s = time.monotonic() + LEFT_ALONE_S
+        self._lock.release()
+
+    def _refuse_if_shut(self) -> None:
+        if time.monotonic() < self._reopens_s:
+            raise TimeoutError
