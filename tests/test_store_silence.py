@@ -158,9 +158,7 @@ def _at(port: int) -> str:
 
 
 @pytest.mark.live
-def test_one_stuck_writer_holds_up_no_other_step(
-    postgres_server: PostgresServer, tmp_path
-) -> None:
+def test_one_stuck_writer_holds_up_no_other_step(postgres_server: PostgresServer, tmp_path) -> None:
     """Eight slots tell at once of a store that sleeps: none is away as long as a step may be."""
     url = postgres_server.create_database()
     upgrade(url)
