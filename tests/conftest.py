@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.servers.postgres import PostgresServer, postgres
 from reflector_migrate.sandbox.stack import Sandbox
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.sandbox.warm import build
 from reflector_migrate.settings import Settings
 
@@ -94,6 +97,38 @@ def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The stand-ins of the outside services; settings.services says how to reach each."""
     with Sandbox(PATIENT, tmp_path_factory.mktemp("standins"), with_=("standins",)) as sandbox:
         yield sandbox.settings
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    """An S3 of this file's own."""
+    from tests.pipeline_world import local_s3
+
+    with local_s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandinControl]:
+    """The outside services, of this file's own, without recordings."""
+    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
+        yield control
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    """A client that no proxy setting leads astray."""
+    with httpx.Client(timeout=10, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def defects_world(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Both engines in one process, on the fixture recordings; a primary runs each but once."""
+    from tests.defects_world import RECORDINGS, DefectsWorld
+
+    with running_standins(RECORDINGS) as url, StandinControl(url) as control:
+        yield DefectsWorld.made(tmp_path_factory.mktemp("defects"), s3_url, control)
 
 
 @pytest.fixture(scope="session")

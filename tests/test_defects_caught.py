@@ -7,10 +7,6 @@ import pytest
 from reflector_migrate.model import Comparison, Verdict
 from reflector_migrate.pipeline.defects import all_defects
 from reflector_migrate.sandbox.proofs import proof_of
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
 
 DEFECTS = {defect.name: defect for defect in all_defects()}
 USED = sorted({recording for d in DEFECTS.values() for recording in d.all_recordings})
@@ -18,29 +14,18 @@ USED = sorted({recording for d in DEFECTS.values() for recording in d.all_record
 pytestmark = pytest.mark.heavy  # whole runs of the pipeline: two minutes of one core
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """One world for all defects; its primary runs each recording once."""
-    with (
-        local_s3() as s3_url,
-        running_standins(RECORDINGS) as url,
-        StandinControl(url) as control,
-    ):
-        yield DefectsWorld.made(tmp_path_factory.mktemp("defects"), s3_url, control)
-
-
 @pytest.mark.parametrize("name", USED)
-def test_without_a_defect_the_recording_matches(world, name):
+def test_without_a_defect_the_recording_matches(defects_world, name):
     """Whatever a defect is caught by below is the defect's doing."""
-    found = world.compared(name)
+    found = defects_world.compared(name)
     assert found.verdict is Verdict.MATCHED, told(found)
 
 
 @pytest.mark.parametrize("name", sorted(DEFECTS))
-def test_the_defect_is_caught_at_its_step(world, name):
+def test_the_defect_is_caught_at_its_step(defects_world, name):
     """On all its recordings: DIVERGED by the check declared, the right step named; none else."""
     defect = DEFECTS[name]
-    found = world.shows(defect)
+    found = defects_world.shows(defect)
     proof = proof_of(defect, found)
     assert proof.is_proven, "\n".join([proof.why, *map(told, found.values())])
 

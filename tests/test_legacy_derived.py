@@ -28,10 +28,7 @@ from reflector_migrate.model import (
 )
 from reflector_migrate.pipeline.defects import describe
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
+from tests.defects_world import RECORDINGS
 
 REAL_RUN = Path(__file__).parent.parent / "fixtures" / "runs" / "good" / "rows.json"
 
@@ -43,20 +40,9 @@ def hidden(observation: Observation) -> Observation:
     return observation.model_copy(update={"steps": steps})
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """The primary runs each recording once."""
-    with (
-        local_s3() as s3_url,
-        running_standins(RECORDINGS) as url,
-        StandinControl(url) as control,
-    ):
-        yield DefectsWorld.made(tmp_path_factory.mktemp("derived"), s3_url, control)
-
-
-def _both(world, recording, defects=()):
-    primary, about, taken = world.primary(load_recording(RECORDINGS, recording))
-    return hidden(primary), world.candidate(about, taken, defects)
+def _both(defects_world, recording, defects=()):
+    primary, about, taken = defects_world.primary(load_recording(RECORDINGS, recording))
+    return hidden(primary), defects_world.candidate(about, taken, defects)
 
 
 MAIN = (
@@ -70,10 +56,10 @@ MAIN = (
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", MAIN)
-def test_the_blame_is_right_from_what_the_steps_left(world, name):
+def test_the_blame_is_right_from_what_the_steps_left(defects_world, name):
     """The step the defect is in, though the primary tells nothing of its steps."""
     defect = describe(name)
-    primary, candidate = _both(world, defect.recordings[0], (name,))
+    primary, candidate = _both(defects_world, defect.recordings[0], (name,))
     found = compare(primary, candidate, secondary=primary)
     assert found.verdict is Verdict.DIVERGED
     assert found.first_divergent_step is not None
@@ -81,9 +67,9 @@ def test_the_blame_is_right_from_what_the_steps_left(world, name):
 
 
 @pytest.mark.heavy
-def test_without_a_defect_every_derivable_step_agrees(world):
+def test_without_a_defect_every_derivable_step_agrees(defects_world):
     """And what cannot be derived is unknown, by name, not agreement."""
-    primary, candidate = _both(world, "three-voices")
+    primary, candidate = _both(defects_world, "three-voices")
     found = compare(primary, candidate, secondary=primary)
     assert found.verdict is Verdict.MATCHED
     links = chain(primary.steps, candidate.steps, found.checks)
@@ -94,10 +80,10 @@ def test_without_a_defect_every_derivable_step_agrees(world):
 
 
 @pytest.mark.heavy
-def test_recorded_digests_and_references_stand_on_both_sides(world):
+def test_recorded_digests_and_references_stand_on_both_sides(defects_world):
     """Every step that an engine runs, on every track; inputs where there is anything to say."""
     recording = load_recording(RECORDINGS, "three-voices")
-    primary, about, taken = world.primary(recording)
+    primary, about, taken = defects_world.primary(recording)
     reads_rows = {"get_recording", "cleanup_consent", "post_zulip", "send_webhook"}
     for step in primary.steps:
         assert step.output_digest, step.name
@@ -106,7 +92,7 @@ def test_recorded_digests_and_references_stand_on_both_sides(world):
         assert (step.input_digest is None) is (step.name in reads_rows), step.name
     expected = set(STEP_NAMES) - {"generate_dynamic_fork_tasks"}
     assert {step.name for step in primary.steps} == expected
-    candidate = world.candidate(about, taken, ())
+    candidate = defects_world.candidate(about, taken, ())
     tracks = {"pad_track": 3, "transcribe_track": 3, "generate_dynamic_fork_tasks": 2}
     for name in STEP_NAMES:
         runs = [step for step in candidate.steps if step.name == name]

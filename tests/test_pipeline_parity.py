@@ -20,20 +20,12 @@ from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.store.migrate import upgrade
 from tests.defects_world import RECORDINGS, DefectsWorld
 from tests.parity_world import Ear, Ran, differences
-from tests.pipeline_world import local_s3
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 NAMES = sorted(name for name in load_recordings(RECORDINGS) if name != "long")
 CASES = [(kind, name) for kind in ("sqlite", "postgresql") for name in NAMES]
 STATUS = {"ended": "completed", "error": "failed"}
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

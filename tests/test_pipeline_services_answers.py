@@ -25,25 +25,16 @@ from reflector_migrate.pipeline.questions import (
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.pipeline.services.llm import LanguageModel
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.cache import TaskCache
 from reflector_migrate.store.migrate import upgrade
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
 @pytest.fixture
-def control(server):
+def control(control):
     """The stand-ins with an empty memory."""
-    server.reset()
-    return server
+    control.reset()
+    return control
 
 
 @pytest.fixture

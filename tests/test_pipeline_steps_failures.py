@@ -7,26 +7,10 @@ import pytest
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.store.artifacts import Artifacts
-from tests.pipeline_world import local_s3, make_world, s3_client
+from tests.pipeline_world import make_world, s3_client
 
 QUICK = {"llm_timeout_s": 0.5, "transcript_timeout_s": 0.5, "daily_timeout_s": 0.3}
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
 
 
 @pytest.fixture

@@ -10,23 +10,7 @@ import redis
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.pipeline.services.storage import Storage
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-from tests.pipeline_world import RUNS, local_s3, make_world, put_tracks
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
+from tests.pipeline_world import RUNS, make_world, put_tracks
 
 
 @pytest.fixture

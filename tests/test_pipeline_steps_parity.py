@@ -10,30 +10,14 @@ import re
 import pytest
 
 from reflector_migrate.errors import TransientStepError
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from tests.encoder import assert_same_waveform
-from tests.pipeline_world import BUCKETS, RUNS, local_s3, make_world
+from tests.pipeline_world import BUCKETS, RUNS, make_world
 
 pytestmark = pytest.mark.heavy  # four whole recorded runs, step by step
 
 FINISHED = ("good", "zero-start", "denied-consent")
 FAILED = "recogniser-error"
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,8 @@ from reflector_migrate.errors import TransientStepError
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.store.artifacts import Artifacts
-from tests.pipeline_world import ORDER, local_s3, make_world
+from tests.pipeline_world import ORDER, make_world
 
 DEATHS = {
     "get_recording": (Rows, "reset"),
@@ -32,20 +30,6 @@ DEATHS = {
     "post_zulip": (RecordedEffects, "post_zulip"),
     "send_webhook": (RecordedEffects, "send_webhook"),
 }
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
 
 
 @pytest.fixture(scope="module")

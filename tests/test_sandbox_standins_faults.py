@@ -5,32 +5,15 @@ import time
 import httpx
 import pytest
 
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-
 ASK = {"model": "m", "messages": [{"role": "user", "content": "We meet on Friday."}]}
 BOT = ("bot@rig.test", "zulip-key")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
 @pytest.fixture
-def standins(server):
+def standins(control):
     """The process with an empty memory."""
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-def http():
-    """A client that no proxy setting leads astray."""
-    with httpx.Client(timeout=10, trust_env=False) as client:
-        yield client
+    control.reset()
+    return control
 
 
 def ask(standins, http, **headers):

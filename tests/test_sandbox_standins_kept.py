@@ -9,11 +9,9 @@ import httpx
 import pytest
 
 from reflector_migrate.sandbox.recordings import load_recordings
-from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.faults import Faults
 from reflector_migrate.sandbox.standins.kept import AnswerSet, Kept
 from reflector_migrate.sandbox.standins.recogniser import PATH, build_recogniser
-from reflector_migrate.sandbox.standins.running import running_standins
 from tests.test_sandbox_recogniser import files, url_of
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "recordings"
@@ -21,19 +19,12 @@ RECORDINGS = load_recordings(ROOT)
 __all__ = ["files"]  # a fixture of the recogniser's own tests
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
 @pytest.fixture
-def standins(server):
+def standins(control):
     """The process with an empty memory and a noisy language model."""
-    server.reset()
-    server.set_noise("llm", rate=1.0, seed=3)
-    return server
+    control.reset()
+    control.set_noise("llm", rate=1.0, seed=3)
+    return control
 
 
 def say(standins, text, session=""):

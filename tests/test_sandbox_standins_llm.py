@@ -2,12 +2,8 @@
 
 import json
 
-import httpx
 import jsonschema
 import pytest
-
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 
 SPOKEN = """\
 Alice Archer: We should review the quarterly budget first. Marketing spent ten percent more.
@@ -48,25 +44,11 @@ PARTICIPANTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
-@pytest.fixture(scope="module")
-def http():
-    """A client that no proxy setting leads astray."""
-    with httpx.Client(timeout=10, trust_env=False) as client:
-        yield client
-
-
 @pytest.fixture
-def model(server, http):
+def model(control, http):
     """The process with an empty memory."""
-    server.reset()
-    return Model(server, http)
+    control.reset()
+    return Model(control, http)
 
 
 class Model:

@@ -6,26 +6,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reflector_migrate.sandbox.standins.client import StandinControl, recorded_answers
+from reflector_migrate.sandbox.standins.client import recorded_answers
 from reflector_migrate.sandbox.standins.replay import Heard
-from reflector_migrate.sandbox.standins.running import running_standins
 
 RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 SCHEMA = {"type": "object", "properties": {"title": {}, "summary": {}}}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
 @pytest.fixture
-def standins(server):
+def standins(control):
     """The process with an empty memory."""
-    server.reset()
-    return server
+    control.reset()
+    return control
 
 
 HTTP = httpx.Client(timeout=10, trust_env=False)

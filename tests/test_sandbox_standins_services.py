@@ -6,34 +6,17 @@ import json
 import httpx
 import pytest
 
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-
 BOT = ("bot@rig.test", "zulip-key")
 BEARER = {"Authorization": "Bearer daily-key"}
 RECORDING = {"id": "rec-1", "room_name": "room-1", "status": "finished", "mtgSessionId": "mtg-1"}
 PEOPLE = [{"participant_id": "p1", "user_name": "Alice Archer", "user_id": "u1"}]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
-
-
 @pytest.fixture
-def standins(server):
+def standins(control):
     """The process with an empty memory."""
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-def http():
-    """A client that no proxy setting leads astray."""
-    with httpx.Client(timeout=10, trust_env=False) as client:
-        yield client
+    control.reset()
+    return control
 
 
 def test_daily_tells_a_recording_and_who_took_part(standins, http):

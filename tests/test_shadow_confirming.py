@@ -13,34 +13,20 @@ import pytest
 from reflector_migrate.model import Blame
 from reflector_migrate.pipeline.rows import Rows, snapshot
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.shadow.confirming import confirm
 from reflector_migrate.store.artifacts import Artifacts
-from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
+from tests.defects_world import RECORDINGS
 
 pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """One deployment; a primary's run of a recording is made once."""
-    with (
-        local_s3() as s3_url,
-        running_standins(RECORDINGS) as url,
-        StandinControl(url) as control,
-    ):
-        yield DefectsWorld.made(tmp_path_factory.mktemp("confirming"), s3_url, control)
+def _with(defects_world, *defects):
+    workers = defects_world.settings.workers.model_copy(update={"defects": defects})
+    return defects_world.settings.model_copy(update={"workers": workers})
 
 
-def _with(world, *defects):
-    workers = world.settings.workers.model_copy(update={"defects": defects})
-    return world.settings.model_copy(update={"workers": workers})
-
-
-def _primary(world, name):
-    return world.primary(load_recording(RECORDINGS, name))[0]
+def _primary(defects_world, name):
+    return defects_world.primary(load_recording(RECORDINGS, name))[0]
 
 
 def _digests_hidden(seen):
@@ -64,16 +50,16 @@ CASES = (
     ("defect", "recording", "step", "track", "differs"), CASES, ids=[c[0] for c in CASES]
 )
 def test_a_defect_is_confirmed_and_one_put_right_is_not_reproduced(
-    world, defect, recording, step, track, differs
+    defects_world, defect, recording, step, track, differs
 ):
     """By the output, or by what the step wrote; with the defect off, the primary's own output."""
-    seen, blame = _primary(world, recording), Blame(step=step, why="", track_index=track)
-    found = confirm(_with(world, defect), seen, blame)
+    seen, blame = _primary(defects_world, recording), Blame(step=step, why="", track_index=track)
+    found = confirm(_with(defects_world, defect), seen, blame)
     assert (found.outcome, found.input_from) == ("confirmed", "recorded"), found
     assert differs in found.differs
     assert found.defects == (defect,)
     assert found.input_ref.startswith("artifact:")
-    sound = confirm(_with(world), seen, blame)
+    sound = confirm(_with(defects_world), seen, blame)
     assert sound.outcome == "not reproduced", sound
     assert sound.hypothesis_digest == sound.reference_digest
 
@@ -86,11 +72,13 @@ STEPS = (
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_sound_step_gives_the_primarys_output(world, step):
+def test_a_sound_step_gives_the_primarys_output(defects_world, step):
     """All fourteen, padded tracks made again where they were deleted."""
     track = 1 if step in ("pad_track", "transcribe_track") else None
     found = confirm(
-        _with(world), _primary(world, "three-voices"), Blame(step=step, why="", track_index=track)
+        _with(defects_world),
+        _primary(defects_world, "three-voices"),
+        Blame(step=step, why="", track_index=track),
     )
     assert found.outcome == "not reproduced", found
 
@@ -100,19 +88,19 @@ DERIVED = ("merge_transcripts", "detect_topics", "generate_title", "generate_sum
 
 
 @pytest.mark.parametrize("step", DERIVED)
-def test_a_real_deployments_input_is_derived(world, step):
+def test_a_real_deployments_input_is_derived(defects_world, step):
     """Nothing recorded: rows and objects give the input, or the answer is that nobody can tell."""
     track = 1 if step == "pad_track" else None
-    seen = _digests_hidden(_primary(world, "three-voices"))
-    found = confirm(_with(world), seen, Blame(step=step, why="", track_index=track))
+    seen = _digests_hidden(_primary(defects_world, "three-voices"))
+    found = confirm(_with(defects_world), seen, Blame(step=step, why="", track_index=track))
     expected = "cannot tell" if step == "pad_track" else "not reproduced"
     assert (found.outcome, found.input_from) == (expected, "derived"), found
 
 
-def test_a_defect_is_confirmed_on_derived_input(world):
+def test_a_defect_is_confirmed_on_derived_input(defects_world):
     """The defect of the demonstration, on a primary that recorded nothing."""
-    seen = _digests_hidden(_primary(world, "twelve-tracks"))
-    found = confirm(_with(world, "tracks_joined_in_string_order"), seen,
+    seen = _digests_hidden(_primary(defects_world, "twelve-tracks"))
+    found = confirm(_with(defects_world, "tracks_joined_in_string_order"), seen,
                     Blame(step="merge_transcripts", why=""))  # fmt: skip
     assert (found.outcome, found.differs) == ("confirmed", ("words",))
 
@@ -124,62 +112,64 @@ def test_a_defect_is_confirmed_on_derived_input(world):
         (Blame(step="pad_track", why="", track_index=7), "did not complete it"),
     ],
 )
-def test_what_the_primary_has_not_cannot_be_told(world, blame, says):
+def test_what_the_primary_has_not_cannot_be_told(defects_world, blame, says):
     """No input, no answer."""
-    found = confirm(_with(world), _primary(world, "three-voices"), blame)
+    found = confirm(_with(defects_world), _primary(defects_world, "three-voices"), blame)
     assert found.outcome == "cannot tell"
     assert says in found.why
 
 
-def test_settings_that_let_no_step_run_are_no_failure_of_the_step(world):
+def test_settings_that_let_no_step_run_are_no_failure_of_the_step(defects_world):
     """A defect outside of a sandbox is refused; that confirms nothing."""
-    outside = _with(world, "title_not_stored").model_copy(update={"is_sandbox": False})
-    found = confirm(outside, _primary(world, "three-voices"), Blame(step="generate_title", why=""))
+    outside = _with(defects_world, "title_not_stored").model_copy(update={"is_sandbox": False})
+    found = confirm(
+        outside, _primary(defects_world, "three-voices"), Blame(step="generate_title", why="")
+    )
     assert found.outcome == "cannot tell"
     assert "in the sandbox only" in found.why
 
 
-def test_an_erased_input_cannot_be_told(world):
+def test_an_erased_input_cannot_be_told(defects_world):
     """References are subject to erasure; the answer says which one is gone."""
-    seen = _primary(world, "solo")
-    artifacts, kept = Artifacts(world.settings.store_url), {}
+    seen = _primary(defects_world, "solo")
+    artifacts, kept = Artifacts(defects_world.settings.store_url), {}
     for step in seen.steps:
         kept[step.input_ref] = artifacts.get(step.input_ref)
     run_id = next(iter(kept)).removeprefix("artifact:").partition("/")[0]
     artifacts.erase(run_id)
-    found = confirm(_with(world), seen, Blame(step="merge_transcripts", why=""))
+    found = confirm(_with(defects_world), seen, Blame(step="merge_transcripts", why=""))
     assert found.outcome == "cannot tell"
     assert "nothing is stored at artifact:" in found.why
 
 
-def test_noise_is_not_confirmed(world):
+def test_noise_is_not_confirmed(defects_world):
     """A step whose two runs differ from each other says nothing about a fault."""
-    seen = _primary(world, "three-voices")
+    seen = _primary(defects_world, "three-voices")
     changed = {"output_digest": "0" * 64}
     steps = tuple(
         s.model_copy(update=changed) if s.name == "generate_title" else s for s in seen.steps
     )
     blame = Blame(step="generate_title", why="")
-    world.control.set_noise("llm", rate=1.0)
+    defects_world.control.set_noise("llm", rate=1.0)
     try:
-        found = confirm(_with(world), seen.model_copy(update={"steps": steps}), blame)
+        found = confirm(_with(defects_world), seen.model_copy(update={"steps": steps}), blame)
     finally:
-        world.control.clear_noise("llm")
+        defects_world.control.clear_noise("llm")
     assert found.outcome == "cannot tell"
     assert "noise" in found.why
 
 
-def test_neither_side_is_touched(world):
+def test_neither_side_is_touched(defects_world):
     """Rows, objects, effects, events and answers of both sides before and after."""
-    seen = _primary(world, "three-voices")
-    before = _everything(world, seen)
+    seen = _primary(defects_world, "three-voices")
+    before = _everything(defects_world, seen)
     for step in ("merge_transcripts", "detect_topics", "post_zulip", "send_webhook", "finalize"):
-        confirm(_with(world), seen, Blame(step=step, why=""))
-    assert _everything(world, seen) == before
+        confirm(_with(defects_world), seen, Blame(step=step, why=""))
+    assert _everything(defects_world, seen) == before
 
 
-def _everything(world, seen) -> str:
-    settings = world.settings
+def _everything(defects_world, seen) -> str:
+    settings = defects_world.settings
     from reflector_migrate.pipeline.services.connections import connections
 
     s3 = connections(settings).s3
@@ -194,5 +184,5 @@ def _everything(world, seen) -> str:
         snapshot(Rows.at(str(url)), seen.recording)
         for url in (settings.reflector.database_url, settings.candidate.database_url)
     ]
-    services = world.control.zulip_messages(), world.control.webhooks()
+    services = defects_world.control.zulip_messages(), defects_world.control.webhooks()
     return json.dumps([objects, rows, services], default=str, sort_keys=True)
