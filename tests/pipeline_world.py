@@ -189,12 +189,14 @@ def make_world(
     scenario: str = "good",
     namespace: str = "shadow",
     is_brief: bool = False,
+    is_from_0: bool = False,
     has_tracks: bool = True,
     **overrides: Any,
 ) -> World:
     """A world in which the recorded run `scenario` is about to happen again.
 
-    `is_brief` puts one second of tone in each track's place; the replayed words stay.
+    `is_brief` puts one second of tone in each track's place; the replayed words stay. The
+    first starts at 0 if `is_from_0`.
     """
     where = RUNS / scenario
     rows = recorded_rows(scenario)
@@ -213,7 +215,7 @@ def make_world(
         namespace=namespace,
     )
     if has_tracks:
-        put_tracks(world, where, is_brief=is_brief)
+        put_tracks(world, where, is_brief=is_brief, first_s=0 if is_from_0 else 0.2)
     put_people(world)
     control.replay_run(where)
     return world
@@ -308,7 +310,7 @@ def _timed(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def put_tracks(world: World, where: Path, *, is_brief: bool) -> None:
+def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float) -> None:
     """The source tracks, in production's bucket and in the candidate's."""
     for bucket in BUCKETS:
         keys = [{"Key": key} for key in world.keys(bucket)]
@@ -321,7 +323,7 @@ def put_tracks(world: World, where: Path, *, is_brief: bool) -> None:
         person = key.rsplit("/", 1)[-1].split("-", 1)[1][:8]
         path = folder / f"{person}-{kind}.webm"
         path = path if path.exists() else RUNS / "tracks" / path.name
-        body = tone(0.2 + number / 10) if is_brief else path.read_bytes()
+        body = tone(first_s + number / 10) if is_brief else path.read_bytes()
         for bucket in ("daily-tracks", "shadow-tracks"):
             world.s3.put_object(Bucket=bucket, Key=key, Body=body)
 

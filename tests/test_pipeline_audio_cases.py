@@ -76,7 +76,8 @@ def test_what_cannot_be_heard_is_hopeless_and_named(tmp_path, kind):
         with pytest.raises(audio.HopelessAudioError, match=source.name) as caught:
             work()
         assert "\n" not in str(caught.value)
-    with pytest.raises(audio.HopelessAudioError, match="none of 1 tracks"):
+    reason = "missing.webm" if kind == "missing" else "none of 1 tracks"
+    with pytest.raises(audio.HopelessAudioError, match=reason):
         audio.mixdown([source], out)
     assert [path.name for path in tmp_path.iterdir()] in ([], [source.name])
 
@@ -84,12 +85,20 @@ def test_what_cannot_be_heard_is_hopeless_and_named(tmp_path, kind):
 def test_broken_tracks_are_left_out_of_the_mix(tmp_path):
     """What remains is the sound of the good tracks; the others are listed with their reason."""
     good = write_track(tmp_path / "good.webm", silence_s=0.4)
-    sources = [broken(tmp_path, kind) for kind in BROKEN]
+    sources = [broken(tmp_path, kind) for kind in BROKEN if kind != "missing"]
     result = audio.mixdown([*sources[:2], good, *sources[2:]], tmp_path / "out.mp3")
-    assert [track.index for track in result.skipped] == [0, 1, 3, 4, 5]
+    assert [track.index for track in result.skipped] == [0, 1, 3, 4]
     assert all(track.reason for track in result.skipped)
     audio.mixdown([good], tmp_path / "alone.mp3")
     assert (tmp_path / "out.mp3").read_bytes() == (tmp_path / "alone.mp3").read_bytes()
+
+
+def test_a_mix_without_a_missing_track_is_no_mix(tmp_path):
+    """What is not there may have been deleted: nothing is written that lacks it."""
+    good = write_track(tmp_path / "good.webm", silence_s=0.4)
+    with pytest.raises(audio.AbsentAudioError, match="missing.webm"):
+        audio.mixdown([good, broken(tmp_path, "missing")], tmp_path / "out.mp3")
+    assert not (tmp_path / "out.mp3").exists()
 
 
 def test_a_track_cut_short_gives_what_is_there(tmp_path, caplog):

@@ -133,10 +133,11 @@ def test_a_mix_never_drops_a_track_because_the_network_failed(storage, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mix_leaves_out_a_key_that_does_not_exist(storage, tmp_path):
-    """As legacy does; the reason carries no signature."""
-    sources = [f"{storage}404{QUERY}", TRACK]
-    (skipped,) = audio.mixdown(sources, tmp_path / "out.mp3", limits=QUICK).skipped
-    assert skipped.index == 0
-    assert "404" in skipped.reason
-    assert "SECRET" not in skipped.reason
+@pytest.mark.parametrize("kind", ["404", "403"])
+def test_a_mix_of_tracks_that_are_not_all_there_is_no_mix(storage, tmp_path, kind):
+    """Deleted or refused says nothing of the sound; the reason carries no signature."""
+    sources = [TRACK, f"{storage}{kind}{QUERY}"]
+    with pytest.raises(audio.AbsentAudioError, match=kind) as caught:
+        audio.mixdown(sources, tmp_path / "out.mp3", limits=QUICK)
+    assert "SECRET" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -221,6 +221,19 @@ def test_a_track_that_is_gone_is_hopeless_and_named(sounding):
         sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
 
 
+def test_a_mix_of_what_is_left_never_takes_the_recordings_place(sounding):
+    """Padded tracks are deleted once heard: mixed again, the step ends and the audio stays."""
+    sounding.whole(until="mixdown_tracks")
+    key, row = sounding.outputs["mixdown_tracks"]["audio_key"], sounding.row
+    before = sounding.s3.head_object(Bucket="shadow-media", Key=key)["ETag"]
+    gone = next(iter(sounding.outputs["pad"].values()))["padded_url"]
+    sounding.s3.delete_object(Bucket="shadow-media", Key=gone.removeprefix("s3://shadow-media/"))
+    with pytest.raises(TerminalStepError, match=r"padded_\d.webm: cannot be opened.*404"):
+        sounding.do("mixdown_tracks")
+    assert sounding.s3.head_object(Bucket="shadow-media", Key=key)["ETag"] == before
+    assert sounding.row == row
+
+
 def test_a_track_that_is_no_audio_is_hopeless_and_named(sounding):
     """The message names the object in S3, not a temporary file."""
     key = sounding.tracks[0]["s3_key"]

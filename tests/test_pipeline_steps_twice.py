@@ -7,7 +7,9 @@ import re
 
 import pytest
 
+from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.errors import TransientStepError
+from reflector_migrate.model import VISIBLE_STEPS
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
@@ -101,6 +103,29 @@ def test_one_step_dies_twice_and_is_made_good(
         world.do(each)
     assert left_by(world) == undisturbed[0]
     assert asked_of(control) == undisturbed[1]
+
+
+@pytest.fixture(scope="module")
+def rerun_world(s3_url, control, tmp_path_factory):
+    """A whole run of a meeting with a track that starts at 0; no answer is remembered."""
+    folder = tmp_path_factory.mktemp("rerun")
+    world = make_world(
+        folder, s3_url, control, scenario="zero-start", is_brief=True, is_from_0=True,
+        cache={"ttl_s": 0},
+    )  # fmt: skip
+    world.whole()
+    return world, left_by(world)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("step", VISIBLE_STEPS)
+def test_a_rerun_from_any_step_leaves_what_the_first_run_left(step, rerun_world):
+    """The padded tracks are deleted once they were heard: what needs them begins at the padding."""
+    world, left = rerun_world
+    begun = {"plan_padding": "pad"}.get(PLANNED_BY.get(step, step), step)
+    for each in ORDER[ORDER.index(begun) :]:
+        world.do(each)
+    assert left_by(world) == left
 
 
 def die_twice(world, name, monkeypatch):

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 
-PLANNED_BY = {"pad_track": "plan_padding", "transcribe_track": "plan_transcription"}
-"""A track's step is run again from where its fork was planned."""
+PLANNED_BY = dict.fromkeys(("pad_track", "mixdown_tracks", "transcribe_track"), "plan_padding")
+"""What reads padded tracks is run again from the padding: they are deleted once heard."""
 
 YOUNG = 0.5
 """Share of a workflow's timeout after which there is too little left of it to run again."""

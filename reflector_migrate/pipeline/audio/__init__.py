@@ -10,6 +10,7 @@ A source is a path, an http(s) URL or a seekable binary file object.
 """
 
 from reflector_migrate.pipeline.audio.errors import (
+    AbsentAudioError,
     AudioError,
     HopelessAudioError,
     TransientAudioError,
@@ -23,6 +24,7 @@ from reflector_migrate.pipeline.audio.waveform import waveform
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "AbsentAudioError",
     "AudioError",
     "HopelessAudioError",
     "Limits",

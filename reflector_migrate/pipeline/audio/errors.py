@@ -8,17 +8,19 @@ import av
 
 from reflector_migrate.errors import StepError, TerminalStepError, TransientStepError
 
-HOPELESS = (
+ABSENT = (
     av.error.HTTPClientError,
+    av.error.FileNotFoundError,
+    FileNotFoundError,
+)
+HOPELESS = (
     av.error.InvalidDataError,
     av.error.EOFError,
     av.error.DecoderNotFoundError,
     av.error.DemuxerNotFoundError,
     av.error.ProtocolNotFoundError,
-    av.error.FileNotFoundError,
     av.error.IsADirectoryError,
     av.error.PermissionError,
-    FileNotFoundError,
     IsADirectoryError,
     PermissionError,
 )
@@ -41,6 +43,12 @@ class HopelessAudioError(AudioError, TerminalStepError):
     code = "audio_hopeless"
 
 
+class AbsentAudioError(HopelessAudioError):
+    """The sound is not there, or is refused: nothing is known of it, least of all that it is bad."""
+
+    code = "audio_absent"
+
+
 class TransientAudioError(AudioError, TransientStepError):
     """The network or the machine failed: a retry may succeed."""
 
@@ -59,9 +67,14 @@ def describe(source: object) -> str:
 
 def classified(error: Exception, source: str, doing: str) -> AudioError:
     """Turn a library or system error into ours; without its text, which may hold a URL."""
-    kind = HopelessAudioError if isinstance(error, HOPELESS) else TransientAudioError
     reason = "timed out" if isinstance(error, av.error.ExitError) else _reason(error)
-    return kind(f"{doing}: {reason}", source=source)
+    return _kind(error)(f"{doing}: {reason}", source=source)
+
+
+def _kind(error: Exception) -> type[AudioError]:
+    if isinstance(error, ABSENT):
+        return AbsentAudioError
+    return HopelessAudioError if isinstance(error, HOPELESS) else TransientAudioError
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from av.audio.frame import AudioFrame
 
-from reflector_migrate.pipeline.audio.errors import HopelessAudioError
+from reflector_migrate.pipeline.audio.errors import AbsentAudioError, HopelessAudioError
 from reflector_migrate.pipeline.audio.graph import mixing
 from reflector_migrate.pipeline.audio.output import writing
 from reflector_migrate.pipeline.audio.progress import Progress, Pulse
@@ -58,9 +58,12 @@ def mixdown(
     """Write the sum of all sources as MP3 (libmp3lame, default bit rate, stereo).
 
     The rate is that of the first decodable track; frames of another rate are skipped. A track
-    that cannot be opened or decoded is left out with a warning; if the network failed, the whole
-    mix fails instead (TransientAudioError), so that a retry can include it. Nothing decodable:
-    HopelessAudioError. `duration_ms` is the sum of the packets' durations, 2 decimals.
+    that cannot be decoded is left out with a warning; if the network failed or a source is not
+    there, the whole mix fails instead (TransientAudioError, AbsentAudioError): a part of the
+    tracks must not pass for all. Legacy leaves out what is not there too, but mixes what it has
+    padded a moment before; a workflow can be run again when padded tracks are deleted.
+    Nothing decodable: HopelessAudioError. `duration_ms` is the sum of the packets' durations,
+    2 decimals.
     """
     pulse = Pulse(progress, limits.report_every_s)
     with ExitStack() as stack:
@@ -87,6 +90,8 @@ def _open_all(
         try:
             track = stack.enter_context(opened(source, limits))
             first, frames = track.from_first()
+        except AbsentAudioError:
+            raise
         except HopelessAudioError as error:
             log.warning("track %d is left out of the mix: %s", index, error)
             skipped.append(SkippedTrack(index, str(error)))

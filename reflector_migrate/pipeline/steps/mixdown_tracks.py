@@ -14,7 +14,8 @@ AUDIO = "audio.mp3"
 def mixdown_tracks(task: MixdownInput, ctx: StepContext) -> MixdownOutput:
     """`<transcript_id>/audio.mp3` in S3 and in the data folder; DURATION in milliseconds.
 
-    A track that cannot be decoded is left out; the output says which.
+    A track that cannot be decoded is left out, and the output says which; one that is not there
+    ends the step.
     """
     tracks = task.padded_urls
     require_all(tracks, task.expected)
