@@ -707,6 +707,27 @@ def test_sigterm_lets_a_short_step_finish(domain, workers):
     terminate(domain, workflow_id, "test")
 
 
+@pytest.mark.parametrize("skew_s", [-600, 600])
+def test_a_backoff_is_the_servers_whatever_our_clock_says(domain, monkeypatch, skew_s):
+    """A failed step that is limited comes back after its delay, not before and not much later."""
+    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    clock = time.time
+    monkeypatch.setattr("time.time", lambda: clock() + skew_s)
+    desk = Desk(domain, server_version(domain), identity())
+    first = desk.take("get_recording") or desk.take("get_recording")
+    result = desk._in_progress(first)
+    result.status = "FAILED"
+    failed_s = time.monotonic()
+    desk.hand_in(result)
+    second = None
+    while second is None and time.monotonic() - failed_s < 20:
+        second = desk.take("get_recording")
+    assert second is not None
+    waited_s = time.monotonic() - failed_s
+    assert second.start_delay_in_seconds - 0.1 <= waited_s < second.start_delay_in_seconds + 10
+    terminate(domain, workflow_id, "test")
+
+
 def test_when_the_host_is_killed_its_processes_end_too(workers):
     """A SIGKILL of the parent leaves nobody polling."""
     host = workers(group="audio")

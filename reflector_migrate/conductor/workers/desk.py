@@ -80,7 +80,7 @@ class Desk:
 
         3.32.3 forgets the backoff of a task whose definition limits how many run at once.
         """
-        early_s = early_by(task, time.time()) if task is not None else 0
+        early_s = early_by(task) if task is not None else 0
         if task is None or not early_s:
             return task
         try:
@@ -130,11 +130,17 @@ class Desk:
         )
 
 
-def early_by(task: Task, unix_s: float) -> int:
-    """Whole seconds, rounded up, until a task's backoff is over; 0 when it is."""
-    delay_s = int(task.start_delay_in_seconds or 0)
-    due_s = int(task.scheduled_time or 0) / 1000 + delay_s
-    return max(0, math.ceil(due_s - unix_s)) if delay_s else 0
+def early_by(task: Task) -> int:
+    """Whole seconds, rounded up, until a task's backoff is over; 0 when it is.
+
+    By the server's clock alone, which stamps a task when it is scheduled and when it is
+    given out: a worker's own may be minutes off.
+    """
+    delay_s, given_out_ms = int(task.start_delay_in_seconds or 0), int(task.update_time or 0)
+    if not given_out_ms:
+        return 0
+    due_ms = int(task.scheduled_time or 0) + delay_s * 1000
+    return min(delay_s, max(0, math.ceil((due_ms - given_out_ms) / 1000)))
 
 
 class TimedTaskApi:
