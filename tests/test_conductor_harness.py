@@ -165,7 +165,7 @@ def test_error_is_written_only_when_the_workflow_is_over(monkeypatch, outcome, i
 def test_a_task_that_comes_before_its_backoff_is_over(
     scheduled_ms, given_out_ms, delay_s, early_s, monkeypatch
 ):
-    """By how much, whatever our own clock says; 3.32.3 gives such tasks out where there is a limit."""
+    """By how much, whatever our clock says; 3.32.3 gives such out where there is a limit."""
     task = Task(
         task_id="t", scheduled_time=scheduled_ms, update_time=given_out_ms,
         start_delay_in_seconds=delay_s,

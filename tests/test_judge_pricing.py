@@ -84,6 +84,30 @@ def test_each_side_of_a_comparison_is_priced(prices, used, told):
     assert found.verdict is compare(*both).verdict
 
 
+LOST = {"status": "timed_out", "started": datetime(2026, 2, 1, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_known"),
+    [
+        pytest.param({}, False, id="the server gave it up"),
+        pytest.param({"status": "failed"}, False, id="its process died"),
+        pytest.param({"status": "cancelled"}, False, id="cut short by the workflow's end"),
+        pytest.param({"status": "failed", "usage": CACHED}, True, id="failed and told"),
+        pytest.param({"status": "cancelled", "started": None}, True, id="never begun"),
+        pytest.param({"status": "completed"}, True, id="used nothing"),
+    ],
+)
+def test_an_attempt_that_told_nobody_what_it_used_has_no_price(changes, is_known):
+    """Its calls may have been made and paid: the sum is unknown, not that of the others."""
+    side = observed(USED)
+    lost = StepRun(name="transcribe_track", **{**LOST, **changes})
+    side = side.model_copy(update={"steps": (*side.steps, lost)})
+    found = priced(compare(observed(USED), side), (FULL,))
+    assert found.primary.cost_microdollars == MICRODOLLARS
+    assert found.candidate.cost_microdollars == (MICRODOLLARS if is_known else None)
+
+
 def test_a_price_holds_from_its_day_on():
     """Two sides that ran on either side of a change are priced by their own days."""
     dearer = FULL.model_copy(update={"since": "2026-02-10", "gpu_second": 1000})
@@ -153,6 +177,28 @@ def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
     money = f"${MICRODOLLARS / 1e6:.4f}"
     used = ["transcribe_track", "10.00", "0", "1000000/500000", f"{1 << 29}", "50", "4"]
     assert lines == [[*used, "0", "-", money], [*used, "1", "2.50", "s", "70", "t", money]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        pytest.param([{}, {}], [None, None, None], id="nobody counted"),
+        pytest.param([{"usage": USED}, {}], [MICRODOLLARS, 0, MICRODOLLARS], id="one used nothing"),
+        pytest.param([{"usage": USED}, LOST], [MICRODOLLARS, None, None], id="one died"),
+    ],
+)
+def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told):
+    """A real deployment's legacy steps tell their times only: unknown each, as is their sum."""
+    config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
+    upgrade(f"sqlite:///{tmp_path}/store.db")
+    runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
+    side = observed(USED).model_copy(update={"steps": runs})
+    found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
+    store = Evidence(f"sqlite:///{tmp_path}/store.db")
+    store.add([side], found.model_copy(update={"run_id": "r1"}), "2026-02-01")
+    result = CliRunner().invoke(cli, [*config, "cost", "rec", "--json"])
+    for rows in json.loads(result.stdout)["sides"].values():
+        assert [row["microdollars"] for row in rows] == told
 
 
 def test_each_call_of_the_language_model_is_kept():

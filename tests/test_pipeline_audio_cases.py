@@ -96,7 +96,7 @@ def test_broken_tracks_are_left_out_of_the_mix(tmp_path):
 def test_a_mix_without_a_missing_track_is_no_mix(tmp_path):
     """What is not there may have been deleted: nothing is written that lacks it."""
     good = write_track(tmp_path / "good.webm", silence_s=0.4)
-    with pytest.raises(audio.AbsentAudioError, match="missing.webm"):
+    with pytest.raises(audio.AbsentAudioError, match="missing"):
         audio.mixdown([good, broken(tmp_path, "missing")], tmp_path / "out.mp3")
     assert not (tmp_path / "out.mp3").exists()
 

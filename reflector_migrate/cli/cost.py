@@ -35,7 +35,8 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     LLM: calls of the language model; S3: requests; calls: all requests to outside
     services; retries: requests and steps made again; --json has the tokens of each call.
     Prices come from [[prices]] in the configuration, the entry in force on the
-    day of the run; what has no price shows as unknown, never as zero.
+    day of the run; what has no price, or what nobody counted (a killed attempt, a real
+    deployment's legacy steps), shows as unknown, never as zero.
 
     \b
     Examples:
@@ -58,17 +59,16 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
 
 
 def _rows(settings: Settings, side: Side) -> list[Row]:
-    from reflector_migrate.judge.pricing import cost_of, cost_of_side, price_on, usage_of
+    from reflector_migrate.judge.pricing import cost_of_side, cost_of_steps, usage_of
     from reflector_migrate.model import STEP_NAMES, Usage
 
-    price = price_on(settings.prices, side.started.date()) if side.started else None
     rows = []
     for name in STEP_NAMES:
         runs = [step for step in side.steps if step.name == name]
         if runs:
             used = sum((step.usage for step in runs), start=Usage())
             again = sum(step.attempt > 1 for step in runs)
-            rows.append(_row(name, used, again, cost_of(used, price).total))
+            rows.append(_row(name, used, again, cost_of_steps(side, runs, settings.prices)))
     again = sum(row["repeated"] for row in rows)
     return [*rows, _row("total", usage_of(side), again, cost_of_side(side, settings.prices))]
 

@@ -40,6 +40,8 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     Where the server cannot, after hours or after some retries, another workflow begins with
     the first step. Answers that are stored are not asked for again either way.
 
+    Padded tracks are deleted once heard: mixdown and recognition begin at the padding.
+
     \b
     Examples:
       migrate rerun three-voices --from detect_topics

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from reflector_migrate.model import Check, Comparison, Side, Usage
+from reflector_migrate.model import Check, Comparison, Side, StepRun, Usage
 
 MILLION = 1_000_000
 GIB = 1 << 30
@@ -81,11 +81,21 @@ def usage_of(side: Side) -> Usage:
 
 def cost_of_side(side: Side, prices: Sequence[PriceLike]) -> int | None:
     """Micro-dollars; None where a price is missing, or where nobody counted what was used."""
-    used = usage_of(side)
-    if used == Usage():
+    return cost_of_steps(side, side.steps, prices)
+
+
+def cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Sequence[PriceLike]) -> int | None:
+    """The same of some of a side's steps; of a side that counted nothing each is unknown."""
+    if usage_of(side) == Usage() or not all(map(is_counted, steps)):
         return None
     price = price_on(prices, side.started.date()) if side.started else None
-    return cost_of(used, price).total
+    return cost_of(sum((step.usage for step in steps), start=Usage()), price).total
+
+
+def is_counted(attempt: StepRun) -> bool:
+    """Whether its worker told what it used: one that died or fell silent told nothing."""
+    is_cut_short = attempt.status in ("failed", "timed_out", "cancelled") and attempt.started
+    return not is_cut_short or attempt.usage != Usage()
 
 
 def price_on(prices: Sequence[PriceLike], day: date) -> PriceLike | None:

@@ -44,7 +44,7 @@ class HopelessAudioError(AudioError, TerminalStepError):
 
 
 class AbsentAudioError(HopelessAudioError):
-    """The sound is not there, or is refused: nothing is known of it, least of all that it is bad."""
+    """The sound is not there, or is refused: that says nothing of its quality."""
 
     code = "audio_absent"
 
