@@ -123,8 +123,9 @@ def _stored(ran: Ran, place: Deployment) -> Iterator[tuple[str, str]]:
         ):
             body = s3.get_object(Bucket=place.media_bucket, Key=found["Key"])["Body"].read()
             yield found["Key"], hashlib.sha256(body).hexdigest()
-    for path in sorted((place.data_dir / own).glob("*")):
-        yield f"file:{path.name}", hashlib.sha256(path.read_bytes()).hexdigest()
+    folder = place.data_dir / own
+    for path in sorted(found for found in folder.rglob("*") if found.is_file()):
+        yield f"file:{path.relative_to(folder)}", hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _of_effects(ran: Ran) -> Iterator[str]:

@@ -24,6 +24,7 @@ from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.sandbox.stack import Sandbox
@@ -308,7 +309,9 @@ def left_by(world):
     done = {"effects": effects, "told": sorted(map(str, messages)), "zulip": posted, "hook": told}
     done = json.loads(TIMES.sub("", json.dumps(done, default=str)))
     asked = {service: len(world.control.requests(service)) for service in ("recogniser", "llm")}
-    objects = {b: world.keys(b) for b in ("shadow-media", "reflector-media", "daily-tracks")}
+    place = place_of(world.run, world.settings)
+    files = [str(p.relative_to(place.data_dir)) for p in place.data_dir.rglob("*") if p.is_file()]
+    objects = {"files": sorted(files)} | {b: world.keys(b) for b in ("shadow-media", "reflector-media", "daily-tracks")}
     return {**row, **done, **objects, **asked}
 
 

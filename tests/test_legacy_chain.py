@@ -71,12 +71,13 @@ def test_a_broken_receiver_is_tried_again_with_the_same_event(run):
     assert [effect.kind for effect in seen.effects].count("webhook") == 1
 
 
-def test_a_receiver_that_refuses_has_the_last_word(run):
+@pytest.mark.parametrize("status", [410, 429])
+def test_a_receiver_that_refuses_has_the_last_word(run, status):
     """A 4xx is delivered once and not again."""
-    run.control.set_webhook_status("hook", 410)
+    run.control.set_webhook_status("hook", status)
     run.process()
     time.sleep(0.6)  # three times the pause after which a retry would come
-    assert [d["status"] for d in run.control.webhooks()] == [410]
+    assert [d["status"] for d in run.control.webhooks()] == [status]
 
 
 def test_daily_may_fail(run):

@@ -128,7 +128,7 @@ def test_the_webhook_keeps_its_event_id_over_retries(world):
     assert done["status_code"] == 200
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize("status", [400, 404, 408, 409, 410, 425, 429])
 def test_a_webhook_that_refuses_is_no_failure_and_not_asked_again(world, status):
     """The receiver's 4xx is its last word, and the transcript is fine."""
     world.control.set_webhook_status("hook", status)

@@ -18,7 +18,7 @@ STEPS_FOLDER = Path(package.__file__).parent
 PIPELINE = STEPS_FOLDER.parent
 HELPERS = (
     "telling", "topics", "summary", "stored", "zulip_text", "webhook_payload", "patience",
-    "questions", "prompts", "digests", "webvtt", "joined",
+    "questions", "prompts", "digests", "webvtt", "joined", "working",
 )  # fmt: skip
 FILES = [*STEPS_FOLDER.glob("*.py"), *(PIPELINE / f"{name}.py" for name in HELPERS)]
 

@@ -56,6 +56,9 @@ class Effects(Protocol):
     def delete_local(self, path: Path) -> None:
         """Delete a file of the namespace's data folder."""
 
+    def discard(self, folder: Path) -> None:
+        """Remove a folder of unfinished files, which no reader ever sees."""
+
     def post_zulip(self, post: Post) -> int:
         """Post or change; the message's id."""
 
@@ -94,6 +97,10 @@ class LiveEffects:
     def delete_local(self, path: Path) -> None:
         """Delete a file of the namespace's data folder."""
         self.media.unlink(path)
+
+    def discard(self, folder: Path) -> None:
+        """Remove a folder of unfinished files."""
+        self.media.discard(folder)
 
     def post_zulip(self, post: Post) -> int:
         """Change the earlier message, or post; after an unknown outcome look for it first."""
@@ -175,6 +182,10 @@ class RecordedEffects:
         """Delete a file of the candidate's folder, and record it."""
         self._record("local_delete", path.name, {})
         self.media.unlink(path)
+
+    def discard(self, folder: Path) -> None:
+        """Remove a folder of unfinished files; of no interest to anybody."""
+        self.media.discard(folder)
 
     def post_zulip(self, post: Post) -> int:
         """Record the form that would have been sent; answer as Zulip would, with an id.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +53,18 @@ class Media:
 
     def unlink(self, path: Path) -> None:
         """Delete a file, if it is there; TerminalStepError when it is none of ours."""
+        self._refuse_outside(path)
+        path.unlink(missing_ok=True)
+
+    def discard(self, folder: Path) -> None:
+        """Delete a folder and all in it, if it is there; TerminalStepError if none of ours."""
+        self._refuse_outside(folder)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+    def _refuse_outside(self, path: Path) -> None:
         if not path.resolve().is_relative_to(self.data_dir.resolve()):
             raise TerminalStepError("a file outside the namespace's folder is not deleted")
-        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import ConsentInput, ConsentOutput
 from reflector_migrate.pipeline.rows import RecordingRow
 from reflector_migrate.pipeline.steps.mixdown_tracks import AUDIO
+from reflector_migrate.pipeline.working import clear
 
 log = logging.getLogger(__name__)
 
 
 def cleanup_consent(task: ConsentInput, ctx: StepContext) -> ConsentOutput:
-    """Raw tracks, mixed recording and its local copy; `audio_deleted` only if all are gone.
+    """Raw tracks, mixed recording, what is local; `audio_deleted` only if all are gone.
 
     One refusal is enough. What could not be deleted fails the step after all else was tried, so
     that an engine tries again; the monolith logs it and leaves `audio_deleted` unset.
@@ -41,6 +42,7 @@ def _delete_all(recording: RecordingRow, ctx: StepContext) -> tuple[tuple[str, .
     ]
     deletions.append((mixed, lambda: ctx.effects.delete_media(mixed)))
     deletions.append(("", lambda: ctx.effects.delete_local(ctx.local(AUDIO))))
+    deletions.append(("", lambda: clear(ctx)))
     done = [(key, _tried(delete)) for key, delete in deletions]
     deleted = tuple(key for key, is_gone in done if is_gone and key)
     return deleted, sum(not is_gone for _, is_gone in done)

@@ -10,6 +10,7 @@ from reflector_migrate.pipeline.contracts import FinalizeInput, FinalizeOutput, 
 from reflector_migrate.pipeline.steps.generate_waveform import generate_waveform
 from reflector_migrate.pipeline.steps.mixdown_tracks import audio_key
 from reflector_migrate.pipeline.telling import tell
+from reflector_migrate.pipeline.working import tidy
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ def finalize(task: FinalizeInput, ctx: StepContext) -> FinalizeOutput:
     """
     if task.outcome == "error" and ctx.is_retried:
         _draw_what_was_cancelled(ctx)
+    tidy(ctx)
     ctx.rows.set_status(ctx.run.transcript_id, task.outcome)
     tell(ctx, "STATUS", {"value": task.outcome})
     return FinalizeOutput(transcript_status=task.outcome)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WaveformInput, WaveformOutput
 from reflector_migrate.pipeline.services.storage import address
 from reflector_migrate.pipeline.telling import keep
+from reflector_migrate.pipeline.working import working
+
+DRAWING = "audio.json"
 
 
 def generate_waveform(task: WaveformInput, ctx: StepContext) -> WaveformOutput:
@@ -22,13 +24,9 @@ def generate_waveform(task: WaveformInput, ctx: StepContext) -> WaveformOutput:
     url = ctx.storage.presign(source, ctx.settings.services.presign_s)
     peaks = audio.waveform(url, progress=lambda _done_s: ctx.heartbeat())
     ctx.meter.add(s3_requests=1, s3_bytes=size)
-    _write(ctx.local("audio.json"), json.dumps(peaks))
+    with working(ctx) as folder:
+        unfinished = folder / DRAWING
+        unfinished.write_text(json.dumps(peaks), encoding="utf-8")
+        unfinished.replace(ctx.local(DRAWING))
     keep(ctx, "WAVEFORM", {"waveform": peaks})
     return WaveformOutput(waveform=tuple(peaks))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -7,6 +7,7 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MixdownInput, MixdownOutput, Run
 from reflector_migrate.pipeline.joined import require_all
 from reflector_migrate.pipeline.telling import keep_and_tell
+from reflector_migrate.pipeline.working import working
 
 AUDIO = "audio.mp3"
 
@@ -22,8 +23,10 @@ def mixdown_tracks(task: MixdownInput, ctx: StepContext) -> MixdownOutput:
     expires_s = ctx.settings.services.presign_s
     sources = [ctx.storage.presign(track.padded_url, expires_s) for track in tracks]
     out = ctx.local(AUDIO)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    mixed = audio.mixdown(sources, out, progress=lambda _done_s: ctx.heartbeat())
+    with working(ctx) as folder:
+        unfinished = folder / AUDIO
+        mixed = audio.mixdown(sources, unfinished, progress=lambda _done_s: ctx.heartbeat())
+        unfinished.replace(out)
     ctx.meter.add(s3_requests=len(tracks), s3_bytes=sum(track.size for track in tracks))
     keep_and_tell(ctx, "DURATION", {"duration": mixed.duration_ms}, duration=mixed.duration_ms)
     key = audio_key(ctx.run)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import PadTrackInput, PadTrackOutput
 from reflector_migrate.pipeline.services.storage import Stored, address
+from reflector_migrate.pipeline.working import working
 
 
 def pad_track(task: PadTrackInput, ctx: StepContext) -> PadTrackOutput:
     """The track behind silence as long as its start; one that starts at 0 is used as it is."""
     source = address(task.bucket_name, task.s3_key)
-    with TemporaryDirectory(prefix="pad-") as folder:
-        raw = Path(folder) / "track"
+    with working(ctx) as folder:
+        raw = folder / "track"
         fetched = ctx.storage.get_file(source, raw)
         with _naming(source):
             start_s = audio.track_start_s(raw)
