@@ -43,14 +43,14 @@ class Caller:
         return self._judged(self._once(method, url, **request))
 
     def answer(self, method: str, url: str, **request: Any) -> httpx.Response:
-        """Whatever the service answers, 4xx included, in one try.
+        """Whatever the service answers, any 4xx included, in one try.
 
-        Raises TransientStepError when there is no 2xx or hopeless answer.
+        Raises TransientStepError when there is no 2xx and no 4xx.
         """
         response = self._once(method, url, **request)
-        if self._is_passing(response.status_code):
-            raise TransientStepError(f"{self.service} answered HTTP {response.status_code}")
-        return response
+        if response.is_success or response.is_client_error:
+            return response
+        raise TransientStepError(f"{self.service} answered HTTP {response.status_code}")
 
     def _once(self, method: str, url: str, **request: Any) -> httpx.Response:
         self.meter.add(external_calls=1)

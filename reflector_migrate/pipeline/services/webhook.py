@@ -30,7 +30,10 @@ class Webhook:
         self._caller = caller
 
     def send(self, delivery: Delivery) -> int:
-        """The receiver's status, 2xx or a hopeless 4xx; TransientStepError for anything else."""
+        """The receiver's status, 2xx or 4xx; TransientStepError for anything else.
+
+        Any 4xx is final, "too many" and "try later" too: legacy gives up at each of them.
+        """
         response = self._caller.answer(
             "POST", delivery.url, content=delivery.body, headers=delivery.headers
         )
