@@ -111,7 +111,7 @@ class ServicesSettings(Section):
     zulip_url: str | None = None
     zulip_bot_email: str | None = None
     zulip_api_key: SecretStr | None = None
-    zulip_timeout_s: float = 30.0
+    zulip_timeout_s: float = Field(default=12.0, le=14)  # up to four calls within a minute
     webhook_timeout_s: float = 30.0
     presign_s: int = 7200
 

@@ -311,8 +311,8 @@ def left_by(world):
     asked = {service: len(world.control.requests(service)) for service in ("recogniser", "llm")}
     place = place_of(world.run, world.settings)
     files = [str(p.relative_to(place.data_dir)) for p in place.data_dir.rglob("*") if p.is_file()]
-    objects = {"files": sorted(files)} | {b: world.keys(b) for b in ("shadow-media", "reflector-media", "daily-tracks")}
-    return {**row, **done, **objects, **asked}
+    objects = {b: world.keys(b) for b in ("shadow-media", "reflector-media", "daily-tracks")}
+    return {**row, **done, **objects, **asked, "files": sorted(files)}
 
 
 def differences(left, expected):

@@ -7,9 +7,12 @@ import json
 import pytest
 import redis
 
+from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import tables
+from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.storage import Storage
+from reflector_migrate.settings import ServicesSettings
 from tests.pipeline_world import RUNS, make_world, put_tracks
 
 
@@ -136,6 +139,35 @@ def test_a_webhook_that_refuses_is_no_failure_and_not_asked_again(world, status)
     assert done == tell(world, "send_webhook", attempt=1)
     assert (done["sent"], done["status_code"]) == (False, status)
     assert len(world.control.webhooks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "name"), [("zulip", "post_zulip"), ("webhook", "send_webhook")]
+)
+def test_a_slow_peer_is_waited_for_with_signs_of_life(world, service, name):
+    """Else the server gives the attempt up while its message is on the way, and two are sent."""
+    world.control.set_fault(service, "slow", times=1, latency_s=1.5)
+    beats = []
+    raw = {"run": world.run.model_dump(), "transcript_id": world.run.transcript_id}
+    run_step(name, raw, world.settings, heartbeat=lambda: beats.append(1))
+    assert len(beats) >= 2
+    assert len(world.control.requests(service)) == 1
+
+
+def test_zulip_is_called_no_oftener_than_fits_into_the_steps_time(world):
+    """The longest way: a message that is gone, one that is found and refused, a new one."""
+    world.control.set_fault("zulip", "lost_answer", times=1)
+    with pytest.raises(TransientStepError):
+        tell(world, "post_zulip")
+    world.rows.update_transcript(world.run.transcript_id, zulip_message_id=4711)
+    found = world.control.zulip_messages()[0]["id"]
+    world.control.set_fault("zulip", "http_4xx", match=f"/messages/{found}")
+    before = len(methods(world))
+    tell(world, "post_zulip")
+    longest = methods(world)[before:]
+    assert longest == ["PATCH", "GET", "PATCH", "POST"]
+    (bound,) = [m.le for m in ServicesSettings.model_fields["zulip_timeout_s"].metadata]
+    assert len(longest) * bound < TABLE["post_zulip"].timeout_s
 
 
 @pytest.mark.parametrize("kind", ["connection_reset", "timeout"])

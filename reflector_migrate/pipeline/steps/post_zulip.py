@@ -5,6 +5,7 @@ from __future__ import annotations
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import ZulipInput, ZulipOutput
 from reflector_migrate.pipeline.effects import Post
+from reflector_migrate.pipeline.patience import patiently
 from reflector_migrate.pipeline.zulip_text import content, link
 
 
@@ -22,7 +23,7 @@ def post_zulip(task: ZulipInput, ctx: StepContext) -> ZulipOutput:
         marker=link(base, transcript.id),
         message_id=transcript.zulip_message_id,
     )
-    message_id = ctx.effects.post_zulip(post)
+    message_id = patiently(lambda: ctx.effects.post_zulip(post), ctx.heartbeat)
     if message_id != transcript.zulip_message_id:
         ctx.rows.update_transcript(task.transcript_id, zulip_message_id=message_id)
     return ZulipOutput(message_id=message_id, posted=True)

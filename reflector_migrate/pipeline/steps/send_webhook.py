@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WebhookInput, WebhookOutput
+from reflector_migrate.pipeline.patience import patiently
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
 from reflector_migrate.pipeline.services.webhook import Delivery, headers_for
 from reflector_migrate.pipeline.topics import NAMES
@@ -25,7 +26,7 @@ def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:
     if transcript.source_kind != "room" or room is None or not room.webhook_url:
         return WebhookOutput(sent=False, reason="no webhook")
     delivery = _delivery(transcript, room, room.webhook_url, task.attempt, ctx)
-    status = ctx.effects.send_webhook(delivery)
+    status = patiently(lambda: ctx.effects.send_webhook(delivery), ctx.heartbeat)
     if status is None:
         return WebhookOutput(sent=True, event_id=delivery.event_id, reason="recorded, not sent")
     is_taken = 200 <= status < 300
