@@ -145,8 +145,8 @@ class WorkerSettings(Section):
 class BudgetSettings(Section):
     """Tasks in progress at once per outside service, over all workers and recordings.
 
-    Conductor holds them, divided over the steps that call the service. The workers' own
-    limits should bind first: a task above such a limit is put back by the server for as
+    Conductor holds them, divided over the steps that call the service by the calls that a
+    task of each makes at once. The workers' own limits should bind first: a task above such a limit is put back by the server for as
     long as its `taskExecutionPostponeDuration` (a minute, unless configured).
     """
 
@@ -247,6 +247,14 @@ class Settings(Section):
                 "services": self.services.model_copy(update=bot),
             }
         )
+
+    @property
+    def llm_calls(self) -> int:
+        """Calls to the language model that a task for topics or summaries makes at once.
+
+        So few that one task of each of the three steps stays within the budget.
+        """
+        return max(1, min(self.services.llm_parallel, (self.budgets.llm - 1) // 2))
 
     @property
     def cache_dir(self) -> Path:

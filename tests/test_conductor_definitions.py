@@ -122,14 +122,19 @@ def test_times_are_scaled_for_tests(scale, step, expected):
     assert (made["timeoutSeconds"], made["responseTimeoutSeconds"]) == expected
 
 
-def test_a_services_budget_is_never_exceeded_by_its_steps_together():
-    """The limits of all steps that call a service add up to at most its budget."""
-    budgets = Settings().budgets.model_dump()
-    limits = concurrency_limits(budgets)
-    for service, budget in budgets.items():
+@pytest.mark.parametrize("parallel", [1, 4, 50])
+@pytest.mark.parametrize("llm", [3, 8, 9, 48, 144])
+def test_a_services_budget_is_never_exceeded_by_its_steps_together(llm, parallel):
+    """However many calls a task makes at once: all tasks' calls add up to at most the budget."""
+    found = {"budgets": {"llm": llm}, "services": {"llm_parallel": parallel}}
+    settings = Settings.model_validate(found)
+    limits = concurrency_limits(settings)
+    calls = {"detect_topics": settings.llm_calls, "generate_summary": settings.llm_calls}
+    for service, budget in settings.budgets.model_dump().items():
         callers = [name for name, called in SERVICE_OF.items() if called == service]
         assert callers
-        assert sum(limits[name] for name in callers) <= budget
+        assert sum(limits[name] * calls.get(name, 1) for name in callers) <= budget
+    assert 1 <= settings.llm_calls <= parallel
 
 
 def test_only_callers_of_a_service_are_limited():
@@ -139,8 +144,8 @@ def test_only_callers_of_a_service_are_limited():
 
 
 def test_a_services_budget_is_a_setting():
-    """Nine calls to the language model at once are three for each step that calls it."""
-    settings = Settings.model_validate({"budgets": {"llm": 9}})
+    """Of 27 calls to the language model at once, three tasks of each step make 4, 1 and 4."""
+    settings = Settings.model_validate({"budgets": {"llm": 27}})
     made = {d["name"]: d for d in task_definitions(settings, caps_retry_delay=True)}
     callers = ("detect_topics", "generate_title", "generate_summary")
     assert {made[name]["concurrentExecLimit"] for name in callers} == {3}

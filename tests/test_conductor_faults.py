@@ -137,7 +137,7 @@ def test_topics_of_a_long_meeting_are_found_over_several_attempts(drama, stage):
     topics = it.world.row.topics
     assert [t["timestamp"] for t in topics] == sorted(t["timestamp"] for t in topics)
     assert sum(len(t["words"]) for t in topics) == len(words)
-    parallel = it.world.settings.services.llm_parallel
+    parallel = it.world.settings.llm_calls
     assert 2 * len(topics) <= len(of_topics) <= 2 * len(topics) + parallel * len(timeouts)
 
 

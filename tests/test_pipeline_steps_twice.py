@@ -13,6 +13,7 @@ from reflector_migrate.model import VISIBLE_STEPS
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
+from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.store.artifacts import Artifacts
 from tests.pipeline_world import ORDER, make_world
 
@@ -145,6 +146,36 @@ def die_twice(world, name, monkeypatch):
             patch.setattr(kind, method, death)
             with pytest.raises(KeyboardInterrupt):
                 world.do(name)
+
+
+@pytest.mark.parametrize(("llm", "at_once"), [(48, 4), (5, 2), (3, 1)])
+def test_a_task_makes_no_more_calls_at_once_than_are_reckoned_with(
+    s3_url, control, tmp_path, monkeypatch, llm, at_once
+):
+    """What the language model's budget is divided by is what the steps really do."""
+    world = brief(s3_url, control, tmp_path, budgets={"llm": llm})
+    world.whole(until="get_participants")
+    control.replay()
+    words = [
+        {"text": f"word{n} ", "start": float(n), "end": n + 0.5, "speaker": 0} for n in range(1500)
+    ]
+    stored = Artifacts(world.settings.store_url).put("run-1", "merge_transcripts", "all", words)
+    control.set_noise("llm", latency_s=0.05)
+    calling, most, real = [], [0], Caller._once
+
+    def counted(self, *args, **named):
+        calling.append(1)
+        most[0] = max(most[0], len(calling))
+        try:
+            return real(self, *args, **named)
+        finally:
+            calling.pop()
+
+    monkeypatch.setattr(Caller, "_once", counted)
+    topics = world.step("detect_topics", words=stored._asdict()).output["topics"]
+    assert most == [at_once] == [world.settings.llm_calls]
+    world.step("generate_summary", words=stored._asdict(), topics=topics)
+    assert most == [at_once]
 
 
 @pytest.mark.heavy

@@ -83,26 +83,31 @@ SERVICE_OF: Mapping[str, str] = {
 }
 """Which outside service a step calls; its budget is divided over its steps."""
 
+SEVERAL_CALLS = ("detect_topics", "generate_summary")
+"""Steps of which one task calls its service several times at once."""
+
 
 def task_definitions(settings: Settings, *, caps_retry_delay: bool) -> tuple[Json, ...]:
     """All fifteen, in the order in which the steps first run.
 
     `caps_retry_delay`: whether the server knows `maxRetryDelaySeconds`.
     """
-    limits = concurrency_limits(settings.budgets.model_dump())
+    limits = concurrency_limits(settings)
     return tuple(
         _definition(name, settings, limits.get(name), caps_retry_delay=caps_retry_delay)
         for name in STEP_NAMES
     )
 
 
-def concurrency_limits(budgets: Mapping[str, int]) -> dict[str, int]:
-    """Each service's budget, divided evenly over the steps that call it; never below one."""
-    shares: dict[str, int] = {}
-    for name, service in SERVICE_OF.items():
-        callers = sum(1 for other in SERVICE_OF.values() if other == service)
-        shares[name] = max(1, budgets[service] // callers)
-    return shares
+def concurrency_limits(settings: Settings) -> dict[str, int]:
+    """Tasks of each step at once: as many of each that calls a service as its budget allows."""
+    budgets = settings.budgets.model_dump()
+    calls = {name: settings.llm_calls if name in SEVERAL_CALLS else 1 for name in SERVICE_OF}
+    in_all = {
+        service: sum(calls[name] for name, called in SERVICE_OF.items() if called == service)
+        for service in budgets
+    }
+    return {name: budgets[service] // in_all[service] for name, service in SERVICE_OF.items()}
 
 
 def scaled(seconds: float, time_scale: float) -> int:

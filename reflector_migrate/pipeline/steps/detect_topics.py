@@ -30,7 +30,7 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
     words = words_at(ctx.artifacts, task.words)
     parts: list[Stretch] = list(enumerate(stretches(words)))
     _drop_others(ctx, {topic_id(ctx.run.run_id, index) for index, _ in parts})
-    parallel = ctx.settings.services.llm_parallel if ctx.is_retried else 1
+    parallel = ctx.settings.llm_calls if ctx.is_retried else 1
     found: list[Topic] = []
     work = partial(_topic, ctx)
     for topic in in_order(work, parts, parallel=parallel, heartbeat=ctx.heartbeat):

@@ -55,7 +55,7 @@ def generate_summary(task: SummaryInput, ctx: StepContext) -> SummaryOutput:
 
 def _sections(ctx: StepContext, text: str, names: Sequence[str], may_retry: bool) -> list[Section]:
     subjects = _subjects(ctx, text, names, may_retry)
-    parallel = ctx.settings.services.llm_parallel if ctx.is_retried else 1
+    parallel = ctx.settings.llm_calls if ctx.is_retried else 1
     work = partial(_section, ctx, text, names)
     return list(in_order(work, subjects, parallel=parallel, heartbeat=ctx.heartbeat))
 
