@@ -146,8 +146,9 @@ class BudgetSettings(Section):
     """Tasks in progress at once per outside service, over all workers and recordings.
 
     Conductor holds them, divided over the steps that call the service by the calls that a
-    task of each makes at once. The workers' own limits should bind first: a task above such a limit is put back by the server for as
-    long as its `taskExecutionPostponeDuration` (a minute, unless configured).
+    task of each makes at once. The workers' own limits should bind first: a task above such a
+    limit is put back by the server for as long as its `taskExecutionPostponeDuration` (a minute,
+    unless configured).
     """
 
     recogniser: int = Field(default=64, ge=1)

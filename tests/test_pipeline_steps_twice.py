@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 
 from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.errors import TransientStepError
 from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.pipeline.audio.progress import Pulse
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.http import Caller
+from reflector_migrate.pipeline.steps import finalize
 from reflector_migrate.store.artifacts import Artifacts
 from tests.pipeline_world import ORDER, make_world
 
@@ -196,6 +199,9 @@ def test_topics_resume_where_they_stopped(s3_url, control, tmp_path):
     control.clear_faults()
     world.step("detect_topics", words=stored._asdict())
     answered = len([r for r in control.requests("llm") if r["status"] == 200])
+    beats, raw = [], {"run": world.run.model_dump(), "words": stored._asdict()}
+    run_step("detect_topics", raw, world.settings, heartbeat=lambda: beats.append(1))
+    assert len(beats) >= 5  # nothing to wait for, and a row to be written five times
     assert (before, answered) == (5, 5 + 6)  # the third topic's analysis alone is asked again
     assert [t["timestamp"] for t in world.row.topics] == [0.0, 300.0, 600.0, 900.0, 1200.0]
 
@@ -233,3 +239,61 @@ def test_other_words_leave_no_topic_of_the_old_ones(s3_url, control, tmp_path):
         assert len(kept) == topics
         assert f"sentence{count - 1}." in world.row.webvtt
         assert f"sentence{count}." not in world.row.webvtt
+
+
+def test_topics_of_a_given_up_attempt_are_not_written(s3_url, control, tmp_path):
+    """Another attempt may be at it: all topics are known, and none is put into the row."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until="merge_transcripts")
+    raw = {"run": world.run.model_dump(), "words": world.outputs["merge_transcripts"]["all_words"]}
+    with pytest.raises(TransientStepError, match="given this attempt up"):
+        run_step("detect_topics", raw, world.settings, heartbeat=given_up)
+    assert world.row.topics == []
+
+
+@pytest.mark.parametrize("before", ["mixdown_tracks", "merge_transcripts"])
+def test_an_error_of_an_attempt_that_was_given_up_is_not_set(s3_url, control, tmp_path, before):
+    """Retried by hand meanwhile, the transcript must not be called broken by a straggler."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until=before)
+    raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
+    with pytest.raises(TransientStepError, match="given this attempt up"):
+        run_step("finalize", {**raw, "outcome": "error"}, world.settings, heartbeat=given_up)
+    assert world.row.status == "processing"
+
+
+def test_a_drawing_that_takes_long_keeps_the_error_back_for_a_while_only(
+    s3_url, control, tmp_path, monkeypatch
+):
+    """It has its share of the step's time; without a drawing the transcript still ends."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until="mixdown_tracks")
+    monkeypatch.setattr(sys.modules[finalize.__module__], "DRAWING_S", 0.0)
+    monkeypatch.setattr(Pulse, "beat", beat_always)
+    world.step("finalize", recording_id=world.run.recording_id, outcome="error")
+    assert [e["event"] for e in world.row.events] == ["DURATION", "STATUS"]
+    assert world.row.status == "error"
+
+
+def test_a_refusal_amid_the_drawing_is_not_taken_for_a_failed_drawing(
+    s3_url, control, tmp_path, monkeypatch
+):
+    """The lease asks at intervals: what it said once it does not say again at once."""
+    world = brief(s3_url, control, tmp_path)
+    world.whole(until="mixdown_tracks")
+    monkeypatch.setattr(Pulse, "beat", beat_always)
+    refusals = iter([True])
+
+    def given_up_once():
+        if next(refusals, False):
+            given_up()
+
+    raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
+    with pytest.raises(TransientStepError, match="given this attempt up"):
+        run_step("finalize", {**raw, "outcome": "error"}, world.settings, heartbeat=given_up_once)
+    assert world.row.status == "processing"
+
+
+def beat_always(pulse, done_s):
+    """A short sound as if it were long."""
+    pulse.callback(done_s)

@@ -25,7 +25,7 @@ FILES = [*STEPS_FOLDER.glob("*.py"), *(PIPELINE / f"{name}.py" for name in HELPE
 STANDARD = {
     "__future__", "collections", "concurrent", "contextlib", "dataclasses", "datetime",
     "functools", "hashlib", "itertools", "json", "logging", "pathlib", "pydantic", "re",
-    "tempfile", "typing", "urllib", "uuid",
+    "tempfile", "time", "typing", "urllib", "uuid",
 }  # fmt: skip
 # of the services a step may use names that only describe; the clients come by the context
 SERVICES = {

@@ -34,6 +34,7 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
     found: list[Topic] = []
     work = partial(_topic, ctx)
     for topic in in_order(work, parts, parallel=parallel, heartbeat=ctx.heartbeat):
+        ctx.heartbeat()  # with all of them known there is nothing to wait for, and much to write
         told = {**topic, "duration": 0}
         ctx.rows.add_topic(ctx.run.transcript_id, topic, told)
         tell(ctx, "TOPIC", told)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 
-from reflector_migrate.errors import StepError
+from reflector_migrate.errors import StepError, TransientStepError
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import FinalizeInput, FinalizeOutput, WaveformInput
+from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.steps.generate_waveform import generate_waveform
 from reflector_migrate.pipeline.steps.mixdown_tracks import audio_key
 from reflector_migrate.pipeline.telling import tell
 from reflector_migrate.pipeline.working import tidy
 
 log = logging.getLogger(__name__)
+
+DRAWING_S = 30.0
+"""How long a drawing may keep an error back: half of the step's time."""
 
 
 def finalize(task: FinalizeInput, ctx: StepContext) -> FinalizeOutput:
@@ -22,6 +28,7 @@ def finalize(task: FinalizeInput, ctx: StepContext) -> FinalizeOutput:
     """
     if task.outcome == "error" and ctx.is_retried:
         _draw_what_was_cancelled(ctx)
+    ctx.heartbeat()  # refuses a straggler: its transcript may have been taken up again
     tidy(ctx)
     ctx.rows.set_status(ctx.run.transcript_id, task.outcome)
     tell(ctx, "STATUS", {"value": task.outcome})
@@ -37,7 +44,29 @@ def _draw_what_was_cancelled(ctx: StepContext) -> None:
     kept = {event["event"] for event in ctx.rows.get_transcript(ctx.run.transcript_id).events}
     if "DURATION" not in kept or "WAVEFORM" in kept:
         return
+    hurried = replace(ctx, heartbeat=_hurried(ctx.heartbeat))
     try:
-        generate_waveform(WaveformInput(run=ctx.run, audio_key=audio_key(ctx.run)), ctx)
+        generate_waveform(WaveformInput(run=ctx.run, audio_key=audio_key(ctx.run)), hurried)
+    except _GivenUpError as refusal:
+        raise refusal.args[0] from None
     except StepError as error:
         log.warning("no waveform before the error: %s", error.message)
+
+
+class _GivenUpError(Exception):
+    """Holds what the engine told, apart from what can go wrong with a drawing."""
+
+
+def _hurried(heartbeat: Heartbeat) -> Heartbeat:
+    """The same, until the drawing's time is over."""
+    ends_s = time.monotonic() + DRAWING_S
+
+    def beat() -> None:
+        try:
+            heartbeat()
+        except StepError as error:
+            raise _GivenUpError(error) from error
+        if time.monotonic() > ends_s:
+            raise TransientStepError(f"not drawn within {DRAWING_S:g} s")
+
+    return beat
