@@ -100,6 +100,7 @@ class ServicesSettings(Section):
     daily_timeout_s: float = 10.0
     transcript_url: str | None = None
     transcript_api_key: SecretStr | None = None
+    transcript_model: str = ""  # of the recogniser, with its version: another's answers are new
     transcript_timeout_s: float = 600.0
     llm_url: str | None = None
     llm_api_key: SecretStr | None = None

@@ -28,6 +28,7 @@ def _pair(recording, value):
     [
         {"services": {"llm_model": "another"}},
         {"services": {"transcript_url": "http://other"}},
+        {"services": {"transcript_model": "another"}},
         {"services": {"llm_url": "http://other/v1"}},
         {"services": {"llm_context_window": 8000}},
     ],

@@ -1,7 +1,7 @@
 """Answers of recogniser and language model, remembered by all that they depend on.
 
 A key is the hash of the namespace, the kind of answer and the whole question:
-text or sound (by content, never by address), model, prompts and parameters.
+text or sound (by content, never by address), service, model, prompts and parameters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.store.cache import TaskCache
 from reflector_migrate.store.canonical import sha256_of
 
-KEY_VERSION = 1
+KEY_VERSION = 2  # 2: with the recogniser's model and the language model's address
 
 
 class Costed(NamedTuple):

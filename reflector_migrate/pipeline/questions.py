@@ -63,6 +63,7 @@ class Questions:
     def _remembered(self, kind: str, ask: Ask, text: str, make: Callable[[], Costed]) -> object:
         question = ask._asdict() | {
             "text": text,
+            "service": self._llm.base,
             "model": self._llm.model,
             "prompts": PROMPT_VERSION,
             "window": self._window,

@@ -25,6 +25,7 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
         "legacy_build": primary.build,
         "normaliser": NORMALISER,
         "recogniser": "stand-in" if is_sandbox else services.transcript_url,
+        "recogniser_model": services.transcript_model,
         "llm": "stand-in" if is_sandbox else services.llm_url,
         "llm_model": services.llm_model,
         "llm_context_window": services.llm_context_window,

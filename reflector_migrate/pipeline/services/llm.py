@@ -36,17 +36,17 @@ class LanguageModel:
     """`session_id` goes along with every call, so that a proxy can tell whose it was."""
 
     def __init__(self, caller: Caller, settings: ServicesSettings, session_id: str) -> None:
-        self._caller, self._base = caller, settings.llm_url
+        self._caller, self.base = caller, settings.llm_url
         self._headers = bearer(settings.llm_api_key)
         self.model, self._session_id = settings.llm_model, session_id
 
     def complete(self, request: Request) -> Reply:
         """One answer, possibly empty. Raises Transient- or TerminalStepError."""
-        if not self._base:
+        if not self.base:
             raise TerminalStepError("services.llm_url is not set")
         response = self._caller.send(
             "POST",
-            f"{self._base.rstrip('/')}/chat/completions",
+            f"{self.base.rstrip('/')}/chat/completions",
             json=self._body(request),
             headers=self._headers | {"X-Reflector-Purpose": request.purpose},
         )

@@ -28,8 +28,10 @@ def _recognised(task: TranscribeTrackInput, ctx: StepContext) -> Costed:
 
 
 def _question(task: TranscribeTrackInput, ctx: StepContext) -> dict[str, Any]:
+    services = ctx.settings.services
     return {
         "audio_sha256": task.audio_sha256 or ctx.storage.checksum(task.audio_url).sha256,
         "language": task.language,
-        "service": ctx.settings.services.transcript_url,
+        "service": services.transcript_url,
+        "model": services.transcript_model,
     }
