@@ -18,6 +18,7 @@ import boto3
 import numpy as np
 from moto.server import ThreadedMotoServer
 
+from reflector_migrate.conductor.heard import HARNESS
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import build_context, place_of
 from reflector_migrate.pipeline.contracts import Run
@@ -112,7 +113,8 @@ class World:
     def messages(self):
         """What the listeners were told, as (channel, message)."""
         told = EventLog(self.settings.store_url).of(self.run_id)
-        return [(e.channel, {"event": e.event, "data": dict(e.data)}) for e in told]
+        heard = [e for e in told if e.channel != HARNESS]
+        return [(e.channel, {"event": e.event, "data": dict(e.data)}) for e in heard]
 
     def keys(self, bucket: str) -> list[str]:
         """What is in a bucket."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -164,6 +165,9 @@ def test_retry_by_command(drama, undisturbed):
     expected = {**undisturbed["shadow"], "llm": undisturbed["shadow"]["llm"] + 1}
     changed = differences(left_by(it.world), expected)
     assert set(changed) == {"events", "told"}  # STATUS error, then ended
+    told = ["pending", "in_progress", "failed", "pending", "in_progress", "completed"]
+    assert states_of(it, "generate_title") == told
+    assert states_of(it, "detect_topics") == ["pending", "in_progress", "completed"]
 
 
 def test_rerun_by_command(drama, undisturbed, monkeypatch):
@@ -183,15 +187,37 @@ def test_rerun_by_command(drama, undisturbed, monkeypatch):
     assert it.end().status == "completed"
     assert it.times("runs", "transcribe_track") == len(it.world.tracks)
     assert it.times("runs", "detect_topics") == 2
-    assert differences(left_by(it.world), after) == {}
+    again = left_by(it.world)
+    assert told_again(again, after) == {"ended": 2}  # to the transcript's channel, and its owner's
+    assert differences(again | {"told": []}, after | {"told": []}) == {}
+    assert states_of(it, "get_participants") == ["pending", "in_progress", "completed"]
+    assert states_of(it, "detect_topics") == ["pending", "in_progress", "completed"] * 2
     monkeypatch.setattr("reflector_migrate.conductor.rerunning.YOUNG", 0.0)
     first = it.workflow_id
     it.workflow_id = rerun(it.world.settings, first, "detect_topics")
     assert it.workflow_id != first
     assert it.end().status == "completed"
     assert it.times("runs", "get_recording") == 2
-    assert differences(left_by(it.world), after) == {}
+    anew = left_by(it.world)
+    assert told_again(anew, again) == {"processing": 2}  # `ended` was told since the command
+    assert differences(anew | {"told": []}, after | {"told": []}) == {}
     it.forget(first)
+
+
+def told_again(left, before):
+    """How often each status was told since; of anything else nothing may have been."""
+    new = Counter(left["told"]) - Counter(before["told"])
+    assert not Counter(before["told"]) - Counter(left["told"])
+    assert all("STATUS" in message for message in new)
+    values = ("processing", "ended", "error")
+    found = {v: sum(n for m, n in new.items() if f"'{v}'" in m) for v in values}
+    return {value: count for value, count in found.items() if count}
+
+
+def states_of(it, step):
+    """What was told of a step, in order."""
+    news = [m["data"] for _, m in it.world.messages() if m["event"] == "PIPELINE_PROGRESS"]
+    return [one["step_status"] for one in news if one["current_step"] == step]
 
 
 def register(it):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
@@ -267,6 +268,21 @@ def test_a_failed_workflow_ends_in_status_error(world):
     assert [e["data"] for e in world.row.events] == [{"value": "error"}]
     told = [m["data"].get("value") for _, m in world.messages()]
     assert told == ["processing", "processing", "error", "error"]
+
+
+def test_a_status_is_told_once_each_time_a_run_is_started_by_hand(world):
+    """Attempts of the engine repeat nothing; a rerun that ends tells that it ended."""
+    ended = {"recording_id": world.run.recording_id, "outcome": "ended"}
+    for times in (1, 2, 3):
+        world.do("get_recording")
+        for _ in range(2):
+            world.step("finalize", **ended)
+        told = [(channel, m["data"]["value"]) for channel, m in world.messages()]
+        channels = list(dict.fromkeys(channel for channel, _ in told))
+        assert len(channels) == 2
+        both = [(channel, value) for value in ("processing", "ended") for channel in channels]
+        assert told == both * times
+        Progress(world.settings).again(world.run_id, "", from_step="get_recording")
 
 
 def test_a_drawing_that_a_failure_cancelled_is_made_before_the_error(sounding):

@@ -11,10 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.collector import collect
 from reflector_migrate.shadow.stored import stored_comparison
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
@@ -45,6 +47,22 @@ def settings(tmp_path: Path) -> Settings:
     }  # fmt: skip
     Runs(made.store_url).claim(RunRecord(**values))
     return made
+
+
+def test_a_run_that_is_run_again_has_its_time_anew(settings: Settings) -> None:
+    """An old run is not late the moment it is reopened, nor judged before it has ended."""
+    nowhere = {"conductor": {"server_url": "http://127.0.0.1:9/api"}, "shadow": {"timeout_s": 60.0}}
+    settings = Settings.model_validate({**settings.model_dump(), **nowhere})
+    runs, progress = Runs(settings.store_url), Progress(settings)
+    runs.update("run-1", "started", workflow_id="wf-1")
+    progress.again("run-1", "wf-1")
+    assert collect(settings, "run-1") is False
+    assert runs.by_id("run-1").state == "started"
+    impatient = settings.model_copy(
+        update={"shadow": settings.shadow.model_copy(update={"timeout_s": 0.01})}
+    )
+    assert collect(impatient, "run-1") is True
+    assert runs.by_id("run-1").state == "failed"
 
 
 def _compared(settings: Settings) -> None:

@@ -88,7 +88,8 @@ Channels are the primary's. In shadow each has the candidate's prefix (`shadow:`
 so that nobody who listens to production hears of it. A message is `{"event": ..., "data": ...}`.
 On a user's channel the event is called `TRANSCRIPT_<event>`, and its data carry the transcript's
 `id` as well. Legacy's events are told once a run; each state of a step
-once, with an `id` of its own.
+once, with an `id` of its own. After `migrate retry` or `migrate rerun` the STATUS and the states of
+what runs again are told anew.
 """
 
 

@@ -92,7 +92,7 @@ class FinalShortSummary(EventData):
 
 
 class PipelineProgress(EventData):
-    """A step, or one track's part of it, changed its state; each state is told once."""
+    """A step, or one track's part of it, changed its state; told once, and anew after a rerun."""
 
     event: ClassVar[str] = PROGRESS
     workflow_id: str

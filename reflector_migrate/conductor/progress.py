@@ -1,4 +1,4 @@
-"""PIPELINE_PROGRESS: each step's states, each told once, in order.
+"""PIPELINE_PROGRESS: each step's states, each told once, in order; anew after a retry by hand.
 
 Every transition is kept in the store first; whoever keeps it publishes it, so a
 retried step or a second worker tells nothing twice. Telling is best effort and
@@ -10,9 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from reflector_migrate.conductor.events import PROGRESS, PipelineProgress
+from reflector_migrate.conductor.heard import (
+    FAMILY,
+    Heard,
+    Key,
+    Part,
+    State,
+    heard,
+    mark,
+)
 from reflector_migrate.conductor.taking_turns import turns_of
 from reflector_migrate.model import VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
@@ -23,10 +32,8 @@ from reflector_migrate.store.events import EventLog, News
 
 logger = logging.getLogger(__name__)
 
-State = Literal["pending", "in_progress", "completed", "failed"]
 P = ParamSpec("P")
 
-FAMILY = "progress:"
 TRACK_STEPS = ("pad_track", "transcribe_track")
 ENDED: frozenset[State] = frozenset({"completed", "failed"})
 
@@ -85,11 +92,22 @@ class Progress:
         goes on is about to be retried, and so no failure.
         """
         last = {(s.name, s.track_index): s for s in step_runs}
-        known = _states(self._told(run))  # looked up once: whoever polls asks often
+        log = self._log.of(run.run_id, family=FAMILY)  # looked up once: whoever polls asks often
+        known = heard(log, run.workflow_id or "").states
         for (step, index), attempt in last.items():
             state = _state_of(attempt, has_ended=has_ended) if step in VISIBLE_STEPS else None
             if state is not None and (step, index, state) not in known:
                 self._tell(run, step, index, state)
+
+    def again(self, run_id: str, workflow_id: str, *, from_step: str | None = None) -> None:
+        """From here on a step and all after it are told anew; without a step what has failed.
+
+        To be said before the server is asked: workers may begin at once. Raises
+        ServerUnreachableError.
+        """
+        self._log.record_next(
+            run_id, FAMILY, lambda log: mark(heard(log, workflow_id), workflow_id, from_step)
+        )
 
     def _transition(self, step: str, raw_input: Mapping[str, Any], state: State) -> None:
         if step in VISIBLE_STEPS:
@@ -110,22 +128,15 @@ class Progress:
         channel = f"{place.channel_prefix}ts:{run.transcript_id}"
 
         def compose(log: Iterable[Event]) -> News | None:
-            told = _progress_in(log, run)
-            if (step, index, state) in _states(told) or _is_stale(told, step, index, state):
+            before = heard(log, run.workflow_id or "")
+            if _is_known_or_stale(before.states_of((step, index)), state):
                 return None
-            news = _news(run, told, step, index, state, track_total)
+            news = _news(before, run, (step, index), state, track_total)
             data = news.model_dump(mode="json", exclude_none=True)
             return News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
 
         if new := self._log.record_next(run.run_id, FAMILY, compose):
             Bus(place.bus_url).publish(channel, new.message)
-
-    def _told(self, run: Run) -> list[PipelineProgress]:
-        """Everything told of this workflow so far, in order."""
-        return _progress_in(self._log.of(run.run_id, family=FAMILY), run)
-
-
-Key = tuple[str, int | None, State]
 
 
 def percent_of(states: Iterable[Key], track_total: int) -> int:
@@ -135,52 +146,34 @@ def percent_of(states: Iterable[Key], track_total: int) -> int:
     return min(100, int(100 * done / len(VISIBLE_STEPS) + 1e-6))
 
 
-def _progress_in(log: Iterable[Event], run: Run) -> list[PipelineProgress]:
-    news = [PipelineProgress.model_validate(event.data) for event in log]
-    return [n for n in news if n.workflow_id == (run.workflow_id or "")]
-
-
 def _news(
-    run: Run,
-    told: Sequence[PipelineProgress],
-    step: str,
-    index: int | None,
-    state: State,
-    track_total: int | None,
+    before: Heard, run: Run, part: Part, state: State, track_total: int | None
 ) -> PipelineProgress:
-    is_track = index is not None
-    total = track_total or _track_total(told)
+    step, index = part
+    total = track_total or before.track_total
+    name = f"{run.workflow_id}:{step}:{'' if index is None else index}:{state}"
     return PipelineProgress(
-        id=f"{run.workflow_id}:{step}:{'' if index is None else index}:{state}",
+        id=f"{name}:{before.times_again}" if before.times_again else name,
         workflow_id=run.workflow_id or "",
         current_step=step,
         step_index=VISIBLE_STEPS.index(step) + 1,
         total_steps=len(VISIBLE_STEPS),
         step_status=state,
         track_index=index,
-        track_total=total if is_track else None,
-        percent=percent_of({*_states(told), (step, index, state)}, total or 1),
+        track_total=total if index is not None else None,
+        percent=percent_of({*before.states, (step, index, state)}, total or 1),
     )
 
 
-def _states(told: Iterable[PipelineProgress]) -> set[Key]:
-    return {(n.current_step, n.track_index, n.step_status) for n in told}
-
-
-def _is_stale(told: Iterable[PipelineProgress], step: str, index: int | None, state: State) -> bool:
-    """Whether later news of the same step is out; a failed step may still complete, by hand."""
-    known = {n.step_status for n in told if (n.current_step, n.track_index) == (step, index)}
+def _is_known_or_stale(known: set[State], state: State) -> bool:
+    """Whether this or later news of the same is out; a failed step may still complete, by hand."""
     overtaken: Mapping[State, set[State]] = {
         "pending": {"in_progress", "completed", "failed"},
         "in_progress": {"completed"},
         "completed": set(),
         "failed": {"completed"},
     }
-    return bool(known & overtaken[state])
-
-
-def _track_total(told: Iterable[PipelineProgress]) -> int | None:
-    return next((n.track_total for n in told if n.track_total), None)
+    return bool(known & {state, *overtaken[state]})
 
 
 def _state_of(attempt: StepRun, *, has_ended: bool) -> State | None:

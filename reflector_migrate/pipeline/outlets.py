@@ -19,7 +19,10 @@ from reflector_migrate.store.events import EventLog
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The WebSocket bus of a namespace. With a log each state is told once, and kept."""
+    """The WebSocket bus of a namespace. With a log each state is told once, and kept.
+
+    A status comes again when a run is retried or run again by hand: it is told anew then.
+    """
 
     run: Run
     bus: Bus
@@ -28,6 +31,8 @@ class Listeners:
 
     def tell(self, user_id: str | None, event: str, data: Mapping[str, Any], key: str) -> None:
         """Publish to the transcript's channel, and to its owner's where the event is theirs too."""
+        if self.log is not None and event == "STATUS":
+            key = f"{key}:{self.log.times_again(self.run.run_id)}"
         for channel, message in messages(self.run.transcript_id, user_id, event, data):
             name = self.prefix + channel
             told = f"{channel.partition(':')[0]}:{key}"

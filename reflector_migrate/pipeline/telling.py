@@ -15,7 +15,7 @@ def keep(ctx: StepContext, event: str, data: Mapping[str, Any], **columns: Any) 
 
 
 def tell(ctx: StepContext, event: str, data: Mapping[str, Any]) -> None:
-    """Tell the listeners; the same content is told once a run."""
+    """Tell the listeners; the same content is told once a run, a status at each of its goes."""
     user_id = ctx.rows.owner_of(ctx.run.transcript_id)
     ctx.effects.broadcast(user_id, event, data, key=f"{event}:{sha256_of(dict(data))[:16]}")
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reflector_migrate.conductor.event_dictionary import EVENTS_OF
+from reflector_migrate.conductor.events import PipelineProgress
+from reflector_migrate.conductor.heard import FAMILY, heard
 from reflector_migrate.model import VISIBLE_STEPS
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observing import spans_of
@@ -40,21 +42,22 @@ def board(settings: Settings, run: RunRecord) -> tuple[StepLine, ...]:
 
     Raises ServerUnreachableError or OutageError while a database is away.
     """
-    primary, candidate = _primary(settings, run), _candidate(settings, run)
+    primary = _primary(settings, run)
+    candidate = candidate_states(settings, run.run_id, run.workflow_id or "")
     return tuple(StepLine(s, primary.get(s, ""), candidate.get(s, "")) for s in VISIBLE_STEPS)
 
 
-def _candidate(settings: Settings, run: RunRecord) -> dict[str, str]:
-    told = EventLog(settings.store_url).of(run.run_id, family="progress:")
-    return {data["current_step"]: _state(data) for data in (event.data for event in told)}
+def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[str, str]:
+    """Each step's last news that stands; none of what is about to be run again."""
+    log = EventLog(settings.store_url).of(run_id, family=FAMILY)
+    return {news.current_step: _state(news) for news in heard(log, workflow_id).told}
 
 
-def _state(data: Mapping[str, Any]) -> str:
+def _state(news: PipelineProgress) -> str:
     track = ""
-    if data.get("track_index") is not None:
-        track = f"track {data['track_index'] + 1} of {data.get('track_total', '?')} "
-    state = str(data["step_status"]).replace("_", " ")
-    return f"{track}{state}  {data['percent']}%"
+    if news.track_index is not None:
+        track = f"track {news.track_index + 1} of {news.track_total or '?'} "
+    return f"{track}{news.step_status.replace('_', ' ')}  {news.percent}%"
 
 
 def _primary(settings: Settings, run: RunRecord) -> dict[str, str]:

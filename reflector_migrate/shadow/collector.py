@@ -41,7 +41,7 @@ def collect(settings: Settings, run_id: str) -> bool:
     try:
         return _collect(settings, runs, run)
     except MigrateError as error:
-        if now() - run.created_at < timedelta(seconds=settings.shadow.timeout_s):
+        if not is_late(settings, run):
             log.warning("run %s cannot be collected yet: %s", run_id, error.message)
             return False
         runs.update(run_id, "failed", reason=error.message)
@@ -53,9 +53,8 @@ def collect(settings: Settings, run_id: str) -> bool:
 
 def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
     sides = Sides.of(settings, run)
-    is_late = now() - run.created_at > timedelta(seconds=settings.shadow.timeout_s)
     secondary = secondary_of(settings, run)
-    if not is_late and not (
+    if not is_late(settings, run) and not (
         sides.candidate_ended
         and has_ended(settings, run, sides.primary_status, sides.has_webhook)
         and _secondary_has_ended(secondary)
@@ -66,6 +65,13 @@ def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
     store_comparison(settings, run, primary, candidate, secondary)
     runs.update(run.run_id, "compared")
     return True
+
+
+def is_late(settings: Settings, run: RunRecord) -> bool:
+    """Whether both sides had their time since the run was made, or was last run again by hand."""
+    again = EventLog(settings.store_url).last_again(run.run_id)
+    begun = max(run.created_at, again or run.created_at)
+    return now() - begun >= timedelta(seconds=settings.shadow.timeout_s)
 
 
 def _secondary_has_ended(secondary: Secondary | None) -> bool:

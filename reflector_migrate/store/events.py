@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -20,6 +21,10 @@ class News(NamedTuple):
     key: str
     channel: str
     message: Mapping[str, Any]
+
+
+AGAIN = "progress:again:"
+"""How the key begins of a mark after which a run's states are told anew; then its number."""
 
 
 class EventLog:
@@ -46,6 +51,14 @@ class EventLog:
             one_at_a_time(connection, f"events/{run_id}")
             news = compose(_read(connection, run_id, family=family))
             return news if news and _insert(connection, run_id, news) else None
+
+    def times_again(self, run_id: str) -> int:
+        """How often the run was retried or run again by hand."""
+        return len(self.of(run_id, family=AGAIN))
+
+    def last_again(self, run_id: str) -> datetime | None:
+        """When it last was; None if never."""
+        return max((e.at for e in self.of(run_id, family=AGAIN) if e.at), default=None)
 
     def of(self, run_id: str, *, after: int = 0, family: str = "") -> tuple[Event, ...]:
         """Messages {event, data} of a run in order; `after` skips that many.
