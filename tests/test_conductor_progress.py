@@ -14,6 +14,7 @@ import redis
 from reflector_migrate.conductor.progress import TRACK_STEPS, Progress, percent_of
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, StepRun
 from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.board import candidate_states
 from reflector_migrate.store.events import EventLog
@@ -254,14 +255,21 @@ def test_what_the_server_timed_out_is_caught_up(settings):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_processes_that_tell_at_once_tell_one_story(kind, tmp_path, request, monkeypatch):
+def test_processes_that_tell_at_once_tell_one_story(
+    kind, tmp_path, request, monkeypatch, redis_server
+):
     """All tell of all tracks: each state once, in order, and the percentage never falls.
 
-    Threads stand for processes: what orders them within one is taken away.
+    On the bus as in the store. Threads stand for processes: what orders them within one is
+    taken away.
     """
     monkeypatch.setattr("reflector_migrate.conductor.progress.turns_of", nullcontext)
     monkeypatch.setattr("reflector_migrate.conductor.progress.percent_of", slowly)
-    settings = settings_of(tmp_path)
+    monkeypatch.setattr("reflector_migrate.conductor.progress.Bus", SlowBus)
+    settings = settings_of(tmp_path, f"{redis_server}/2")
+    ear = redis.Redis.from_url(f"{redis_server}/2", socket_timeout=5).pubsub()
+    ear.psubscribe("*ts:tr-1")
+    _next(ear)
     if kind == "postgresql":
         url = request.getfixturevalue("postgres_url")
         upgrade(url)
@@ -277,6 +285,18 @@ def test_processes_that_tell_at_once_tell_one_story(kind, tmp_path, request, mon
     percents = [d["percent"] for d in told(settings)]
     assert percents == sorted(percents)
     assert percents[-1] == 7
+    heard = [json.loads(_next(ear)["data"])["data"]["id"] for _ in percents]
+    assert heard == [d["id"] for d in told(settings)]
+    ear.close()
+
+
+class SlowBus(Bus):
+    """Others may overtake on the way to the bus, if anything lets them."""
+
+    def publish(self, channel, message):
+        """After a moment."""
+        time.sleep(random.random() / 50)
+        return super().publish(channel, message)
 
 
 def slowly(states, track_total):

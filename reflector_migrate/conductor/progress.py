@@ -1,8 +1,9 @@
 """PIPELINE_PROGRESS: each step's states, each told once, in order; anew after a retry by hand.
 
-Every transition is kept in the store first; whoever keeps it publishes it, so a
-retried step or a second worker tells nothing twice. Telling is best effort and
-never harms a step: what could not be told is caught up from the execution.
+Every transition is kept in the store and published by whoever keeps it, before
+the next is kept: a retried step or a second worker tells nothing twice, and news
+arrive in their order. Telling is best effort and never harms a step: what could
+not be told is caught up from the execution.
 """
 
 from __future__ import annotations
@@ -135,8 +136,10 @@ class Progress:
             data = news.model_dump(mode="json", exclude_none=True)
             return News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
 
-        if new := self._log.record_next(run.run_id, FAMILY, compose):
-            Bus(place.bus_url).publish(channel, new.message)
+        bus = Bus(place.bus_url)
+        self._log.record_next(
+            run.run_id, FAMILY, compose, lambda news: bus.publish(channel, news.message)
+        )
 
 
 def percent_of(states: Iterable[Key], track_total: int) -> int:

@@ -40,17 +40,23 @@ class EventLog:
             return _insert(connection, run_id, News(key, channel, message))
 
     def record_next(
-        self, run_id: str, family: str, compose: Callable[[tuple[Event, ...]], News | None]
-    ) -> News | None:
-        """What `compose` makes of the run's messages so far, if it is new; None otherwise.
+        self,
+        run_id: str,
+        family: str,
+        compose: Callable[[tuple[Event, ...]], News | None],
+        tell: Callable[[News], object] = lambda _news: None,
+    ) -> None:
+        """Keep what `compose` makes of the run's messages so far, and `tell` it if it is new.
 
-        Of messages whose key begins with `family`. One process composes at a time, so
-        that nobody draws a conclusion from what another is about to change.
+        Of messages whose key begins with `family`. One process composes and tells at a time,
+        so that nobody draws a conclusion from what another is about to change, nor overtakes
+        it. Who dies in between has told what is not kept: it is told again, with the same key.
         """
         with writing(self._url) as connection:
             one_at_a_time(connection, f"events/{run_id}")
             news = compose(_read(connection, run_id, family=family))
-            return news if news and _insert(connection, run_id, news) else None
+            if news and _insert(connection, run_id, news):
+                tell(news)
 
     def times_again(self, run_id: str) -> int:
         """How often the run was retried or run again by hand."""
