@@ -1,23 +1,31 @@
 """Exact: no output is empty, cut short or looped on the hypothesis alone.
 
-Absolute, never relative to a noise floor: recognition noise does not lose half a
-transcript, a speaker's last ten seconds, or say one sentence eight times over.
+Absolute, never relative to a noise floor: recognition noise does not lose ten seconds
+of a speaker in one piece, and a model does not say one sentence eight times over.
 """
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from operator import eq
 
-from comparators.columns import raw_pair
+from comparators.columns import Pair, remembered, word_pair
 from comparators.distance import encode
 from comparators.structure import exact
+from comparators.words import Run, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 
 MIN_WORDS = 10
-TAIL_S = 10.0
+LOST_S = 10.0
 LOOP_TIMES = 6
-_LOOP = re.compile(r"(.{4,8}?)\1+", re.DOTALL)
+PHRASE = range(4, 101)
+"""Tokens of a phrase that may come back; a shorter one counts when repeated to that length."""
+MAX_PERIODS = 4
+CUT_SHARE = 0.5
+SUMMARIES = ("short_summary", "long_summary")
+_CLOSING = tuple(".!?:;\u2026\"')*\u201d\u3002\uff01\uff1f")
 _STEPS = {
     "words": "transcribe_track",
     "topics": "detect_topics",
@@ -30,21 +38,26 @@ _STEPS = {
 
 def compare_catastrophes(reference: Observation, hypothesis: Observation) -> Measure:
     """Empty, truncated and looped outputs of the hypothesis that the reference has whole."""
-    present = [name for name in _STEPS if getattr(reference.outputs, name)]
+    present = [name for name in _STEPS if _said(getattr(reference.outputs, name))]
     findings = [
         _finding(f"{name}/empty", _STEPS[name], f"{name} is empty")
         for name in present
         if not _said(getattr(hypothesis.outputs, name))
     ]
-    if hypothesis.outputs.words:
-        findings += _truncated(reference.outputs.words, hypothesis.outputs.words)
-    findings += _looped(reference, hypothesis)
+    if _said(hypothesis.outputs.words):
+        ended = _truncated(reference.outputs.words, hypothesis.outputs.words)
+        told = {finding.speaker for finding in ended}
+        lost = _stretches(word_pair(reference, hypothesis))
+        findings += ended + [finding for finding in lost if finding.speaker not in told]
+    findings += _cut_short(reference, hypothesis) + _looped(reference, hypothesis)
     return exact("catastrophes", findings[0].step or "" if findings else "transcribe_track",
                  len(present), findings)  # fmt: skip
 
 
 def _said(value: object) -> bool:
     """Whether there is anything but blanks."""
+    if isinstance(value, tuple):
+        return any(getattr(item, "text", "said").strip() for item in value)
     return bool(value.strip() if isinstance(value, str) else value)
 
 
@@ -75,7 +88,7 @@ def _truncated(reference: Sequence[Word], hypothesis: Sequence[Word]) -> list[Fi
         lost = sum(1 for start in starts if start > heard_s)
         if speaker not in theirs and lost >= MIN_WORDS:
             findings.append(_lost("empty", speaker, f"none of {lost} words", starts[0]))
-        elif lost >= MIN_WORDS and end_s - heard_s >= TAIL_S:
+        elif lost >= MIN_WORDS and end_s - heard_s >= LOST_S:
             findings.append(_lost("truncated", speaker, f"the last {lost} words lost", heard_s))
     return findings
 
@@ -95,9 +108,67 @@ def _ends(words: Sequence[Word]) -> dict[int, tuple[float, list[float]]]:
     return ends
 
 
+def _stretches(pair: Pair) -> list[Finding]:
+    """Ten words and ten seconds of one speaker in one piece that stand nowhere in the hypothesis.
+
+    A stray word found among them does not save them; words that only moved do.
+    """
+    longest: dict[int, Run] = {}
+    words = pair.reference.words
+    for run in remembered(lost_runs, pair):
+        is_long = run.words >= MIN_WORDS and words[run.last].end - words[run.first].start >= LOST_S
+        speaker = words[run.first].speaker
+        if is_long and (speaker not in longest or run.words > longest[speaker].words):
+            longest[speaker] = run
+    if not longest:
+        return []
+    gone = Counter(pair.reference_code) - Counter(pair.hypothesis_code)
+    return [
+        _stretch(words, run, speaker)
+        for speaker, run in sorted(longest.items())
+        if _is_gone(pair, run, gone)
+    ]
+
+
+def _is_gone(pair: Pair, run: Run, gone: Counter[str]) -> bool:
+    """Whether most of a stretch's words are missing altogether, and not merely elsewhere."""
+    places = pair.reference.places
+    first, last = bisect_left(places, run.first), bisect_right(places, run.last)
+    speaker = pair.reference.speaker(first)
+    own = [t for t in range(first, last) if pair.reference.speaker(t) == speaker]
+    missing = (Counter(pair.reference_code[token] for token in own) & gone).total()
+    return missing >= max(MIN_WORDS, run.words / 2)
+
+
+def _stretch(words: Sequence[Word], run: Run, speaker: int) -> Finding:
+    start_s, end_s = words[run.first].start, words[run.last].end
+    return _lost("lost", speaker, f"{run.words} words lost over {end_s - start_s:.0f} s", start_s)
+
+
+def _cut_short(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """Summaries that break off: the reference's own beginning, or half of one without an end."""
+    findings = []
+    for name in SUMMARIES:
+        mine, theirs = (
+            str(getattr(side.outputs, name) or "").strip() for side in (reference, hypothesis)
+        )
+        words = len(mine.split()), len(theirs.split())
+        is_short = bool(theirs) and words[0] - words[1] >= MIN_WORDS
+        if is_short and (mine.startswith(theirs) or _breaks_off(mine, theirs, words)):
+            message = f"{name} is cut short: {words[1]} of {words[0]} words"
+            findings.append(_finding(f"{name}/truncated", _STEPS[name], message))
+    return findings
+
+
+def _breaks_off(mine: str, theirs: str, words: tuple[int, int]) -> bool:
+    """Under half as long, and ending amid a sentence where the reference ends one."""
+    is_amid = mine.endswith(_CLOSING) and not theirs.endswith(_CLOSING)
+    return is_amid and words[1] < CUT_SHARE * words[0]
+
+
 def _looped(reference: Observation, hypothesis: Observation) -> list[Finding]:
     """Texts that repeat one phrase again and again, one after the other."""
-    words = raw_pair(reference, hypothesis)
+    words = word_pair(reference, hypothesis)
     codes = {"words": (words.reference_code, words.hypothesis_code)}
     for name in ("title", "short_summary", "long_summary"):
         texts = [str(getattr(side.outputs, name) or "") for side in (reference, hypothesis)]
@@ -113,6 +184,27 @@ def _looped(reference: Observation, hypothesis: Observation) -> list[Finding]:
 
 
 def longest_loop(code: str) -> int:
-    """How often a phrase of 4 to 8 tokens follows itself at most, in an encoded text."""
-    times = [len(m.group()) // len(m.group(1)) for m in _LOOP.finditer(code)]
+    """How often a phrase of 4 to 100 tokens follows itself at most, in an encoded text."""
+    times = [(_longest_run(code, n) + n) // n for n in _periods(code)]
     return max(times, default=1 if code else 0)
+
+
+def _periods(code: str) -> list[int]:
+    """How far apart the text says the same four tokens again, most often first."""
+    least = PHRASE.start
+    grams = [code[place : place + least] for place in range(len(code) - least + 1)]
+    if len(set(grams)) == len(grams):
+        return []
+    apart, last = Counter[int](), dict[str, int]()
+    for place, gram in enumerate(grams):
+        period = place - last.get(gram, -PHRASE.stop)
+        last[gram] = place
+        if period < PHRASE.stop:
+            apart[period * -(-least // period)] += 1
+    return [period for period, _ in apart.most_common(MAX_PERIODS)]
+
+
+def _longest_run(code: str, period: int) -> int:
+    """The longest stretch that equals what stands `period` tokens further on."""
+    same = bytes(map(eq, code, code[period:]))
+    return max(map(len, same.split(b"\0")))

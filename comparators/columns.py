@@ -88,12 +88,8 @@ def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
 
 
 def raw(words: tuple[Word, ...]) -> Columns:
-    """The words as received, blanks around them aside."""
-    texts = [word.text.strip() for word in words]
-    if all(texts):
-        return Columns(texts, list(range(len(texts))), words)
-    places = [place for place, text in enumerate(texts) if text]
-    return Columns([texts[place] for place in places], places, words)
+    """The words as received, blanks included: those set them apart in every text made of them."""
+    return Columns([word.text for word in words], list(range(len(words))), words)
 
 
 def word_pair(reference: Observation, hypothesis: Observation) -> Pair:

@@ -233,9 +233,9 @@ def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
 
 
 def _agrees(payload: Any, own: Any) -> bool:
-    """Numbers within a frame, lists by length, texts by their letters."""
+    """Numbers within a frame, lists by length, texts but for the blanks around them."""
     if isinstance(own, str):
-        return isinstance(payload, str) and "".join(payload.split()) == "".join(own.split())
+        return isinstance(payload, str) and payload.strip() == own.strip()
     if isinstance(own, tuple):
         return isinstance(payload, list | tuple) and len(payload) == len(own)
     return isinstance(payload, int | float) and abs(payload - own) <= DURATION_TOLERANCE_MS

@@ -8,11 +8,14 @@ a property the reference keeps and the hypothesis breaks is a difference.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from comparators.counted import counted
 from comparators.structure import exact
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 
 STEP = "detect_topics"
 _TIME = r"(\d{2,}):(\d{2}):(\d{2})\.(\d{3})"
@@ -89,6 +92,7 @@ FAULTS = {
     "form": "a caption is malformed",
     "order": "captions are not in order of time",
     "text": "captions do not say what the words say",
+    "blanks": "captions set the words apart elsewhere than they are",
     "speakers": "captions name other speakers than the words do",
     "times": "captions begin or end elsewhere than the words",
 }
@@ -99,27 +103,77 @@ def faults(observation: Observation) -> list[str]:
     cues, well_formed = parse(observation.outputs.webvtt or "")
     words = observation.outputs.words
     starts = [cue.start_ms for cue in cues]
-    said = "".join(word.text for word in words)
+    aligned = _aligned(cues, words)
     checks = {
         "form": well_formed,
         "order": starts == sorted(starts),
-        "text": _letters("".join(cue.text for cue in cues)) == _letters(said),
-        "speakers": {cue.speaker for cue in cues} == {word.speaker for word in words},
-        "times": _same_extent(cues, words),
+        "text": aligned is not None,
+        **(_apart(cues, words) if aligned is None else _together(cues, aligned)),
     }
     return [name for name, holds in checks.items() if not holds]
 
 
+class _Own(NamedTuple):
+    """A caption's words, and the blank ones around them that may be its or its neighbour's."""
+
+    words: Sequence[Word]
+    before: Sequence[Word]
+    after: Sequence[Word]
+
+
+def _aligned(cues: Sequence[Cue], words: Sequence[Word]) -> list[_Own] | None:
+    """Each caption's own words, told by their letters; None where letters or borders differ."""
+    texts = [_letters(word.text) for word in words]
+    if "".join([_letters(cue.text) for cue in cues]) != "".join(texts):
+        return None
+    ends = [0, *accumulate(map(len, texts))]
+    found: list[_Own] = []
+    letters = 0
+    for cue in cues:
+        first = bisect_right(ends, letters) - 1
+        before = bisect_left(ends, letters)
+        letters += len(_letters(cue.text))
+        last, after = bisect_left(ends, letters), bisect_right(ends, letters) - 1
+        if ends[first] != letters - len(_letters(cue.text)) or ends[last] != letters:
+            return None
+        found.append(_Own(words[first:last], words[before:first], words[last:after]))
+    return found
+
+
+def _together(cues: Sequence[Cue], aligned: Sequence[_Own]) -> dict[str, bool]:
+    """Every caption against its own words; one without a letter has none to be held against."""
+    pairs = [(cue, own) for cue, own in zip(cues, aligned, strict=True) if own.words]
+    return {
+        "blanks": all(_says(cue, own) for cue, own in pairs),
+        "speakers": all({w.speaker for w in own.words} == {cue.speaker} for cue, own in pairs),
+        "times": all(_spans(cue, own) for cue, own in pairs),
+    }
+
+
+def _says(cue: Cue, own: _Own) -> bool:
+    return cue.text.strip() == "".join([word.text for word in own.words]).strip()
+
+
+def _spans(cue: Cue, own: _Own) -> bool:
+    """It begins with its first word and ends with its last, to 5 ms (milliseconds are cut off)."""
+    begins = abs(cue.start_ms - 1000 * own.words[0].start) <= 5
+    ends = abs(cue.end_ms - 1000 * own.words[-1].end) <= 5
+    return (begins or any(abs(cue.start_ms - 1000 * w.start) <= 5 for w in own.before)) and (
+        ends or any(abs(cue.end_ms - 1000 * w.end) <= 5 for w in own.after)
+    )
+
+
+def _apart(cues: Sequence[Cue], words: Sequence[Word]) -> dict[str, bool]:
+    """What can be told of captions that say something else than the words."""
+    begin = abs(cues[0].start_ms - 1000 * words[0].start) <= 5 if cues and words else False
+    return {
+        "speakers": {cue.speaker for cue in cues} == {word.speaker for word in words},
+        "times": begin or not (cues or words),
+    }
+
+
 def _letters(text: str) -> str:
     return "".join(text.split())
-
-
-def _same_extent(cues: list[Cue], words: tuple[object, ...]) -> bool:
-    """First and last caption begin with their words, to 5 ms (milliseconds are cut off)."""
-    if not cues or not words:
-        return bool(cues) == bool(words)
-    first = getattr(words[0], "start", 0.0)
-    return bool(abs(cues[0].start_ms - 1000 * first) <= 5)
 
 
 def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Times of the words both sides have: median, p95 and slope of the start difference.
 
-errors / length = equal words that start more than DISPLACED_S apart / equal words.
+errors / length = equal words that start or end more than DISPLACED_S apart / equal words.
+One that moved by less weighs next to nothing, but none only where it did not move at all.
 Words are aligned speaker by speaker (under the best permutation): one late track
 changes the order of everybody's words, but not of its own. The slope (least squares
 over the meeting) tells a stretch from an offset; each speaker's own median tells
@@ -24,28 +25,54 @@ from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "pad_track"
 DISPLACED_S = 0.25
+SLIGHT = 1e-6
+"""What a word that moved by less counts, against 1 of one displaced."""
 COLLAR_S = 5.0
 """The usual collar of tcpWER."""
 
 
 class Shifts(NamedTuple):
-    """Of each equal word: when it starts in the reference, how much later, who says it."""
+    """Of each equal word: when it starts in the reference, how much later, who says it.
+
+    `ends_s` is how much later it ends.
+    """
 
     at_s: list[float]
     by_s: list[float]
+    ends_s: list[float]
     speakers: list[int]
     places: list[int]
+
+    def displaced(self) -> int:
+        """How many start or end more than DISPLACED_S apart."""
+        return sum(map(_is_far, self.by_s, self.ends_s)) if self.is_any_moved() else 0
+
+    def moved(self) -> int:
+        """How many start or end at another time at all."""
+        both = zip(self.by_s, self.ends_s, strict=True)
+        return sum(1 for by in both if any(by)) if self.is_any_moved() else 0
+
+    def is_any_moved(self) -> bool:
+        """Whether a single one did."""
+        return any(self.by_s) or any(self.ends_s)
+
+
+def _is_far(start_s: float, end_s: float) -> bool:
+    return not -DISPLACED_S <= start_s <= DISPLACED_S or not -DISPLACED_S <= end_s <= DISPLACED_S
 
 
 def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
     """One entry for each word aligned with an equal one of its speaker's counterpart."""
     starts = [word.start for word in pair.reference.words]
     speakers = [word.speaker for word in pair.reference.words]
+    ends = [word.end for word in pair.reference.words]
     other = [word.start for word in pair.hypothesis.words]
+    other_ends = [word.end for word in pair.hypothesis.words]
     found = sorted(_aligned(pair, best).items())
     return Shifts(
         [starts[i] for i, _ in found],
         [round(other[j] - starts[i], 6) for i, j in found],
+        [round(other_ends[j] - ends[i], 6) for i, j in found],
         [speakers[i] for i, _ in found],
         [i for i, _ in found],
     )
@@ -131,10 +158,11 @@ def slope(at_s: list[float], by_s: list[float]) -> float:
 
 
 def compare_word_times(reference: Observation, hypothesis: Observation) -> Measure:
-    """Start times of equal words, and what a collar of 5 s costs."""
+    """Times of equal words, and what a collar of 5 s costs."""
     pair, found = word_pair(reference, hypothesis), attribution(reference, hypothesis)
     moved = shifts(pair, found.best)
-    displaced = sum(1 for by in moved.by_s if abs(by) > DISPLACED_S)
+    displaced, n_moved = moved.displaced(), moved.moved()
+    is_apart = not moved.by_s and bool(pair.reference.words or pair.hypothesis.words)
     distances = sorted(abs(by) for by in moved.by_s)
     median = quantile(sorted(moved.by_s), 0.5)
     edits = constrained_edits(pair, found)
@@ -142,10 +170,11 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
     return Measure(
         name="word_times",
         kind="graded",
-        errors=displaced,
+        errors=displaced + SLIGHT * (n_moved - displaced),
         length=len(moved.by_s),
         counts={
             "displaced": displaced,
+            "moved": n_moved,
             "aligned_words": len(moved.by_s),
             "reference_words": len(pair.reference.tokens),
             **untimely,
@@ -155,7 +184,8 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
             "p95_shift_s": quantile(distances, 0.95),
             "slope": round(slope(moved.at_s, moved.by_s), 9),
         },
-        hypothesis_text=f"median {median:+.2f} s" if displaced else "same",
+        hypothesis_text=f"median {median:+.2f} s" if n_moved else "same",
+        inconclusive="no word in common" if is_apart else "",
         note="too many words at one time: tcpWER not sought" if edits is None else "",
         step=STEP,
         normaliser=NORMALISER,
@@ -163,31 +193,48 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
     )
 
 
+class _Entry(NamedTuple):
+    """A word of a speaker's: how much later it starts and ends, when it starts, its place."""
+
+    by_s: float
+    end_s: float
+    at_s: float
+    place: int
+
+
 def _findings(found: Shifts) -> list[Finding]:
     """One for each speaker whose words are displaced, with that speaker's median shift."""
-    by_speaker: dict[int, list[tuple[float, float, int]]] = {}
-    for at, by, speaker, place in zip(*found, strict=True):
-        by_speaker.setdefault(speaker, []).append((by, at, place))
+    by_speaker: dict[int, list[_Entry]] = {}
+    for at, by, end, speaker, place in zip(*found, strict=True):
+        by_speaker.setdefault(speaker, []).append(_Entry(by, end, at, place))
     return [
         _finding(speaker, entries)
         for speaker, entries in sorted(by_speaker.items())
-        if any(abs(by) > DISPLACED_S for by, _, _ in entries)
+        if any(_is_far(entry.by_s, entry.end_s) for entry in entries)
     ]
 
 
-def _finding(speaker: int, entries: list[tuple[float, float, int]]) -> Finding:
-    median = quantile(sorted(by for by, _, _ in entries), 0.5)
-    displaced = [(at, place) for by, at, place in entries if abs(by) > DISPLACED_S]
-    whole = abs(median) > DISPLACED_S
+def _finding(speaker: int, entries: list[_Entry]) -> Finding:
+    """Words that start elsewhere; where all start in time, words that end elsewhere."""
+    median = quantile(sorted(entry.by_s for entry in entries), 0.5)
+    displaced = [entry for entry in entries if abs(entry.by_s) > DISPLACED_S]
+    what = "offset" if abs(median) > DISPLACED_S else "scatter" if displaced else "ends"
+    if not displaced:
+        displaced = [entry for entry in entries if abs(entry.end_s) > DISPLACED_S]
+        median = quantile(sorted(entry.end_s for entry in entries), 0.5)
+    first = min(displaced, key=lambda entry: (entry.at_s, entry.place))
     return Finding(
-        path=f"word_times/{speaker}/{'offset' if whole else 'scatter'}",
-        step=STEP if whole else "transcribe_track",
-        severity=Severity.MAJOR if whole else Severity.MINOR,
+        path=f"word_times/{speaker}/{what}",
+        step=STEP if what == "offset" else "transcribe_track",
+        severity=Severity.MINOR if what == "scatter" else Severity.MAJOR,
         kind="moved",
         reference=0.0,
         hypothesis=median,
-        at_s=min(displaced)[0],
-        position=min(displaced)[1],
+        at_s=first.at_s,
+        position=first.place,
         speaker=speaker,
-        message=f"{len(displaced)} of {len(entries)} words moved, median {median:+.3f} s",
+        message=f"{len(displaced)} of {len(entries)} words {_DID[what]}, median {median:+.3f} s",
     )
+
+
+_DID = {"offset": "moved", "scatter": "moved", "ends": "end elsewhere"}

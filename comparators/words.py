@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.columns import Pair, raw_pair, word_pair
+from comparators.columns import Pair, raw_pair, remembered, word_pair
 from comparators.counted import counted
 from comparators.distance import Block, count
 from comparators.normalise import NORMALISER
@@ -73,7 +73,7 @@ def _longest_lost(pair: Pair) -> dict[str, float]:
     Speakers are followed apart: where two talk at once, one's lost words lie
     between the other's found ones.
     """
-    runs = _runs(pair)
+    runs = remembered(lost_runs, pair)
     if not runs:
         return {"longest_lost_words": 0, "longest_lost_s": 0.0}
     run = max(runs, key=lambda run: run.words)
@@ -85,7 +85,7 @@ def _longest_lost(pair: Pair) -> dict[str, float]:
     }
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """Lost words in a row, from and to which word; worth less for each found one among them."""
 
     words: int
@@ -94,14 +94,14 @@ class _Run(NamedTuple):
     worth: int
 
 
-def _runs(pair: Pair) -> list[_Run]:
-    """Stretches of lost words by speaker.
+def lost_runs(pair: Pair) -> list[Run]:
+    """Stretches of lost words by speaker, each as it grows word by word.
 
     An alignment may pair a frequent word inside a lost span with one from outside
     it; so a found word does not end a stretch, it costs it STRAY lost ones.
     """
     places, words = pair.reference.places, pair.reference.words
-    running: dict[int, _Run] = {}
+    running: dict[int, Run] = {}
     runs = []
     for block in pair.blocks:
         if block.tag == "replace" or (block.tag == "equal" and not running):
@@ -112,7 +112,7 @@ def _runs(pair: Pair) -> list[_Run]:
             run = running.get(speaker)
             if block.tag == "delete":
                 worth = run.worth + 1 if run else 1
-                run = _Run(run.words + 1 if run else 1, run.first if run else place, place, worth)
+                run = Run(run.words + 1 if run else 1, run.first if run else place, place, worth)
                 running[speaker] = run
                 runs.append(run)
             elif run:

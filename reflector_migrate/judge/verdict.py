@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from comparators.registry import COMPARATORS, Comparator
+from comparators.columns import word_pair
+from comparators.registry import COMPARATORS, Comparator, by_name
 from reflector_migrate.judge.noise import (
     DEFAULT_MARGIN,
     MARGINS,
@@ -29,6 +30,7 @@ from reflector_migrate.model import Check, Finding, Measure, Observation, Severi
 
 FEW_PAIRS_FACTOR = 4.0
 """Few A/A pairs are no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
+CATASTROPHES = "catastrophes"
 WRITTEN = FACTS | {
     "topic_boundaries", "topic_content", "title", "short_summary", "long_summary",
 }  # fmt: skip
@@ -185,9 +187,20 @@ def _by_kind(waived: Waived, grounds: Grounds) -> Check:
     measure = waived.measure
     if measure.name in FACTS and not waived.is_covered:
         return _against_floor(waived, _facts(measure, grounds))
+    if measure.name == CATASTROPHES and not waived.is_covered and _is_legacys_own(measure, grounds):
+        return _check(measure, Verdict.INCONCLUSIVE, "legacy-does-too", "; ".join(waived.notes))
     if measure.kind == "exact":
         return _exact(waived)
     return _against_floor(waived, _held(measure.name, measure.divergence or 0.0, grounds))
+
+
+def _is_legacys_own(measure: Measure, grounds: Grounds) -> bool:
+    """Whether the second legacy run, too, lies so far from the first: then nothing is shown."""
+    if grounds.secondary is None or not grounds.repeats.between_legacy.get(measure.name):
+        return False
+    between = by_name(CATASTROPHES).compare(grounds.reference, grounds.secondary)
+    own = {finding.path for finding in between.findings}
+    return all(finding.path in own for finding in measure.findings if not finding.waiver)
 
 
 def _with_repeats(check: Check, repeats: Repeats) -> Check:
@@ -294,9 +307,12 @@ def _is_invented(finding: Finding) -> bool:
 
 
 def _words_differ(grounds: Grounds) -> bool:
-    """Whether any word was heard otherwise: then a fact may have been, too."""
-    mine, theirs = grounds.reference.outputs.words, grounds.hypothesis.outputs.words
-    return [word.text for word in mine] != [word.text for word in theirs]
+    """Whether any word was heard otherwise: then a fact may have been, too.
+
+    A blank or a comma is no word, and changes no fact.
+    """
+    pair = word_pair(grounds.reference, grounds.hypothesis)
+    return pair.reference.tokens != pair.hypothesis.tokens
 
 
 def _unjudged(check: Check) -> Check:

@@ -1,0 +1,175 @@
+"""What noise does not do: lose half a minute, move every word, say a sentence fifty times."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+
+from comparators.catastrophes import longest_loop
+from comparators.distance import encode
+from comparators.registry import by_name
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.noise import Floor, NoiseFloors
+from reflector_migrate.model import Outputs, Verdict, Word
+from tests.comparing import observation, outputs_of, words_of
+
+WORDY = ("words", "words_raw", "speaker_words", "word_times")
+FLOORS = NoiseFloors(
+    {(name, "*"): Floor(0.02 if name != "word_times" else 0.0, 100) for name in WORDY}, 100
+)
+SENTENCES = " ".join(f"Sentence {n} is about things and the plan for it." for n in range(60))
+LOOPED = (
+    "The team agreed that the launch plan for next spring has to wait until the auditors finish. "
+)
+CUT = SENTENCES[: len(SENTENCES) // 2]
+
+
+def _hour(seed=1):
+    """An hour of four people who take turns of thirty words."""
+    rng = random.Random(seed)
+    return [
+        Word(text=f"w{rng.randrange(3000)} ", start=n * 0.4, end=n * 0.4 + 0.3,
+             speaker=(n // 30) % 4)
+        for n in range(9000)
+    ]  # fmt: skip
+
+
+HOUR = _hour()
+
+
+def _bare(words, **changes):
+    outputs = Outputs(words=tuple(words), title="t", row={"status": "ended"}, duration_ms=3.6e6)
+    return observation(outputs, events=(), effects=(), **changes)
+
+
+_candidate = partial(_bare, role="candidate")
+
+
+def _without(first, last):
+    return HOUR[:first] + HOUR[last:]
+
+
+def _tail_but_a_stray_word():
+    since = HOUR[-1].start - 60
+    tail = [w for w in HOUR if w.speaker == 3 and w.start > since]
+    return [w for w in HOUR if w not in tail[:-1]]
+
+
+def _verdicts(found):
+    return {check.name: check.verdict for check in found.checks}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(_without(4000, 4060), id="24 s of two speakers"),
+        pytest.param(_without(4000, 4200), id="80 s of everybody"),
+        pytest.param(_tail_but_a_stray_word(), id="a speaker's last minute but for one word"),
+    ],
+)
+def test_a_lost_stretch_is_a_catastrophe_however_long_the_meeting(words):
+    """The share of words lost lies under the floor; the stretch is absolute, and is named."""
+    found = compare(_bare(HOUR), _candidate(words), floors=FLOORS)
+    assert _verdicts(found)["words"] is Verdict.WITHIN_NOISE
+    assert (found.verdict, _verdicts(found)["catastrophes"]) == (Verdict.DIVERGED,) * 2
+    [measure] = [check.measure for check in found.checks if check.name == "catastrophes"]
+    assert {finding.path for finding in measure.findings} == {"catastrophes/words/lost"}
+    assert all(f.at_s is not None and f.speaker is not None for f in measure.findings)
+
+
+def test_words_that_moved_or_were_misheard_are_not_lost():
+    """A late track, another name, every tenth word wrong: none of it is a lost stretch."""
+    rng = random.Random(2)
+    late = [w.model_copy(update={"start": w.start + 20 * (w.speaker == 1)}) for w in HOUR]
+    named = [w.model_copy(update={"speaker": (w.speaker + 1) % 4}) for w in HOUR]
+    misheard = [w.model_copy(update={"text": "hm "}) if rng.random() < 0.1 else w for w in HOUR]
+    dropped = [w for w in HOUR if rng.random() > 0.1]
+    for words in (sorted(late, key=lambda w: w.start), named, misheard, dropped):
+        measure = by_name("catastrophes").compare(_bare(HOUR), _candidate(words))
+        assert measure.findings == ()
+
+
+def test_what_legacy_loses_too_tells_nothing_of_the_candidate():
+    """The second legacy run lost a stretch as well: no catastrophe of the candidate's."""
+    second = _bare(_without(7000, 7060), role="secondary")
+    found = compare(_bare(HOUR), _candidate(_without(4000, 4060)), secondary=second, floors=FLOORS)
+    [check] = [check for check in found.checks if check.name == "catastrophes"]
+    assert (check.verdict, check.rule) == (Verdict.INCONCLUSIVE, "legacy-does-too")
+
+
+def _moved(by_s):
+    return [w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) for w in HOUR]
+
+
+@pytest.mark.parametrize(
+    ("by_s", "verdict"),
+    [(0.0, Verdict.MATCHED), (0.24, Verdict.WITHIN_NOISE), (0.26, Verdict.DIVERGED)],
+)
+def test_only_equal_times_match(by_s, verdict):
+    """Under the collar nobody notices it, but it is not `same`, and without a floor not known."""
+    there = _candidate(_moved(by_s))
+    found = compare(_bare(HOUR), there, floors=FLOORS)
+    [check] = [check for check in found.checks if check.name == "word_times"]
+    assert check.verdict is verdict
+    assert check.measure.hypothesis_text == (f"median +{by_s:.2f} s" if by_s else "same")
+    blind = _verdicts(compare(_bare(HOUR), there))["word_times"]
+    assert blind is (Verdict.INCONCLUSIVE if by_s else Verdict.MATCHED)
+
+
+@pytest.mark.parametrize(
+    "update",
+    [pytest.param(lambda w: {"end": w.start}, id="no word lasts"),
+     pytest.param(lambda w: {"end": w.end + 20}, id="every word ends 20 s late")],
+)  # fmt: skip
+def test_ends_are_times_too(update):
+    """Starts alone agree; captions would stand too short or too long."""
+    words = [w.model_copy(update=update(w)) for w in HOUR]
+    measure = by_name("word_times").compare(_bare(HOUR), _candidate(words))
+    assert measure.divergence == 1.0
+    assert {finding.path for finding in measure.findings} == {
+        f"word_times/{speaker}/ends" for speaker in range(4)
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "paths"),
+    [
+        pytest.param({"long_summary": CUT}, {"catastrophes/long_summary/truncated"}, id="cut"),
+        pytest.param({"long_summary": "Other things were said, and then the"},
+                     {"catastrophes/long_summary/truncated"}, id="other words, cut"),
+        pytest.param({"long_summary": "Other things were said, and then the end."}, set(),
+                     id="short, but whole"),
+        pytest.param({"long_summary": SENTENCES[:-40]}, set(), id="a word or two less"),
+        pytest.param({"long_summary": LOOPED * 50}, {"catastrophes/long_summary/looped"},
+                     id="a long sentence, fifty times"),
+        pytest.param({"words": tuple(words_of(["x"] * 30))}, {"catastrophes/words/looped"},
+                     id="one word for ever"),
+        pytest.param({"words": tuple(w.model_copy(update={"text": " "}) for w in words_of())},
+                     {"catastrophes/words/empty"}, id="nothing but blanks"),
+    ],
+)  # fmt: skip
+def test_texts_cut_short_or_looped(changes, paths):
+    """However far a summary may lie from another one."""
+    whole = outputs_of(long_summary=SENTENCES)
+    there = observation(whole.model_copy(update=changes))
+    measure = by_name("catastrophes").compare(observation(whole), there)
+    assert {finding.path for finding in measure.findings} == paths
+
+
+def test_no_word_in_common_is_not_empty_on_both_sides():
+    """There was something to time, and nothing to time it by."""
+    blank = observation(outputs_of([w.model_copy(update={"text": " "}) for w in words_of()]))
+    measure = by_name("word_times").compare(observation(), blank)
+    assert measure.inconclusive == "no word in common"
+
+
+@pytest.mark.parametrize("period", [4, 5, 8, 9, 16, 40, 90])
+def test_loops_of_any_length_are_counted(period):
+    """From four tokens to ninety, with words of its own that come back within it."""
+    phrase = [f"w{n % max(period - 3, 1)}" for n in range(period)]
+    [code] = encode(["so", "then", *phrase * 7, "and", "on"])
+    assert longest_loop(code) == 7
+    [once] = encode(["so", "then", *phrase, "and", "on"])
+    assert longest_loop(once) == 1
