@@ -43,8 +43,8 @@ class Columns(NamedTuple):
         return [self.words[place].speaker for place in self.places[start:end]]
 
     def text(self, start: int, end: int) -> str:
-        """Tokens start..end as one string."""
-        return " ".join(self.tokens[start:end])
+        """Tokens start..end as one string, a blank between any two."""
+        return " ".join(" ".join(self.tokens[start:end]).split())
 
 
 class Pair(NamedTuple):

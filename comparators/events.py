@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from comparators.distance import distance, encode
-from comparators.structure import DURATION_TOLERANCE_MS, exact
-from reflector_migrate.model import Event, Finding, Measure, Observation, Severity
+from comparators.payloads import payload_differences, stored
+from comparators.structure import exact
+from reflector_migrate.model import Event, Finding, Measure, Observation
 
 STEPS: Mapping[str, str] = {
     "DURATION": "mixdown_tracks",
@@ -60,15 +60,15 @@ def _bus(event: Event) -> str:
 
 
 def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
-    """Stored events of both sides; broadcast ones too where both were heard."""
-    findings = _compare("stored", _stored(reference), _stored(hypothesis), reference, hypothesis)
+    """Stored events of both sides; broadcast ones too, and one side's alone conclude nothing."""
+    findings = _compare("stored", stored(reference), stored(hypothesis), reference, hypothesis)
     sent = _broadcast(reference), _broadcast(hypothesis)
     if all(sent):
         findings += _compare("broadcast", *sent, reference, hypothesis)
-    findings += _payloads(reference, hypothesis)
-    mine, theirs = _labels(_stored(reference)), _labels(_stored(hypothesis))
+    findings += payload_differences(reference, hypothesis, _step, UNCOMPARED)
+    mine, theirs = _labels(stored(reference)), _labels(stored(hypothesis))
     codes = encode(mine, theirs)
-    return exact(
+    measure = exact(
         "events",
         findings[0].step or "finalize" if findings else "finalize",
         max(len(mine), len(theirs)),
@@ -77,10 +77,9 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
         hypothesis_text=f"{len(theirs)} events",
         counts={"edit_distance": distance(codes[0], codes[1])},
     )
-
-
-def _stored(observation: Observation) -> list[Event]:
-    return [event for event in observation.events if event.stored]
+    if findings or all(sent) or not any(sent):
+        return measure
+    return measure.model_copy(update={"inconclusive": "broadcasts were heard on one side only"})
 
 
 def _broadcast(observation: Observation) -> list[Event]:
@@ -177,65 +176,3 @@ def _order_finding(scope: str, earlier: str, later: str, moved: Counter[str]) ->
         hypothesis=f"{later} before {earlier}",
         message=f"{later} came before {earlier}",
     )
-
-
-def _payloads(reference: Observation, hypothesis: Observation) -> list[Finding]:
-    """Payloads that contradict the run's own outputs on the hypothesis only."""
-    mine, theirs = contradictions(reference), contradictions(hypothesis)
-    return [
-        Finding(
-            path=f"events/payload/{name}",
-            step=_teller(name, reference, hypothesis),
-            severity=Severity.MAJOR,
-            hypothesis=why,
-            message=f"{name}: {why}",
-        )
-        for name, why in sorted(theirs.items())
-        if name not in mine
-    ]
-
-
-def _teller(name: str, reference: Observation, hypothesis: Observation) -> str:
-    """The event's step; but an event equal to the reference's is contradicted by what is stored.
-
-    Only the words have two writers: the merge tells them, and they are stored with their topics.
-    """
-    told = [[e.data for e in _stored(side) if e.event == name] for side in (reference, hypothesis)]
-    return "detect_topics" if name == "TRANSCRIPT" and told[0] == told[1] else _step(name)
-
-
-def contradictions(observation: Observation) -> dict[str, str]:
-    """Event types whose payload is not what the run itself stored, and how."""
-    own = _own(observation)
-    found = {}
-    for event in _stored(observation):
-        field, value = own.get(event.event, ("", None))
-        if value is None:
-            continue
-        if field not in event.data:
-            found[event.event] = f"has no {field}"
-        elif not _agrees(event.data[field], value):
-            found[event.event] = f"{field} is not the stored one"
-    return found
-
-
-def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
-    """By event type the payload's field and the run's own value for it."""
-    outputs = observation.outputs
-    return {
-        "DURATION": ("duration", outputs.duration_ms),
-        "WAVEFORM": ("waveform", outputs.waveform),
-        "TRANSCRIPT": ("text", "".join([word.text for word in outputs.words])),
-        "FINAL_TITLE": ("title", outputs.title),
-        "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
-        "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
-    }
-
-
-def _agrees(payload: Any, own: Any) -> bool:
-    """Numbers within a frame, lists by length, texts but for the blanks around them."""
-    if isinstance(own, str):
-        return isinstance(payload, str) and payload.strip() == own.strip()
-    if isinstance(own, tuple):
-        return isinstance(payload, list | tuple) and len(payload) == len(own)
-    return isinstance(payload, int | float) and abs(payload - own) <= DURATION_TOLERANCE_MS

@@ -40,6 +40,9 @@ CONTENT = frozenset({"body", "content", "topic"})
 HEADERS = frozenset({"content-type", "user-agent", "x-webhook-event", "x-webhook-signature"})
 """The contract's headers; the rest is the HTTP client's own."""
 
+_OWN = ("title", "summary", "timestamp", "duration")
+"""What a webhook's topics tell of the run's own."""
+
 _PADDED = re.compile(r"(?:^|/)tracks/padded_(\d+)\.webm$")
 _NAMED = re.compile(r"(?:^|/)(audio\.mp3|audio\.json)$")
 
@@ -263,12 +266,11 @@ def _named_topics(value: Any, observation: Observation) -> Any:
 
 
 def _topics_mark(topics: Any, observation: Observation) -> Any:
-    """The fields and types of all topics, and whether they are the run's own."""
-    own = [(topic.title, topic.summary) for topic in observation.outputs.topics]
-    sent = [(t.get("title"), t.get("summary")) for t in topics if isinstance(t, Mapping)]
+    """The fields and types of all topics, and of each field whether it is the run's own."""
+    own, sent = observation.outputs.topics, [t for t in topics if isinstance(t, Mapping)]
     shapes = {
         json.dumps({k: type(v).__name__.replace("int", "float") for k, v in sorted(t.items())})
-        for t in topics
-        if isinstance(t, Mapping)
+        for t in sent
     }
-    return {"own": sent == own, "shapes": [json.loads(shape) for shape in sorted(shapes)]}
+    marks = {name: [t.get(name) for t in sent] == [getattr(t, name) for t in own] for name in _OWN}
+    return {"own": marks, "shapes": [json.loads(shape) for shape in sorted(shapes)]}

@@ -11,11 +11,14 @@ from typing import Any
 
 from comparators.lexicon import word_set
 from comparators.records import Difference, differences, keyed
+from comparators.topic_fields import topic_differences
 from comparators.volatile import ROW_VOLATILE, mark
-from reflector_migrate.model import Finding, Measure, Observation, Severity, StepRun
+from reflector_migrate.model import Engine, Finding, Measure, Observation, Severity, StepRun
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
 WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
+
+FAILED = frozenset({"failed", "timed_out"})
 
 ELSEWHERE = word_set(
     "topics events participants webvtt title short_summary long_summary words waveform"
@@ -103,15 +106,16 @@ def compare_duration(reference: Observation, hypothesis: Observation) -> Measure
 
 
 def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
-    """The stored row's status, and which steps failed for good although the run completed.
+    """The stored row's status, and which steps were left undone although the run completed.
 
     An optional step (consent, Zulip, webhook) fails no workflow, and what it left undone
-    may show nowhere else; so a step that failed on the hypothesis only is a difference.
+    may show nowhere else; so a step that failed on the hypothesis only, was skipped or
+    never ran is a difference. Only a workflow engine names every step: of legacy, a step
+    less is none, and a step more against it neither.
     """
     values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
     measure = _scalar("status", "finalize", values, 0, "")
-    failed = _failed_steps(hypothesis) if hypothesis.status == "completed" else {}
-    left = [_left_undone(s) for name, s in failed.items() if name not in _failed_steps(reference)]
+    left = _undone(reference, hypothesis) if hypothesis.status == "completed" else []
     return measure.model_copy(
         update={
             "errors": measure.errors + len(left),
@@ -121,13 +125,33 @@ def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
     )
 
 
-def _failed_steps(observation: Observation) -> dict[str, StepRun]:
-    """Steps whose last attempt failed, on any track."""
-    last = {(s.name, s.track_index): s for s in sorted(observation.steps, key=lambda s: s.attempt)}
-    return {s.name: s for s in last.values() if s.status in {"failed", "timed_out"}}
+def _undone(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """Steps that failed or are missing on the hypothesis only."""
+    mine, theirs = _last_attempts(reference), _last_attempts(hypothesis)
+    failed = {name: step for (name, _), step in theirs.items() if step.status in FAILED}
+    spared = {name for (name, _), step in mine.items() if step.status in FAILED}
+    found = [_left_undone(step) for name, step in failed.items() if name not in spared]
+    is_whole = hypothesis.engine is Engine.CONDUCTOR and bool(theirs)
+    return found + _never_ran(mine, theirs) if is_whole else found
+
+
+def _last_attempts(observation: Observation) -> dict[tuple[str, int | None], StepRun]:
+    """The last attempt of each step, by its name and track."""
+    ordered = sorted(observation.steps, key=lambda step: step.attempt)
+    return {(step.name, step.track_index): step for step in ordered}
+
+
+def _never_ran(
+    mine: Mapping[tuple[str, int | None], StepRun], theirs: Mapping[tuple[str, int | None], StepRun]
+) -> list[Finding]:
+    """Steps that the reference completed, and that the hypothesis skipped or knows nothing of."""
+    done = {name for (name, _), step in mine.items() if step.status == "completed"}
+    ran = {name for (name, _), step in theirs.items() if step.status != "skipped"}
+    return [_left_undone(StepRun(name=name, status="skipped")) for name in sorted(done - ran)]
 
 
 def _left_undone(step: StepRun) -> Finding:
+    why = f"{step.status}: {step.error or 'no reason given'}"
     return Finding(
         path=f"steps/{step.name}",
         step=step.name,
@@ -135,7 +159,7 @@ def _left_undone(step: StepRun) -> Finding:
         kind="missing",
         reference="completed",
         hypothesis=step.status,
-        message=f"{step.name} {step.status}: {step.error or 'no reason given'}",
+        message=f"{step.name} {'never ran' if step.status == 'skipped' else why}",
     )
 
 
@@ -209,17 +233,19 @@ def _waveform_finding(what: str, mine: Any, theirs: Any, message: str = "") -> F
 
 
 def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
-    """The stored row's own fields; ids and clocks by presence."""
+    """The stored row's own fields; ids and clocks by presence; its topics against their words."""
     mine, theirs = _row(reference), _row(hypothesis)
     found = differences(mine, theirs, {"duration": DURATION_TOLERANCE_MS})
-    if not mine or not theirs:
+    topics = topic_differences(reference, hypothesis)
+    if not topics and not (mine and theirs):
         why = "row not collected" if mine or theirs else ""
         return Measure(name="row", kind="exact", step="finalize", inconclusive=why)
     return exact(
         "row",
         "finalize",
         len({*mine, *theirs}),
-        [as_finding("row", d, ROW_STEPS.get(d.path.split("/")[0], "finalize")) for d in found],
+        [as_finding("row", d, ROW_STEPS.get(d.path.split("/")[0], "finalize")) for d in found]
+        + topics,
         reference_text=f"{len(mine)} fields",
         hypothesis_text=f"{len(theirs)} fields",
     )

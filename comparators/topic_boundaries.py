@@ -9,7 +9,6 @@ All of them equal segeval's on the cases where segeval answers at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from comparators.counted import counted
@@ -66,20 +65,26 @@ def window_size(boundaries: set[int], units: int) -> int:
 
 
 def windowed(reference: set[int], hypothesis: set[int], units: int, k: int) -> tuple[int, int, int]:
-    """(windows WindowDiff counts as wrong, windows Pk does, windows) for windows of k units."""
-    totals = [_cumulated(side, units) for side in (reference, hypothesis)]
+    """(windows WindowDiff counts as wrong, windows Pk does, windows) for windows of k units.
+
+    Boundary b lies before unit b; the window at i holds those from i + 1 to i + k. What a
+    window holds changes at few places, and between them all windows are alike.
+    """
     windows = max(units - k, 0)
-    counts = [
-        (totals[0][i + k] - totals[0][i], totals[1][i + k] - totals[1][i]) for i in range(windows)
-    ]
-    wrong = sum(1 for r, h in counts if r != h)
-    probes = sum(1 for r, h in counts if bool(r) != bool(h))
+    changes: dict[int, list[int]] = {windows: [0, 0]}
+    for side, boundaries in enumerate((reference, hypothesis)):
+        for boundary in boundaries:
+            if 0 <= boundary < units:
+                changes.setdefault(max(boundary - k, 0), [0, 0])[side] += 1
+                changes.setdefault(boundary, [0, 0])[side] -= 1
+    wrong = probes = mine = theirs = since = 0
+    for place in sorted(changes):
+        alike = min(place, windows) - since
+        wrong += alike * (mine != theirs)
+        probes += alike * (bool(mine) != bool(theirs))
+        mine, theirs = mine + changes[place][0], theirs + changes[place][1]
+        since = min(place, windows)
     return wrong, probes, windows
-
-
-def _cumulated(boundaries: set[int], units: int) -> list[int]:
-    """Boundaries up to and including each unit; boundary b lies before unit b."""
-    return list(accumulate(1 if unit in boundaries else 0 for unit in range(units)))
 
 
 def starts_s(topics: Sequence[Topic]) -> set[int]:

@@ -25,7 +25,6 @@ VOLATILE_FIELDS: Mapping[str, str] = {
     "created_at": "clock",
     "updated_at": "clock",
     "timestamp": "clock of a delivery (a topic's timestamp is a number and is kept)",
-    "frontend_url": "holds the transcript's id",
     "x-webhook-signature": "covers id and clock; its form is compared",
     "signature": "covers id and clock; its form is compared",
     "x-webhook-retry": "delivery attempts, counted elsewhere",

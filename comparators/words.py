@@ -131,13 +131,22 @@ def _finding(name: str, pair: Pair, block: Block) -> Finding:
         else (pair.reference, block.ref_start)
     )
     size = _size(block)
+    texts = (
+        pair.reference.text(block.ref_start, block.ref_end),
+        pair.hypothesis.text(block.hyp_start, block.hyp_end),
+    )
+    if texts[0] == texts[1]:  # then only the blanks differ, and must be seen
+        texts = (
+            "".join(pair.reference.tokens[block.ref_start : block.ref_end]),
+            "".join(pair.hypothesis.tokens[block.hyp_start : block.hyp_end]),
+        )
     return Finding(
         path=f"{name}/{block.tag}",
         step=STEP,
         severity=Severity.MAJOR if size >= 10 else Severity.MINOR,
         kind=_KINDS[block.tag],
-        reference=pair.reference.text(block.ref_start, block.ref_end),
-        hypothesis=pair.hypothesis.text(block.hyp_start, block.hyp_end),
+        reference=texts[0],
+        hypothesis=texts[1],
         at_s=side.start_s(at),
         position=side.position(at),
         speaker=side.speaker(at),

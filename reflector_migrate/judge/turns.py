@@ -1,4 +1,4 @@
-"""The worst stretches of word diff, by speaker turn, as received.
+"""The worst stretches of word diff, by speaker turn, as received but for blanks.
 
 Marks are git's word diff: equal, delete, insert. Speakers are followed apart, so
 that two people talking at once do not shred each other's turns. Where the words
@@ -58,11 +58,11 @@ def _said(pair: Pair) -> Iterable[_Said]:
         for k in _near_changes(pair, block):
             word = mine.words[mine.places[k]]
             other = theirs.words[theirs.places[k + offset]].speaker if is_equal else word.speaker
-            yield _Said(mark, mine.tokens[k], word.start, word.speaker, other)
+            yield _Said(mark, mine.tokens[k].strip(), word.start, word.speaker, other)
         if block.tag in {"insert", "replace"}:
             for k in range(block.hyp_start, block.hyp_end):
                 word = theirs.words[theirs.places[k]]
-                yield _Said("insert", theirs.tokens[k], word.start, word.speaker, word.speaker)
+                yield _Said("insert", theirs.tokens[k].strip(), word.start, word.speaker, word.speaker)
 
 
 def _near_changes(pair: Pair, block: Block) -> Iterable[int]:
