@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from comparators.lexicon import word_set
 from reflector_migrate.model import Finding, Measure, Observation, Severity
@@ -33,17 +35,48 @@ _SCRIPTS = {
 }
 
 
+class Told(NamedTuple):
+    """A text's language, None where it is too short or undecided to say; its words, and how
+    many of them speak for each language."""
+
+    code: str | None
+    words: int
+    hits: Mapping[str, int]
+
+    def expects(self, other: Told) -> float:
+        """How many words of this text's language the other would have, were it in it too."""
+        return self.hits.get(self.code or "", 0) / max(self.words, 1) * other.words
+
+
 def detect(text: str) -> str | None:
     """The language's code; None when the text is too short or undecided to say."""
+    return _told(text).code
+
+
+def _told(text: str) -> Told:
+    """By script, where letters count for words; else by function words."""
     for code, script in _SCRIPTS.items():
-        if len(re.findall(script, text)) > len(text) / 5:
-            return code
+        found = len(re.findall(script, text))
+        if found > len(text) / 5:
+            return Told(code, len(text), {code: found})
     words = re.findall(r"[^\W\d_]+", text.casefold())
+    counts = Counter(words)
     hits = {
-        code: sum(1 for word in words if word in known) for code, known in _FUNCTION_WORDS.items()
+        code: sum(counts[word] for word in known if word in counts)
+        for code, known in _FUNCTION_WORDS.items()
     }
     first, second = sorted(hits, key=lambda code: hits[code], reverse=True)[:2]
-    return first if hits[first] >= MIN_HITS and hits[first] > 1.5 * hits[second] else None
+    is_sure = hits[first] >= MIN_HITS and hits[first] > 1.5 * hits[second]
+    return Told(first if is_sure else None, len(words), hits)
+
+
+def _is_one_sided(mine: Told, theirs: Told) -> bool:
+    """One side's language is told, and the other, long enough, has not half the words of it."""
+    if (mine.code is None) == (theirs.code is None):
+        return False
+    told, untold = (mine, theirs) if mine.code else (theirs, mine)
+    expected = told.expects(untold)
+    return expected >= 2 * MIN_HITS and untold.hits.get(str(told.code), 0) < expected / 2
 
 
 def _written(observation: Observation) -> dict[str, str]:
@@ -55,10 +88,15 @@ def _written(observation: Observation) -> dict[str, str]:
 
 
 def compare_language(reference: Observation, hypothesis: Observation) -> Measure:
-    """Exact: topics and summaries are in the same language where both can be told."""
+    """Exact: topics and summaries are in the same language where both can be told.
+
+    Where only one can, although the other is long enough, nothing is concluded.
+    """
     mine, theirs = _written(reference), _written(hypothesis)
-    found = {step: (detect(mine[step]), detect(theirs[step])) for step in mine}
+    read = {step: (_told(mine[step]), _told(theirs[step])) for step in mine}
+    found = {step: (pair[0].code, pair[1].code) for step, pair in read.items()}
     told = {step: pair for step, pair in found.items() if None not in pair}
+    unsure = [step for step, pair in read.items() if _is_one_sided(*pair)]
     different = {step: pair for step, pair in told.items() if pair[0] != pair[1]}
     return Measure(
         name="language",
@@ -69,6 +107,9 @@ def compare_language(reference: Observation, hypothesis: Observation) -> Measure
         reference_text=", ".join(sorted({str(r) for r, _ in told.values()})),
         hypothesis_text=", ".join(sorted({str(h) for _, h in told.values()})),
         step="generate_summary",
+        inconclusive=f"{unsure[0]}: language told of one side only"
+        if unsure and not different
+        else "",
         findings=tuple(
             Finding(
                 path=f"language/{step}",

@@ -1,9 +1,10 @@
-"""Text as it is compared: words/2, applied alike to both sides.
+"""Text as it is compared: words/3, applied alike to both sides.
 
 Unicode NFKC, case folded, apostrophes unified and dropped, punctuation removed,
 symbols of money and per cent written out, number words as digits (en, de),
 blanks within numbers closed, scripts without spaces one character a token.
-words/2 closes those blanks, keeps combining marks, writes out more currencies.
+words/2 closed those blanks, kept combining marks, wrote out more currencies; words/3
+reads `two hundred and forty` as one number and `one hundred, two hundred` as two.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import lru_cache
 from comparators.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from comparators.numerals import join_numbers
 
-NORMALISER = "words/2"
+NORMALISER = "words/3"
 """Evidence made with another version is never mixed with this one's."""
 
 # Thai, Lao, Myanmar, Khmer, kana, Han: words are not set apart by spaces.

@@ -40,6 +40,8 @@ _SCALES: dict[str, dict[str, int]] = {
         "milliarden": 10**9,
     },
 }
+_AND = {"en": "and", "de": "und"}
+_ENDLESS = 10**12
 _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 
@@ -49,6 +51,7 @@ def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str
     numeric = {token for token in {t for t, _ in tokens} if parse_word(token, language) is not None}
     if not numeric:
         return tokens
+    words = _Words([token for token, _ in tokens], language)
     out: list[tuple[str, int]] = []
     index = 0
     while index < len(tokens):
@@ -56,15 +59,10 @@ def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str
             out.append(tokens[index])
             index += 1
             continue
-        end = _run_end(tokens, index, language)
-        words = [token for token, _ in tokens[index:end]]
-        value = _value(words, language)
-        if value is None or (len(words) == 1 and words[0] in _AMBIGUOUS):
-            out.append(tokens[index])
-            index += 1
-        else:
-            out.append((str(value), tokens[index][1]))
-            index = end
+        value, end = words.number(index)
+        is_plain = end == index + 1 and tokens[index][0] in _AMBIGUOUS
+        out.append(tokens[index] if is_plain else (str(value), tokens[index][1]))
+        index = end
     return _with_decimals(out)
 
 
@@ -81,41 +79,77 @@ def _with_decimals(tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
     return out
 
 
-def _run_end(tokens: list[tuple[str, int]], start: int, language: str) -> int:
-    """Where the longest run of number words that still makes one number ends."""
-    end = start + 1
-    while end < len(tokens) and _continues(tokens[end - 1][0], tokens[end][0], language):
-        end += 1
-    return end
+class _Words:
+    """Tokens read as numbers: groups below a thousand, each before a smaller scale than the last.
 
+    So `one hundred, two hundred` are two numbers, and no run grows without end.
+    """
 
-def _continues(before: str, word: str, language: str) -> bool:
-    """Whether `word` goes on with the number `before` belongs to: no `two three` -> 23."""
-    value, previous = parse_word(word, language), parse_word(before, language)
-    if value is None or previous is None:
-        return False
-    if word in _SCALES[language]:
-        return True
-    if before in _SCALES[language]:
-        return value < previous
-    return language == "en" and 20 <= previous < 100 and previous % 10 == 0 and 0 < value < 10
+    def __init__(self, tokens: list[str], language: str) -> None:
+        self._tokens = tokens
+        self._language = language
 
+    def number(self, start: int) -> tuple[int, int]:
+        """(value, where it ends) of the longest number that begins at a number word."""
+        total, limit, end = 0, _ENDLESS, start
+        while True:
+            begin = end
+            if end > start and self._at(end) == _AND[self._language]:
+                begin += 1
+            group, after = self._group(begin)
+            scale = self._scale(after)
+            if begin == start and self._scale(start):
+                group, after, scale = 1, start, self._scale(start)
+            if group is None or not self._fits(group, scale, limit, is_joined=begin > end):
+                return total, end
+            if not scale:
+                return total + group, after
+            total, limit, end = total + group * scale, scale, after + 1
 
-def _value(words: list[str], language: str) -> int | None:
-    """`two hundred forty thousand five` -> 240005; None when the words make no number."""
-    total = current = 0
-    for word in words:
-        scale = _SCALES[language].get(word)
-        value = parse_word(word, language)
-        if value is None:
-            return None
-        if scale is None:
-            current += value
-        elif scale == 100:
-            current = max(current, 1) * 100
-        else:
-            total, current = total + max(current, 1) * scale, 0
-    return total + current
+    @staticmethod
+    def _fits(group: int, scale: int, limit: int, *, is_joined: bool) -> bool:
+        """Whether a group goes on with a number; behind `and` only a last one under 100 does."""
+        if is_joined:
+            return group < 100 and not scale
+        return (scale or group) < limit
+
+    def _group(self, start: int) -> tuple[int | None, int]:
+        """`two hundred and forty`, `fifteen hundred`, `hundred`, `ninety five`."""
+        value, end = self._small(start)
+        if self._value(start) == 100 and self._is_scale(start):
+            value, end = 1, start
+        if value is None or value >= 100 or self._value(end) != 100 or not self._is_scale(end):
+            return value, end
+        rest, after = self._small(end + 1 + (self._at(end + 1) == _AND[self._language]))
+        is_next = self._value(after) == 100 and self._is_scale(after)
+        if rest is None or not 0 < rest < 100 or is_next:
+            return value * 100, end + 1
+        return value * 100 + rest, after
+
+    def _small(self, start: int) -> tuple[int | None, int]:
+        """A word that is no scale; in English a ten and its unit."""
+        value = self._value(start)
+        if value is None or self._is_scale(start):
+            return None, start
+        unit = self._value(start + 1)
+        is_ten = self._language == "en" and 20 <= value < 100 and value % 10 == 0
+        if is_ten and unit is not None and 0 < unit < 10:
+            return value + unit, start + 2
+        return value, start + 1
+
+    def _scale(self, place: int) -> int:
+        """A scale from a thousand on; 0 of any other word."""
+        scale = _SCALES[self._language].get(self._at(place), 0)
+        return scale if scale >= 1000 else 0
+
+    def _is_scale(self, place: int) -> bool:
+        return self._at(place) in _SCALES[self._language]
+
+    def _value(self, place: int) -> int | None:
+        return parse_word(self._at(place), self._language)
+
+    def _at(self, place: int) -> str:
+        return self._tokens[place] if place < len(self._tokens) else ""
 
 
 @lru_cache(maxsize=1 << 16)

@@ -39,8 +39,8 @@ GERMAN = "Das Team wird die Lieferung nicht am Freitag machen und der Plan ist m
     ],
 )
 def test_normalisation(text, language, tokens):
-    """words/2, row by row."""
-    assert NORMALISER == "words/2"
+    """words/3, row by row."""
+    assert NORMALISER == "words/3"
     assert normalise(text, language) == tokens
 
 

@@ -62,7 +62,9 @@ def _said(pair: Pair) -> Iterable[_Said]:
         if block.tag in {"insert", "replace"}:
             for k in range(block.hyp_start, block.hyp_end):
                 word = theirs.words[theirs.places[k]]
-                yield _Said("insert", theirs.tokens[k].strip(), word.start, word.speaker, word.speaker)
+                yield _Said(
+                    "insert", theirs.tokens[k].strip(), word.start, word.speaker, word.speaker
+                )
 
 
 def _near_changes(pair: Pair, block: Block) -> Iterable[int]:
