@@ -36,8 +36,10 @@ _SCRIPTS = {
 
 
 class Told(NamedTuple):
-    """A text's language, None where it is too short or undecided to say; its words, and how
-    many of them speak for each language."""
+    """A text's language, its words, and how many of them speak for each language.
+
+    The language is None where the text is too short or undecided to say.
+    """
 
     code: str | None
     words: int

@@ -7,6 +7,7 @@ choose the same words; fields against the other side's events of that type.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from comparators.structure import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
@@ -55,7 +56,7 @@ def _teller(
     """
     told = [[e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)]
     is_stored_so = name == "TRANSCRIPT" and told[0] == told[1]
-    return "detect_topics" if is_stored_so else step_of(name.split("/")[0])
+    return "detect_topics" if is_stored_so else step_of(name.partition("/")[0])
 
 
 def contradictions(observation: Observation) -> dict[str, str]:
@@ -127,8 +128,8 @@ def _fields(
     mine, theirs = _by_type(stored(reference)), _by_type(stored(hypothesis))
     found = []
     for name in sorted(set(mine) & set(theirs) - set(uncompared)):
-        missing = set.intersection(*mine[name]) - set.intersection(*theirs[name])
-        extra = set.union(*theirs[name]) - set.union(*mine[name])
+        missing = _in_all(mine[name]) - _in_all(theirs[name])
+        extra = set(chain(*theirs[name])) - set(chain(*mine[name]))
         found += [_field(name, field, "missing", step_of) for field in sorted(missing)]
         found += [_field(name, field, "extra", step_of) for field in sorted(extra)]
     return found
@@ -140,6 +141,10 @@ def _by_type(events: Sequence[Event]) -> dict[str, list[set[str]]]:
     for event in events:
         fields.setdefault(event.event, []).append(set(event.data))
     return fields
+
+
+def _in_all(fields: Sequence[set[str]]) -> set[str]:
+    return fields[0].intersection(*fields[1:])
 
 
 def _field(name: str, field: str, kind: str, step_of: Callable[[str], str]) -> Finding:

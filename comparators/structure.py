@@ -12,13 +12,12 @@ from typing import Any
 from comparators.lexicon import word_set
 from comparators.records import Difference, differences, keyed
 from comparators.topic_fields import topic_differences
+from comparators.undone import undone
 from comparators.volatile import ROW_VOLATILE, mark
-from reflector_migrate.model import Engine, Finding, Measure, Observation, Severity, StepRun
+from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
 WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
-
-FAILED = frozenset({"failed", "timed_out"})
 
 ELSEWHERE = word_set(
     "topics events participants webvtt title short_summary long_summary words waveform"
@@ -115,51 +114,13 @@ def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
     """
     values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
     measure = _scalar("status", "finalize", values, 0, "")
-    left = _undone(reference, hypothesis) if hypothesis.status == "completed" else []
+    left = undone(reference, hypothesis) if hypothesis.status == "completed" else []
     return measure.model_copy(
         update={
             "errors": measure.errors + len(left),
             "length": measure.length + len(left),
             "findings": (*measure.findings, *left),
         }
-    )
-
-
-def _undone(reference: Observation, hypothesis: Observation) -> list[Finding]:
-    """Steps that failed or are missing on the hypothesis only."""
-    mine, theirs = _last_attempts(reference), _last_attempts(hypothesis)
-    failed = {name: step for (name, _), step in theirs.items() if step.status in FAILED}
-    spared = {name for (name, _), step in mine.items() if step.status in FAILED}
-    found = [_left_undone(step) for name, step in failed.items() if name not in spared]
-    is_whole = hypothesis.engine is Engine.CONDUCTOR and bool(theirs)
-    return found + _never_ran(mine, theirs) if is_whole else found
-
-
-def _last_attempts(observation: Observation) -> dict[tuple[str, int | None], StepRun]:
-    """The last attempt of each step, by its name and track."""
-    ordered = sorted(observation.steps, key=lambda step: step.attempt)
-    return {(step.name, step.track_index): step for step in ordered}
-
-
-def _never_ran(
-    mine: Mapping[tuple[str, int | None], StepRun], theirs: Mapping[tuple[str, int | None], StepRun]
-) -> list[Finding]:
-    """Steps that the reference completed, and that the hypothesis skipped or knows nothing of."""
-    done = {name for (name, _), step in mine.items() if step.status == "completed"}
-    ran = {name for (name, _), step in theirs.items() if step.status != "skipped"}
-    return [_left_undone(StepRun(name=name, status="skipped")) for name in sorted(done - ran)]
-
-
-def _left_undone(step: StepRun) -> Finding:
-    why = f"{step.status}: {step.error or 'no reason given'}"
-    return Finding(
-        path=f"steps/{step.name}",
-        step=step.name,
-        severity=Severity.CRITICAL,
-        kind="missing",
-        reference="completed",
-        hypothesis=step.status,
-        message=f"{step.name} {'never ran' if step.status == 'skipped' else why}",
     )
 
 

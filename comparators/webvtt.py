@@ -123,18 +123,16 @@ class _Own(NamedTuple):
 
 def _aligned(cues: Sequence[Cue], words: Sequence[Word]) -> list[_Own] | None:
     """Each caption's own words, told by their letters; None where letters or borders differ."""
-    texts = [_letters(word.text) for word in words]
-    if "".join([_letters(cue.text) for cue in cues]) != "".join(texts):
+    if _letters("".join([cue.text for cue in cues])) != _letters("".join([w.text for w in words])):
         return None
-    ends = [0, *accumulate(map(len, texts))]
+    ends = [0, *accumulate(len(_letters(word.text)) for word in words)]
     found: list[_Own] = []
     letters = 0
     for cue in cues:
-        first = bisect_right(ends, letters) - 1
-        before = bisect_left(ends, letters)
+        before, first = bisect_left(ends, letters), bisect_right(ends, letters) - 1
         letters += len(_letters(cue.text))
         last, after = bisect_left(ends, letters), bisect_right(ends, letters) - 1
-        if ends[first] != letters - len(_letters(cue.text)) or ends[last] != letters:
+        if ends[last] != letters:
             return None
         found.append(_Own(words[first:last], words[before:first], words[last:after]))
     return found

@@ -182,8 +182,9 @@ def _moved(name, to):
         pytest.param(EVENTS[:-1], {"events/stored/STATUS:ended"}, id="nobody told of the end"),
         pytest.param(_moved("TRANSCRIPT", 4), {"events/stored/order/TOPIC"}, id="topics first"),
         pytest.param(
-            tuple(e.model_copy(update={"data": {**e.data, "text": ""}}) if e.event == "TRANSCRIPT" else e
-                  for e in EVENTS), {"events/payload/TRANSCRIPT"}, id="empty TRANSCRIPT"),
+            tuple(e.model_copy(update={"data": {**e.data, "text": ""}})
+                  if e.event == "TRANSCRIPT" else e for e in EVENTS),
+            {"events/payload/TRANSCRIPT"}, id="empty TRANSCRIPT"),
     ],
 )  # fmt: skip
 def test_events(events, paths):

@@ -83,7 +83,8 @@ def test_topics_of_noise_differ_in_nothing_of_their_own():
 
 @pytest.mark.parametrize(
     ("title", "summary"),
-    [("shipping and audit", "the team ships on friday"), (TWO[0].title, "The team  ships on Friday."),
+    [("shipping and audit", "the team ships on friday"),
+     (TWO[0].title, "The team  ships on Friday."),
      ("Shipping and C#", TWO[0].summary)],
 )  # fmt: skip
 def test_topics_match_only_as_they_are_written(title, summary):
@@ -207,7 +208,7 @@ def _stepped(*changes, without=(), engine=Engine.CONDUCTOR):
                               without=["cleanup_consent"]), {"cleanup_consent"}, id="skipped"),
         pytest.param(_stepped(without=["cleanup_consent"], engine=Engine.CELERY), set(),
                      id="legacy, which does not name them all"),
-        pytest.param(_stepped(StepRun(name="finalize")), set(), id="one that legacy has no name for"),
+        pytest.param(_stepped(StepRun(name="finalize")), set(), id="one that legacy cannot name"),
         pytest.param(_stepped(StepRun(name="pad_track", track_index=1)), set(), id="a track"),
     ],
 )  # fmt: skip
