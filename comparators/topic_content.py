@@ -14,7 +14,7 @@ from typing import NamedTuple
 from comparators.assignment import assign
 from comparators.columns import language_of
 from comparators.counted import counted
-from comparators.distance import Alphabet, encode
+from comparators.distance import Alphabet
 from comparators.normalise import NORMALISER, normalise
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
 
@@ -96,8 +96,8 @@ def alike(first: Topic, second: Topic) -> float:
     texts = [f"{topic.title}\n{topic.summary}" for topic in (first, second)]
     if texts[0] == texts[1]:
         return 1.0
-    codes = encode(*[text.split() for text in texts])
-    return min(float(Indel.normalized_similarity(*codes)), 1 - 1e-6)
+    similarity = Indel.normalized_similarity(*[text.split() for text in texts])
+    return min(float(similarity), 1 - 1e-6)
 
 
 def compare_topic_content(reference: Observation, hypothesis: Observation) -> Measure:

@@ -71,11 +71,15 @@ def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
     found = sorted(_aligned(pair, best).items())
     return Shifts(
         [starts[i] for i, _ in found],
-        [round(other[j] - starts[i], 6) for i, j in found],
-        [round(other_ends[j] - ends[i], 6) for i, j in found],
+        _rounded([other[j] - starts[i] for i, j in found]),
+        _rounded([other_ends[j] - ends[i] for i, j in found]),
         [speakers[i] for i, _ in found],
         [i for i, _ in found],
     )
+
+
+def _rounded(seconds: list[float]) -> list[float]:
+    return [round(by, 6) if by else 0.0 for by in seconds]
 
 
 def _aligned(pair: Pair, best: list[tuple[int | None, int | None]]) -> dict[int, int]:
