@@ -111,6 +111,14 @@ def test_other_defects_name_their_step_without_digests(hypothesis, step):
     assert compare(_texts(), hypothesis).first_divergent_step.step == step
 
 
+def test_a_summary_lost_on_the_way_to_the_row_is_not_laid_to_the_words():
+    """Every digest agrees; what stores the words stores no summary."""
+    found = compare(
+        _run(digests=_digests()), _run(digests=_digests(), short_summary=" "), floors=FLOORS
+    )
+    assert found.first_divergent_step.step == "generate_summary"
+
+
 def test_noise_before_a_defect_is_not_blamed():
     """Recognition differs within its floor; the title states another fact: the title it is."""
     noisy = [w.model_copy(update={"text": "hm "}) if n == 7 else w for n, w in enumerate(WORDS)]

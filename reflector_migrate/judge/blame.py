@@ -210,7 +210,7 @@ def _by_measure(
 ) -> Blame | None:
     """The earliest step a finding names, those known to agree passed over.
 
-    Where the steps that made something agree, the one that stored it is meant.
+    Where the steps that made the words agree, the one that stored them is meant.
     """
     states: dict[str, set[Agreement]] = {}
     for link in links.values():
@@ -219,7 +219,8 @@ def _by_measure(
     agreeing = {step for step, known in states.items() if known <= settled}
     named = [(f, c) for c in suspects for f in _standing(c) or [Finding(path=c.name)]]
     told = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
-    steps = [(STORED_BY.get(c.name, s) if s in agreeing else s, f, c) for s, f, c in told]
+    stored = agreeing & set(SPEECH)
+    steps = [(STORED_BY.get(c.name, s) if s in stored else s, f, c) for s, f, c in told]
     usable = [entry for entry in steps if entry[0]]
     preferred = [
         e for e in usable if e[0] not in agreeing and not is_within_noise(str(e[0]), checks)
