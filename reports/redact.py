@@ -39,13 +39,14 @@ _EVENT = re.compile(
     r"|WAVEFORM|DURATION|ACTION_ITEMS)(?::(?:idle|uploaded|recording|processing|ended|error))?"
 )
 _PATH_TEXT = (
-    "action_items captions changed content cost count cues date delete deleted duration empty"
-    " end ended equal error events extra facts file fields form id insert key language length"
-    " local_delete local_doubled long_summary looped missing moved name negation number offset"
-    " order participant participants payload replace reordered row s3_delete s3_put scatter"
+    "action_items blanks captions changed content cost count cues date delete deleted duration"
+    " empty end ended ends equal error events extra facts file fields first form id insert key language length"
+    " local_delete local_doubled long_summary looped lost missing moved name negation number"
+    " offset order own participant participants payload replace reordered row s3_delete s3_put scatter"
     " short_summary side_effects size socket source_language speaker speaker_mapping"
-    " speaker_words start status stored summary summary_facts target_language text timestamp"
-    " title title_facts topic_boundaries topic_content topics transcript truncated user_id values"
+    " speaker_words speakers start status stored summary summary_facts target_language text times"
+    " timestamp title title_facts topic_boundaries topic_content topics transcript translation"
+    " truncated user_id values"
     " waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
     " catastrophes completion mp3"
 )
