@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from comparators.own_topics import named_topics, without_topics
 from comparators.records import differences
 from comparators.structure import DURATION_TOLERANCE_MS, as_finding, exact
 from comparators.volatile import anonymous, canonical
@@ -39,9 +40,6 @@ CONTENT = frozenset({"body", "content", "topic"})
 """What is compared even if only one side has it; of the envelope only what both recorded."""
 HEADERS = frozenset({"content-type", "user-agent", "x-webhook-event", "x-webhook-signature"})
 """The contract's headers; the rest is the HTTP client's own."""
-
-_OWN = ("title", "summary", "timestamp", "duration")
-"""What a webhook's topics tell of the run's own."""
 
 _PADDED = re.compile(r"(?:^|/)tracks/padded_(\d+)\.webm$")
 _NAMED = re.compile(r"(?:^|/)(audio\.mp3|audio\.json)$")
@@ -207,9 +205,9 @@ def payload_of(effect: Effect, observation: Observation) -> dict[str, Any]:
     """The payload as compared: JSON bodies parsed, own topics named, volatile values marked."""
     payload = {key: _parsed(value) for key, value in effect.payload.items()}
     if effect.kind.startswith("zulip"):
-        payload = {key: _without_topics(value, observation) for key, value in payload.items()}
+        payload = {key: without_topics(value, observation) for key, value in payload.items()}
     else:
-        payload = {key: _named_topics(value, observation) for key, value in payload.items()}
+        payload = {key: named_topics(value, observation) for key, value in payload.items()}
     if isinstance(payload.get("headers"), Mapping):
         headers = {str(key).lower(): value for key, value in payload["headers"].items()}
         payload["headers"] = {key: v for key, v in headers.items() if key in HEADERS}
@@ -237,40 +235,3 @@ def _parsed(value: Any) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _without_topics(value: Any, observation: Observation) -> Any:
-    """A Zulip text with the run's own topic list and duration named."""
-    if not isinstance(value, str):
-        return value
-    listed = re.findall(r"^\d+\. \[\d+:\d{2}(?::\d{2})?\] (.*)$", value, re.MULTILINE)
-    own = [topic.title for topic in observation.outputs.topics]
-    named = "<own topics>" if listed == own else f"<{len(listed)} topics, not the run's own>"
-    if not listed and not own:
-        return value
-    parts = re.split(r"(?:^\d+\. \[\d+:\d{2}(?::\d{2})?\] .*\n?)+", value, flags=re.MULTILINE)
-    return f"{named}\n".join(parts)
-
-
-def _named_topics(value: Any, observation: Observation) -> Any:
-    """A webhook's topics by their structure, where their titles are the run's own."""
-    if isinstance(value, list | tuple):
-        return [_named_topics(item, observation) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    named = {key: _named_topics(item, observation) for key, item in value.items()}
-    topics = value.get("topics")
-    if isinstance(topics, list | tuple):
-        named["topics"] = _topics_mark(topics, observation)
-    return named
-
-
-def _topics_mark(topics: Any, observation: Observation) -> Any:
-    """The fields and types of all topics, and of each field whether it is the run's own."""
-    own, sent = observation.outputs.topics, [t for t in topics if isinstance(t, Mapping)]
-    shapes = {
-        json.dumps({k: type(v).__name__.replace("int", "float") for k, v in sorted(t.items())})
-        for t in sent
-    }
-    marks = {name: [t.get(name) for t in sent] == [getattr(t, name) for t in own] for name in _OWN}
-    return {"own": marks, "shapes": [json.loads(shape) for shape in sorted(shapes)]}

@@ -156,8 +156,14 @@ HOOK = webhook(outputs_of(topics=WHOLE))
 BODY = HOOK.payload["body"]
 
 
+TOLD = [
+    {**topic, "webvtt": f"WEBVTT\n\n00:00:00.300 --> 00:00:09.000\n<v Speaker0>{own.transcript}\n"}
+    for topic, own in zip(BODY["transcript"]["topics"], WHOLE, strict=True)
+]
+
+
 def _hooked(**changes):
-    transcript = {**BODY["transcript"], **changes}
+    transcript = {**BODY["transcript"], "topics": TOLD, **changes}
     body = {**BODY, "transcript": transcript}
     hook = HOOK.model_copy(update={"payload": {**HOOK.payload, "body": body}})
     return _run().model_copy(update={"effects": (*effects_of(outputs_of())[:1], hook)})
@@ -171,10 +177,10 @@ def _late(topics):
     ("changes", "where"),
     [
         pytest.param({}, None, id="equal"),
-        pytest.param({"topics": _late(BODY["transcript"]["topics"])}, "topics/own/timestamp",
-                     id="milliseconds"),
-        pytest.param({"topics": BODY["transcript"]["topics"][::-1]}, "topics/own/title",
-                     id="reversed"),
+        pytest.param({"topics": _late(TOLD)}, "topics/own/timestamp", id="milliseconds"),
+        pytest.param({"topics": TOLD[::-1]}, "topics/own/title", id="reversed"),
+        pytest.param({"topics": [{**topic, "webvtt": "WEBVTT\n"} for topic in TOLD]},
+                     "topics/own/webvtt", id="no captions"),
         pytest.param({"frontend_url": "http://elsewhere/transcripts/1"}, "frontend_url",
                      id="another host"),
     ],
