@@ -312,7 +312,7 @@ def _timed(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float) -> None:
+def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float = 0.2) -> None:
     """The source tracks, in production's bucket and in the candidate's."""
     for bucket in BUCKETS:
         keys = [{"Key": key} for key in world.keys(bucket)]
