@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparators.webvtt import parse
@@ -13,18 +13,32 @@ from reflector_migrate.model import Observation, Topic
 FIELDS = ("title", "summary", "timestamp", "duration")
 """What a webhook's topics tell of the run's own, besides their captions."""
 
+_LISTED = re.compile(r"^\d+\. \[(\d+:\d{2}(?::\d{2})?)\] (.*)$", re.MULTILINE)
+_LIST = re.compile(r"(?:^\d+\. \[\d+:\d{2}(?::\d{2})?\] .*\n?)+", re.MULTILINE)
+
 
 def without_topics(value: Any, observation: Observation) -> Any:
-    """A Zulip text with the run's own topic list and duration named."""
+    """A Zulip text with the run's own topic list named."""
     if not isinstance(value, str):
         return value
-    listed = re.findall(r"^\d+\. \[\d+:\d{2}(?::\d{2})?\] (.*)$", value, re.MULTILINE)
-    own = [topic.title for topic in observation.outputs.topics]
-    named = "<own topics>" if listed == own else f"<{len(listed)} topics, not the run's own>"
-    if not listed and not own:
+    listed = _LISTED.findall(value)
+    if not listed and not observation.outputs.topics:
         return value
-    parts = re.split(r"(?:^\d+\. \[\d+:\d{2}(?::\d{2})?\] .*\n?)+", value, flags=re.MULTILINE)
-    return f"{named}\n".join(parts)
+    return f"{_named(listed, observation.outputs.topics)}\n".join(_LIST.split(value))
+
+
+def _named(listed: Sequence[tuple[str, str]], own: Sequence[Topic]) -> str:
+    """What stands for a list of (time, title): whether it is the run's own, at its own times."""
+    if [title for _, title in listed] != [topic.title for topic in own]:
+        return f"<{len(listed)} topics, not the run's own>"
+    pairs = zip(listed, own, strict=True)
+    is_timely = all(abs(_seconds(time) - topic.timestamp) <= 1 for (time, _), topic in pairs)
+    return "<own topics>" if is_timely else "<own topics, at other times>"
+
+
+def _seconds(time: str) -> int:
+    """Of mm:ss or hh:mm:ss."""
+    return sum(int(part) * 60**power for power, part in enumerate(reversed(time.split(":"))))
 
 
 def named_topics(value: Any, observation: Observation) -> Any:

@@ -192,6 +192,15 @@ def test_a_webhook_tells_the_runs_own(changes, where):
     assert path in found if where else not found
 
 
+def test_a_zulip_text_lists_the_topics_at_their_times():
+    """A message that sends readers a minute too far is another message."""
+    [posted] = [e for e in effects_of(outputs_of()) if e.kind == "zulip_message"]
+    late = posted.payload["content"].replace("[00:00]", "[01:00]")
+    other = posted.model_copy(update={"payload": {**posted.payload, "content": late}})
+    sides = [observation(effects=(effect,)) for effect in (posted, other)]
+    assert _paths("side_effects", *sides) == {"side_effects/zulip_message/payload/content"}
+
+
 STEPS = {
     (name, None): "d"
     for name in ("detect_topics", "generate_title", "generate_waveform", "cleanup_consent")
