@@ -14,10 +14,10 @@ def as_text(run: Mapping[str, Any]) -> str:
     """One line a defect, its trouble under it, the sum last."""
     proofs = run["defects"]
     width = max((len(proof["defect"]) for proof in proofs), default=6)
-    lines = [f"  {'defect':<{width}}  {'caught by':<21} first divergent step"]
+    lines = [f"  {'defect':<{width}}  {'caught by':<26} first divergent step"]
     for proof in proofs:
         step = proof["first_divergent_step"] or "-"
-        lines.append(f"{mark(proof)} {proof['defect']:<{width}}  {proof['layer']:<21} {step}")
+        lines.append(f"{mark(proof)} {proof['defect']:<{width}}  {proof['layer']:<26} {step}")
         if proof["why"]:
             lines.append(f"  {'':<{width}}  {proof['why']}")
     return "\n".join([*lines, sentence(run)])
@@ -44,7 +44,7 @@ Each defect is switched on in the candidate's workers alone, for its own recordi
 goes its whole way (Celery worker, plugin, dispatcher, Conductor, workers, collector) and both
 accounts are compared. Every recording has matched without a defect before, and the primary of that
 run is the secondary against which graded measures are judged. *Caught* means that the verdict is
-DIVERGED and that the check declared in the defect's file says so; *proven* that the first divergent
+DIVERGED and that each check declared in the defect's file says so; *proven* that the first divergent
 step is the one declared as well. "not NAME" is a recording that must match although the defect is
 on. Made by `migrate defects run -o md:docs/defects.md`."""
 
@@ -66,7 +66,7 @@ def as_markdown(run: Mapping[str, Any]) -> str:
 
 
 def _line(proof: Proof) -> str:
-    also = [layer for layer in proof["caught_by"] if layer != proof["layer"]]
+    also = [layer for layer in proof["caught_by"] if layer not in proof["layer"].split(", ")]
     spared = [f"not {name}" for name in proof["spared"]]
     why = f" ({escaped(proof['why'])})" if proof["why"] else ""
     cells = (

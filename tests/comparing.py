@@ -24,6 +24,9 @@ SPOKEN = (
     "Good, let us meet again at 14:30 and look at the launch plan. ",
 )
 
+STRATUM = "tracks:2-4 language:en length:short silence:little"
+"""Of every observation made here, unless it says otherwise."""
+
 
 def words_of(
     texts: Iterable[str] = SPOKEN, *, speakers: int = 2, step_s: float = 0.5

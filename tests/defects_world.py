@@ -114,7 +114,7 @@ class DefectsWorld:
         name, recording = scene.recording, load_recording(RECORDINGS, scene.recording)
         primary, announcement, taken = self.primary(recording, inject, scene.fault)
         candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
-        found = compare(primary, candidate, secondary=primary)
+        found = compare(primary, candidate, secondary=primary, is_repeatable=True)
         return found.model_copy(update={"recording": name})
 
     def primary(

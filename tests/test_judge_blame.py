@@ -10,6 +10,7 @@ from reflector_migrate.judge.turns import worst_turns
 from reflector_migrate.model import STEP_NAMES, Effect, Outputs, StepRun, Word
 from tests.comparing import (
     SPOKEN,
+    STRATUM,
     effects_of,
     events_of,
     observation,
@@ -39,9 +40,8 @@ LOST = [w for w in WORDS if not (w.speaker == 1 and w.start > 30)]
 LATE = [
     w.model_copy(update={"start": w.start + 8, "end": w.end + 8}) if w.speaker else w for w in WORDS
 ]
-FLOORS = NoiseFloors(
-    {(m, "*"): Floor(0.02, 40) for m in ("words", "words_raw", "speaker_words", "word_times")}, 40
-)
+GRADED = ("words", "words_raw", "speaker_words", "word_times")
+FLOORS = NoiseFloors({(m, STRATUM): Floor(0.02, 40) for m in GRADED}, 40)
 
 
 def _run(words=WORDS, *, digests=None, **changes):

@@ -18,12 +18,13 @@ from reflector_migrate.judge.noise import (
     floors_of,
     p99,
     shift,
+    silence_s,
     stratum_of,
 )
 from reflector_migrate.judge.verdict import overall
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, StepRun, Verdict
-from tests.comparing import SPOKEN, events_of, observation, outputs_of, words_of
+from tests.comparing import SPOKEN, STRATUM, events_of, observation, outputs_of, words_of
 
 V = Verdict
 TODAY = date(2026, 6, 1)
@@ -59,7 +60,10 @@ def test_equal_runs_match_with_no_floor_at_all():
     assert {c.verdict for c in found.checks} == {V.MATCHED}
 
 
-FLOOR = NoiseFloors({("words", "*"): Floor(0.02, 40)}, 40)
+FLOOR = NoiseFloors({("words", STRATUM): Floor(0.02, 40)}, 40)
+OTHERS = NoiseFloors({("words", STRATUM.replace("2-4", "5+")): Floor(0.3, 200)}, 200)
+WIDE = NoiseFloors({("words", STRATUM): Floor(0.99, 40)}, 40)
+ALL_BUT_ONE = NoiseFloors({("words", STRATUM): Floor(0.98, 40)}, 40)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,12 @@ FLOOR = NoiseFloors({("words", "*"): Floor(0.02, 40)}, 40)
         pytest.param(0.06, None, 0.02, V.INCONCLUSIVE, "own-secondary", id="one pair is no p99"),
         pytest.param(0.5, None, 0.0, V.DIVERGED, "own-secondary", id="far beyond one pair"),
         pytest.param(0.04, FLOOR, 0.04, V.DIVERGED, "aa-p99+margin", id="the cohort's floor rules"),
+        pytest.param(0.1, OTHERS, None, V.INCONCLUSIVE, "no-floor", id="another stratum's noise"),
+        pytest.param(0.1, OTHERS, 0.1, V.WITHIN_NOISE, "own-secondary", id="beside its own pair"),
+        pytest.param(0.1, WIDE, None, V.INCONCLUSIVE, "floor-too-wide", id="excludes nothing"),
+        pytest.param(1.0, WIDE, None, V.INCONCLUSIVE, "floor-too-wide", id="nor all words"),
+        pytest.param(1.0, ALL_BUT_ONE, None, V.DIVERGED, "aa-p99+margin", id="excludes that one"),
+        pytest.param(0.1, None, 1.0, V.INCONCLUSIVE, "floor-too-wide", id="legacy unlike itself"),
     ],
 )
 def test_graded_measures(share, floors, secondary_share, verdict, rule):
@@ -84,9 +94,10 @@ def test_graded_measures(share, floors, secondary_share, verdict, rule):
     found = compare(WHOLE, _words_only(share), secondary=secondary, floors=floors)
     check = _by_name(found)["words"]
     assert (check.verdict, check.rule) == (verdict, rule)
-    if floors:
+    if floors is FLOOR:
         assert (check.floor, check.n) == (0.02, 40)
         assert check.limit == pytest.approx(0.02 + MARGINS["words"])
+    assert (STRATUM in check.note) is (floors is OTHERS and not secondary)
     assert (check.excess is not None) is (secondary_share is not None and share > 0)
 
 
@@ -234,14 +245,54 @@ def test_p99(values, expected):
     assert floor is None or floor.n == len(values)
 
 
-def test_floors_by_stratum_and_in_common():
-    """A pair counts for its stratum and for all; nothing to measure counts nowhere."""
+def test_one_pair_of_unlike_titles_excuses_no_title():
+    """With its margin such a pair's limit lies beyond 1: any title would pass."""
+    other = observation(outputs_of(title="Quarterly weather"), role="secondary")
+    found = compare(observation(), _candidate(outputs_of(title="Zzz zzz")), secondary=other)
+    check = _by_name(found)["title"]
+    assert check.limit >= 1
+    assert (check.verdict, check.rule) == (V.INCONCLUSIVE, "floor-too-wide")
+
+
+def test_floors_by_stratum():
+    """A pair counts for its own stratum alone; nothing to measure counts nowhere."""
     floors = floors_of([("a", {"words": 0.01, "title": None}), ("b", {"words": 0.05})])
     assert floors.pairs == 2
     assert floors.of("words", "a") == Floor(0.01, 1)
-    assert floors.of("words", "c") == Floor(0.05, 2)
+    assert floors.of("words", "c") is None
     assert floors.of("title", "a") is None
-    assert stratum_of(observation()) == "tracks:2-4 language:en length:short"
+
+
+@pytest.mark.parametrize(
+    ("changes", "stratum"),
+    [
+        ({}, STRATUM),
+        ({"language": "en-US"}, STRATUM),
+        ({"language": "de_AT", "track_count": 1},
+         "tracks:1 language:de length:short silence:little"),
+        ({"language": None, "track_count": 5},
+         "tracks:5+ language:unknown length:short silence:little"),
+        ({"outputs": outputs_of(duration_ms=15 * 60_000)},
+         "tracks:2-4 language:en length:medium silence:half"),
+        ({"outputs": Outputs()}, "tracks:2-4 language:en length:short silence:little"),
+        ({"outputs": Outputs(duration_ms=30_000)},
+         "tracks:2-4 language:en length:short silence:half"),
+    ],
+)  # fmt: skip
+def test_strata(changes, stratum):
+    """Tracks, language without its region, length, and whether half of it is silence."""
+    assert stratum_of(observation(**changes)) == stratum
+
+
+def test_pauses_are_no_silence():
+    """Gaps of speech are left out; one of a minute is not, be it first, between or last."""
+    words = words_of()
+    later = [w.model_copy(update={"start": w.start + 60, "end": w.end + 60}) for w in words]
+    between = [*words[:9], *later[9:]]
+    times = [silence_s(observation(outputs_of(w, duration_ms=d))) for w, d in (
+        (words, words[-1].end * 1000), (later, later[-1].end * 1000),
+        (between, between[-1].end * 1000), (words, words[-1].end * 1000 + 60_000))]  # fmt: skip
+    assert times == [0, pytest.approx(60.3), pytest.approx(60.1), pytest.approx(60)]
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
@@ -271,7 +322,7 @@ def test_a_quieter_but_biased_candidate_shows_in_the_shift():
 )
 def test_two_failures_match_only_where_they_are_the_same(mine, theirs, verdict) -> None:
     """Both sides failing is agreement about the same step, not about failing as such."""
-    from reflector_migrate.judge.verdict import completion
+    from reflector_migrate.judge.completion import completion
     from reflector_migrate.model import Engine, Observation, Role
 
     def failed(role, engine, steps):

@@ -53,6 +53,27 @@ def test_a_defect_is_proven_as_declared_or_not_at_all(found, is_caught, is_prove
     assert why in proof.why
 
 
+TWO = Defect("d", "Says what.", ("finalize",), "finalize", "G1 words, G0 summary facts", ("a",))
+WORDS, FACTS = _check("words", kind="graded"), _check("summary_facts")
+
+
+@pytest.mark.parametrize(
+    ("checks", "why"),
+    [
+        pytest.param((WORDS, FACTS), "", id="by both"),
+        pytest.param((WORDS,), "not caught by G0 summary facts on a", id="by the first alone"),
+        pytest.param((FACTS,), "not caught by G1 words on a", id="by the second alone"),
+        pytest.param((WORDS, _check("summary_facts", "INCONCLUSIVE")), "not caught by G0 summary",
+                     id="the second is not certain"),
+        pytest.param(AGAINST, "not caught by G1 words nor G0 summary facts on a", id="by neither"),
+    ],
+)  # fmt: skip
+def test_a_defect_of_two_layers_is_held_to_both(checks, why):
+    """Each named check must speak against it."""
+    proof = proof_of(TWO, {"a": _found(checks=checks)})
+    assert (proof.caught, proof.why[: len(why)]) == (not why, why)
+
+
 @pytest.mark.parametrize(
     ("spared", "is_proven"), [("MATCHED", True), ("DIVERGED", False), ("INCONCLUSIVE", False)]
 )

@@ -6,7 +6,7 @@ import pytest
 
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.floors import StoredFloors, conditions, pair_of
+from reflector_migrate.shadow.floors import StoredFloors, conditions, is_repeatable, pair_of
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.pairs import LegacyPair
 from reflector_migrate.store.runs import RunRecord
@@ -47,14 +47,34 @@ def test_another_model_is_another_condition(changed):
     [
         ([], "no A/A pair is stored"),
         (["rec", "rec"], "2 stored A/A pairs of this very recording alone"),
-        (["rec", "other"], "2 stored A/A pairs of 2 recordings"),
+        (["rec", "other"], "2 stored A/A pairs of 2 recordings in s"),
     ],
 )
 def test_it_is_said_what_a_floor_is_made_of(recordings, said):
     """How many pairs, of how many recordings, and whether only of the one under judgement."""
     stored = StoredFloors([_pair(name, n / 100) for n, name in enumerate(recordings)])
-    assert said in stored.note("rec")
+    assert said in stored.note("rec", "s")
     assert (stored.floors is None) is (not recordings)
+
+
+def test_pairs_of_another_stratum_are_not_counted():
+    """What excuses nothing is not told as a floor."""
+    said = StoredFloors([_pair("rec", 0.1)]).note("rec", "another")
+    assert "0 stored A/A pairs of 0 recordings in another" in said
+
+
+@pytest.mark.parametrize(
+    ("standins", "expected"),
+    [
+        pytest.param({}, False, id="a real deployment"),
+        pytest.param({"noise": {}, "replayed": False}, True, id="stand-ins without noise"),
+        pytest.param({"noise": {"llm": {"rate": 0.3}}, "replayed": False}, False, id="noise"),
+        pytest.param({"noise": {"llm": {"rate": 0.3}}, "replayed": True}, True, id="replayed"),
+    ],
+)
+def test_when_answers_are_known_to_be_alike(standins, expected):
+    """Never of real services, unless their answers are replayed."""
+    assert is_repeatable({"standins": standins}) is expected
 
 
 def test_no_pair_without_two_whole_runs():

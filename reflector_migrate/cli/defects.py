@@ -48,7 +48,7 @@ def list_(as_json: bool) -> None:
         echo_json({**head, "defects": [asdict(defect) for defect in known]})
         return
     for defect in known:
-        click.echo(f"{defect.name:<31} {defect.expected_step:<18} {defect.layer:<21} {defect.says}")
+        click.echo(f"{defect.name:<31} {defect.expected_step:<18} {defect.layer:<26} {defect.says}")
 
 
 @defects.command()

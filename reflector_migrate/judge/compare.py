@@ -9,9 +9,10 @@ from comparators.columns import forget
 from comparators.normalise import NORMALISER
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.blame import first_divergent_step
+from reflector_migrate.judge.grounds import Grounds
 from reflector_migrate.judge.noise import NoiseFloors
 from reflector_migrate.judge.turns import worst_turns
-from reflector_migrate.judge.verdict import Grounds, checks, overall
+from reflector_migrate.judge.verdict import checks, overall
 from reflector_migrate.judge.waivers import Waiver, expired
 from reflector_migrate.model import Check, Comparison, Observation, Side, Turn, Verdict
 
@@ -26,15 +27,20 @@ def compare(
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
     compared_at: datetime | None = None,
+    is_repeatable: bool = False,
     comparators: Sequence[Comparator] = COMPARATORS,
 ) -> Comparison:
     """Both sides compared and judged; the same arguments give the same comparison.
 
     reference is the primary, hypothesis the candidate, secondary the primary's
     engine run once more, earlier another run of the candidate. `today` decides
-    which waivers have expired.
+    which waivers have expired. `is_repeatable`: recogniser and language model are known
+    to answer alike each time.
     """
-    grounds = Grounds(reference, hypothesis, secondary, floors, waivers, today, earlier=earlier)
+    grounds = Grounds(
+        reference, hypothesis, secondary, floors, waivers, today,
+        earlier=earlier, is_repeatable=is_repeatable,
+    )  # fmt: skip
     try:
         judged = checks(grounds, comparators)
         return _comparison(grounds, judged, compared_at)

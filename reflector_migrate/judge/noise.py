@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from comparators.normalise import base_language
 from reflector_migrate.model import Observation
-
-ANY_STRATUM = "*"
 
 MARGINS: Mapping[str, float] = {
     "words": 0.01,
@@ -31,6 +30,9 @@ DEFAULT_MARGIN = 0.01
 MIN_PAIRS = 20
 """With fewer, one in twenty unaltered candidates lies beyond all of them: no percentile yet."""
 
+PAUSE_S, SILENT = 3.0, 0.5
+"""Nobody talks: that long, a silence; for that share of a meeting, another stratum."""
+
 
 @dataclass(frozen=True, slots=True)
 class Floor:
@@ -42,19 +44,14 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class NoiseFloors:
-    """Floors by (measure, stratum); stratum `*` holds for those without one of their own."""
+    """Floors by (measure, stratum); one stratum's noise excuses nothing in another."""
 
     floors: Mapping[tuple[str, str], Floor] = field(default_factory=dict)
     pairs: int = 0
 
     def of(self, measure: str, stratum: str) -> Floor | None:
-        """The stratum's floor, else the declared common one, else None."""
-        return self.floors.get((measure, stratum)) or self.floors.get((measure, ANY_STRATUM))
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no legacy run ever differed from another in anything."""
-        return not any(floor.p99 for floor in self.floors.values())
+        """The stratum's own floor; None where no pair of it is known."""
+        return self.floors.get((measure, stratum))
 
 
 def excess(d_l1c: float, d_l2c: float, d_l1l2: float) -> float:
@@ -78,8 +75,7 @@ def p99(divergences: Iterable[float]) -> Floor | None:
 def floors_of(pairs: Iterable[tuple[str, Mapping[str, float | None]]]) -> NoiseFloors:
     """Floors from legacy-against-legacy pairs, each (stratum, divergence by measure).
 
-    Every pair also counts for the common stratum `*`. A divergence of None (nothing
-    to measure) counts nowhere.
+    A divergence of None (nothing to measure) counts nowhere.
     """
     collected: dict[tuple[str, str], list[float]] = {}
     n_pairs = 0
@@ -87,16 +83,27 @@ def floors_of(pairs: Iterable[tuple[str, Mapping[str, float | None]]]) -> NoiseF
         n_pairs += 1
         for measure, value in divergences.items():
             if value is not None:
-                for name in {stratum, ANY_STRATUM}:
-                    collected.setdefault((measure, name), []).append(value)
+                collected.setdefault((measure, stratum), []).append(value)
     found = {key: p99(values) for key, values in collected.items()}
     return NoiseFloors({key: floor for key, floor in found.items() if floor}, n_pairs)
 
 
 def stratum_of(observation: Observation) -> str:
-    """The recording's stratum by number of tracks, language and length."""
+    """The recording's stratum by number of tracks, language, length and silence."""
     tracks = observation.track_count or len(observation.outputs.participants)
     minutes = (observation.outputs.duration_ms or 0) / 60_000
     size = "1" if tracks <= 1 else "2-4" if tracks <= 4 else "5+"
     length = "short" if minutes < 15 else "medium" if minutes < 60 else "long"
-    return f"tracks:{size} language:{observation.language or 'unknown'} length:{length}"
+    language = base_language(observation.language) or "unknown"
+    silence = "half" if silence_s(observation) > minutes * 60 * SILENT else "little"
+    return f"tracks:{size} language:{language} length:{length} silence:{silence}"
+
+
+def silence_s(observation: Observation) -> float:
+    """Seconds in which nobody says a word, pauses of speech aside."""
+    end, silent = 0.0, 0.0
+    for word in sorted(observation.outputs.words, key=lambda word: word.start):
+        silent += word.start - end if word.start - end > PAUSE_S else 0.0
+        end = max(end, word.end)
+    rest = (observation.outputs.duration_ms or 0) / 1000 - end
+    return silent + (rest if rest > PAUSE_S else 0.0)

@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from comparators.altered import GROUPS, altered
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.noise import excess, shift
 from reflector_migrate.model import Measure, Observation
 
 FACTS = frozenset({"title_facts", "summary_facts"})
 INVENTED = "/invented"
-"""A measure of facts has a second divergence: the share that nobody said."""
+"""A measure of facts has further divergences: the share that nobody said, those altered."""
 
 Divergences = Mapping[str, float | None]
 
@@ -35,11 +36,6 @@ class Repeats:
     def has_pair(self) -> bool:
         """Whether the primary's engine ran twice to its end."""
         return bool(self.between_legacy)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether the primary and its secondary agree on everything."""
-        return not any(self.between_legacy.values())
 
     def excess(self, name: str, value: float | None) -> float | None:
         """x of this recording, where all three distances are known."""
@@ -103,12 +99,16 @@ def divergences(
         if measure.kind != "informational" and not measure.inconclusive:
             found[comparator.name] = measure.divergence
             if comparator.name in FACTS:
-                found[comparator.name + INVENTED] = invented_share(measure)
+                found |= fact_shares(measure, reference, hypothesis)
     return found
 
 
-def invented_share(measure: Measure) -> float | None:
-    """Facts of either side that its own transcript does not hold, of all facts."""
-    if not measure.length:
-        return None
-    return measure.counts.get("unsupported", 0) / measure.length
+def fact_shares(
+    measure: Measure, reference: Observation, hypothesis: Observation
+) -> dict[str, float | None]:
+    """Shares of all facts, by name: what its own transcript does not hold, what was altered."""
+    groups = altered(measure, reference, hypothesis) if measure.length else dict.fromkeys(GROUPS, 0)
+    counts: dict[str, float] = {f"/altered {group}": number for group, number in groups.items()}
+    counts[INVENTED] = measure.counts.get("unsupported", 0)
+    length = measure.length
+    return {measure.name + name: n / length if length else None for name, n in counts.items()}

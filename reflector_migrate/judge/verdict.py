@@ -2,117 +2,26 @@
 
 Exact measures are equal or not. Graded ones of exactly 0 match with no floor at
 all; others are held against the A/A 99th percentile plus a practical margin, and
-are inconclusive without one. Facts are exact until the words they follow differ, or
-legacy is known to contradict itself. Timing and cost never enter.
+are inconclusive without one. Facts are exact where nothing they follow may differ:
+words and the language model's answers; else they are graded. Timing and cost never enter.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
 from comparators.columns import word_pair
 from comparators.registry import COMPARATORS, Comparator, by_name
-from reflector_migrate.judge.noise import (
-    DEFAULT_MARGIN,
-    MARGINS,
-    MIN_PAIRS,
-    Floor,
-    NoiseFloors,
-    stratum_of,
-)
-from reflector_migrate.judge.repeats import FACTS, INVENTED, Repeats, invented_share, repeats_of
-from reflector_migrate.judge.waivers import Waived, Waiver, apply
-from reflector_migrate.model import Check, Finding, Measure, Observation, Severity, Verdict
+from reflector_migrate.judge.completion import completion
+from reflector_migrate.judge.grounds import Grounds
+from reflector_migrate.judge.holding import Held, hold
+from reflector_migrate.judge.repeats import FACTS, INVENTED, Repeats, fact_shares
+from reflector_migrate.judge.waivers import Waived, apply
+from reflector_migrate.model import Check, Finding, Measure, Severity, Verdict
 
-FEW_PAIRS_FACTOR = 4.0
-"""Few A/A pairs are no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
 CATASTROPHES = "catastrophes"
-WRITTEN = FACTS | {
-    "topic_boundaries", "topic_content", "title", "short_summary", "long_summary",
-}  # fmt: skip
-"""By a language model: two texts that happen to agree say nothing of how far a third may lie."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """What measures are judged against; `spent` counts what capped waivers have covered."""
-
-    reference: Observation
-    hypothesis: Observation
-    secondary: Observation | None = None
-    floors: NoiseFloors | None = None
-    waivers: Sequence[Waiver] = ()
-    today: date | None = None
-    spent: Counter[Waiver] = field(default_factory=Counter)
-    earlier: Observation | None = None  # another run of the candidate
-    repeats: Repeats = field(default_factory=Repeats)
-
-    def with_repeats(self, comparators: Sequence[Comparator]) -> Grounds:
-        """The same, the distances of all further runs measured once."""
-        runs = self.reference, self.hypothesis, self.secondary, self.earlier
-        return replace(self, repeats=repeats_of(*runs, comparators))
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A value held against a floor, and what came of it."""
-
-    verdict: Verdict
-    rule: str
-    floor: Floor | None = None
-    margin: float = 0.0
-    note: str = ""
-
-
-def completion(reference: Observation, hypothesis: Observation) -> Check:
-    """Whether there is a pair to judge at all, by who finished."""
-    mine, theirs = reference.status, hypothesis.status
-    for side, status, where in (
-        ("reference", mine, reference),
-        ("hypothesis", theirs, hypothesis),
-    ):
-        if status in {"missing", "running"}:
-            note = f"{side} ({where.engine}) is {status}"
-            return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
-    if mine == theirs or {mine, theirs} == {"failed", "timed_out"}:
-        return _alike(reference, hypothesis)
-    if theirs == "completed":
-        note = f"the reference ({reference.engine}) {mine}: {reference.error or 'no reason given'}"
-        return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
-    note = f"the hypothesis ({hypothesis.engine}) {theirs}: {hypothesis.error or 'no reason given'}"
-    return _completion(Verdict.DIVERGED, "hypothesis-failed", note)
-
-
-def _alike(reference: Observation, hypothesis: Observation) -> Check:
-    """Both completed, or both failed: that is agreement only about a step that both name."""
-    if reference.status == "completed":
-        return _completion(Verdict.MATCHED, "completion", "")
-    mine, theirs = failed_steps(reference), failed_steps(hypothesis)
-    if not mine & theirs:
-        where = f"{_named(mine, reference)} here, {_named(theirs, hypothesis)} there"
-        return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, {where}")
-    where = ", ".join(sorted(mine & theirs))
-    note = f"both sides {reference.status} at {where}; what both have is compared"
-    return _completion(Verdict.MATCHED, "completion", note)
-
-
-def _named(steps: frozenset[str], observation: Observation) -> str:
-    """The steps that failed, else the run's own words for what did."""
-    return ", ".join(sorted(steps)) or f"no step named ({observation.error or 'no reason given'})"
-
-
-def failed_steps(observation: Observation) -> frozenset[str]:
-    """Steps whose last attempt did not complete."""
-    last = {(s.name, s.track_index): s.status for s in observation.steps}
-    return frozenset(name for (name, _), how in last.items() if how in ("failed", "timed_out"))
-
-
-def _completion(verdict: Verdict, rule: str, note: str) -> Check:
-    return Check(name="completion", verdict=verdict, rule=rule, note=note)
 
 
 def checks(grounds: Grounds, comparators: Sequence[Comparator] = COMPARATORS) -> tuple[Check, ...]:
@@ -120,7 +29,7 @@ def checks(grounds: Grounds, comparators: Sequence[Comparator] = COMPARATORS) ->
     first = completion(grounds.reference, grounds.hypothesis)
     if first.rule == "pair-incomplete":
         return (first,)
-    grounds = grounds.with_repeats(comparators)
+    grounds = grounds.measured(comparators)
     judged = [check_one(comparator, grounds) for comparator in comparators]
     if first.rule == "reference-failed":
         judged = [_unjudged(check) for check in judged]
@@ -191,7 +100,11 @@ def _by_kind(waived: Waived, grounds: Grounds) -> Check:
         return _check(measure, Verdict.INCONCLUSIVE, "legacy-does-too", "; ".join(waived.notes))
     if measure.kind == "exact":
         return _exact(waived)
-    return _against_floor(waived, _held(measure.name, measure.divergence or 0.0, grounds))
+    return _against_floor(waived, _hold(measure, grounds))
+
+
+def _hold(measure: Measure, grounds: Grounds) -> Held:
+    return hold(measure.name, measure.divergence or 0.0, measure.errors, grounds)
 
 
 def _is_legacys_own(measure: Measure, grounds: Grounds) -> bool:
@@ -252,53 +165,48 @@ def _against_floor(waived: Waived, held: Held) -> Check:
     note = "; ".join([*waived.notes, *([held.note] if held.note else [])])
     return _check(waived.measure, verdict, rule, note).model_copy(
         update={
+            "value": waived.measure.divergence if held.value is None else held.value,
             "floor": held.floor.p99 if held.floor else None,
-            "limit": held.floor.p99 + held.margin if held.floor else None,
+            "limit": held.limit,
             "n": held.floor.n if held.floor else 0,
         }
     )
 
 
-def _held(name: str, value: float, grounds: Grounds) -> Held:
-    """Against the stratum's floor, else this recording's own A/A pair, else inconclusive."""
-    margin = 0.0 if name.removesuffix(INVENTED) in FACTS else MARGINS.get(name, DEFAULT_MARGIN)
-    floors, own = grounds.floors, grounds.repeats.between_legacy.get(name)
-    floor = floors and floors.of(name, stratum_of(grounds.reference))
-    if floors and floor:
-        verdict = _beside(name, value, floor, margin, is_quiet=floors.is_quiet)
-        return Held(verdict, "aa-p99+margin", floor, margin, _few(floor))
-    if own is not None:
-        verdict = _beside(name, value, Floor(own, 1), margin, is_quiet=grounds.repeats.is_quiet)
-        note = "its own A/A pair only"
-        return Held(verdict, "own-secondary", Floor(own, 1), margin, note)
-    return Held(Verdict.INCONCLUSIVE, "no-floor")
-
-
-def _few(floor: Floor) -> str:
-    return f"{floor.n} A/A pairs of {MIN_PAIRS}" if floor.n < MIN_PAIRS else ""
-
-
-def _beside(name: str, value: float, floor: Floor, margin: float, *, is_quiet: bool) -> Verdict:
-    """A/A p99 plus the practical margin; few pairs show a difference small or huge only."""
-    limit = floor.p99 + margin
-    if value <= limit:
-        return Verdict.WITHIN_NOISE
-    is_far = value > FEW_PAIRS_FACTOR * limit and (is_quiet or name not in WRITTEN)
-    return Verdict.DIVERGED if floor.n >= MIN_PAIRS or is_far else Verdict.INCONCLUSIVE
-
-
 def _facts(measure: Measure, grounds: Grounds) -> Held:
-    """Facts follow the words: exact while those agree, else held against what legacy does.
+    """Facts follow words and answers: exact where both agree, else held against what legacy does.
 
-    Facts that nobody said are held on their own, against those that legacy invents.
+    All of them, those altered, by what they are, and those that nobody said: the worst counts,
+    told by what says most of it.
     """
-    found = _held(measure.name, measure.divergence or 0.0, grounds)
-    if found.rule == "no-floor":
-        return found if _words_differ(grounds) else Held(Verdict.DIVERGED, "exact")
+    if _is_determined(measure, grounds):
+        return Held(Verdict.DIVERGED, "exact")
+    whole, parts = _hold(measure, grounds), list[Held]()
+    shares = fact_shares(measure, grounds.reference, grounds.hypothesis)
     if not any(_is_invented(finding) for finding in measure.findings):
-        return found
-    invented = _held(measure.name + INVENTED, invented_share(measure) or 0.0, grounds)
-    return min(found, invented, key=lambda held: list(Verdict).index(held.verdict))
+        shares[measure.name + INVENTED] = 0.0
+    for name, share in shares.items():
+        if share:
+            held = hold(name, share, share * measure.length, grounds)
+            why = f"{name.partition('/')[2]}: {share * measure.length:.0f} of {measure.length:.0f}"
+            parts.append(replace(held, note="; ".join(filter(None, [why, held.note]))))
+    worst = Verdict.worst([whole.verdict, *(held.verdict for held in parts)])
+    told = [*parts, whole] if worst is Verdict.DIVERGED else [whole, *parts]
+    return next(held for held in told if held.verdict is worst)
+
+
+def _is_determined(measure: Measure, grounds: Grounds) -> bool:
+    """Whether words agree exactly, and the model's answers by replay or as recorded."""
+    return not _words_differ(grounds) and (
+        grounds.is_repeatable or _answers_agree(measure.step, grounds)
+    )
+
+
+def _answers_agree(step: str | None, grounds: Grounds) -> bool:
+    """Whether the step was seen to give the same on both sides, whatever was stored of it."""
+    sides = grounds.reference.steps, grounds.hypothesis.steps
+    given = [{s.name: s.output_digest for s in steps}.get(step or "") for steps in sides]
+    return given[0] is not None and given[0] == given[1]
 
 
 def _is_invented(finding: Finding) -> bool:

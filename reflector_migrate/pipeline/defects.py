@@ -3,7 +3,7 @@
 A defect is a file: its docstring's first line says what is wrong, `STEP` which step
 `apply(step)` breaks (`ALSO` maps further steps to such functions), `EXPECTED_STEP`
 which one a comparison must name (else STEP), `LAYER` the gate's layer and the check that
-must catch it, `RECORDINGS` the synthetic recordings that show it and `SPARED` those on which
+must catch it (several with commas between: each of them must), `RECORDINGS` the synthetic recordings that show it and `SPARED` those on which
 it must not. `BEFORE` are recordings to run first, `INJECT` the faults of outside services
 under which it shows.
 
@@ -45,9 +45,9 @@ class Defect:
     inject: Mapping[str, int] | None = None
 
     @property
-    def check(self) -> str:
-        """The name of the check that must catch it."""
-        return self.layer.partition(" ")[2].replace(" ", "_")
+    def layers(self) -> tuple[str, ...]:
+        """Each layer and check that must catch it."""
+        return tuple(self.layer.split(", "))
 
     @property
     def all_recordings(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.alarms import Tally, Trial, judge_noisy, judge_quiet, tally
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.noise import ANY_STRATUM, NoiseFloors, floors_of
+from reflector_migrate.judge.noise import NoiseFloors, floors_of
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Frozen, GateVerdict, Observation, Role
 from reflector_migrate.sandbox.compare import compare_in_sandbox
@@ -97,13 +97,21 @@ def _result(
         defects=plan.defects,
         recordings=tuple(plan.recordings),
         calibration_pairs=len(pairs),
-        floors={name: f.p99 for (name, at), f in floors.floors.items() if at == ANY_STRATUM},
+        floors=_widest(floors),
         noisy=noisy,
         quiet=quiet,
         p_value=noisy.p_value,
         legacy_share=noisy.shares("legacy"),
         candidate_share=noisy.shares("candidate"),
     )  # fmt: skip
+
+
+def _widest(floors: NoiseFloors) -> dict[str, float]:
+    """By measure; of several strata the widest."""
+    found: dict[str, float] = {}
+    for (name, _), floor in floors.floors.items():
+        found[name] = max(found.get(name, 0.0), floor.p99)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ KINDS = {"exact": "G0", "graded": "G1", "informational": "by night"}
 
 
 class DefectProof(Frozen):
-    """What became of one defect. `caught`: by the layer declared, on every recording named.
+    """What became of one defect. `caught`: by each layer declared, on every recording named.
 
     `verdicts` are by recording, those that must be spared included; `why` says what is not as
     it must be, a wrong step named as well.
@@ -125,9 +125,8 @@ def _not_caught(defect: Defect, comparison: Comparison) -> str:
     """Why the comparison does not catch the defect as declared; empty if it does."""
     if comparison.verdict is not Verdict.DIVERGED:
         return f"{comparison.verdict.value} on {comparison.recording}"
-    if defect.layer not in _against(comparison):
-        return f"not caught by {defect.layer} on {comparison.recording}"
-    return ""
+    silent = [layer for layer in defect.layers if layer not in _against(comparison)]
+    return f"not caught by {' nor '.join(silent)} on {comparison.recording}" if silent else ""
 
 
 def _not_spared(comparison: Comparison) -> str:

@@ -24,6 +24,7 @@ from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.floors import conditions, is_repeatable
 from reflector_migrate.shadow.waiving import waivers_in_force
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
@@ -169,5 +170,6 @@ class Proving:
             waivers=waivers_in_force(self.settings.judge.waivers_file),
             today=at.date(),
             compared_at=at,
+            is_repeatable=is_repeatable(conditions(self.settings, primary)),
         )
         return judged.model_copy(update={"recording": name, "run_id": found.run_id})

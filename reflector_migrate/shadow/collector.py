@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.floors import StoredFloors, conditions, floors_of_stored, pair_of
+from reflector_migrate.shadow.floors import (
+    conditions,
+    floors_of_stored,
+    is_repeatable,
+    pair_of,
+)
 from reflector_migrate.shadow.observing import (
     Secondary,
     Sides,
@@ -29,7 +34,7 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 log = logging.getLogger(__name__)
 
 ENDED = "harness:{}-ended"
-BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor")
+BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor", "floor-too-wide")
 
 
 def collect(settings: Settings, run_id: str) -> bool:
@@ -125,9 +130,12 @@ def store_comparison(
         waivers=waivers_in_force(settings.judge.waivers_file),
         today=at.date(),
         compared_at=at,
+        is_repeatable=is_repeatable(told),
     )
     known = {"run_id": run.run_id, "recording": run.recording_id}
-    notes = (*comparison.notes, *_notes(second, stored, run, comparison, _replayed(told)))
+    stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
+    why = stored.note(run.recording_id, stratum)
+    notes = (*comparison.notes, *_notes(second, why, comparison, is_replayed=is_replayed))
     comparison = priced(comparison, settings.prices).model_copy(update={**known, "notes": notes})
     pair, sides = None, [primary, candidate]
     if second is not None and secondary is not None:
@@ -138,20 +146,12 @@ def store_comparison(
     return comparison
 
 
-def _replayed(told: Mapping[str, Any]) -> bool:
-    return bool(told["standins"].get("replayed"))
-
-
 def _notes(
-    second: Secondary | None,
-    stored: StoredFloors,
-    run: RunRecord,
-    comparison: Comparison,
-    is_replayed: bool,
+    second: Secondary | None, floor: str, comparison: Comparison, *, is_replayed: bool
 ) -> Iterator[str]:
     """What a verdict that rests on noise rests on, and in which order legacy ran twice."""
     if any(check.rule in BY_FLOOR for check in comparison.checks):
-        yield stored.note(run.recording_id)
+        yield floor
     if is_replayed:
         yield "recogniser and language model answered both sides from one recorded run"
     if second is not None:

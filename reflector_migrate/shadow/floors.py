@@ -48,6 +48,12 @@ def _standins(settings: Settings) -> dict[str, Any]:
     }
 
 
+def is_repeatable(told: Mapping[str, Any]) -> bool:
+    """Whether answers are known to be alike each time: replayed, or of stand-ins without noise."""
+    standins = told["standins"]
+    return bool(standins) and bool(standins["replayed"] or not standins["noise"])
+
+
 def floors_of_stored(settings: Settings, told: Mapping[str, Any], run_id: str) -> StoredFloors:
     """Floors from every stored pair of these conditions but the run's own."""
     return StoredFloors(LegacyPairs(settings.store_url).of(told, but=run_id))
@@ -65,13 +71,14 @@ class StoredFloors:
         found = floors_of((pair.stratum, pair.divergences) for pair in self._pairs)
         return found if self._pairs else None
 
-    def note(self, recording_id: str) -> str:
-        """How many pairs of how many recordings, and whether it is all of this one."""
+    def note(self, recording_id: str, stratum: str) -> str:
+        """How many pairs of the stratum, of how many recordings, or all of this one."""
         if not self._pairs:
             return "no A/A pair is stored of this legacy build, these models and this noise"
-        of = {pair.recording_id for pair in self._pairs}
+        pairs = [pair for pair in self._pairs if pair.stratum == stratum]
+        of = {pair.recording_id for pair in pairs}
         whose = "this very recording alone" if of == {recording_id} else f"{len(of)} recordings"
-        return f"noise floor: {len(self._pairs)} stored A/A pairs of {whose}"
+        return f"noise floor: {len(pairs)} stored A/A pairs of {whose} in {stratum}"
 
 
 def pair_of(

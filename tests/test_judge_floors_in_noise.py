@@ -1,0 +1,103 @@
+"""Defects under noise, held against a floor of legacy's own pairs that is not zero.
+
+Recogniser and language model err anew at each call. Seven legacy runs of a recording
+give twenty-one pairs: not independent, so no percentile to gate by, but all of them
+legacy's noise as it is.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.noise import MIN_PAIRS, floors_of, stratum_of
+from reflector_migrate.judge.repeats import divergences
+from reflector_migrate.model import Verdict
+from reflector_migrate.pipeline.defects import describe
+from reflector_migrate.sandbox.recordings import load_recording
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
+from tests.defects_world import RECORDINGS, DefectsWorld
+from tests.pipeline_world import local_s3
+
+pytestmark = pytest.mark.heavy
+NAMES = ("solo", "pair-late-joiner")
+RUNS = 7
+
+
+class Noisy:
+    """A world with noise on; of each recording legacy's runs, and floors of all their pairs."""
+
+    def __init__(self, world: DefectsWorld) -> None:
+        self.world = world
+        made = {
+            name: [world._primary(load_recording(RECORDINGS, name), {}) for _ in range(RUNS)]
+            for name in NAMES
+        }
+        self.runs = {name: [run for run, _, _ in found] for name, found in made.items()}
+        self.starts = {name: found[-1][1:] for name, found in made.items()}
+        self.floors = {
+            name: floors_of(
+                (stratum_of(a), divergences(a, b)) for a, b in combinations(self.runs[name], 2)
+            )
+            for name in NAMES
+        }
+
+    def compared(self, name, *defects):
+        """A candidate's run beside the last legacy run, by the recording's floors."""
+        candidate = self.world.candidate(*self.starts[name], defects)
+        return compare(self.runs[name][-1], candidate, floors=self.floors[name])
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    """Legacy's runs are made once."""
+    with (
+        local_s3() as s3_url,
+        running_standins(RECORDINGS) as url,
+        StandinControl(url) as control,
+    ):
+        world = DefectsWorld.made(tmp_path_factory.mktemp("floors"), s3_url, control)
+        control.set_noise("recogniser", wer=0.02, seed=11)
+        control.set_noise("llm", rate=0.3, seed=11)
+        yield Noisy(world)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_floors_are_of_noise(noisy, name):
+    """Enough pairs, and neither words nor facts of legacy agree with themselves."""
+    stratum = stratum_of(noisy.runs[name][0])
+    for measure in ("words", "summary_facts"):
+        floor = noisy.floors[name].of(measure, stratum)
+        assert floor.n >= MIN_PAIRS
+        assert floor.p99 > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "defect", "check", "said"),
+    [
+        ("solo", "summary_number_altered", "summary_facts", "altered figures: 1 of"),
+        ("solo", "summary_date_altered", "summary_facts", "altered dates: 1 of"),
+        ("pair-late-joiner", "summary_negation_lost", "summary_facts", "altered negations: "),
+        ("pair-late-joiner", "words_renormalised", "words_raw", ""),
+        ("pair-late-joiner", "words_in_wrong_track_time", "word_times", ""),
+        ("pair-late-joiner", "title_not_stored", "title", ""),
+    ],
+)
+def test_the_defect_diverges_beyond_the_floor(noisy, name, defect, check, said):
+    """By the check that must catch it, whose floor is legacy's; the step it is in is named."""
+    found = noisy.compared(name, defect)
+    against = {c.name: c for c in found.checks if c.verdict is Verdict.DIVERGED}
+    assert check in against, found.checks
+    assert against[check].rule == "aa-p99+margin"
+    assert against[check].note.startswith(said)
+    assert found.first_divergent_step.step == describe(defect).expected_step
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unaltered_candidate_does_not(noisy, name):
+    """Noise of its own is within legacy's."""
+    found = noisy.compared(name)
+    assert found.verdict is Verdict.WITHIN_NOISE, [c for c in found.checks if c.value]
