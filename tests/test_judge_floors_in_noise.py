@@ -78,8 +78,8 @@ def test_the_floors_are_of_noise(noisy, name):
 @pytest.mark.parametrize(
     ("name", "defect", "check", "said"),
     [
-        ("solo", "summary_number_altered", "summary_facts", "altered figures: 1 of"),
-        ("solo", "summary_date_altered", "summary_facts", "altered dates: 1 of"),
+        ("solo", "summary_number_altered", "summary_facts", "altered figures: "),
+        ("solo", "summary_date_altered", "summary_facts", "altered dates: "),
         ("pair-late-joiner", "summary_negation_lost", "summary_facts", "altered negations: "),
         ("pair-late-joiner", "words_renormalised", "words_raw", ""),
         ("pair-late-joiner", "words_in_wrong_track_time", "word_times", ""),
