@@ -44,8 +44,8 @@ Each defect is switched on in the candidate's workers alone, for its own recordi
 goes its whole way (Celery worker, plugin, dispatcher, Conductor, workers, collector) and both
 accounts are compared. Every recording has matched without a defect before, and the primary of that
 run is the secondary against which graded measures are judged. *Caught* means that the verdict is
-DIVERGED and that each check declared in the defect's file says so; *proven* that the first divergent
-step is the one declared as well. "not NAME" is a recording that must match although the defect is
+DIVERGED and that each check declared in its file says so; *proven* that the first divergent step is
+the one declared as well. "not NAME" is a recording that must match although the defect is
 on. Made by `migrate defects run -o md:docs/defects.md`."""
 
 

@@ -3,9 +3,9 @@
 A defect is a file: its docstring's first line says what is wrong, `STEP` which step
 `apply(step)` breaks (`ALSO` maps further steps to such functions), `EXPECTED_STEP`
 which one a comparison must name (else STEP), `LAYER` the gate's layer and the check that
-must catch it (several with commas between: each of them must), `RECORDINGS` the synthetic recordings that show it and `SPARED` those on which
-it must not. `BEFORE` are recordings to run first, `INJECT` the faults of outside services
-under which it shows.
+must catch it (several with commas between: each must), `RECORDINGS` the synthetic recordings
+that show it and `SPARED` those on which it must not. `BEFORE` are recordings to run first,
+`INJECT` the faults of outside services under which it shows.
 
 Switched on by name, for every recording, or as `NAME@RECORDING_ID` for one alone.
 """
