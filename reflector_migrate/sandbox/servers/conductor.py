@@ -19,6 +19,9 @@ _COMMON = (
     "--conductor.grpc-server.enabled=false",
     # how long a task is put back that is above its service's budget; a minute otherwise
     "--conductor.app.taskExecutionPostponeDuration=1s",
+    # how long a thread waits for a workflow's lock; by default it gives up after half a second,
+    # and what it came to tell is looked at when the sweeper next comes round
+    "--conductor.app.lockTimeToTry=10s",
 )
 
 
