@@ -114,6 +114,18 @@ def test_a_webhook_that_refuses_is_asked_once(drama, undisturbed):
     assert_as_if_undisturbed(it, found, undisturbed["live"])
 
 
+def test_a_recording_without_tracks_ends_at_once(drama):
+    """Nothing to wait for: one attempt to mix, no backoff, and status `error` as with legacy."""
+    it = drama()
+    it.world.scenario = {**it.world.scenario, "keys": []}
+    it.begin()
+    found = it.end()
+    assert found.status == "failed"
+    ((_, reason),) = it.attempts("mixdown_tracks")
+    assert "no tracks" in reason
+    until(lambda: it.world.row.status == "error", "the failure is told")
+
+
 def test_topics_of_a_long_meeting_are_found_over_several_attempts(drama, stage):
     """More topics than fit into the step's timeout: each attempt goes on where the last stopped.
 

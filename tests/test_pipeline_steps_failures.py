@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
+from reflector_migrate.legacy.monolith import PipelineMainMultitrack
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.store.artifacts import Artifacts
@@ -173,8 +176,34 @@ def test_a_join_that_lost_a_branch_is_tried_again(world, step, kept):
     more = {"task_type": "transcribe_track"} if step == "plan" else {}
     with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
         world.step(name, **{field: joined, "expected": tracks, **more})
-    with pytest.raises(TransientStepError, match="the fork brought nothing"):
-        world.step(name, **{field: {}, **more})
+    with pytest.raises(TransientStepError, match="the fork brought nothing of track 0, 1"):
+        world.step(name, **{field: {}, "expected": tracks, **more})
+    with pytest.raises(TerminalStepError, match="no tracks"):
+        world.step(name, **{field: {}, "expected": [], **more})
+
+
+def test_a_recording_without_tracks_ends_as_with_legacy(s3_url, control, tmp_path):
+    """Only a screen was recorded: names are looked up, then nothing can be mixed, at once."""
+    rows = {}
+    for namespace in ("live", "shadow"):
+        (tmp_path / namespace).mkdir()
+        world = make_world(tmp_path / namespace, s3_url, control, namespace=namespace)
+        if namespace == "live":
+            args = {"configured": world.settings, "task_id": "task-1"}
+            legacy = PipelineMainMultitrack(world.run.transcript_id, **args)
+            with pytest.raises(TerminalStepError, match="no tracks"):
+                asyncio.run(legacy.process(world.run.bucket_name, []))
+        else:
+            world.scenario = {**world.scenario, "keys": []}
+            for name in ("get_recording", "get_participants", "pad"):
+                world.do(name)
+            with pytest.raises(TerminalStepError, match="no tracks"):
+                world.step("mixdown_tracks", padded_urls=world.outputs["pad"], expected=[])
+            world.step("finalize", recording_id=world.run.recording_id, outcome="error")
+        rows[namespace] = {name: getattr(world.row, name) for name in world.row.__slots__}
+    assert rows["shadow"] == rows["live"]
+    assert rows["live"]["status"] == "error"
+    assert [e["event"] for e in rows["live"]["events"]] == ["STATUS"]
 
 
 @pytest.mark.parametrize("transcript_id", ["../b", "a/b", "..", "", "a\x00b"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from reflector_migrate.errors import TransientStepError
+from reflector_migrate.errors import TerminalStepError, TransientStepError
 
 
 class OfTrack(Protocol):
@@ -17,13 +17,16 @@ class OfTrack(Protocol):
 
 
 def require_all(branches: Sequence[OfTrack], expected: Sequence[int]) -> None:
-    """Raise TransientStepError unless every expected track has a branch, and any at all.
+    """Raise TransientStepError unless every expected track has a branch.
 
     A JOIN leaves a branch whose output is empty out of its own. Without this an
     ended meeting would have fewer speakers, or no words, and nobody would be told.
+    A recording without tracks is hopeless: legacy fails at its mixdown. TerminalStepError.
     """
     found = {branch.track_index for branch in branches}
     missing = sorted(set(expected) - found)
-    if missing or not found:
-        lost = f"of track {', '.join(map(str, missing))}" if missing else "of any track"
-        raise TransientStepError(f"the fork brought nothing {lost}")
+    if missing:
+        lost = ", ".join(map(str, missing))
+        raise TransientStepError(f"the fork brought nothing of track {lost}")
+    if not found:
+        raise TerminalStepError("the recording has no tracks")
