@@ -605,12 +605,19 @@ def test_a_retry_runs_only_what_failed(ordered):
 
 @pytest.mark.parametrize(
     ("step", "done", "paddings"),
-    [("merge_transcripts", 2, 2), ("mixdown_tracks", 2, 4), ("transcribe_track", 4, 4)],
+    [
+        ("merge_transcripts", 2, 2),
+        ("mixdown_tracks", 2, 4),
+        ("transcribe_track", 4, 4),
+        ("generate_waveform", 2, 4),
+        ("generate_title", 2, 2),
+    ],
 )
 def test_a_rerun_starts_at_a_step(ordered, step, done, paddings):
     """The step and everything after it is done again, everything before it is not.
 
-    What reads padded tracks is preceded by the padding, as these are deleted once heard.
+    What reads padded tracks is preceded by the padding, as these are deleted once heard, and
+    a fork's branch by what comes before the fork.
     """
     settings, order = ordered
     host = order()

@@ -2,7 +2,9 @@
 
 import pytest
 
-from reflector_migrate.conductor.rerunning import why_anew
+from reflector_migrate.conductor.rerunning import PLANNED_BY, why_anew
+from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.settings import Settings
 
 HOUR_S = 3600.0
 NOW_S = 100 * HOUR_S
@@ -39,3 +41,16 @@ def test_why_a_workflow_begins_anew(changed, why):
         **changed,
     }
     assert why_anew(workflow, MERGE, NOW_S) == why
+
+
+def test_no_branch_of_a_fork_is_run_again_alone():
+    """The server forgets all that was scheduled later, the other branch too, and its JOIN waits."""
+    tasks = workflow_definition(PIPELINE, Settings())["tasks"]
+    line = [task["taskReferenceName"] for task in tasks]
+    for fork in tasks:
+        for task in (t for branch in fork.get("forkTasks", ()) for t in branch):
+            if task["type"] == "SIMPLE" and task["name"] != "generate_dynamic_fork_tasks":
+                begins = line.index(PLANNED_BY[task["name"]])
+                assert begins < line.index(fork["taskReferenceName"])
+    for step in ("pad_track", "transcribe_track"):
+        assert PLANNED_BY[step] == "plan_padding"

@@ -126,7 +126,7 @@ def rerun_world(s3_url, control, tmp_path_factory):
 def test_a_rerun_from_any_step_leaves_what_the_first_run_left(step, rerun_world):
     """The padded tracks are deleted once they were heard: what needs them begins at the padding."""
     world, left = rerun_world
-    begun = {"plan_padding": "pad"}.get(PLANNED_BY.get(step, step), step)
+    begun = PLANNED_BY.get(step, step).replace("plan_padding", "pad")
     for each in ORDER[ORDER.index(begun) :]:
         world.do(each)
     assert left_by(world) == left

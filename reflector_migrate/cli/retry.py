@@ -40,7 +40,8 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     Where the server cannot, after hours or after some retries, another workflow begins with
     the first step. Answers that are stored are not asked for again either way.
 
-    Padded tracks are deleted once heard: mixdown and recognition begin at the padding.
+    Padded tracks are deleted once heard: mixdown, waveform and recognition begin at the
+    padding; title and summary at the topics.
 
     \b
     Examples:

@@ -19,8 +19,17 @@ logger = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 
-PLANNED_BY = dict.fromkeys(("pad_track", "mixdown_tracks", "transcribe_track"), "plan_padding")
-"""What reads padded tracks is run again from the padding: they are deleted once heard."""
+PLANNED_BY = {
+    **dict.fromkeys(("pad_track", "mixdown_tracks", "generate_waveform"), "plan_padding"),
+    "transcribe_track": "plan_padding",
+    **dict.fromkeys(("generate_title", "generate_summary"), "detect_topics"),
+}
+"""Where a step is run again from, if not from itself.
+
+Padded tracks are deleted once heard: what needs them begins at the padding. And no branch of a
+fork is run again alone: a rerun removes what was scheduled later, be it the other branch, for
+which the JOIN then waits in vain (seen on 3.32.3).
+"""
 
 YOUNG = 0.5
 """Share of a workflow's timeout after which there is too little left of it to run again."""

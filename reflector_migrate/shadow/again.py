@@ -27,7 +27,8 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     from reflector_migrate.conductor.rerunning import rerun as from_step
 
     old_id = _ended_workflow_of(settings, run)
-    first = step if step in VISIBLE_STEPS and step not in PLANNED_BY else "pad_track"
+    begins = PLANNED_BY.get(step, step)
+    first = begins if begins in VISIBLE_STEPS else "pad_track"
     Progress(settings).again(run.run_id, old_id, from_step=first)
     workflow_id = from_step(settings, old_id, step)
     _collect_again(settings, run, workflow_id)
