@@ -617,7 +617,7 @@ def test_a_rerun_starts_at_a_step(ordered, step, done, paddings):
     """The step and everything after it is done again, everything before it is not.
 
     What reads padded tracks is preceded by the padding, as these are deleted once heard, and
-    a fork's branch by what comes before the fork.
+    a fork's branch, or a step whose runs are limited, by what comes before.
     """
     settings, order = ordered
     host = order()

@@ -4,6 +4,7 @@ import pytest
 
 from reflector_migrate.conductor.rerunning import PLANNED_BY, why_anew
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.settings import Settings
 
 HOUR_S = 3600.0
@@ -41,6 +42,16 @@ def test_why_a_workflow_begins_anew(changed, why):
         **changed,
     }
     assert why_anew(workflow, MERGE, NOW_S) == why
+
+
+@pytest.mark.parametrize("step", STEP_NAMES)
+def test_no_step_whose_runs_are_limited_is_run_again_itself(step):
+    """3.32.3 schedules it and never gives it out: what precedes it is, or all begins anew."""
+    begins = PLANNED_BY.get(step, step)
+    task = {"taskDefName": begins, "seq": 1}
+    why = why_anew({"createTime": 1, "tasks": []}, task, NOW_S)
+    is_first = step in ("get_recording", "get_participants")
+    assert why == ("its step's runs are limited" if is_first else None)
 
 
 def test_no_branch_of_a_fork_is_run_again_alone():

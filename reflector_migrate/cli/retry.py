@@ -41,7 +41,7 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     the first step. Answers that are stored are not asked for again either way.
 
     Padded tracks are deleted once heard: mixdown, waveform and recognition begin at the
-    padding; title and summary at the topics.
+    padding; topics, title and summary at the merged words; messages at the consent.
 
     \b
     Examples:

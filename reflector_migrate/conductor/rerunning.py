@@ -10,6 +10,7 @@ from typing import Any
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.start import start_request
+from reflector_migrate.conductor.tasks.definitions import SERVICE_OF
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import Run, Track
@@ -22,13 +23,15 @@ Json = Mapping[str, Any]
 PLANNED_BY = {
     **dict.fromkeys(("pad_track", "mixdown_tracks", "generate_waveform"), "plan_padding"),
     "transcribe_track": "plan_padding",
-    **dict.fromkeys(("generate_title", "generate_summary"), "detect_topics"),
+    **dict.fromkeys(("detect_topics", "generate_title", "generate_summary"), "merge_transcripts"),
+    **dict.fromkeys(("post_zulip", "send_webhook"), "cleanup_consent"),
 }
 """Where a step is run again from, if not from itself.
 
 Padded tracks are deleted once heard: what needs them begins at the padding. And no branch of a
 fork is run again alone: a rerun removes what was scheduled later, be it the other branch, for
-which the JOIN then waits in vain (seen on 3.32.3).
+which the JOIN then waits in vain. Nor is a step whose definition limits how many run at once:
+3.32.3 schedules it and never gives it out (seen).
 """
 
 YOUNG = 0.5
@@ -69,6 +72,8 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
     timeout_s = (workflow.get("workflowDefinition") or {}).get("timeoutSeconds") or 0
     if timeout_s and unix_s - begun > YOUNG * timeout_s:
         return "it is too old"
+    if task.get("taskDefName") in SERVICE_OF:
+        return "its step's runs are limited"
     later = (t for t in workflow["tasks"] if (t.get("seq") or 0) > (task.get("seq") or 0))
     if any(t.get("taskType") == "JOIN" and t.get("retryCount") for t in later):
         return "a JOIN of it was retried"
