@@ -1,6 +1,6 @@
 """The two sides leave the same on every recording, field by field, on either database.
 
-Every one but `long`, whose ten minutes no test has heard so far. The primary is the monolith,
+Every one but `long`, whose ten minutes are for test_e2e_recordings.py. The primary is the monolith,
 the candidate the steps through JSON and contracts, as workers run them; a real Redis carries
 what each tells its listeners. The services' answers are fixed: with noise off a stand-in gives
 the same answer to the same question. That an engine between the steps changes nothing is
@@ -8,6 +8,9 @@ asked in test_e2e_recordings.py.
 """
 
 from __future__ import annotations
+
+import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -62,9 +65,14 @@ def world(request, s3_url, control, redis_server, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("world", "name"), CASES, indirect=["world"], scope="module")
-def test_no_field_of_any_recording_differs(world, name):
-    """Row, events, captions, media, objects, Zulip, webhook, broadcasts, digests of all steps."""
-    ran, expected = ran_by_both(world, name), load_recording(RECORDINGS, name).expect
+def test_no_field_of_any_recording_differs(world, control, name):
+    """Row, events, captions, media, objects, Zulip, webhook, broadcasts, digests of all steps.
+
+    And the language model is asked the same questions, word for word.
+    """
+    ran, asked = ran_by_both(world, control, name)
+    expected = load_recording(RECORDINGS, name).expect
+    assert asked[0] == asked[1]
     is_cut_short, wanted = expected.failed_step == "pad_track", expected.status
     assert differences(ran, is_cut_short=is_cut_short) == []
     assert [row.status for row in ran.rows()] == [wanted, wanted]
@@ -75,11 +83,23 @@ def test_no_field_of_any_recording_differs(world, name):
     assert told == [["processing", wanted]] * 2
 
 
-def ran_by_both(world, name):
-    """The monolith, then the candidate from the same start."""
+def ran_by_both(world, control, name):
+    """The monolith, then the candidate from the same start; and what each asked the model."""
     ear = Ear(world.settings.candidate.bus_url)
-    primary, announcement, taken = world.primary(load_recording(RECORDINGS, name))
-    candidate = world.candidate(announcement, taken, ())
+    with asking(control) as by_primary:
+        primary, announcement, taken = world.primary(load_recording(RECORDINGS, name))
+    with asking(control) as by_candidate:
+        candidate = world.candidate(announcement, taken, ())
     heard = ear.told(taken.transcript_id)
     ear.close()
-    return Ran(world.settings, taken.transcript_id, primary, candidate, heard)
+    ran = Ran(world.settings, taken.transcript_id, primary, candidate, heard)
+    return ran, (by_primary, by_candidate)
+
+
+@contextmanager
+def asking(control):
+    """Every question put to the language model meanwhile; sorted, as some are put in parallel."""
+    asked, before = [], len(control.requests("llm"))
+    yield asked
+    bodies = [json.loads(request["body"]) for request in control.requests("llm")[before:]]
+    asked += sorted(json.dumps([b["messages"], b.get("max_tokens")]) for b in bodies)
