@@ -7,6 +7,7 @@ meets an answer to the old one.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,6 +57,9 @@ AGAIN = "Your last answer could not be used: {reason}\nIt began with:\n{bad}\nAn
 PRESENT = "People in the meeting: {names}."
 
 
+BLANK = re.compile(r"\{(\w+)\}")
+
+
 class TopicAnswer(BaseModel):
     """A topic's title and its summary in at most two sentences."""
 
@@ -84,7 +88,12 @@ class Ask(NamedTuple):
     max_tokens: int
 
     def filled(self, **values: str) -> Ask:
-        """The same with the blanks of its wording filled in; braces in values stay as they are."""
+        """The same with the blanks of its wording filled in; braces in values stay as they are.
+
+        Raises ValueError unless there is a value for each blank and a blank for each value.
+        """
+        if set(BLANK.findall(self.task)) != set(values):
+            raise ValueError(f"{self.purpose}: {sorted(values)} do not fill {self.task!r}")
         task = self.task
         for name, value in values.items():
             task = task.replace("{" + name + "}", value)

@@ -46,7 +46,7 @@ def generate_summary(task: SummaryInput, ctx: StepContext) -> SummaryOutput:
     text = spoken(words, stored)
     names = [name for _, name in sorted(stored.items())] or _guessed_names(ctx, text, may_retry)
     sections = _sections(ctx, text, names, may_retry)
-    recap = _ask(ctx, with_names(ASK_RECAP, names), _notes(sections) or text)
+    recap = _ask(ctx, with_names(ASK_RECAP, names), notes(sections) or text)
     long = markdown(recap, sections)
     keep_and_tell(ctx, "FINAL_SHORT_SUMMARY", {"short_summary": recap}, short_summary=recap)
     keep_and_tell(ctx, "FINAL_LONG_SUMMARY", {"long_summary": long}, long_summary=long)
@@ -102,7 +102,8 @@ def _ask(ctx: StepContext, ask: Ask, text: str) -> str:
     return patiently(lambda: ctx.questions.prose(ask, text), ctx.heartbeat)
 
 
-def _notes(sections: Sequence[Section]) -> str:
+def notes(sections: Sequence[Section]) -> str:
+    """What the recap is made from: every paragraph under its subject."""
     return "\n\n".join(f"{section.subject}: {section.paragraph}" for section in sections)
 
 
