@@ -45,7 +45,7 @@ def migrate(tmp_path, monkeypatch, capsys):
     mine = observation(steps=AGREED)
     for name, theirs in (("altered", _title_altered()),
                          ("same", mine.model_copy(update={"role": Role.CANDIDATE}))):  # fmt: skip
-        found = compare(mine, theirs, secondary=mine)
+        found = compare(mine, theirs, secondary=mine, is_repeatable=True)
         found = found.model_copy(update={"recording": name, "run_id": f"run-{name}"})
         sides = [side.model_copy(update={"recording": name}) for side in (mine, theirs)]
         Evidence(url).add(sides, found, "2026-06-01")

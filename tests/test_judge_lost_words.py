@@ -11,14 +11,11 @@ from comparators.catastrophes import longest_loop
 from comparators.distance import encode
 from comparators.registry import by_name
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.noise import Floor, NoiseFloors
+from reflector_migrate.judge.noise import Floor, NoiseFloors, stratum_of
 from reflector_migrate.model import Outputs, Verdict, Word
 from tests.comparing import observation, outputs_of, words_of
 
 WORDY = ("words", "words_raw", "speaker_words", "word_times")
-FLOORS = NoiseFloors(
-    {(name, "*"): Floor(0.02 if name != "word_times" else 0.0, 100) for name in WORDY}, 100
-)
 SENTENCES = " ".join(f"Sentence {n} is about things and the plan for it." for n in range(60))
 LOOPED = (
     "The team agreed that the launch plan for next spring has to wait until the auditors finish. "
@@ -45,6 +42,10 @@ def _bare(words, **changes):
 
 
 _candidate = partial(_bare, role="candidate")
+STRATUM = stratum_of(_bare(HOUR))
+FLOORS = NoiseFloors(
+    {(name, STRATUM): Floor(0.02 if name != "word_times" else 0.0, 100) for name in WORDY}, 100
+)
 
 
 def _without(first, last):

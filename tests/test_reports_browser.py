@@ -185,6 +185,7 @@ def test_tiles_sort_pages_and_csv(browser, files):
         page.click("#after")
         expect(page.locator("#page")).to_have_text("51–100 of 120")
         page.click(".t-DIVERGED")
+        expect(page.locator("#found")).not_to_have_text("120 of 120")
         shown = int(page.inner_text("#found").split()[0])
         with page.expect_download() as download:
             page.click("#csv")
