@@ -96,6 +96,7 @@ def test_a_workflow_that_a_join_cut_short(status, tasks, expected):
 CUT = {"workflowId": "w", "status": "FAILED", "tasks": [FAILED]}
 AT_WORK = {**CUT, "status": "RUNNING"}
 OVER = {**CUT, "tasks": [attempt("pad_track", "FAILED", 3)]}
+LEFT_OPEN = {**CUT, "tasks": [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "pad_track_0")]}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,19 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
     monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", retry)
     assert gone_on(Settings(), Server(), next(states)) == expected
     assert left == []
+
+
+@pytest.mark.parametrize(("seen", "decided"), [(CUT, []), (LEFT_OPEN, ["w"])])
+def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, decided):
+    """The server finds nothing to retry while it waits for a worker (seen on 3.32.3)."""
+    done = []
+
+    class Server:
+        """Has it go on."""
+
+        workflow = staticmethod(lambda _id: AT_WORK)
+        decide = staticmethod(done.append)
+
+    monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", lambda _settings, _id: None)
+    assert gone_on(Settings(), Server(), seen) == AT_WORK
+    assert done == decided

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
@@ -44,6 +44,8 @@ def gone_on(settings: Settings, client: ConductorClient, workflow: Json) -> Json
         if not is_cut_short(workflow):
             break
         logger.warning("workflow %s was cut short by a JOIN; it goes on", workflow_id)
+        if is_left_open(workflow):
+            client.decide(workflow_id)  # cancels it; before that nothing counts as retryable
         try:
             retry(settings, workflow_id)
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
@@ -59,10 +61,22 @@ def is_cut_short(workflow: Json) -> bool:
     attempt takes the failure for the branch's last (seen on 3.32.3). That next attempt may
     be there, and for a moment not yet be cancelled.
     """
-    tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
-    last = {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
+    last = _last_attempts(workflow)
     is_undone = any(t["status"] not in DONE for t in last)
     return workflow["status"] == "FAILED" and is_undone and not any(map(_is_final, last))
+
+
+def is_left_open(workflow: Json) -> bool:
+    """Whether an attempt that was scheduled just as the workflow failed still waits for a worker."""
+    return any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in _last_attempts(workflow))
+
+
+def _last_attempts(workflow: Json) -> Sequence[Json]:
+    """The last attempt of each step, by its reference."""
+    tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
+    return list(
+        {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
+    )
 
 
 def _is_final(task: Json) -> bool:
