@@ -67,7 +67,7 @@ def is_cut_short(workflow: Json) -> bool:
 
 
 def is_left_open(workflow: Json) -> bool:
-    """Whether an attempt that was scheduled just as the workflow failed still waits for a worker."""
+    """Whether an attempt still waits that was scheduled just as the workflow failed."""
     return any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in _last_attempts(workflow))
 
 
