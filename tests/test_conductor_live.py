@@ -649,9 +649,11 @@ def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
         while not strangers and time.monotonic() < deadline:
             seen = task_queue_pollers(settings, recent_s=20)
             strangers = {(p.task, p.worker_id) for p in seen if p.is_stranger and p.domain}
-        told = _worker_list(settings)
+        ghosts = []
+        while not ghosts and time.monotonic() < deadline + 60:  # it may hide behind a busier one
+            told = _worker_list(settings)
+            ghosts = [w for w in told["workers"] if w["worker_id"] == "old-container"]
     assert strangers == {("finalize", "old-container")}
-    ghosts = [w for w in told["workers"] if w["worker_id"] == "old-container"]
     assert [(w["task"], w["is_stranger"]) for w in ghosts] == [("finalize", True)]
     assert (told["ok"], told["exit_code"]) == (False, 1)
 
