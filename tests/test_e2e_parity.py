@@ -87,11 +87,15 @@ def test_nothing_differs(ran: dict[str, Judged | Exception], name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_sides_are_priced(ran: dict[str, Judged | Exception], name: str) -> None:
-    """The collector fills in what each cost, at the configured price; the cache explains less."""
+    """The collector fills in what each cost, at the configured price; the cache explains less.
+
+    Where a step failed, attempts beside it may have been cancelled: what those used is unknown.
+    """
     found = ran[name]
     assert isinstance(found, Judged), found
-    sides = found.comparison.primary, found.comparison.candidate
-    assert all(side.cost_microdollars is not None for side in sides)
+    assert found.comparison.primary.cost_microdollars is not None
+    is_whole = RECORDINGS[name].expect.failed_step is None
+    assert found.comparison.candidate.cost_microdollars is not None or not is_whole
 
 
 def test_a_workflow_that_times_out_ends_in_status_error(
