@@ -683,8 +683,9 @@ def _worker_list(settings):
     command = [str(Path(sys.executable).with_name("migrate")), "worker", "list", "--json"]
     environ = {**os.environ, **_environ(settings, Path(), 3.0)}
     done = subprocess.run(command, env=environ, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 1, done.stderr
-    return json.loads(done.stdout)
+    told = json.loads(done.stdout)
+    assert told["exit_code"] == done.returncode, done.stderr
+    return told
 
 
 def test_a_dead_worker_process_is_replaced(ordered):
