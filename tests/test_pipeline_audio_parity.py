@@ -12,6 +12,8 @@ import pytest
 from reflector_migrate.pipeline import audio
 from tests.encoder import IS_SAME_ENCODER, IS_SAME_SERIES, NOISE_SHARE, assert_same_waveform
 
+pytestmark = pytest.mark.heavy
+
 RUNS = Path(__file__).resolve().parent.parent / "fixtures" / "runs"
 
 

@@ -16,6 +16,8 @@ from av.filter import Graph
 from reflector_migrate.pipeline import audio
 from tests.audio_world import TRACKS
 
+pytestmark = pytest.mark.heavy
+
 RATE = 48_000
 CAMERAS = sorted(TRACKS.glob("*-cam-audio.webm"))
 

@@ -11,35 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-from tests.pipeline_world import local_s3, make_world
+from tests.pipeline_world import make_world
 from tests.restart_world import environ_of
+
+pytestmark = pytest.mark.heavy
 
 DYING = """
 import json, os, signal, sys
 from reflector_migrate.pipeline.audio.output import Writer
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.settings import load_settings
+
 whole = Writer.finish
 Writer.finish = lambda self: whole(self) or os.kill(os.getpid(), signal.SIGKILL)
 run_step(sys.argv[1], json.loads(sys.argv[2]), load_settings())
 """
 """Dies when its sound is written, but for the name under which others look for it."""
-
-
-@pytest.fixture(scope="module")
-def s3_url():
-    """One S3 for this file."""
-    with local_s3() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """One process of stand-ins for this file."""
-    with running_standins(tmp_path_factory.mktemp("none")) as url, StandinControl(url) as control:
-        yield control
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from reflector_migrate.pipeline.steps import finalize
 from reflector_migrate.store.artifacts import Artifacts
 from tests.pipeline_world import ORDER, make_world
 
+pytestmark = pytest.mark.heavy
+
 DEATHS = {
     "get_recording": (Rows, "reset"),
     "get_participants": (Rows, "upsert_participants"),

@@ -24,6 +24,8 @@ from reflector_migrate.store import bounded
 from reflector_migrate.store.base import engine_for, reading, unhurried, writing
 from reflector_migrate.store.migrate import upgrade
 
+pytestmark = pytest.mark.heavy
+
 TIGHTEST_S = 15  # the fork helper's response timeout
 SHORT_S = 1.0
 RUN = Run(
