@@ -14,30 +14,21 @@ from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Role
 from reflector_migrate.pipeline.defects import describe
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
-from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
+from tests.defects_world import RECORDINGS
 
 pytestmark = pytest.mark.heavy
 NAME = "three-voices"
 
 
 @pytest.fixture(scope="module")
-def noisy(tmp_path_factory):
+def noisy(defects_world):
     """(world, primary, secondary, what the candidate starts from), noise on."""
-    with (
-        local_s3() as s3_url,
-        running_standins(RECORDINGS) as url,
-        StandinControl(url) as control,
-    ):
-        world = DefectsWorld.made(tmp_path_factory.mktemp("noisy"), s3_url, control)
-        control.set_noise("recogniser", wer=0.04, seed=11)
-        control.set_noise("llm", rate=0.3, seed=11)
-        recording = load_recording(RECORDINGS, NAME)
-        secondary = world._primary(recording, {})[0].model_copy(update={"role": Role.SECONDARY})
-        primary, about, taken = world._primary(recording, {})
-        yield world, primary, secondary, (about, taken)
+    defects_world.control.set_noise("recogniser", wer=0.04, seed=11)
+    defects_world.control.set_noise("llm", rate=0.3, seed=11)
+    recording = load_recording(RECORDINGS, NAME)
+    first, _, _ = defects_world._primary(recording, {})
+    primary, about, taken = defects_world._primary(recording, {})
+    return defects_world, primary, first.model_copy(update={"role": Role.SECONDARY}), (about, taken)
 
 
 def _compared(noisy, *defects):

@@ -17,10 +17,7 @@ from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.model import Verdict
 from reflector_migrate.pipeline.defects import describe
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
 
 pytestmark = pytest.mark.heavy
 NAMES = ("solo", "pair-late-joiner")
@@ -52,17 +49,11 @@ class Noisy:
 
 
 @pytest.fixture(scope="module")
-def noisy(tmp_path_factory):
+def noisy(defects_world):
     """Legacy's runs are made once."""
-    with (
-        local_s3() as s3_url,
-        running_standins(RECORDINGS) as url,
-        StandinControl(url) as control,
-    ):
-        world = DefectsWorld.made(tmp_path_factory.mktemp("floors"), s3_url, control)
-        control.set_noise("recogniser", wer=0.02, seed=11)
-        control.set_noise("llm", rate=0.3, seed=11)
-        yield Noisy(world)
+    defects_world.control.set_noise("recogniser", wer=0.02, seed=11)
+    defects_world.control.set_noise("llm", rate=0.3, seed=11)
+    return Noisy(defects_world)
 
 
 @pytest.mark.parametrize("name", NAMES)
