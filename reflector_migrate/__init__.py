@@ -17,5 +17,5 @@ The way of a recording, and the room of each stretch:
       sandbox/          real servers on a bare machine, stand-ins of the outside world
       cli/              `migrate`: parse, call one function, exit with its code
 
-Nouns are in model.py, settings in settings.py, errors and exit codes in errors.py.
+Nouns are in model/, settings in settings/, errors and exit codes in errors.py.
 """

@@ -1,0 +1,71 @@
+"""The nouns: what was run, what it produced, how far two accounts of it lie apart.
+
+Nothing of ours outside is imported here, and everything else is asked for as
+`from reflector_migrate.model import …`. In order of building:
+
+    vocabulary.py    roles, engines, verdicts, phases: the enums
+    steps.py         the fifteen steps' names
+    frozen.py        what all nouns are made of
+    outputs.py       what a recording became: words, topics, events, effects
+    observation.py   one engine's account of one recording
+    measure.py       how far two accounts lie apart, counted
+    comparison.py    what is concluded from it; the line of evidence for a gate
+
+Observations and comparisons cross files and machines, so they are frozen pydantic
+models with a version; unknown fields are ignored, missing ones named.
+"""
+
+from __future__ import annotations
+
+from reflector_migrate.model.comparison import (
+    Blame,
+    Check,
+    Comparison,
+    EvidenceLine,
+    Side,
+    Turn,
+)
+from reflector_migrate.model.frozen import Frozen
+from reflector_migrate.model.measure import Finding, Measure
+from reflector_migrate.model.observation import Observation, StepRun, Usage
+from reflector_migrate.model.outputs import Effect, Event, Outputs, Participant, Topic, Word
+from reflector_migrate.model.steps import STEP_NAMES, VISIBLE_STEPS
+from reflector_migrate.model.vocabulary import (
+    Engine,
+    GateVerdict,
+    Phase,
+    Role,
+    Route,
+    Severity,
+    Verdict,
+)
+
+__all__ = [
+    "STEP_NAMES",
+    "VISIBLE_STEPS",
+    "Blame",
+    "Check",
+    "Comparison",
+    "Effect",
+    "Engine",
+    "Event",
+    "EvidenceLine",
+    "Finding",
+    "Frozen",
+    "GateVerdict",
+    "Measure",
+    "Observation",
+    "Outputs",
+    "Participant",
+    "Phase",
+    "Role",
+    "Route",
+    "Severity",
+    "Side",
+    "StepRun",
+    "Topic",
+    "Turn",
+    "Usage",
+    "Verdict",
+    "Word",
+]

@@ -1,0 +1,122 @@
+"""What the judge says of two accounts: checks, the step to blame, and the verdict.
+
+One comparison is the document that reports render and files keep; evidence is the
+line of it that a gate over many recordings reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from reflector_migrate.model.frozen import Document, Frozen
+from reflector_migrate.model.measure import Measure
+from reflector_migrate.model.observation import StepRun
+from reflector_migrate.model.vocabulary import Engine, Role, Verdict
+
+
+class Check(Frozen):
+    """A measure as judged: value against floor and limit, by a named rule."""
+
+    name: str
+    verdict: Verdict
+    rule: str
+    measure: Measure | None = None
+    value: float | None = None
+    floor: float | None = None
+    limit: float | None = None
+    n: int = 0
+    between_legacy: float | None = None  # d(L1, L2), where a secondary ran
+    from_secondary: float | None = None  # d(L2, C)
+    excess: float | None = None  # x = (d(L1, C) + d(L2, C)) / 2 - d(L1, L2)
+    shift: float | None = None  # 2 d(L, C) - d(L1, L2) - d(C1, C2), where two candidates ran
+    waived: int = 0  # findings that a waiver covers
+    improved: int = 0  # findings that are a known legacy defect put right
+    note: str = ""
+    traceback: str | None = None
+
+
+class Blame(Frozen):
+    """The first step whose output differs although its inputs agree."""
+
+    step: str
+    why: str
+    track_index: int | None = None
+
+
+class Side(Frozen):
+    """Who ran, shown beside its results; steps feed the waterfall."""
+
+    role: Role
+    engine: Engine
+    build: str = "unknown"
+    status: str = "missing"
+    started: datetime | None = None
+    ended: datetime | None = None
+    error: str | None = None
+    steps: tuple[StepRun, ...] = ()
+    cost_microdollars: int | None = None
+
+
+class Turn(Frozen):
+    """A stretch of word diff: git's word-diff marks, the speaker and the time of its start."""
+
+    at_s: float
+    speaker: int | None
+    speaker_name: str = ""
+    reference_text: str = ""
+    hypothesis_text: str = ""
+    diff: tuple[tuple[Literal["equal", "delete", "insert"], str], ...] = ()
+
+
+class Comparison(Document):
+    """Two accounts of one recording, compared and judged (comparison/1)."""
+
+    schema_: Literal["comparison/1"] = Field(default="comparison/1", alias="schema")
+    recording: str
+    title: str = ""
+    run_id: str = ""
+    compared_at: datetime | None = None
+    duration_s: float | None = None
+    track_count: int | None = None
+    language: str | None = None
+    primary: Side
+    candidate: Side
+    secondary: Side | None = None
+    verdict: Verdict
+    checks: tuple[Check, ...] = ()
+    first_divergent_step: Blame | None = None
+    turns: tuple[Turn, ...] = ()
+    noise_pairs: int = 0
+    normaliser: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class EvidenceLine(Document):
+    """What one measure of one recording tells a gate (evidence/1).
+
+    One of three says it: x_pp, the excess of a graded measure in percentage
+    points; exact_findings, how many unwaived ones; catastrophe, which one.
+    """
+
+    schema_: Literal["evidence/1"] = Field(default="evidence/1", alias="schema")
+    recording: str
+    night: str
+    stratum: str
+    measure: str
+    x_pp: float | None = None
+    exact_findings: int | None = None
+    catastrophe: str | None = None
+    builds: Mapping[str, str] = Field(default_factory=dict)
+    normaliser: str = ""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> EvidenceLine:
+        """Nothing said is no evidence, and two things said cannot be gated."""
+        said = (self.x_pp, self.exact_findings, self.catastrophe)
+        if sum(value is not None for value in said) != 1:
+            raise ValueError("one of x_pp, exact_findings and catastrophe is needed")
+        return self

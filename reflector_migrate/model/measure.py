@@ -1,0 +1,88 @@
+"""What a comparator says: counts of how far two accounts lie apart, and each place where.
+
+Nothing here knows a role, a floor or a limit; judging is in comparison.py's nouns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from reflector_migrate.model.frozen import Frozen
+from reflector_migrate.model.vocabulary import Severity
+
+
+class Finding(Frozen):
+    """One difference, where it is and which step is answerable for it.
+
+    position counts in the list the path names (words, captions, topics, points),
+    on the side that has it; at_s is the time in the recording.
+    """
+
+    path: str
+    step: str | None = None
+    severity: Severity = Severity.MAJOR
+    kind: str = "changed"  # changed | missing | extra | moved | reordered
+    reference: Any = None
+    hypothesis: Any = None
+    at_s: float | None = None
+    position: int | None = None
+    speaker: int | None = None
+    message: str = ""
+    waiver: str = ""  # who allowed it and why; a waived finding stays visible
+
+
+class Measure(Frozen):
+    """Counts of how far a hypothesis lies from its reference; rates are read, never stored.
+
+    kind: exact measures are equal or not; graded ones have a divergence in
+    [0, 1]; informational ones (timing, cost) never enter a recording's verdict.
+    errors / length is the divergence; an empty length has none.
+    `counts` adds field by field when measures of several recordings are summed.
+    `stats` (medians, slopes, spans) belong to one recording and are dropped by a sum.
+    `inconclusive` says why nothing can be concluded (say, an unsupported language).
+    `normaliser` names the reading of text it rests on; others' counts are not mixed with it.
+    """
+
+    name: str
+    kind: Literal["exact", "graded", "informational"]
+    errors: float = 0
+    length: float = 0
+    counts: Mapping[str, float] = Field(default_factory=dict)
+    reference_text: str = ""
+    hypothesis_text: str = ""
+    note: str = ""
+    step: str | None = None
+    findings: tuple[Finding, ...] = ()
+    findings_truncated: int = 0
+    stats: Mapping[str, float] = Field(default_factory=dict)
+    inconclusive: str = ""
+    normaliser: str = ""
+
+    @classmethod
+    def zero(cls) -> Measure:
+        """The start of a sum: no errors over no length."""
+        return cls(name="", kind="graded")
+
+    def __add__(self, other: Measure) -> Measure:
+        """Counts of both together; findings, texts and stats stay with their recordings."""
+        counts = {
+            key: self.counts.get(key, 0) + other.counts.get(key, 0)
+            for key in {**self.counts, **other.counts}
+        }
+        return Measure(
+            name=self.name or other.name,
+            kind=self.kind if self.name else other.kind,
+            errors=self.errors + other.errors,
+            length=self.length + other.length,
+            counts=counts,
+            step=self.step or other.step,
+            normaliser=self.normaliser or other.normaliser,
+        )
+
+    @property
+    def divergence(self) -> float | None:
+        """errors / length in [0, 1]; None when there was nothing to measure."""
+        return self.errors / self.length if self.length else None
