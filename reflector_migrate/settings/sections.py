@@ -1,26 +1,10 @@
-"""Every setting there is, validated into one frozen object; sources.py reads where they stand.
-
-Precedence: flag > `MIGRATE_*` (sections joined by `__`) > --config or
-`MIGRATE_CONFIG` > ./migrate.toml > user file > built-in default. An unknown key
-is an error that names the nearest known one. Secrets come by environment or by
-a `*_file` key, never in the file itself.
-"""
+"""The tables of migrate.toml, each with its keys, their defaults and bounds."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from platformdirs import user_cache_path, user_state_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-
-from reflector_migrate import sources
-from reflector_migrate.errors import ConfigurationError
-
-APP = "reflector-migrate"
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Section(BaseModel):
@@ -211,112 +195,3 @@ class SandboxSettings(Section):
     redis_server: str | None = None
     start_timeout_s: float = 90.0
     control_url: str | None = None  # the stand-ins, once they run
-
-
-class Settings(Section):
-    """All settings, validated once, passed explicitly from then on."""
-
-    store: StoreSettings = StoreSettings()
-    s3: S3Settings = S3Settings()
-    reflector: ReflectorSettings = ReflectorSettings()
-    candidate: CandidateSettings = CandidateSettings()
-    secondary: SecondarySettings = SecondarySettings()
-    services: ServicesSettings = ServicesSettings()
-    conductor: ConductorSettings = ConductorSettings()
-    workers: WorkerSettings = WorkerSettings()
-    budgets: BudgetSettings = BudgetSettings()
-    shadow: ShadowSettings = ShadowSettings()
-    judge: JudgeSettings = JudgeSettings()
-    cache: CacheSettings = CacheSettings()
-    prices: tuple[Price, ...] = ()
-    sandbox: SandboxSettings = SandboxSettings()
-    is_sandbox: bool = False
-    state_dir: Path = Field(default_factory=lambda: user_state_path(APP))
-    log_format: str = "text"
-
-    @property
-    def store_url(self) -> str:
-        """SQLAlchemy URL of our own store."""
-        return self.store.url or f"sqlite:///{self.state_dir / 'migrate.db'}"
-
-    def as_secondary(self) -> Settings:
-        """The same with the secondary's deployment in the place of the primary's."""
-        mine = self.secondary.model_dump(exclude={"zulip_bot_email", "webhook_path"})
-        bot = {"zulip_bot_email": self.secondary.zulip_bot_email}
-        return self.model_copy(
-            update={
-                "reflector": self.reflector.model_copy(update=mine),
-                "services": self.services.model_copy(update=bot),
-            }
-        )
-
-    @property
-    def llm_calls(self) -> int:
-        """Calls to the language model that a task for topics or summaries makes at once.
-
-        So few that one task of each of the three steps stays within the budget.
-        """
-        return max(1, min(self.services.llm_parallel, (self.budgets.llm - 1) // 2))
-
-    @property
-    def cache_dir(self) -> Path:
-        """Where server jars and recogniser indexes are kept between runs."""
-        return self.sandbox.cache_dir or user_cache_path(APP)
-
-
-def load_settings(
-    config: Path | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> Settings:
-    """Read, merge and validate every source; raise ConfigurationError naming the key."""
-    env = os.environ if environ is None else environ
-    read = [found for _, found in sources.all_of(APP, config, env)]
-    try:
-        found = Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
-    except ValidationError as invalid:
-        raise _explain(invalid) from None
-    if found.workers.defects and not found.is_sandbox:
-        said = f"{', '.join(found.workers.defects)} may be switched on in a sandbox only"
-        raise ConfigurationError(f"setting workers.defects: {said}", hint="migrate defects run")
-    return found
-
-
-def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Where each setting that is not a default comes from, by `section.key`."""
-    env = os.environ if environ is None else environ
-    return {
-        key: name for name, found in sources.all_of(APP, config, env) for key in sources.keys(found)
-    }
-
-
-def _explain(invalid: ValidationError) -> ConfigurationError:
-    first = invalid.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        is_table = first["type"] in ("model_type", "model_attributes_type")
-        said = f"must be a table: [{where}]" if is_table else first["msg"]
-        return ConfigurationError(f"setting {where}: {said}")
-    near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
-    return ConfigurationError(f"unknown setting {where}", hint=hint)
-
-
-def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        yield prefix + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _known(field.annotation, f"{prefix}{name}.")
-
-
-def ready_file() -> Path | None:
-    """The file by which whoever started this process wants to hear that it serves."""
-    path = os.environ.get("MIGRATE_READY_FILE")
-    return Path(path) if path else None
-
-
-def mark_ready() -> None:
-    """Tell whoever started this process, through the file it named, that it is serving."""
-    if path := ready_file():
-        path.write_text(str(os.getpid()), encoding="ascii")

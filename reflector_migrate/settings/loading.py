@@ -1,0 +1,61 @@
+"""From what stands in files and the environment to one valid object, or an error with the key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.settings import sources
+from reflector_migrate.settings.whole import APP, Settings
+
+
+def load_settings(
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read, merge and validate every source; raise ConfigurationError naming the key."""
+    env = os.environ if environ is None else environ
+    read = [found for _, found in sources.all_of(APP, config, env)]
+    try:
+        found = Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
+    except ValidationError as invalid:
+        raise _explain(invalid) from None
+    if found.workers.defects and not found.is_sandbox:
+        said = f"{', '.join(found.workers.defects)} may be switched on in a sandbox only"
+        raise ConfigurationError(f"setting workers.defects: {said}", hint="migrate defects run")
+    return found
+
+
+def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting that is not a default comes from, by `section.key`."""
+    env = os.environ if environ is None else environ
+    return {
+        key: name for name, found in sources.all_of(APP, config, env) for key in sources.keys(found)
+    }
+
+
+def _explain(invalid: ValidationError) -> ConfigurationError:
+    first = invalid.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        is_table = first["type"] in ("model_type", "model_attributes_type")
+        said = f"must be a table: [{where}]" if is_table else first["msg"]
+        return ConfigurationError(f"setting {where}: {said}")
+    near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
+    return ConfigurationError(f"unknown setting {where}", hint=hint)
+
+
+def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known(field.annotation, f"{prefix}{name}.")
