@@ -9,8 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.model import STEP_NAMES
-from reflector_migrate.pipeline import contracts
-from reflector_migrate.pipeline.contracts import CONTRACTS, Contract, Run, contract_hash
+from reflector_migrate.pipeline.contracts import CONTRACTS, Contract, Run, contract_hash, registry
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.runner import execute, validated_input
 
@@ -86,7 +85,7 @@ def test_the_version_and_every_schema_are_in_the_hash(monkeypatch):
     before = contract_hash()
     assert set(CONTRACTS) == set(STEP_NAMES)
     assert len(before) == 12
-    monkeypatch.setattr(contracts, "CONTRACT_VERSION", contracts.CONTRACT_VERSION + 1)
+    monkeypatch.setattr(registry, "CONTRACT_VERSION", registry.CONTRACT_VERSION + 1)
     assert contract_hash() != before
     monkeypatch.undo()
     swapped = CONTRACTS["finalize"]._replace(output=CONTRACTS["post_zulip"].output)

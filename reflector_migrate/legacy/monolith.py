@@ -21,9 +21,8 @@ from reflector_migrate.legacy.post import (
 )
 from reflector_migrate.legacy.process import rows_of
 from reflector_migrate.legacy.running import live_run, run_logged
-from reflector_migrate.pipeline import contracts
 from reflector_migrate.pipeline.context import build_context
-from reflector_migrate.pipeline.contracts import StepInput, Track
+from reflector_migrate.pipeline.contracts import CONTRACTS, StepInput, Track
 from reflector_migrate.pipeline.steps import Step
 from reflector_migrate.pipeline.steps.get_recording import look_up
 from reflector_migrate.pipeline.telling import tell
@@ -137,7 +136,7 @@ class PipelineMainMultitrack:
     def _run(
         self, name: str, *, at: int | None = None, step: Step | None = None, **fields: Any
     ) -> Output:
-        model: type[StepInput] = contracts.CONTRACTS[name].input
+        model: type[StepInput] = CONTRACTS[name].input
         task = model.model_validate({"run": self.run, **fields})
         return run_logged(self.task_id, name, task, self.settings, track_index=at, step=step)
 
