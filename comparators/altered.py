@@ -8,15 +8,14 @@ heard by name). A negation: heard, and what it negates is written without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 
-from comparators.columns import remembered
-from comparators.facts import LANGUAGES, extract, is_stated
+from comparators.facts import LANGUAGES, is_stated
 from comparators.key_facts import ANY, written_language
 from comparators.normalise import normalise
 from comparators.reader import Fact
+from comparators.spoken import spoken_facts
 from comparators.stems import stem
-from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
+from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 GROUPS: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"number", "percent", "money", "duration"}),
@@ -67,15 +66,7 @@ def _heard(observation: Observation, name: str, facts: Iterable[Fact]) -> frozen
     """Facts of the transcript; people are not sought."""
     if all(fact.kind == "participant" for fact in facts):
         return frozenset()
-    return remembered(_SAID[_language(observation, name)], observation.outputs.words)
-
-
-def _said(words: Iterable[Word], language: str) -> frozenset[Fact]:
-    return extract(" ".join(word.text for word in words), language)
-
-
-_SAID = {language: partial(_said, language=language) for language in LANGUAGES}
-"""By the language they are read in; made once, so that a transcript is read once."""
+    return spoken_facts(observation.outputs.words, _language(observation, name))
 
 
 def _turned(kept: Iterable[Fact], writer: Observation, name: str) -> int:

@@ -6,7 +6,7 @@ the few pairs compared last, and dropped by `forget`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -126,14 +126,14 @@ def _align(reference: Columns, hypothesis: Columns) -> Pair:
     return Pair(reference, hypothesis, *codes, blocks(*codes))
 
 
-@lru_cache(maxsize=16)
-def _remembered(make: Callable[[Any], Any], value: _Same) -> Any:
-    return make(value.value)
+@lru_cache(maxsize=32)
+def _remembered(make: Callable[..., Any], value: _Same, *how: Hashable) -> Any:
+    return make(value.value, *how)
 
 
-def remembered(make: Callable[[Any], _Value], value: Any) -> _Value:
-    """make(value), made once for this very object while it is among the last few."""
-    made: _Value = _remembered(make, _Same(value))
+def remembered(make: Callable[..., _Value], value: Any, *how: Hashable) -> _Value:
+    """make(value, *how), made once for this very object while it is among the last few."""
+    made: _Value = _remembered(make, _Same(value), *how)
     return made
 
 

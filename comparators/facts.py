@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from comparators.lexicon import CURRENCIES, LEXICONS, SPANS
 from comparators.moments import UNSURE, moments, written
 from comparators.normalise import base_language, normalise
 from comparators.reader import Fact, Reader
+from comparators.reading import Reading
 from comparators.stems import stem
 
 LANGUAGES = frozenset(LEXICONS)
@@ -23,18 +25,38 @@ _HAS_DIGIT = re.compile(r"\d")
 _REACH = 6
 
 
+class Read(NamedTuple):
+    """A text as read: its dates and times in figures, and the tokens of the rest."""
+
+    written: frozenset[Fact]
+    rest: Reading
+
+
 def extract(text: str, language: str | None, names: Iterable[str] = ()) -> frozenset[Fact]:
     """Every fact of `text`; `names` are the participants to look for.
 
     Raises KeyError for a language without a lexicon (see LANGUAGES).
     """
+    return facts_of(read(text, language), names)
+
+
+def read(text: str, language: str | None) -> Read:
+    """The text read once, for facts to be sought in it as often as wanted.
+
+    Raises KeyError for a language without a lexicon (see LANGUAGES).
+    """
     lexicon = LEXICONS[base_language(language) or ""]
     rest, found = written(text)
-    reader = Reader(rest, lexicon)
-    found |= _participants(reader, names)  # first: who is meant is no part of what is negated
+    return Read(frozenset(found), Reading(rest, lexicon))
+
+
+def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
+    """Every fact of a text; `names` are the participants to look for."""
+    reader = Reader(text.rest)
+    found = _participants(reader, names)  # first: who is meant is no part of what is negated
     found |= _negations(reader)
     found |= moments(reader)
-    return frozenset(found | _amounts(reader))
+    return text.written | found | _amounts(reader)
 
 
 def is_compatible(first: Fact, second: Fact) -> bool:
@@ -76,7 +98,7 @@ def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
 def _amounts(reader: Reader) -> set[Fact]:
     """Numbers with what they count, where that is per cent, money or a span of time."""
     found = set()
-    for index in reader.telling:
+    for index in reader.reading.telling:
         token, ordinal = reader.tokens[index], reader.ordinal(index)
         number = reader.number(index)
         if ordinal:
@@ -151,7 +173,7 @@ def _negations(reader: Reader) -> set[Fact]:
 
 def _negated(reader: Reader, negation: int, skipped: int) -> str:
     """The next word of content in the sentence; where it ends there, the one before."""
-    ahead, behind = reader.sentence(negation)
+    ahead, behind = reader.sentence(negation, skipped + _REACH)
     for index in (*ahead[skipped : skipped + _REACH], *behind[:_REACH]):
         token = reader.at(index)
         if token and not _is_skipped(reader, index, token):
@@ -175,10 +197,11 @@ def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
         for part in {p for p in person if len(p) > 1 or len(person) == 1}:
             for form in (part, f"{part}s"):
                 bearers.setdefault(form, []).append(person)
-    has_capitals = any(reader.capitals)
+    named = [index for index, token in enumerate(reader.tokens) if token in bearers]
+    has_capitals = bool(named) and reader.reading.has_capitals()
     found = set()
-    for index in [index for index, token in enumerate(reader.tokens) if token in bearers]:
-        if reader.at(index) and (reader.capitals[index] or not has_capitals):
+    for index in named:
+        if reader.at(index) and (reader.reading.is_capital(index) or not has_capitals):
             value, taken = _who(reader.tokens, index, bearers[reader.tokens[index]])
             found.add(Fact("participant", value))
             reader.take(*range(index, index + taken))

@@ -18,18 +18,15 @@ def with_halves(tokens: list[tuple[str, int]], lexicon: Lexicon) -> list[tuple[s
     words = [token for token, _ in tokens]
     telling = {word for word in set(words) if _tells(word, lexicon)}
     out: list[tuple[str, int]] = []
-    index = 0
-    while index < len(tokens):
-        if words[index] not in telling:
-            out.append(tokens[index])
-            index += 1
+    done = 0
+    for index in [index for index, word in enumerate(words) if word in telling]:
+        if index < done:  # part of the half before it
             continue
+        out += tokens[done:index]
         value, taken = _half(words, index, lexicon)
-        if not value:
-            value = _lone(words, index, lexicon)
-        out.append((value or words[index], tokens[index][1]))
-        index += taken
-    return out
+        out.append((value or _lone(words, index, lexicon) or words[index], tokens[index][1]))
+        done = index + taken
+    return out + tokens[done:]
 
 
 def _tells(word: str, lexicon: Lexicon) -> bool:

@@ -13,6 +13,7 @@ from comparators.facts import LANGUAGES, extract, is_stated, without_counterpart
 from comparators.language import detect
 from comparators.normalise import NORMALISER, base_language
 from comparators.reader import Fact
+from comparators.spoken import spoken_facts
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 ANY = "en"
@@ -33,8 +34,7 @@ class Stated(NamedTuple):
 
     def spoken_facts(self) -> frozenset[Fact]:
         """Facts of the run's own transcript."""
-        spoken = " ".join(word.text for word in self.observation.outputs.words)
-        return extract(spoken, self._read_as(), self.names)
+        return spoken_facts(self.observation.outputs.words, self._read_as(), self.names)
 
     def _read_as(self) -> str:
         return self.language if self.language in LANGUAGES and self.language else ANY

@@ -70,7 +70,7 @@ def moments(reader: Reader) -> set[Fact]:
     """Dates and times in words; what they are made of is taken."""
     found = set[Fact]()
     for read in (_quarters, _days_of_months, _times, _relative, _named):
-        for index in reader.telling:
+        for index in reader.reading.telling:
             found.update(read(reader, index))
     return found
 

@@ -29,7 +29,8 @@ _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\uff07]")
 _THOUSANDS_EN = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _THOUSANDS_DE = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
 _DECIMAL_DE = re.compile(r"(?<=\d),(?=\d)")
-_NARROW_THOUSANDS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
+# A charset first, then what must stand before it: searched many times faster.
+_NARROW_THOUSANDS = re.compile("[\u00a0\u2009\u202f](?<=[0-9].)(?=[0-9]{3}(?![0-9]))")
 _NOT_A_WORD = re.compile(r"(?<!\d)\.|\.(?!\d)|[^\w.]|_")
 _SYMBOLS = {
     "%": " percent ",

@@ -48,22 +48,22 @@ _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 
 def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str, int]]:
     """Each run of number words becomes one token of digits at the run's first position."""
-    numeric = {token for token in {t for t, _ in tokens} if parse_word(token, language) is not None}
+    distinct = {token for token, _ in tokens}
+    numeric = {token for token in distinct if parse_word(token, language) is not None}
     if not numeric:
         return tokens
     words = _Words([token for token, _ in tokens], language)
     out: list[tuple[str, int]] = []
-    index = 0
-    while index < len(tokens):
-        if tokens[index][0] not in numeric:
-            out.append(tokens[index])
-            index += 1
+    done = 0
+    for index in [index for index, (token, _) in enumerate(tokens) if token in numeric]:
+        if index < done:  # part of the number before it
             continue
-        value, end = words.number(index)
-        is_plain = end == index + 1 and tokens[index][0] in _AMBIGUOUS
+        out += tokens[done:index]
+        value, done = words.number(index)
+        is_plain = done == index + 1 and tokens[index][0] in _AMBIGUOUS
         out.append(tokens[index] if is_plain else (str(value), tokens[index][1]))
-        index = end
-    return _with_decimals(out)
+    out += tokens[done:]
+    return out if _POINTS.isdisjoint(distinct) else _with_decimals(out)
 
 
 def _with_decimals(tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:

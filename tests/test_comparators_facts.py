@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.facts import extract, without_counterpart
+from comparators.facts import extract, facts_of, read, without_counterpart
 from comparators.registry import by_name
 from tests.comparing import observation, outputs_of
 
@@ -231,3 +231,19 @@ def test_a_four_hour_transcript_is_read_in_a_moment():
     begin = time.process_time()
     assert extract(text, "en", PEOPLE) == extract(RECAP_EN, "en", PEOPLE)
     assert time.process_time() - begin < 3
+
+
+def test_one_without_a_full_stop_is_too():
+    """A recogniser may write no punctuation: then all of it is one sentence, full of negations."""
+    text = "we will not ship the pears and nobody paid " * 4000
+    begin = time.process_time()
+    assert extract(text, "en") == extract("We will not ship the pears and nobody paid", "en")
+    assert time.process_time() - begin < 3
+
+
+def test_a_text_read_once_gives_its_facts_as_often_as_asked():
+    """What one search takes for its names is there for the next."""
+    once = read(RECAP_EN, "en")
+    found = [facts_of(once, names) for names in (PEOPLE, (), PEOPLE)]
+    assert found == [extract(RECAP_EN, "en", names) for names in (PEOPLE, (), PEOPLE)]
+    assert found[0] != found[1]
