@@ -9,6 +9,7 @@ COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY reflector_migrate reflector_migrate
 COPY comparators comparators
 COPY reports reports
+COPY fixtures/known_legacy_defects.toml fixtures/known_legacy_defects.toml
 RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps .
 
 FROM python:3.12-slim

@@ -6,6 +6,10 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -164,6 +168,37 @@ def test_the_dockerfile_copies_what_exists() -> None:
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
+
+
+@pytest.mark.heavy
+def test_the_image_has_all_that_its_package_is_built_from(tmp_path: Path) -> None:
+    """The wheel is built from what the Dockerfile copies, and from nothing else."""
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            *sources, target = line.split()[1:]
+            for source in map(ROOT.joinpath, sources):
+                _copied(source, tmp_path / target)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    subprocess.run(build, cwd=tmp_path, check=True, timeout=120, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "reflector_migrate/judge/known_legacy_defects.toml",
+        "reflector_migrate/legacy/plugin/reflector_shadow.py",
+        "reflector_migrate/conductor/workflows/diarization_pipeline.json",
+        "comparators/registry.py", "reports/page.py",
+    } <= names  # fmt: skip
+
+
+def _copied(source: Path, target: Path) -> None:
+    """As COPY does: a folder's content, or a file into a folder or under another name."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    elif target.is_dir():
+        shutil.copy(source, target)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
 
 
 def test_every_volume_is_mounted_where_the_user_may_write() -> None:

@@ -46,8 +46,9 @@ def migrate(
         pytest.param(
             ["--config", ".", "compare", "x"], 2, "is not a file", id="config is a folder"
         ),
-        pytest.param(["compare", "x", "-o", "pdf:x"], 2, "not FORMAT:PATH", id="unknown format"),
+        pytest.param(["compare", "x", "-o", "pdf:x"], 2, "pdf is no format", id="unknown format"),
         pytest.param(["report", "--comparisons", "x"], 2, "-o html:PATH", id="report to nowhere"),
+        pytest.param(["worker", "run", "legacy"], 2, "in a sandbox only", id="stand-in attached"),
         pytest.param(["sandbox", "up", "--defect", "x"], 2, "unknown defect", id="unknown defect"),
         pytest.param(
             ["checklist", "sign", "margins", "--who", "a"], 2, "--yes", id="nobody to ask"

@@ -122,6 +122,7 @@ def test_worlds_apart_are_accepted(tmp_path: Path) -> None:
         ("media_bucket", "reflector-media"),
         ("tracks_bucket", "daily-tracks"),
         ("data_dir", "p"),
+        ("channel_prefix", ""),  # the other Redis database is on the same server
     ],
 )
 def test_a_shared_place_is_refused(tmp_path: Path, key: str, value: object) -> None:
@@ -129,6 +130,16 @@ def test_a_shared_place_is_refused(tmp_path: Path, key: str, value: object) -> N
     with pytest.raises(ConfigurationError) as refused:
         require_separate(_settings(tmp_path, **{key: value}))
     assert f"candidate.{key}" in refused.value.message
+
+
+def test_our_store_is_not_in_the_primarys_database(tmp_path: Path) -> None:
+    """Two histories of migrations in one database would break both; no password is said."""
+    url = "postgresql+psycopg://u:secret@h/reflector"
+    both = {"store": {"url": url}, "reflector": {"database_url": url}}
+    apart = _settings(tmp_path).model_dump() | both
+    with pytest.raises(ConfigurationError, match=r"store\.url") as refused:
+        require_separate(Settings.model_validate(apart))
+    assert "secret" not in refused.value.message + refused.value.hint
 
 
 def test_a_message_without_a_field_names_it() -> None:

@@ -19,7 +19,8 @@ def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
     for output in outputs:
         form, _, where = output.partition(":")
         if form not in FORMATS or not where:
-            raise InputError(f"-o {output}: not FORMAT:PATH", hint=f"formats: {', '.join(FORMATS)}")
+            said = f"{form} is no format" if where else "not FORMAT:PATH"
+            raise InputError(f"-o {output}: {said}", hint=f"formats: {', '.join(FORMATS)}")
         found.append((form, Path(where)))
     return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of, settings_place
+from reflector_migrate.errors import RefusedError
 
 KINDS = ("legacy", "conductor", "dispatcher", "collector", "beat")
 
@@ -30,8 +30,11 @@ def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
       migrate worker run conductor --group audio
       migrate worker run dispatcher --concurrency 2
     """
+    config, _ = settings_place(ctx)
+    if kind == "legacy" and not settings_of(ctx).is_sandbox:
+        said = "the stand-in would take the tasks of Reflector's own queue, and lose them"
+        raise RefusedError(said, hint="it runs in a sandbox only: migrate sandbox up")
     argv, environ = command_of(kind)
-    config: Path | None = ctx.find_root().obj["config"]
     if config is not None:
         environ["MIGRATE_CONFIG"] = str(config.resolve())
     os.execve(argv[0], [*argv, *rest], {**os.environ, **environ})  # noqa: S606 - becomes it

@@ -82,7 +82,7 @@ class Door:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ServerUnreachableError(
                 f"Conductor does not answer at {self._base}: {error}",
-                hint="is the server up? `migrate sandbox status`",
+                hint="is the server up where conductor.server_url says? `migrate doctor` asks all",
             ) from None
         except httpx.HTTPError as error:
             raise UnknownOutcomeError(f"{method} {path}: {type(error).__name__}") from None

@@ -15,6 +15,7 @@ from reflector_migrate.pipeline.outlets import Listeners, Media, Once
 from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.questions import Questions
 from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.separation import shared_places
 from reflector_migrate.pipeline.services.connections import Connections, connections
 from reflector_migrate.pipeline.services.daily import Daily
 from reflector_migrate.pipeline.services.events import Bus
@@ -191,22 +192,6 @@ def place_of(run: Run, settings: Settings) -> Place:
         ours.database_url or f"sqlite:///{settings.state_dir / 'candidate.db'}",
         ours.tracks_bucket, ours.media_bucket, ours.bus_url, ours.channel_prefix, ours.data_dir,
     )  # fmt: skip
-    _refuse_shared(place, settings)
+    if shared := shared_places(settings):
+        raise TerminalStepError(f"{shared[0]} is the primary's: a shadow needs its own")
     return place
-
-
-def _refuse_shared(place: Place, settings: Settings) -> None:
-    theirs = settings.reflector
-    shared = [
-        name
-        for name, is_shared in (
-            ("database_url", place.database_url == theirs.database_url),
-            ("media_bucket", place.media_bucket == theirs.media_bucket),
-            ("tracks_bucket", place.tracks_bucket == theirs.tracks_bucket),
-            ("data_dir", place.data_dir.resolve() == theirs.data_dir.resolve()),
-            ("channel_prefix", not place.channel_prefix and place.bus_url == theirs.bus_url),
-        )
-        if is_shared
-    ]
-    if shared:
-        raise TerminalStepError(f"candidate.{shared[0]} is the primary's: a shadow needs its own")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, InputError
+from reflector_migrate.pipeline.separation import shared_places
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.message import Announcement
 from reflector_migrate.store.clock import now
@@ -38,19 +39,12 @@ class Snapshot:
 
 def require_separate(settings: Settings) -> None:
     """Raise ConfigurationError if any place of the candidate is also the primary's."""
-    primary, candidate = settings.reflector, settings.candidate
-    pairs = {
-        "candidate.database_url": (candidate.database_url, primary.database_url),
-        "candidate.media_bucket": (candidate.media_bucket, primary.media_bucket),
-        "candidate.tracks_bucket": (candidate.tracks_bucket, primary.tracks_bucket),
-        "candidate.data_dir": (candidate.data_dir, primary.data_dir),
-    }
-    for key, (mine, theirs) in pairs.items():
-        if mine is None or mine == theirs:
-            raise ConfigurationError(
-                f"setting {key} must name a place of the candidate's own",
-                hint=f"it is {mine!r}; the primary's is {theirs!r}",
-            )
+    unset = () if settings.candidate.database_url else ("candidate.database_url",)
+    if keys := (*unset, *shared_places(settings)):
+        raise ConfigurationError(
+            f"setting {keys[0]} must name a place of the candidate's own",
+            hint="it is not set" if keys[0] in unset else "it names the primary's too",
+        )
 
 
 def take_snapshot(settings: Settings, announcement: Announcement, taken: Snapshot) -> Snapshot:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.isolation import require_separate
 
+FIRST_REGION = "us-east-1"
+
 
 def provision(settings: Settings) -> None:
     """Bring store, candidate tables and candidate buckets up; repeatable, deletes nothing."""
@@ -28,7 +30,9 @@ def provision_stand_in(settings: Settings) -> None:
 def _buckets(settings: Settings, *names: str) -> None:
     from reflector_migrate.pipeline.services.connections import connections
 
-    s3 = connections(settings).s3
+    s3, region = connections(settings).s3, settings.s3.region
+    # S3 wants to be told of every region but its first, and refuses to hear of that one
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     known = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     for name in {name.split("/", 1)[0] for name in names} - known:
-        s3.create_bucket(Bucket=name)
+        s3.create_bucket(Bucket=name, **({} if region == FIRST_REGION else elsewhere))

@@ -49,7 +49,8 @@ def _parsed(url: str) -> URL:
         return make_url(url)
     except ArgumentError:
         hint = "as sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-        raise ConfigurationError("a database's url is none", hint=hint) from None
+        said = "a setting that names a database is no database URL"  # it may hold a password
+        raise ConfigurationError(said, hint=hint) from None
 
 
 def _on_psycopg_connect(_dialect: object, _record: object, args: Any, named: Any) -> Any:
@@ -109,7 +110,8 @@ def _reachable(url: str) -> Iterator[None]:
             raise MigrateError(f"database {where} has no tables of ours", hint=NO_TABLES) from error
         if isinstance(error, ProgrammingError):
             raise
-        raise ServerUnreachableError(f"database {where}: {error.orig}") from error
+        hint = "`migrate doctor` tells of each server; `migrate config show`, where they should be"
+        raise ServerUnreachableError(f"database {where}: {error.orig}", hint=hint) from error
 
 
 def _lacks_tables(error: DBAPIError) -> bool:
