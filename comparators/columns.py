@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from comparators.distance import Alphabet, Block, blocks
 from comparators.normalise import tokens_of, with_numbers
+from comparators.placed import Placed
 from reflector_migrate.model import Observation, Word
 
 _Value = TypeVar("_Value")
@@ -82,9 +83,7 @@ def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
     """The words' normalised tokens; punctuation alone gives none."""
     texts = [word.text for word in words]
     known = {text: tokens_of(text.strip(), language) for text in set(texts)}
-    pairs = [(token, index) for index, text in enumerate(texts) for token in known[text]]
-    joined = with_numbers(pairs, language)
-    return Columns([t for t, _ in joined], [i for _, i in joined], words)
+    return Columns(*with_numbers(Placed.of(texts, known), language), words)
 
 
 def raw(words: tuple[Word, ...]) -> Columns:

@@ -5,28 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from comparators.lexicon import Lexicon
 from comparators.numerals import parse_word
+from comparators.placed import Placed, Span
 
 _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
 
 
-def with_halves(tokens: list[tuple[str, int]], lexicon: Lexicon) -> list[tuple[str, int]]:
-    """(token, position) pairs with such words replaced by one number, or by one and its scale."""
-    words = [token for token, _ in tokens]
-    telling = {word for word in set(words) if _tells(word, lexicon)}
-    out: list[tuple[str, int]] = []
+def with_halves(text: Placed, lexicon: Lexicon) -> Placed:
+    """The tokens with such words replaced by one number, or by one and its scale."""
+    telling = {word for word in set(text.tokens) if _tells(word, lexicon)}
+    return text.replaced(_figures(text.tokens, telling, lexicon)) if telling else text
+
+
+def _figures(words: list[str], telling: Collection[str], lexicon: Lexicon) -> Iterator[Span]:
+    """What stands for a number, and its figures."""
     done = 0
     for index in [index for index, word in enumerate(words) if word in telling]:
-        if index < done:  # part of the half before it
-            continue
-        out += tokens[done:index]
-        value, taken = _half(words, index, lexicon)
-        out.append((value or _lone(words, index, lexicon) or words[index], tokens[index][1]))
-        done = index + taken
-    return out + tokens[done:]
+        if index >= done:  # else part of the half before it
+            value, taken = _half(words, index, lexicon)
+            value, done = value or _lone(words, index, lexicon), index + taken
+            if value:
+                yield index, done, value
 
 
 def _tells(word: str, lexicon: Lexicon) -> bool:

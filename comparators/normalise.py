@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from comparators.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from comparators.numerals import join_numbers
+from comparators.placed import Placed
 
 NORMALISER = "words/3"
 """Evidence made with another version is never mixed with this one's."""
@@ -88,10 +89,10 @@ def words_in(text: str) -> list[str]:
 def normalise(text: str, language: str | None = None) -> list[str]:
     """All tokens of a text, number words as digits where the language is known."""
     found = [token for word in words_in(text) for token in tokens_of(word, language)]
-    return [token for token, _ in with_numbers([(token, 0) for token in found], language)]
+    return with_numbers(Placed(found, [0] * len(found)), language).tokens
 
 
-def with_numbers(tokens: list[tuple[str, int]], language: str | None) -> list[tuple[str, int]]:
-    """(token, position) pairs with runs of number words joined to digits at the first's place."""
+def with_numbers(text: Placed, language: str | None) -> Placed:
+    """The tokens with runs of number words joined to digits at the first's place."""
     base = base_language(language) or "en"
-    return join_numbers(tokens, base) if base in NUMERAL_LANGUAGES else tokens
+    return join_numbers(text, base) if base in NUMERAL_LANGUAGES else text

@@ -6,9 +6,11 @@ unless another number word stands beside them.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from comparators.lexicon import word_list
+from comparators.placed import Placed, Span
 
 LANGUAGES = frozenset({"en", "de"})
 
@@ -46,37 +48,34 @@ _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 
 
-def join_numbers(tokens: list[tuple[str, int]], language: str) -> list[tuple[str, int]]:
-    """Each run of number words becomes one token of digits at the run's first position."""
-    distinct = {token for token, _ in tokens}
+def join_numbers(text: Placed, language: str) -> Placed:
+    """Each run of number words becomes one token of digits at the run's first place."""
+    distinct = set(text.tokens)
     numeric = {token for token in distinct if parse_word(token, language) is not None}
     if not numeric:
-        return tokens
-    words = _Words([token for token, _ in tokens], language)
-    out: list[tuple[str, int]] = []
-    done = 0
-    for index in [index for index, (token, _) in enumerate(tokens) if token in numeric]:
-        if index < done:  # part of the number before it
-            continue
-        out += tokens[done:index]
-        value, done = words.number(index)
-        is_plain = done == index + 1 and tokens[index][0] in _AMBIGUOUS
-        out.append(tokens[index] if is_plain else (str(value), tokens[index][1]))
-    out += tokens[done:]
-    return out if _POINTS.isdisjoint(distinct) else _with_decimals(out)
+        return text
+    joined = text.replaced(_numbers(text.tokens, numeric, language))
+    return joined if _POINTS.isdisjoint(distinct) else joined.replaced(_decimals(joined.tokens))
 
 
-def _with_decimals(tokens: list[tuple[str, int]]) -> list[tuple[str, int]]:
+def _numbers(tokens: list[str], numeric: Collection[str], language: str) -> Iterator[Span]:
+    """Runs of number words; a lone word that seldom is a number stays one."""
+    words, done = _Words(tokens, language), 0
+    for index in [index for index, token in enumerate(tokens) if token in numeric]:
+        if index >= done:  # else part of the number before it
+            value, done = words.number(index)
+            if done > index + 1 or tokens[index] not in _AMBIGUOUS:
+                yield index, done, str(value)
+
+
+def _decimals(tokens: list[str]) -> Iterator[Span]:
     """`3 point 5` is 3.5, as is `3 Komma 5`."""
-    out: list[tuple[str, int]] = []
-    for token, place in tokens:
-        is_decimal = len(out) > 1 and out[-1][0] in _POINTS and token.isdigit()
-        if is_decimal and out[-2][0].isdigit():
-            whole = out[-2]
-            out[-2:] = [(f"{whole[0]}.{token}", whole[1])]
-        else:
-            out.append((token, place))
-    return out
+    done = 0
+    for point in [index for index, token in enumerate(tokens) if token in _POINTS]:
+        around = tokens[max(point - 1, done) : point], tokens[point + 1 : point + 2]
+        if all(number and number[0].isdigit() for number in around):
+            done = point + 2
+            yield point - 1, done, f"{around[0][0]}.{around[1][0]}"
 
 
 class _Words:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from comparators.distance import encode
 
@@ -50,8 +50,14 @@ def _f_beta(precision: float, recall: float) -> float:
 
 def _precision_recall(reference: Counter[str], hypothesis: Counter[str]) -> tuple[float, float]:
     """Shared n-grams of one order over the hypothesis' and over the reference's."""
-    shared = (reference & hypothesis).total()
+    shared = _shared(reference, hypothesis)
     return shared / hypothesis.total(), shared / reference.total()
+
+
+def _shared(first: Mapping[str, int], second: Mapping[str, int]) -> int:
+    """The size of two multisets' intersection."""
+    both = first.keys() & second.keys()
+    return sum(map(min, map(first.__getitem__, both), map(second.__getitem__, both)))
 
 
 def _n_grams(text: str) -> list[Counter[str]]:
@@ -59,11 +65,11 @@ def _n_grams(text: str) -> list[Counter[str]]:
     characters = "".join(text.split())
     words = [part for word in text.split() for part in _set_apart(word)]
     by_character = [
-        Counter(characters[i : i + n] for i in range(len(characters) - n + 1))
+        Counter([characters[i : i + n] for i in range(len(characters) - n + 1)])
         for n in range(1, CHAR_ORDER + 1)
     ]
     by_word = [
-        Counter(" ".join(words[i : i + n]) for i in range(len(words) - n + 1))
+        Counter([" ".join(words[i : i + n]) for i in range(len(words) - n + 1)])
         for n in range(1, WORD_ORDER + 1)
     ]
     return by_character + by_word
@@ -82,7 +88,7 @@ def _set_apart(word: str) -> list[str]:
 
 def rouge_1(reference: Sequence[str], hypothesis: Sequence[str]) -> float:
     """F1 of shared tokens (Lin 2004); 0 when either side is empty."""
-    shared = (Counter(reference) & Counter(hypothesis)).total()
+    shared = _shared(Counter(reference), Counter(hypothesis))
     return _f1(shared, len(reference), len(hypothesis))
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from comparators.halves import with_halves
 from comparators.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.normalise import tokens_of, with_numbers, words_in
+from comparators.placed import Placed
 
 ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
@@ -30,13 +31,12 @@ class Reading:
         """Read in the lexicon's language; numbered lists' own numbers are left out."""
         self._words = words_in(_spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
         parts = {word: _parts(word, lexicon.language) for word in set(self._words)}
-        found = [(part, place) for place, word in enumerate(self._words) for part in parts[word]]
-        joined = with_halves(with_numbers(found, lexicon.language), lexicon)
+        found = with_numbers(Placed.of(self._words, parts), lexicon.language)
         self.lexicon = lexicon
-        self.tokens = [token for token, _ in joined]
+        self.tokens, places = with_halves(found, lexicon)
+        self._places = [*places, len(self._words)]
         telling = {token for token in set(self.tokens) if _tells(token, lexicon.language)}
         self.telling = [index for index, token in enumerate(self.tokens) if token in telling]
-        self._places = [*[place for _, place in joined], len(self._words)]
 
     def is_capital(self, index: int) -> bool:
         """Whether the token's word began with a capital."""

@@ -45,10 +45,18 @@ class Timed(NamedTuple):
         return Timed(self.code[start:end], self.starts[start:end], self.ends[start:end])
 
 
-def constrained_distance(reference: Timed, hypothesis: Timed, collar_s: float) -> int | None:
-    """Edits where only words whose times meet are paired; None where that is too much to search."""
+def constrained_distance(
+    reference: Timed,
+    hypothesis: Timed,
+    collar_s: float,
+    aligned: Sequence[Block] | None = None,
+) -> int | None:
+    """Edits where only words whose times meet are paired; None where that is too much to search.
+
+    `aligned`: an optimal alignment of both codes, where one is known already.
+    """
     wide = hypothesis.widened(collar_s)
-    found = _unconstrained(reference, wide)
+    found = _unconstrained(reference, wide, aligned)
     if found is not None:
         return found
     left, edits = MAX_CELLS, 0
@@ -63,11 +71,14 @@ def constrained_distance(reference: Timed, hypothesis: Timed, collar_s: float) -
     return edits
 
 
-def _unconstrained(reference: Timed, hypothesis: Timed) -> int | None:
+def _unconstrained(
+    reference: Timed, hypothesis: Timed, aligned: Sequence[Block] | None = None
+) -> int | None:
     """The distance of an alignment that pairs only words whose times meet; None: it does not."""
     if not reference.code or not hypothesis.code:
         return max(len(reference.code), len(hypothesis.code))
-    aligned = blocks(reference.code, hypothesis.code)
+    if aligned is None:
+        aligned = blocks(reference.code, hypothesis.code)
     return count(aligned).total if all(_meet(reference, hypothesis, b) for b in aligned) else None
 
 

@@ -15,20 +15,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.columns import Columns, Pair, remembered, word_pair
-from comparators.distance import blocks
+from comparators.attribution import attributed, heard_twice, voices_aligned
+from comparators.columns import Pair, word_pair
 from comparators.normalise import NORMALISER
-from comparators.permutation import bag_bounds, cheapest, tightened
-from comparators.speaker_words import Attribution, Voice, attribution, both_voices
-from comparators.time_constrained import Timed, constrained_distance
+from comparators.untimely import constrained_edits
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "pad_track"
 DISPLACED_S = 0.25
 SLIGHT = 1e-6
 """What a word that moved by less counts, against 1 of one displaced."""
-COLLAR_S = 5.0
-"""The usual collar of tcpWER."""
 
 
 class Shifts(NamedTuple):
@@ -61,89 +57,38 @@ def _is_far(start_s: float, end_s: float) -> bool:
     return not -DISPLACED_S <= start_s <= DISPLACED_S or not -DISPLACED_S <= end_s <= DISPLACED_S
 
 
-def shifts(pair: Pair, best: list[tuple[int | None, int | None]]) -> Shifts:
+def shifts(pair: Pair) -> Shifts:
     """One entry for each word aligned with an equal one of its speaker's counterpart."""
-    starts = [word.start for word in pair.reference.words]
-    speakers = [word.speaker for word in pair.reference.words]
-    ends = [word.end for word in pair.reference.words]
-    other = [word.start for word in pair.hypothesis.words]
-    other_ends = [word.end for word in pair.hypothesis.words]
-    found = sorted(_aligned(pair, best).items())
+    found = _counterparts(pair)
+    places = sorted(found)
+    mine = [pair.reference.words[place] for place in places]
+    theirs = [pair.hypothesis.words[found[place]] for place in places]
     return Shifts(
-        [starts[i] for i, _ in found],
-        _rounded([other[j] - starts[i] for i, j in found]),
-        _rounded([other_ends[j] - ends[i] for i, j in found]),
-        [speakers[i] for i, _ in found],
-        [i for i, _ in found],
+        [word.start for word in mine],
+        _later([word.start for word in mine], [word.start for word in theirs]),
+        _later([word.end for word in mine], [word.end for word in theirs]),
+        [word.speaker for word in mine],
+        places,
     )
 
 
-def _rounded(seconds: list[float]) -> list[float]:
-    return [round(by, 6) if by else 0.0 for by in seconds]
+def _later(first: list[float], second: list[float]) -> list[float]:
+    """How much later each of the second is, to a microsecond."""
+    return [round(b - a, 6) if a != b else 0.0 for a, b in zip(first, second, strict=True)]
 
 
-def _aligned(pair: Pair, best: list[tuple[int | None, int | None]]) -> dict[int, int]:
+def _counterparts(pair: Pair) -> dict[int, int]:
     """Places of equal words; of a word with several tokens the first one counts."""
-    mine, theirs = remembered(both_voices, pair)
-    pairs: list[tuple[int, int]] = []
-    for r, h in best:
-        if r is None or h is None:
-            continue
-        first, second = mine[r], theirs[h]
-        for block in blocks(first.code, second.code):
+    aligned = voices_aligned(pair)
+    here, there = list[int](), list[int]()
+    for first, second in heard_twice(pair):
+        for block in aligned[first.code, second.code]:
             if block.tag == "equal":
-                here = first.tokens[block.ref_start : block.ref_end]
-                there = second.tokens[block.hyp_start : block.hyp_end]
-                pairs += zip(here, there, strict=True)
+                here += first.tokens[block.ref_start : block.ref_end]
+                there += second.tokens[block.hyp_start : block.hyp_end]
     places = pair.reference.places, pair.hypothesis.places
-    return {places[0][i]: places[1][j] for i, j in reversed(pairs)}
-
-
-def constrained_edits(pair: Pair, found: Attribution, collar_s: float = COLLAR_S) -> int | None:
-    """tcpWER's numerator under the best permutation for it; None where it is too much to search."""
-    sides = [
-        {speaker: _timed(columns, voice) for speaker, voice in side.items()}
-        for columns, side in zip(pair[:2], remembered(both_voices, pair), strict=True)
-    ]
-    silent = Timed("", (), ())
-    known: dict[tuple[int | None, int | None], int | None] = {}
-
-    def edits(r: int | None, h: int | None) -> int | None:
-        if (r, h) not in known:
-            first, second = sides[0].get(r, silent), sides[1].get(h, silent)  # type: ignore[arg-type]
-            known[r, h] = constrained_distance(first, second, collar_s)
-        return known[r, h]
-
-    given = [edits(r, h) for r, h in found.best]
-    if None in given:
-        return None
-    total = sum(n for n in given if n is not None)
-    if total == found.best_edits or found.bounds is None:
-        return total
-    names = found.speakers
-    codes = [[side.get(name, silent).code for name in names] for side in sides]
-    costs = tightened(found.bounds, bag_bounds(*codes))
-    try:
-        pairs = cheapest(costs, set(), lambda i, j: _known(edits(names[i], names[j])))
-    except _TooMuchError:
-        return None
-    return int(sum(costs[i][j] for i, j in pairs))
-
-
-class _TooMuchError(Exception):
-    """A pair of speakers has more words at one time than are searched."""
-
-
-def _known(edits: int | None) -> int:
-    if edits is None:
-        raise _TooMuchError
-    return edits
-
-
-def _timed(columns: Columns, voice: Voice) -> Timed:
-    """A voice with its words' times."""
-    words = [columns.words[columns.places[token]] for token in voice.tokens]
-    return Timed.of(voice.code, [word.start for word in words], [word.end for word in words])
+    both = zip(reversed(here), reversed(there), strict=True)
+    return {places[0][i]: places[1][j] for i, j in both}
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -163,14 +108,15 @@ def slope(at_s: list[float], by_s: list[float]) -> float:
 
 def compare_word_times(reference: Observation, hypothesis: Observation) -> Measure:
     """Times of equal words, and what a collar of 5 s costs."""
-    pair, found = word_pair(reference, hypothesis), attribution(reference, hypothesis)
-    moved = shifts(pair, found.best)
+    pair = word_pair(reference, hypothesis)
+    moved = shifts(pair)
     displaced, n_moved = moved.displaced(), moved.moved()
     is_apart = not moved.by_s and bool(pair.reference.words or pair.hypothesis.words)
     distances = sorted(abs(by) for by in moved.by_s)
     median = quantile(sorted(moved.by_s), 0.5)
-    edits = constrained_edits(pair, found)
-    untimely = {} if edits is None else {"tcp_edits": edits, "untimely": edits - found.best_edits}
+    edits = constrained_edits(pair)
+    best = attributed(pair).best_edits
+    untimely = {} if edits is None else {"tcp_edits": edits, "untimely": edits - best}
     return Measure(
         name="word_times",
         kind="graded",

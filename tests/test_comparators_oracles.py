@@ -17,9 +17,8 @@ from comparators import overlap
 from comparators.columns import word_pair
 from comparators.distance import blocks, count, distance, encode
 from comparators.permutation import best_permutation
-from comparators.speaker_words import attribution
 from comparators.topic_boundaries import boundary_edits, window_size, windowed
-from comparators.word_times import constrained_edits
+from comparators.untimely import constrained_edits
 from reflector_migrate.model import Outputs, Word
 from tests.comparing import observation
 
@@ -67,7 +66,7 @@ def _tcp(entry):
         )), language="xx")
         for side in ("reference", "hypothesis")
     )  # fmt: skip
-    return constrained_edits(word_pair(a, b), attribution(a, b), entry["collar"])
+    return constrained_edits(word_pair(a, b), entry["collar"])
 
 
 def test_tcpwer_equals_the_table_of_meeteval():

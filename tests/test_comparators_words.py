@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comparators.attribution import attribute
 from comparators.distance import bag_bound, blocks, count, distance, encode
 from comparators.permutation import best_permutation
 from comparators.registry import COMPARATORS, by_name
-from comparators.speaker_words import attribute
 from comparators.word_times import slope
 from comparators.words import compare_words, compare_words_raw
 from reflector_migrate.model import Measure, Outputs, Word
