@@ -57,12 +57,14 @@ def test_every_file_named_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help_with_two_examples(name: str) -> None:
-    """`--help` of each command, or of its subcommands, shows two examples."""
+    """`--help` of each command and subcommand shows two examples, and cuts no line short."""
     context = Context(cli, obj={"config": None, "verbose": 0})
     command = cli.get_command(context, name)
     assert command is not None
-    leaves = command.commands.values() if isinstance(command, Group) else [command]
+    leaves = command.commands.values() if isinstance(command, Group) else ()
     for leaf in leaves:
+        assert "..." not in leaf.get_short_help_str(52), leaf.name
+    for leaf in (command, *leaves):
         said = inspect.cleandoc(leaf.help or "")
         assert said.count("\n  migrate ") + said.count("\n  celery ") == 2, leaf.name
 

@@ -12,6 +12,7 @@ import pytest
 from celery.beat import PersistentScheduler
 
 from reflector_migrate.cli.worker import command_of
+from reflector_migrate.cutover.infrastructure import queues_are_served
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.app import make_app
 from reflector_migrate.store.migrate import upgrade
@@ -48,6 +49,8 @@ def test_a_beat_that_slept_through_the_hour_makes_up_for_it(
         logs = "".join((tmp_path / f"{kind}.log").read_text() for kind in kinds)
         assert page.exists(), logs
         assert "INCONCLUSIVE" in page.read_text(encoding="utf-8")
+        heard = queues_are_served(settings)
+        assert (heard.state.value, heard.why) == ("fail", "no dispatcher listens")
     finally:
         for process in started:
             process.terminate()

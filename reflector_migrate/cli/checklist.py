@@ -17,10 +17,16 @@ MARKS = {"pass": "✓", "fail": "✗", "pending": "?"}
 
 @click.group()
 def checklist() -> None:
-    """Run the cutover checklist of a phase."""
+    """Run the cutover checklist of a phase.
+
+    \b
+    Examples:
+      migrate checklist run shadow
+      migrate checklist explain shadow 1
+    """
 
 
-@checklist.command()
+@checklist.command(short_help="Answer every item of a phase.")
 @click.argument("phase", type=click.Choice(PHASES))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context

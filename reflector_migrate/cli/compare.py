@@ -26,7 +26,13 @@ RUN = "(run)"
 @click.command()
 @click.argument("recording", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-@click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write html, json…")
+@click.option(
+    "-o",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT:PATH",
+    help="Also write it: html, json, jsonl, md or junit.",
+)
 @click.option(
     "--timeout", "timeout_s", default="10m", show_default=True, type=DURATION,
     help="In a sandbox: how long both runs may take.",

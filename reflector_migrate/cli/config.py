@@ -17,10 +17,16 @@ PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 @click.group()
 def config() -> None:
-    """Show the settings in force."""
+    """Show the settings in force.
+
+    \b
+    Examples:
+      migrate config show
+      migrate config show --origin
+    """
 
 
-@config.command()
+@config.command(short_help="Print every setting in force, secrets masked.")
 @click.option("--origin", is_flag=True, help="Also where each value comes from.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context

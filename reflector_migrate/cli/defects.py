@@ -22,13 +22,19 @@ FOLDER = Path(".sandbox/defects")  # a fixed place, so that the next run cleans 
 
 @click.group()
 def defects() -> None:
-    """Switch seeded defects on in the candidate and see each one found."""
+    """Switch seeded defects on in the candidate and see each one found.
+
+    \b
+    Examples:
+      migrate defects list
+      migrate defects run tracks_swapped
+    """
 
 
 defects.add_command(false_alarms)
 
 
-@defects.command("list")
+@defects.command("list", short_help="List every seeded defect.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_(as_json: bool) -> None:
     """List every seeded defect: what is wrong, who must catch it, at which step.
@@ -51,7 +57,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{defect.name:<31} {defect.expected_step:<18} {defect.layer:<26} {defect.says}")
 
 
-@defects.command()
+@defects.command(short_help="Run defects through the real workers.")
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write json or md.")

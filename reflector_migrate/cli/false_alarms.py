@@ -17,7 +17,7 @@ FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cl
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 
-@click.command("false-alarms")
+@click.command("false-alarms", short_help="Measure how often nothing is found fault with.")
 @click.option("--pairs", default=60, show_default=True, help="Trials: legacy twice and candidate.")
 @click.option("--calibration", default=60, show_default=True, help="Legacy pairs for the floors.")
 @click.option("--quiet", default=12, show_default=True, help="Trials without noise.")

@@ -35,6 +35,16 @@ COMMANDS = {
     "completion": (f"{C}.completion:completion", "Print the script that completes commands."),
 }
 
+EXIT_CODES = """\b
+Exit codes:
+  0    match, ready, healthy
+  1    a verdict against: diverged, an item failed, unhealthy
+  2    usage or configuration
+  3    inconclusive or pending
+  4    could not run: a server unreachable, a bug
+  130  interrupted
+"""
+
 UNREACHABLE = frozenset({"ConnectionError", "OperationalError", "TimeoutError", "ConnectError",
                          "EndpointConnectionError"})  # fmt: skip
 """What client libraries raise when a server does not answer, or answers that it cannot."""
@@ -52,7 +62,10 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Settings file (default: ./migrate.toml)."
 )

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--night", default=None, help="YYYY-MM-DD in UTC (default: today).")
-@click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Where to write it.")
+@click.option(
+    "-o",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT:PATH",
+    help="Where to write it, such as html:night.html.",
+)
 @click.option("--comparisons", type=click.Path(path_type=Path), help="JSON lines, no store needed.")
 @click.option("--unredacted", is_flag=True, help="Include transcript words and summaries.")
 @click.pass_context

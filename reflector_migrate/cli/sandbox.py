@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def sandbox() -> None:
-    """Start, stop and inspect real servers on this machine."""
+    """Start, stop and inspect real servers on this machine.
+
+    \b
+    Examples:
+      migrate sandbox up
+      migrate sandbox status
+    """
 
 
 @sandbox.command()
@@ -114,7 +120,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(int(not is_healthy))
 
 
-@sandbox.command()
+@sandbox.command(short_help="Switch the noise on or off, or show it.")
 @click.argument("seed", required=False, metavar="[SEED|off]")
 @click.option("--wer", default=WER, show_default=True, help="Words misheard, as a share.")
 @click.option("--rate", default=RATE, show_default=True, help="Chance of another wording.")

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def shadow() -> None:
-    """Show the shadow flag and what it has dispatched."""
+    """Show the shadow flag and what it has dispatched.
+
+    \b
+    Examples:
+      migrate shadow status
+      migrate shadow off
+    """
 
 
-@shadow.command()
+@shadow.command(short_help="Show the flag, its bounds and recent outcomes.")
 @click.option("--hours", default=24, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
@@ -80,7 +86,7 @@ def off(ctx: click.Context) -> None:
         say(f"not in the audit log: {error.message}")
 
 
-@shadow.command()
+@shadow.command(short_help="Take the kill switch back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def on(ctx: click.Context, yes: bool) -> None:
@@ -118,7 +124,7 @@ def _kill_switch(settings: Settings) -> Path:
     return settings.shadow.kill_switch_file
 
 
-@shadow.command()
+@shadow.command(short_help="Copy the plugin for the primary's worker.")
 @click.argument("folder", type=click.Path(file_okay=False))
 def plugin(folder: str) -> None:
     """Copy the plugin's one file into a folder for the primary worker's PYTHONPATH.

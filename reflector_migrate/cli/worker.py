@@ -15,10 +15,18 @@ KINDS = ("legacy", "conductor", "dispatcher", "collector", "beat")
 
 @click.group(invoke_without_command=False)
 def worker() -> None:
-    """Run workers, or list who polls which task."""
+    """Run workers, or list who polls which task.
+
+    \b
+    Examples:
+      migrate worker run conductor
+      migrate worker list
+    """
 
 
-@worker.command(context_settings={"ignore_unknown_options": True})
+@worker.command(
+    short_help="Become a worker of this kind.", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -59,7 +67,7 @@ def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
     return commands[kind], environ if kind == "legacy" else {}
 
 
-@worker.command("list")
+@worker.command("list", short_help="List who polls which task with which build.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
-from reflector_migrate.errors import MigrateError
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
 PIPELINE = "task_pipeline_multitrack_process"
+OUR_QUEUES = {"dispatcher": "shadow", "collector": "collect"}
 
 
 def conductor_is_healthy(settings: Settings) -> Answer:
@@ -31,6 +34,30 @@ def celery_answers(settings: Settings) -> Answer:
 
     Any worker answers a ping there, ours too; only that task tells them apart.
     """
+    try:
+        nodes = _workers_say(settings, "registered")
+    except ServerUnreachableError as error:
+        return failed("unreachable", "1 worker", why=error.message)
+    theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
+    why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
+    return judged(bool(theirs), f"{len(theirs)} with it", "1 worker", len(theirs), why)
+
+
+def queues_are_served(settings: Settings) -> Answer:
+    """A dispatcher and a collector of ours listen; without them no announcement is heard."""
+    try:
+        nodes = _workers_say(settings, "active_queues")
+    except ServerUnreachableError as error:
+        return failed("unreachable", f"{len(OUR_QUEUES)} queues", why=error.message)
+    heard = {queue["name"] for queues in nodes.values() for queue in queues}
+    deaf = [worker for worker, queue in OUR_QUEUES.items() if queue not in heard]
+    why = f"no {' and no '.join(deaf)} listens" if deaf else ""
+    served = len(OUR_QUEUES) - len(deaf)
+    return judged(not deaf, f"{served} queues", f"{len(OUR_QUEUES)} queues", served, why)
+
+
+def _workers_say(settings: Settings, what: str) -> dict[str, list[Any]]:
+    """What every worker on the primary's broker answers; ServerUnreachableError without one."""
     from celery import Celery
     from kombu.exceptions import OperationalError
     from redis import RedisError
@@ -41,12 +68,9 @@ def celery_answers(settings: Settings) -> Answer:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
             ask = app.control.inspect(timeout=PING_TIMEOUT_S, connection=connection)
-            nodes = ask.registered() or {}
+            return dict(getattr(ask, what)() or {})
     except (OperationalError, OSError, RedisError) as error:
-        return failed("unreachable", "1 worker", why=type(error).__name__)
-    theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
-    why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
-    return judged(bool(theirs), f"{len(theirs)} with it", "1 worker", len(theirs), why)
+        raise ServerUnreachableError(type(error).__name__) from error
 
 
 def workers_are_ours(settings: Settings) -> Answer:
