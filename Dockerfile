@@ -10,7 +10,8 @@ COPY reflector_migrate reflector_migrate
 COPY comparators comparators
 COPY reports reports
 COPY fixtures/known_legacy_defects.toml fixtures/known_legacy_defects.toml
-RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps .
+# Compiled here: whoever runs it may not write there, and would compile anew at every start.
+RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps --compile-bytecode .
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 migrate && install -d -o migrate /var/lib/reflector-migrate /data

@@ -53,7 +53,7 @@ def columns(found: Sequence[Row], names: Sequence[str]) -> tuple[dict[str, Any],
         "verdict": "".join(told["sign"]),
         "step": _signs(told["step"], _alphabet(steps)),
         "outcome": _signs(told["outcome"], _alphabet(_PAIRS)),
-        "critical": "".join([_DIGITS[min(9, number)] for number in told["critical"]]),
+        "critical": _signs(told["critical"], _digits(told["critical"])),
         "letters": "".join(told["checks"]),
         "numbers": list(numbers),
     }
@@ -63,6 +63,11 @@ def columns(found: Sequence[Row], names: Sequence[str]) -> tuple[dict[str, Any],
 def _alphabet(values: Sequence[str]) -> dict[str, str]:
     """A printable character for each value, in order from `0`."""
     return {value: chr(_FIRST + place) for place, value in enumerate(values)}
+
+
+def _digits(values: Iterable[int]) -> dict[int, str]:
+    """Each number's digit, of what is above nine the last one."""
+    return {number: _DIGITS[min(9, number)] for number in set(values)}
 
 
 def _signs(values: Iterable[Any], sign_of: Mapping[Any, str]) -> str:

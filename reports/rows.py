@@ -123,7 +123,7 @@ def _tags(comparison: Comparison, letters: list[str]) -> str:
     found = [comparison.language or ""]
     found.append("waived" if "W" in letters else "")
     found.append("secondary" if comparison.secondary is not None else "")
-    found.append("nofloor" if any(c.rule == "no-floor" for c in comparison.checks) else "")
+    found.append("nofloor" if "no-floor" in [c.rule for c in comparison.checks] else "")
     one_sided = outcome(comparison.primary) != outcome(comparison.candidate)
     found.append("onesided" if one_sided else "")
     return visible(" ".join(tag for tag in found if tag))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from datetime import timedelta
@@ -141,6 +142,21 @@ def test_evidence_is_written_once_and_whole(url: str) -> None:
     assert evidence.observation("run", Role.PRIMARY) == seen
     assert evidence.latest("rec") == _comparison("run")
     assert evidence.nights() == (("2026-11-23", "MATCHED", 1),)
+    assert evidence.of_night("2026-11-23") == (_comparison("run"),)
+    assert evidence.of_night("2026-11-24") == ()
+
+
+def test_garbage_is_looked_for_again_after_a_night_is_read(url: str) -> None:
+    """Also where reading fails; and where it was off already it stays off."""
+    for was_on in (True, False):
+        (gc.enable if was_on else gc.disable)()
+        try:
+            Evidence(url).of_night("2026-11-23")
+            with pytest.raises(MigrateError):
+                Evidence("sqlite:////nowhere/at/all.db").of_night("2026-11-23")
+            assert gc.isenabled() is was_on
+        finally:
+            gc.enable()
 
 
 def test_spans_of_an_attempt_are_kept_once(url: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError
-from reflector_migrate.model import Comparison
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
@@ -47,8 +46,7 @@ def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night
     from reports.document import Night
 
     evidence = Evidence(settings.store_url)
-    bodies = evidence.bodies(since=night, until=night)
-    comparisons = tuple(Comparison.model_validate(body) for body in bodies)
+    comparisons = evidence.of_night(night)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),

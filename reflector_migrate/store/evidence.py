@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import func, select
@@ -94,6 +96,16 @@ class Evidence:
             for body in connection.scalars(query.order_by(comparisons.c.id)):
                 yield json.loads(body)
 
+    def of_night(self, night: str) -> tuple[Comparison, ...]:
+        """A night's comparisons, oldest first.
+
+        All of them stay, and looking for garbage among them would take most of the time.
+        """
+        query = select(comparisons.c.body).where(comparisons.c.night == night)
+        with reading(self._url) as connection, uncollected():
+            bodies = connection.scalars(query.order_by(comparisons.c.id))
+            return tuple(map(Comparison.model_validate_json, bodies))
+
     def compared_runs(self) -> frozenset[str]:
         """Every run that a comparison is stored of."""
         with reading(self._url) as connection:
@@ -112,6 +124,18 @@ class Evidence:
         with reading(self._url) as connection:
             body = connection.scalar(query.limit(1))
         return None if body is None else Comparison.model_validate_json(body)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is looked for meanwhile; afterwards as before, whatever happens."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Spans:
