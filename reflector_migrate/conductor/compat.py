@@ -1,26 +1,20 @@
 """What differs between the servers we support: 3.32.3 and the requirements' 3.15.0.
 
-A server that does not tell its version is of the 3.15 line. There, `POST
-/tasks/update-v2` answers HTTP 500 ("Request method 'POST' not supported"), which
-the SDK takes for a failure of the server and repeats; so no task would ever
-complete. `Updates` decides once per process, from the version and at the latest
-from that first answer. There, too, a waiting poll does not see what arrives.
+A server that does not tell its version is of the 3.15 line. There a waiting poll does
+not see what arrives, and a retry's delay has no cap. Results are handed in by the one
+way that both know: `update-v2`, which 3.15.0 lacks and refuses in a manner that the SDK
+takes for a passing failure, is not used.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-from conductor.client.http.models.task import Task
-from conductor.client.http.models.task_result import TaskResult
-from conductor.client.http.rest import ApiException
+from typing import NamedTuple
 
 from reflector_migrate.conductor.http import Door, NotFoundError
 from reflector_migrate.settings import Settings
 
 OLD_LINE = (3, 15, 0)
 CURRENT_LINE = (3, 20, 0)
-NO_SUCH_ENDPOINT = frozenset({404, 405})
 
 
 class ServerVersion(NamedTuple):
@@ -30,13 +24,13 @@ class ServerVersion(NamedTuple):
     is_told: bool
 
     @property
-    def has_update_v2(self) -> bool:
-        """Whether a task's update can return the next task."""
+    def caps_retry_delay(self) -> bool:
+        """Whether task definitions know `maxRetryDelaySeconds`."""
         return self.numbers >= CURRENT_LINE
 
     @property
-    def caps_retry_delay(self) -> bool:
-        """Whether task definitions know `maxRetryDelaySeconds`."""
+    def knows_join_mode(self) -> bool:
+        """Whether a JOIN can be told not to be looked at ever more rarely."""
         return self.numbers >= CURRENT_LINE
 
     @property
@@ -71,46 +65,3 @@ def _configured_version(door: Door) -> str | None:
         return str(door.get("/admin/config").get("version"))
     except NotFoundError:
         return None
-
-
-class TaskApi(Protocol):
-    """The two ways in which the SDK's client hands in a result."""
-
-    def update_task(self, body: TaskResult) -> object:
-        """Hand in a result."""
-
-    def update_task_v2(self, body: TaskResult) -> Task | None:
-        """Hand in a result and get the next task of the same kind."""
-
-
-class Updates:
-    """Hands in results by the newest way the server knows; decides once for all threads."""
-
-    def __init__(self, api: TaskApi, *, has_update_v2: bool = True) -> None:
-        """`has_update_v2`: what the version says; the first answer can still correct it."""
-        self._api = api
-        self.has_update_v2 = has_update_v2
-
-    def hand_in(self, result: TaskResult) -> None:
-        """Hand in a result and ask for nothing."""
-        self._api.update_task(body=result)
-
-    def hand_in_for_next(self, result: TaskResult) -> Task | None:
-        """Hand in a result; the next task of the same kind if the server gives one."""
-        if self.has_update_v2:
-            try:
-                return self._api.update_task_v2(body=result)
-            except ApiException as error:
-                if not says_no_such_endpoint(error):
-                    raise
-                self.has_update_v2 = False
-        self.hand_in(result)
-        return None
-
-
-def says_no_such_endpoint(error: ApiException) -> bool:
-    """Whether the server does not know the address at all, whatever status it says so with."""
-    if error.status in NO_SUCH_ENDPOINT:
-        return True
-    body = str(getattr(error, "body", "") or "")
-    return error.status == 500 and "not supported" in body

@@ -33,6 +33,11 @@ class Heard(NamedTuple):
         """Every state that was told and stands."""
         return {(*part_of(news), news.step_status) for news in self.told}
 
+    def with_news(self, news: PipelineProgress) -> Heard:
+        """As it is once these are out too."""
+        total = self.track_total or news.track_total
+        return self._replace(told=(*self.told, news), track_total=total)
+
     def states_of(self, part: Part) -> set[State]:
         """Those of one step, or of one track's part of it."""
         return {news.step_status for news in self.told if part_of(news) == part}

@@ -9,7 +9,7 @@ not be told is caught up from the execution.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -65,15 +65,17 @@ class Progress:
     def planned(self, run: Run, tracks: Sequence[Track]) -> None:
         """All steps are pending; a track's step once per track."""
         indexes = sorted(track.track_index for track in tracks)
-        for step in VISIBLE_STEPS:
-            for index in indexes if step in TRACK_STEPS else [None]:
-                self._tell(run, step, index, "pending", track_total=len(indexes))
+        parts = [
+            (step, index)
+            for step in VISIBLE_STEPS
+            for index in (indexes if step in TRACK_STEPS else [None])
+        ]
+        self._tell(run, [(part, "pending") for part in parts], track_total=len(indexes))
 
     @_harmless
     def started(self, step: str, raw_input: Mapping[str, Any]) -> None:
         """A step is in progress; a second attempt is no news."""
-        self._transition(step, raw_input, "pending")  # unless the plan was told before
-        self._transition(step, raw_input, "in_progress")
+        self._transition(step, raw_input, "pending", "in_progress")  # one, if it was planned
 
     @_harmless
     def completed(self, step: str, raw_input: Mapping[str, Any]) -> None:
@@ -98,7 +100,7 @@ class Progress:
         for (step, index), attempt in last.items():
             state = _state_of(attempt, has_ended=has_ended) if step in VISIBLE_STEPS else None
             if state is not None and (step, index, state) not in known:
-                self._tell(run, step, index, state)
+                self._tell(run, [((step, index), state)])
 
     def again(self, run_id: str, workflow_id: str, *, from_step: str | None = None) -> None:
         """From here on a step and all after it are told anew; without a step what has failed.
@@ -107,34 +109,30 @@ class Progress:
         ServerUnreachableError.
         """
         self._log.record_next(
-            run_id, FAMILY, lambda log: mark(heard(log, workflow_id), workflow_id, from_step)
+            run_id, FAMILY, lambda log: [mark(heard(log, workflow_id), workflow_id, from_step)]
         )
 
-    def _transition(self, step: str, raw_input: Mapping[str, Any], state: State) -> None:
+    def _transition(self, step: str, raw_input: Mapping[str, Any], *states: State) -> None:
         if step in VISIBLE_STEPS:
             run = Run.model_validate(raw_input["run"])
-            self._tell(run, step, raw_input.get("track_index"), state)
+            part = step, raw_input.get("track_index")
+            self._tell(run, [(part, state) for state in states])
 
     def _tell(
-        self,
-        run: Run,
-        step: str,
-        index: int | None,
-        state: State,
-        *,
-        track_total: int | None = None,
+        self, run: Run, changes: Sequence[tuple[Part, State]], *, track_total: int | None = None
     ) -> None:
-        """Tell it unless it was told, or overtaken by what was."""
+        """Tell each in turn, unless it was told, or overtaken by what was."""
         place = place_of(run, self._settings)
         channel = f"{place.channel_prefix}ts:{run.transcript_id}"
 
-        def compose(log: Iterable[Event]) -> News | None:
+        def compose(log: Iterable[Event]) -> Iterator[News]:
             before = heard(log, run.workflow_id or "")
-            if _is_known_or_stale(before.states_of((step, index)), state):
-                return None
-            news = _news(before, run, (step, index), state, track_total)
-            data = news.model_dump(mode="json", exclude_none=True)
-            return News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
+            for part, state in changes:
+                if not _is_known_or_stale(before.states_of(part), state):
+                    news = _news(before, run, part, state, track_total)
+                    data = news.model_dump(mode="json", exclude_none=True)
+                    yield News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
+                    before = before.with_news(news)
 
         bus = Bus(place.bus_url)
         self._log.record_next(

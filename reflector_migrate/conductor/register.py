@@ -42,7 +42,7 @@ def register_all(settings: Settings, force: bool = False) -> Registration:
     version = server_version(settings)
     wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
     with connected(settings) as client:
-        workflows = missing_workflows(client, settings)
+        workflows = missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
         changes = _compare(client, wanted)
         if changes.replace:
             _refuse_replacing(client, changes.replace, force=force)
@@ -60,7 +60,7 @@ def unregistered(settings: Settings) -> tuple[str, ...]:
     version = server_version(settings)
     wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
     with connected(settings) as client:
-        workflows = missing_workflows(client, settings)
+        workflows = missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
         changes = _compare(client, wanted)
     return tuple(str(d["name"]) for d in (*changes.create, *workflows)) + tuple(changes.replace)
 

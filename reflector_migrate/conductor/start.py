@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.domain import task_to_domain
+from reflector_migrate.conductor.domain import task_domain, task_to_domain
+from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.conductor.workflows.following import FIRST
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
@@ -33,6 +35,7 @@ def start_workflow(settings: Settings, run: Run, tracks: Sequence[Track]) -> str
         found = find_workflow(client, run)
         if found is None:
             found = _start_once(client, request, run)
+            Doorbell(settings, task_domain(settings, run.namespace)).ring(FIRST)
         Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -43,10 +43,10 @@ class EventLog:
         self,
         run_id: str,
         family: str,
-        compose: Callable[[tuple[Event, ...]], News | None],
+        compose: Callable[[tuple[Event, ...]], Iterable[News]],
         tell: Callable[[News], object] = lambda _news: None,
     ) -> None:
-        """Keep what `compose` makes of the run's messages so far, and `tell` it if it is new.
+        """Keep what `compose` makes of the run's messages so far, and `tell` what of it is new.
 
         Of messages whose key begins with `family`. One process composes and tells at a time,
         so that nobody draws a conclusion from what another is about to change, nor overtakes
@@ -54,9 +54,9 @@ class EventLog:
         """
         with writing(self._url) as connection:
             one_at_a_time(connection, f"events/{run_id}")
-            news = compose(_read(connection, run_id, family=family))
-            if news and _insert(connection, run_id, news):
-                tell(news)
+            for news in compose(_read(connection, run_id, family=family)):
+                if _insert(connection, run_id, news):
+                    tell(news)
 
     def times_again(self, run_id: str) -> int:
         """How often the run was retried or run again by hand."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 
@@ -20,7 +19,7 @@ from conductor.client.http.models.task_result import TaskResult
 from conductor.client.http.models.task_result_status import TaskResultStatus
 from conductor.client.http.rest import ApiException
 
-from reflector_migrate.conductor.compat import ServerVersion, Updates
+from reflector_migrate.conductor.compat import ServerVersion
 from reflector_migrate.conductor.domain import Identity, task_domain
 from reflector_migrate.conductor.http import auth_headers
 from reflector_migrate.errors import TransientStepError
@@ -40,58 +39,61 @@ class Desk:
     def __init__(self, settings: Settings, version: ServerVersion, who: Identity) -> None:
         """Opens its own connections: make it in the process that uses it."""
         self._api = TimedTaskApi(settings)
-        self._updates = Updates(self._api, has_update_v2=version.has_update_v2)
         self._domain = task_domain(settings)
         self._who = who
         short_ms = settings.conductor.poll_interval_ms
         self._wait_ms = WAITING_POLL_MS if version.wakes_waiting_polls else short_ms
-        self.is_draining = threading.Event()
 
     def take(self, step: str) -> Task | None:
         """The next task of a step, waiting up to a second; None if there was none.
 
         One at a time: a server that is asked for several waits until it has them all.
         """
+        return next(iter(self._poll(step, 1, self._wait_ms)), None)
+
+    def look(self, step: str, count: int) -> list[Task]:
+        """Up to `count` tasks of a step that are there now, without waiting."""
+        return self._poll(step, count, 0)
+
+    def _poll(self, step: str, count: int, timeout_ms: int) -> list[Task]:
         tasks = self._api.batch_poll(
-            step, workerid=self._who.worker_id, domain=self._domain, count=1, timeout=self._wait_ms
+            step,
+            workerid=self._who.worker_id,
+            domain=self._domain,
+            count=count,
+            timeout=timeout_ms,
         )
-        return self._ripe(tasks[0] if tasks and tasks[0].task_id else None)
+        return [task for task in tasks if task.task_id and self._is_ripe(task)]
 
-    def hand_in(self, result: TaskResult) -> Task | None:
-        """Hand in a result; the next task of the same step if the server has one at once.
-
-        A failure asks for nothing: its own next attempt might come, before its time.
-        """
+    def hand_in(self, result: TaskResult) -> None:
+        """Hand in a result; logged where the server will not take it."""
         for wait_s in (*HAND_IN_WAITS_S, None):
             try:
-                if self.is_draining.is_set() or result.status != TaskResultStatus.COMPLETED:
-                    self._updates.hand_in(result)
-                    return None
-                return self._ripe(self._updates.hand_in_for_next(result))
+                self._api.update_task(result)
+                return
             except ApiException as error:
                 if wait_s is None or _is_refusal(error):
                     logger.error("result of task %s not taken: %s", result.task_id, _why(error))
-                    return None
+                    return
             time.sleep(wait_s)
-        return None
 
-    def _ripe(self, task: Task | None) -> Task | None:
-        """The task if it is due; one that has been given out too early goes back until then.
+    def _is_ripe(self, task: Task) -> bool:
+        """Whether it is due; one that has been given out too early goes back until then.
 
         3.32.3 forgets the backoff of a task whose definition limits how many run at once.
         """
-        early_s = early_by(task) if task is not None else 0
-        if task is None or not early_s:
-            return task
+        early_s = early_by(task)
+        if not early_s:
+            return True
         try:
             self.give_back(task, early_s)
         except ApiException as error:
             logger.warning("task %s came early, not given back: %s", task.task_id, _why(error))
-        return None
+        return False
 
     def give_back(self, task: Task, after_s: int = 0) -> None:
         """Put a task back into its queue, for any process to take after that many seconds."""
-        self._updates.hand_in(self._in_progress(task, callback_after_seconds=after_s))
+        self._api.update_task(self._in_progress(task, callback_after_seconds=after_s))
 
     def lease(self, task: Task) -> Callable[[], None]:
         """A heartbeat that renews the task's lease, at most every third of its response timeout.
@@ -112,7 +114,7 @@ class Desk:
 
     def _renew(self, task: Task) -> None:
         try:
-            self._updates.hand_in(self._in_progress(task, extend_lease=True))
+            self._api.update_task(self._in_progress(task, extend_lease=True))
             status = self._api.task_status(task.task_id)
         except ApiException as error:
             logger.warning("lease of task %s not renewed: %s", task.task_id, _why(error))
@@ -166,13 +168,8 @@ class TimedTaskApi:
         return str(self._sdk.get_task(task_id, _request_timeout=self._timeout).status)
 
     def update_task(self, body: TaskResult) -> object:
-        """Hand in a result the old way."""
+        """Hand in a result."""
         return self._sdk.update_task(body=body, _request_timeout=self._timeout)
-
-    def update_task_v2(self, body: TaskResult) -> Task | None:
-        """Hand in a result and get the next task."""
-        following: Task | None = self._sdk.update_task_v2(body=body, _request_timeout=self._timeout)
-        return following
 
 
 def _is_refusal(error: ApiException) -> bool:

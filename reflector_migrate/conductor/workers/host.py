@@ -1,8 +1,9 @@
 """One worker process: polls for its steps, runs at most its slots, drains when told.
 
-One thread per step waits at the server; what it brings is run by a pool. When
-draining, a task that is still on its way is given back to its queue, those that
-run may end within the bound, and those that do not are given back too.
+One thread per step waits at the server, and one listens for the doorbell; what they
+bring is run by a pool. When draining, a task that is still on its way is given back to
+its queue, those that run may end within the bound, and those that do not are given back
+too.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from conductor.client.http.models.task import Task
 from conductor.client.http.rest import ApiException
 
+from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.workers.desk import Desk
 from reflector_migrate.conductor.workers.groups import Member
 from reflector_migrate.conductor.workers.harness import Harness, attempt_of
 from reflector_migrate.conductor.workers.notes import Note, path_of_ours, write
 from reflector_migrate.conductor.workers.table import WORKERS
+from reflector_migrate.conductor.workflows.following import FOLLOWING
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +35,12 @@ IDLE_WAIT_S = 0.5
 class Host:
     """Runs the tasks of one member until told to stop."""
 
-    def __init__(self, member: Member, desk: Desk, harness: Harness) -> None:
+    def __init__(self, member: Member, desk: Desk, harness: Harness, doorbell: Doorbell) -> None:
         """Start nothing yet."""
         self._member = member
         self._desk = desk
         self._harness = harness
+        self._doorbell = doorbell
         self._running: dict[str, Task] = {}
         self._notes = path_of_ours()
         self._changed = threading.Condition()
@@ -47,8 +52,11 @@ class Host:
             threading.Thread(target=self._poll, args=(step, stop), name=f"poll-{step}", daemon=True)
             for step in self._member.steps
         ]
-        for poller in pollers:
-            poller.start()
+        ear = threading.Thread(
+            target=self._doorbell.listen, args=(stop, partial(self._answer, stop)), daemon=True
+        )
+        for thread in (*pollers, ear):
+            thread.start()
         on_ready()
         stop.wait()
         return self._drain(pollers, time.monotonic() + drain_s)
@@ -66,17 +74,28 @@ class Host:
             if task is not None:
                 self._accept(step, task, stop)
 
+    def _answer(self, stop: threading.Event, rung: frozenset[str]) -> None:
+        """Take what is there of the steps that are said to be ready, as far as there are slots."""
+        for step in self._member.steps:
+            if step in rung and (free := self._free()) and not stop.is_set():
+                try:
+                    tasks = self._desk.look(step, free)
+                except ApiException as error:
+                    logger.warning("look for %s: %s", step, error.status or "no answer")
+                    return
+                for task in tasks:
+                    self._accept(step, task, stop)
+
     def _has_slot(self) -> bool:
         with self._changed:
-            is_free = len(self._running) < self._member.slots
-            return is_free or self._changed.wait_for(self._is_free, IDLE_WAIT_S)
+            return bool(self._free() or self._changed.wait_for(self._free, IDLE_WAIT_S))
 
-    def _is_free(self) -> bool:
-        return len(self._running) < self._member.slots
+    def _free(self) -> int:
+        return max(0, self._member.slots - len(self._running))
 
     def _accept(self, step: str, task: Task, stop: threading.Event) -> None:
         with self._changed:
-            is_accepted = self._is_free() and not stop.is_set()
+            is_accepted = self._free() > 0 and not stop.is_set()
             if is_accepted:
                 self._running[task.task_id] = task
                 self._note()
@@ -86,31 +105,18 @@ class Host:
             self._give_back(task)
 
     def _work(self, step: str, task: Task) -> None:
-        following: Task | None = task
-        while following is not None:
-            current = following
-            result = WORKERS[step](current, self._harness)
-            following = self._exchange(current, self._desk.hand_in(result))
-
-    def _exchange(self, ended: Task, following: Task | None) -> Task | None:
-        is_draining = self._desk.is_draining.is_set()
+        self._desk.hand_in(WORKERS[step](task, self._harness))
         with self._changed:
-            if following is not None and not is_draining:
-                self._running[following.task_id] = following
-            self._running.pop(ended.task_id, None)
+            self._running.pop(task.task_id, None)
             self._note()
             self._changed.notify_all()
-        if following is not None and is_draining:
-            self._give_back(following)
-            return None
-        return following
+        self._doorbell.ring(FOLLOWING[step])
 
     def _note(self) -> None:
         """Write down what runs; the lock is held."""
         write(self._notes, (_note_of(task) for task in self._running.values()))
 
     def _drain(self, pollers: list[threading.Thread], until: float) -> bool:
-        self._desk.is_draining.set()
         with self._changed:
             self._changed.wait_for(lambda: not self._running, until - time.monotonic())
         for poller in pollers:

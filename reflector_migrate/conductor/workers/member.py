@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from reflector_migrate.conductor.compat import ServerVersion, server_version
 from reflector_migrate.conductor.domain import identity, task_domain
+from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.workers.desk import Desk
 from reflector_migrate.conductor.workers.groups import Member
@@ -42,7 +43,7 @@ def serve(
         "%s polls server %s in domain %s as %s",
         member.group, version, task_domain(settings), who.worker_id,
     )  # fmt: skip
-    is_drained = Host(member, desk, harness).run(
+    is_drained = Host(member, desk, harness, Doorbell(settings)).run(
         stop, max(0.0, settings.workers.drain_s - LEAVE_S), on_ready
     )
     if not is_drained:

@@ -13,14 +13,27 @@ Json = dict[str, Any]
 
 PIPELINE = "daily_diarization_pipeline"
 FAILED = "daily_diarization_pipeline_failed"
-VERSION = 1
+VERSION = 2
 
 FILES = {PIPELINE: "diarization_pipeline.json", FAILED: "diarization_pipeline_failed.json"}
 
 
-def workflow_definition(name: str, settings: Settings) -> Json:
-    """A definition as it is to be registered, with the configured owner."""
-    return {**json.loads(_text(name)), "ownerEmail": settings.conductor.owner_email}
+def workflow_definition(name: str, settings: Settings, *, knows_join_mode: bool = True) -> Json:
+    """A definition as it is to be registered, with the configured owner.
+
+    Our JOINs have `joinMode: SYNC`: without it a server looks at one that waits for minutes
+    ever more rarely, up to every half a minute. Not every server knows of it.
+    """
+    definition = {**json.loads(_text(name)), "ownerEmail": settings.conductor.owner_email}
+    return definition if knows_join_mode else _without_join_mode(definition)
+
+
+def _without_join_mode(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_without_join_mode(item) for item in part]
+    if isinstance(part, dict):
+        return {k: _without_join_mode(v) for k, v in part.items() if k != "joinMode"}
+    return part
 
 
 @lru_cache(maxsize=len(FILES))

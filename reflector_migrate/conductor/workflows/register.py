@@ -16,12 +16,17 @@ from reflector_migrate.settings import Settings, load_settings
 Json = dict[str, Any]
 
 
-def missing_workflows(client: ConductorClient, settings: Settings) -> list[Json]:
+def missing_workflows(
+    client: ConductorClient, settings: Settings, *, knows_join_mode: bool
+) -> list[Json]:
     """Definitions that the server lacks; RefusedError when it has the version, but another text.
 
     Writes nothing.
     """
-    wanted = [workflow_definition(name, settings) for name in reversed(FILES)]
+    wanted = [
+        workflow_definition(name, settings, knows_join_mode=knows_join_mode)
+        for name in reversed(FILES)
+    ]
     return [d for d in wanted if not _is_registered(client, d)]
 
 

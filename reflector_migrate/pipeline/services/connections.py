@@ -34,6 +34,11 @@ def bus(url: str) -> Any:
     return _bus(os.getpid(), url)
 
 
+def bus_listener(url: str) -> Any:
+    """A new Redis subscriber; its caller closes it."""
+    return bus(url).pubsub()
+
+
 @lru_cache(maxsize=8)
 def _connections(_pid: int, s3: S3Settings) -> Connections:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
