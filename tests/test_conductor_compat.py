@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conductor.client.http.models.task import Task
-from conductor.client.http.models.task_result import TaskResult
-from conductor.client.http.rest import ApiException
 
 from reflector_migrate.conductor.build import build_hash, hash_of
 from reflector_migrate.conductor.client import ConductorClient
-from reflector_migrate.conductor.compat import Updates, parse_version
+from reflector_migrate.conductor.compat import parse_version
 from reflector_migrate.conductor.domain import (
     identity,
     parse_worker_id,
@@ -25,7 +22,7 @@ from reflector_migrate.settings import ConductorSettings, Settings
 
 
 @pytest.mark.parametrize(
-    ("text", "has_v2", "is_told"),
+    ("text", "is_current", "is_told"),
     [
         pytest.param("3.32.3", True, True, id="current"),
         pytest.param("3.15.0", False, True, id="the seed's"),
@@ -36,76 +33,13 @@ from reflector_migrate.settings import ConductorSettings, Settings
         pytest.param("unknown", False, False, id="no number"),
     ],
 )
-def test_a_version_says_what_the_server_can(text, has_v2, is_told):
+def test_a_version_says_what_the_server_can(text, is_current, is_told):
     """A server that does not tell its version is taken for the older line."""
     version = parse_version(text)
-    assert version.has_update_v2 is has_v2
-    assert version.caps_retry_delay is has_v2
+    assert version.caps_retry_delay is is_current
+    assert version.knows_join_mode is is_current
+    assert version.wakes_waiting_polls is is_current
     assert version.is_told is is_told
-
-
-class Server:
-    """A task endpoint that knows update-v2 or answers to it with the given error."""
-
-    def __init__(self, error=None):
-        self.error, self.calls = error, []
-
-    def update_task(self, body):
-        """Take a result."""
-        self.calls.append(("v1", body.task_id))
-
-    def update_task_v2(self, body):
-        """Take a result and give the next task, or refuse."""
-        self.calls.append(("v2", body.task_id))
-        if self.error is not None:
-            raise self.error
-        return Task(task_id="next")
-
-
-def refused(status, body):
-    """What the SDK raises for an HTTP answer."""
-    error = ApiException(status=status, reason="no")
-    error.body = body
-    return error
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        pytest.param(500, "Request method 'POST' not supported", id="3.15.0"),
-        pytest.param(404, "", id="not found"),
-        pytest.param(405, "", id="method not allowed"),
-    ],
-)
-def test_a_server_without_update_v2_is_asked_once(status, body):
-    """The result still arrives, and the next one goes the old way at once."""
-    server = Server(refused(status, body))
-    updates = Updates(server)
-    assert updates.hand_in_for_next(TaskResult(task_id="a")) is None
-    assert updates.hand_in_for_next(TaskResult(task_id="b")) is None
-    assert server.calls == [("v2", "a"), ("v1", "a"), ("v1", "b")]
-
-
-def test_a_server_with_update_v2_gives_the_next_task():
-    """One request hands in and fetches."""
-    server = Server()
-    assert Updates(server).hand_in_for_next(TaskResult(task_id="a")).task_id == "next"
-    assert server.calls == [("v2", "a")]
-
-
-def test_a_failing_server_is_not_mistaken_for_an_old_one():
-    """HTTP 500 for another reason stays an error, and v2 stays in use."""
-    updates = Updates(Server(refused(500, "database is locked")))
-    with pytest.raises(ApiException):
-        updates.hand_in_for_next(TaskResult(task_id="a"))
-    assert updates.has_update_v2
-
-
-def test_a_version_known_to_be_old_is_never_asked():
-    """Decided from the version, no request is wasted."""
-    server = Server()
-    Updates(server, has_update_v2=False).hand_in_for_next(TaskResult(task_id="a"))
-    assert server.calls == [("v1", "a")]
 
 
 def test_the_domain_carries_the_contract_and_the_namespace():

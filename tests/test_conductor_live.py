@@ -22,7 +22,7 @@ import pytest
 
 from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import Updates, server_version
+from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.content import differences
 from reflector_migrate.conductor.domain import identity, parse_worker_id
 from reflector_migrate.conductor.execution import read, retry, task_queue_pollers, terminate
@@ -31,7 +31,12 @@ from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.rerunning import rerun
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workers.desk import Desk
-from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, workflow_definition
+from reflector_migrate.conductor.workflows.load import (
+    FAILED,
+    PIPELINE,
+    VERSION,
+    workflow_definition,
+)
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.pipeline.contracts import Run, Track, contract_hash
@@ -296,7 +301,7 @@ def test_a_lost_answer_starts_nothing_twice(domain):
     with _losing_answers(domain) as through:
         workflow_id = start_workflow(through, run, tracks(1))
     with connected(domain) as client:
-        running = [client.workflow(i, with_tasks=False) for i in client.running(PIPELINE, 1)]
+        running = [client.workflow(i, with_tasks=False) for i in client.running(PIPELINE, VERSION)]
     mine = [w["workflowId"] for w in running if w["input"]["run"]["run_id"] == run.run_id]
     assert mine == [workflow_id]
     terminate(domain, workflow_id, "test")
@@ -377,7 +382,7 @@ def _end_all(settings):
 
     def is_quiet():
         with connected(settings) as client:
-            running = [i for name in (PIPELINE, FAILED) for i in client.running(name, 1)]
+            running = [i for name in (PIPELINE, FAILED) for i in client.running(name, VERSION)]
             for workflow_id in running:
                 with contextlib.suppress(RefusedError):
                     client.terminate(workflow_id, "test")
@@ -388,17 +393,18 @@ def _end_all(settings):
 
 def test_a_different_workflow_of_the_same_version_is_refused(server):
     """The version must be bumped; nothing is overwritten, not even by force."""
-    ours = workflow_definition(PIPELINE, server)
+    knows = server_version(server).knows_join_mode
+    ours = workflow_definition(PIPELINE, server, knows_join_mode=knows)
     with connected(server) as client:
         client.put_workflow_def({**ours, "timeoutSeconds": 99})
         try:
             with pytest.raises(RefusedError, match="timeoutSeconds") as refused:
                 register_all(server, force=True)
             assert "bump" in refused.value.hint
-            assert client.workflow_def(PIPELINE, 1)["timeoutSeconds"] == 99
+            assert client.workflow_def(PIPELINE, VERSION)["timeoutSeconds"] == 99
         finally:
             client.put_workflow_def(ours)
-        assert differences(ours, client.workflow_def(PIPELINE, 1)) == []
+        assert differences(ours, client.workflow_def(PIPELINE, VERSION)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 12, 40])
@@ -409,7 +415,7 @@ def test_the_definition_joins_any_number_of_tracks(server, count):
     """
     request = {
         "name": PIPELINE,
-        "version": 1,
+        "version": VERSION,
         "workflowDef": workflow_definition(PIPELINE, server),
         "input": start_request(server, a_run(), tracks(count))["input"],
         "taskRefToMockOutput": _mocks(count),
@@ -753,18 +759,3 @@ def test_when_the_host_is_killed_its_processes_end_too(workers):
     host.process.wait(5)
     _, alive = psutil.wait_procs(family[1:], timeout=10)
     assert not alive
-
-
-def test_a_first_result_finds_out_what_the_server_can(domain):
-    """Whatever the version is believed to be, the result arrives and the truth is learnt."""
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
-    believed = server_version(domain)._replace(numbers=(9, 9))
-    desk = Desk(domain, believed, identity())
-    task = desk.take("get_recording")
-    updates: Updates = desk._updates
-    result = desk._in_progress(task)
-    result.status, result.output_data = "COMPLETED", {"id": "x"}
-    desk.hand_in(result)
-    assert updates.has_update_v2 is server_version(domain).has_update_v2
-    assert attempts(read(domain, workflow_id), "get_recording") == ["completed"]
-    terminate(domain, workflow_id, "test")

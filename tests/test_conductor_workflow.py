@@ -7,7 +7,13 @@ import re
 import pytest
 
 from reflector_migrate.conductor.content import differences
-from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, workflow_definition
+from reflector_migrate.conductor.workflows.following import FIRST, FOLLOWING
+from reflector_migrate.conductor.workflows.load import (
+    FAILED,
+    PIPELINE,
+    VERSION,
+    workflow_definition,
+)
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
 from reflector_migrate.settings import Settings
@@ -177,7 +183,7 @@ def test_a_definition_explains_itself(name):
         name, Settings.model_validate({"conductor": {"owner_email": "a@b.org"}})
     )
     assert made["ownerEmail"] == "a@b.org"
-    assert made["version"] == 1
+    assert made["version"] == VERSION
     assert made["timeoutSeconds"] > 0
     assert made["description"]
     assert all(t["description"] for t in flat(made["tasks"]))
@@ -203,3 +209,38 @@ def test_a_definition_explains_itself(name):
 def test_definitions_are_compared_by_content(ours, theirs, expected):
     """What a server adds is no difference; anything else is, and is named."""
     assert differences(ours, theirs) == expected
+
+
+def joins(workflow):
+    """The JOINs of a definition."""
+    return [t for t in flat(workflow["tasks"]) if t["type"] == "JOIN"]
+
+
+def test_no_join_is_looked_at_ever_more_rarely():
+    """Where the server knows how; on another, `joinMode` would make our definition differ."""
+    old = workflow_definition(PIPELINE, Settings(), knows_join_mode=False)
+    assert {j["joinMode"] for j in joins(definition())} == {"SYNC"}
+    assert len(joins(definition())) == len(joins(old)) == 4
+    assert not any("joinMode" in j for j in joins(old))
+
+
+def test_what_follows_a_step_is_what_the_definition_says():
+    """Past forks and JOINs; a step that is planned twice is followed by both."""
+    assert dict(FOLLOWING) == {
+        "get_recording": ("get_participants",),
+        "get_participants": ("generate_dynamic_fork_tasks",),
+        "generate_dynamic_fork_tasks": ("transcribe_track", "pad_track"),
+        "pad_track": ("mixdown_tracks",),
+        "mixdown_tracks": ("generate_waveform", "generate_dynamic_fork_tasks"),
+        "generate_waveform": ("merge_transcripts",),
+        "transcribe_track": ("merge_transcripts",),
+        "merge_transcripts": ("detect_topics",),
+        "detect_topics": ("generate_title", "generate_summary"),
+        "generate_title": ("finalize",),
+        "generate_summary": ("finalize",),
+        "finalize": ("cleanup_consent",),
+        "cleanup_consent": ("post_zulip",),
+        "post_zulip": ("send_webhook",),
+        "send_webhook": (),
+    }
+    assert FIRST == ("get_recording",)
