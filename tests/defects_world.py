@@ -36,7 +36,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.isolation import Snapshot, read_rows, take_snapshot
 from reflector_migrate.shadow.message import Announcement
-from reflector_migrate.shadow.observing import account_of_candidate
+from reflector_migrate.shadow.observing_candidate import account_of_candidate
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord

@@ -20,7 +20,8 @@ from reflector_migrate.sandbox import stack as stack_module
 from reflector_migrate.sandbox.probe import redis_ok
 from reflector_migrate.sandbox.process import is_alive
 from reflector_migrate.sandbox.records import Records
-from reflector_migrate.sandbox.stack import Sandbox, load_running, sandbox_folder
+from reflector_migrate.sandbox.running import load_running, sandbox_folder
+from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.starter import PortTakenError
 from reflector_migrate.settings import Settings
 

@@ -12,7 +12,8 @@ import pytest
 from reflector_migrate.sandbox.layout import ALL
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.records import MARK, Records
-from reflector_migrate.sandbox.stack import Sandbox, load_running
+from reflector_migrate.sandbox.running import load_running
+from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
 
 pytestmark = pytest.mark.live

@@ -53,8 +53,8 @@ def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | No
     config: Path | None = ctx.find_root().obj["config"]
     if config is not None or os.environ.get("MIGRATE_CONFIG"):
         return config, None
+    from reflector_migrate.sandbox.running import load_running, missing_parts, sandbox_folder
     from reflector_migrate.sandbox.servers.base import Folders
-    from reflector_migrate.sandbox.stack import load_running, missing_parts, sandbox_folder
 
     folder = sandbox_folder(load_settings())
     if dead := missing_parts(folder):
@@ -107,17 +107,6 @@ def ask(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: say --yes")
     click.confirm(question, abort=True, err=True)
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def echo_json(document: dict[str, Any]) -> None:

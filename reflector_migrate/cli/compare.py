@@ -101,28 +101,39 @@ def compare(
     places(outputs)  # a mistyped one is said before anything runs
     if recording is None and reference is None and secondary not in (None, RUN):
         recording, secondary = secondary, RUN  # `compare --secondary three-voices`
-    if waivers is not None and reference is None:
-        raise click.UsageError("--waivers is for --reference and --candidate")
-    if (reference is None) != (candidate is None):
-        raise click.UsageError("--reference and --candidate belong together")
+    _refuse_contradictions(recording, reference, candidate, secondary, waivers)
     if reference is not None and candidate is not None:
-        if secondary == RUN:
-            raise click.UsageError("--secondary needs a file beside --reference and --candidate")
         config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
         found = _from_files(config, reference, candidate, third, waivers)
-    elif recording is not None:
+    else:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
-        if secondary not in (None, RUN):
-            raise click.UsageError("--secondary FILE belongs to --reference and --candidate")
         how = {"secondary": secondary is not None, "is_replayed": is_replayed}
-        found = _run_or_look_up(settings, recording, timeout_s, wait_s, **how)
-    else:
-        raise click.UsageError("name a recording, or give --reference and --candidate")
+        found = _run_or_look_up(settings, recording or "", timeout_s, wait_s, **how)
     code = 0 if exit_zero else _exit_code(found, fail_on)
     _show(found, as_json, color, code)
     _write(found, outputs, code)
     ctx.exit(code)
+
+
+def _refuse_contradictions(
+    recording: str | None,
+    reference: Path | None,
+    candidate: Path | None,
+    secondary: str | None,
+    waivers: Path | None,
+) -> None:
+    """UsageError for what cannot be meant together; afterwards it is two files or a recording."""
+    if waivers is not None and reference is None:
+        raise click.UsageError("--waivers is for --reference and --candidate")
+    if (reference is None) != (candidate is None):
+        raise click.UsageError("--reference and --candidate belong together")
+    if reference is not None and secondary == RUN:
+        raise click.UsageError("--secondary needs a file beside --reference and --candidate")
+    if reference is None and recording is None:
+        raise click.UsageError("name a recording, or give --reference and --candidate")
+    if reference is None and secondary not in (None, RUN):
+        raise click.UsageError("--secondary FILE belongs to --reference and --candidate")
 
 
 def _from_files(

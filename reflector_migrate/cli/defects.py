@@ -110,7 +110,8 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
     """In the sandbox that runs; else in one of our own, of which nothing is left."""
     import shutil
 
-    from reflector_migrate.sandbox.stack import Sandbox, sandbox_folder
+    from reflector_migrate.sandbox.running import sandbox_folder
+    from reflector_migrate.sandbox.stack import Sandbox
 
     if settings.is_sandbox:
         with Sandbox(settings, sandbox_folder(settings), say=say) as sandbox:
@@ -159,7 +160,7 @@ def _show(result: DefectsRun) -> None:
 
 
 def _write(result: DefectsRun, outputs: tuple[str, ...]) -> None:
-    from reflector_migrate.cli.common import write_aside
+    from reflector_migrate.store.files import write_aside
     from reports.defects import as_markdown
 
     for output in outputs:

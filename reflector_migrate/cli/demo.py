@@ -68,8 +68,8 @@ def _show(heading: str, comparison: Comparison) -> None:
 
 
 def _write_page(comparisons: list[Comparison]) -> None:
-    from reflector_migrate.cli.common import write_aside
     from reflector_migrate.cli.outputs import page_of
+    from reflector_migrate.store.files import write_aside
 
     write_aside(PAGE, page_of(comparisons))
     click.echo(f"page   {PAGE.resolve()}")

@@ -78,7 +78,8 @@ def _in_sandbox(settings: Settings, plan: Plan) -> FalseAlarms:
     import shutil
 
     from reflector_migrate.sandbox.false_alarms import measure
-    from reflector_migrate.sandbox.stack import Sandbox, sandbox_folder
+    from reflector_migrate.sandbox.running import sandbox_folder
+    from reflector_migrate.sandbox.stack import Sandbox
 
     is_own = not settings.is_sandbox
     folder = FOLDER.resolve() if is_own else sandbox_folder(settings)

@@ -73,8 +73,8 @@ def off(ctx: click.Context) -> None:
       migrate shadow off
       migrate shadow off && migrate shadow status
     """
-    from reflector_migrate.cli.common import write_aside
     from reflector_migrate.cutover.audit import Audit
+    from reflector_migrate.store.files import write_aside
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 import reflector_migrate
 from reflector_migrate.sandbox.ports import HOST
-from reflector_migrate.sandbox.records import write_aside
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.settings import Settings, load_settings
+from reflector_migrate.store.files import PRIVATE, write_aside
 
 PORTS = ("redis", "conductor", "s3", "standins")
 _SECRETS = {
@@ -43,7 +43,7 @@ def write_config(
     content["state_dir"] = str(folders.root / "state")
     for section, key in _SECRETS:
         content.setdefault(section, {})[f"{key}_file"] = str(_secret(folders, f"{section}_{key}"))
-    write_aside(folders.config, _toml(content))
+    write_aside(folders.config, _toml(content), PRIVATE)
     return read_config(folders)
 
 
@@ -52,7 +52,7 @@ def change_config(folders: Folders, changes: Mapping[str, Mapping[str, Any]]) ->
     content = tomllib.loads(folders.config.read_text(encoding="utf-8"))
     for section, values in changes.items():
         content.setdefault(section, {}).update(values)
-    write_aside(folders.config, _toml(content))
+    write_aside(folders.config, _toml(content), PRIVATE)
     return read_config(folders)
 
 
@@ -138,7 +138,7 @@ def _secret(folders: Folders, name: str) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if not path.exists():
-        write_aside(path, secrets.token_urlsafe(24) + "\n")
+        write_aside(path, secrets.token_urlsafe(24) + "\n", PRIVATE)
     return path
 
 

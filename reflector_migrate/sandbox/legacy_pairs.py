@@ -17,7 +17,6 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.collector import has_ended
 from reflector_migrate.shadow.floors import conditions, pair_of
 from reflector_migrate.shadow.observing import legacy_status, observe_primary, secondary_of
-from reflector_migrate.store.clock import now
 from reflector_migrate.store.pairs import LegacyPair, LegacyPairs, SecondaryRun
 from reflector_migrate.store.runs import RunRecord
 
@@ -87,10 +86,5 @@ def _record(settings: Settings, recording: FixtureRecording, started: SecondaryR
         namespace=settings.candidate.namespace,
         build=build_hash(),
         state="started",
-        reason=None,
-        workflow_id=None,
         primary_task_id=started.root_id,
-        request={},
-        created_at=now(),
-        updated_at=now(),
     )

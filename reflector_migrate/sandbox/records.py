@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.store.files import PRIVATE, write_aside
 
 VERSION = 1
 MARK = "MIGRATE_SANDBOX_MARK"  # in the environment of everything a sandbox starts
@@ -90,24 +90,13 @@ class Records:
         return content
 
     def _write(self, content: dict[str, Any]) -> None:
-        write_aside(self.path, json.dumps(content, indent=1) + "\n")
+        write_aside(self.path, json.dumps(content, indent=1) + "\n", PRIVATE)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_suffix(".lock")):
             yield
-
-
-def write_aside(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a sibling, flush it to the disk and rename: readers see the old or the new text."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, for its mode
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 @contextmanager

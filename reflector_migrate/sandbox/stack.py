@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,9 +30,15 @@ from reflector_migrate.sandbox.download import ensure_jar, pinned
 from reflector_migrate.sandbox.interrupt import interruptible, uninterrupted
 from reflector_migrate.sandbox.layout import ALL, servers
 from reflector_migrate.sandbox.ports import free_ports
-from reflector_migrate.sandbox.process import is_alive, listens, send
+from reflector_migrate.sandbox.process import is_alive, send
 from reflector_migrate.sandbox.reaper import Reaper
-from reflector_migrate.sandbox.records import ProcessRecord, Records, locked
+from reflector_migrate.sandbox.records import Records, locked
+from reflector_migrate.sandbox.running import (
+    ProcessStatus,
+    load_running,
+    sandbox_folder,
+    status_of,
+)
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.starter import PortTakenError, Say, Starter
 from reflector_migrate.sandbox.teardown import stop_everything
@@ -42,37 +48,6 @@ from reflector_migrate.settings import Settings
 _log = logging.getLogger(__name__)
 _PORT_TRIES = 3
 _WORKING = frozenset({"legacy", "workers", "shadow"})  # these need tables and our store
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessStatus:
-    """One line of `status`: health is `healthy`, `unhealthy` or `stopped`."""
-
-    name: str
-    pid: int
-    port: int | None
-    health: str
-    log: str
-
-
-def sandbox_folder(settings: Settings) -> Path:
-    """Where the sandbox lives unless told otherwise: the setting, else ./.sandbox."""
-    return (settings.sandbox.dir or Path(".sandbox")).resolve()
-
-
-def load_running(folder: Path) -> Settings | None:
-    """The settings of the sandbox that runs in `folder`; None unless all of it is alive."""
-    known = Records.of(folder).read()
-    if not known or not all(is_alive(record) for record in known):
-        return None
-    return read_config(Folders(folder)) if Folders(folder).config.is_file() else None
-
-
-def missing_parts(folder: Path) -> tuple[str, ...]:
-    """What has died of a sandbox of which some still runs; empty when all or nothing does."""
-    known = Records.of(folder).read()
-    dead = tuple(record.name for record in known if not is_alive(record))
-    return dead if len(dead) < len(known) else ()
 
 
 class Sandbox:
@@ -183,7 +158,8 @@ class Sandbox:
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """Every recorded process with its health, as asked from it just now."""
-        return tuple(self._status(record) for record in Records.of(self.folders.root).read())
+        known = Records.of(self.folders.root).read()
+        return tuple(status_of(one, partial(self._server, one.name)) for one in known)
 
     def restart(self, name: str) -> None:
         """Stop one process and start it again on its port, with its data; wait until ready."""
@@ -253,14 +229,6 @@ class Sandbox:
     def _starter(self) -> Starter:
         timeout_s = self._base.sandbox.start_timeout_s
         return Starter(self.folders, timeout_s=timeout_s, say=self._say)
-
-    def _status(self, record: ProcessRecord) -> ProcessStatus:
-        health = "stopped"
-        if is_alive(record):
-            server = self._server(record.name)
-            is_well = listens(record) and (server.is_healthy or server.is_ready)()
-            health = "healthy" if is_well else "unhealthy"
-        return ProcessStatus(record.name, record.pid, record.port, health, record.log)
 
     def _server(self, name: str, boot: Sequence[str] = ()) -> Server:
         """The server as recorded in the running sandbox, whoever brought it up."""

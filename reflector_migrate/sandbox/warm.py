@@ -22,12 +22,13 @@ from reflector_migrate.sandbox.interrupt import interruptible
 from reflector_migrate.sandbox.ports import free_port
 from reflector_migrate.sandbox.process import stop
 from reflector_migrate.sandbox.reaper import Reaper
-from reflector_migrate.sandbox.records import locked, write_aside
+from reflector_migrate.sandbox.records import locked
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.sandbox.servers.conductor import conductor, java
 from reflector_migrate.sandbox.starter import Say, Starter
 from reflector_migrate.sandbox.teardown import stop_everything
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.files import PRIVATE, write_aside
 
 WARMABLE = "3.32.3"  # 3.15.0's loader cannot be unpacked this way
 _UNPACK_TIMEOUT_S = 120
@@ -70,7 +71,7 @@ class Warm:
 
     def seal(self) -> None:
         """Write down what every file must be."""
-        write_aside(self._manifest, json.dumps(self._digests(), indent=0))
+        write_aside(self._manifest, json.dumps(self._digests(), indent=0), PRIVATE)
 
     def _digests(self) -> dict[str, str]:
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())

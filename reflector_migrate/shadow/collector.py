@@ -20,11 +20,11 @@ from reflector_migrate.shadow.observing import (
     Secondary,
     Sides,
     legacy_status,
-    observe_candidate,
     observe_primary,
     secondary_of,
     spans_of,
 )
+from reflector_migrate.shadow.observing_candidate import observe_candidate
 from reflector_migrate.shadow.settling import is_settled, patience_s
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog

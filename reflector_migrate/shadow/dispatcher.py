@@ -117,13 +117,8 @@ def _record(settings: Settings, announcement: Announcement, recording_id: str) -
         transcript_id=announcement.transcript_id,
         namespace=settings.candidate.namespace,
         build=build_hash(),
-        state="claimed",
-        reason=None,
-        workflow_id=None,
         primary_task_id=announcement.task_id,
         request=announcement.model_dump(mode="json"),
-        created_at=now(),
-        updated_at=now(),
     )
 
 

@@ -11,6 +11,7 @@ from reflector_migrate.errors import InputError
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.files import write_aside
 
 if TYPE_CHECKING:
     from reports.document import Coverage, Night, TrendPoint
@@ -30,14 +31,7 @@ def write_page(settings: Settings, night: Night, path: Path | None = None) -> Pa
     from reports.page import render_page
 
     path = path or settings.state_dir / "reports" / f"shadow-{night.night}.html"
-    page = render_page(night)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_text(page, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_aside(path, render_page(night))
     return path
 
 

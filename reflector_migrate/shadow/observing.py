@@ -1,19 +1,23 @@
-"""One observation of each side, read by the same reader from different places."""
+"""How far both sides are, and what legacy did, as primary or as secondary.
+
+Both sides are read by one reader, legacy/reader.py, from different places: the
+candidate's account is in observing_candidate.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
+from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observing_candidate import renamed
 from reflector_migrate.store.pairs import Secondaries
 from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
-    from reflector_migrate.conductor.execution import Execution
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Secondary:
 
         seen = _observe_legacy(self.settings, self.run, Role.SECONDARY)
         mine = self.settings.reflector.tracks_bucket
-        effects = _renamed(seen.effects, mine, self.primary_bucket)
+        effects = renamed(seen.effects, mine, self.primary_bucket)
         return with_derived(seen.model_copy(update={"effects": tuple(effects)}))
 
 
@@ -145,86 +149,6 @@ def _root(run: RunRecord) -> str:
 
 def _begun(spans: Sequence[Mapping[str, Any]]) -> float:
     return min((float(span["started"]) for span in spans), default=0.0)
-
-
-def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
-    """The candidate's account, its workflow's execution read from the server."""
-    from reflector_migrate.conductor.execution import read
-
-    return account_of_candidate(settings, run, read(settings, run.workflow_id or ""))
-
-
-def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
-    """Its own rows and objects, recorded effects, and the execution as given."""
-    from reflector_migrate.legacy.derived import with_derived
-    from reflector_migrate.legacy.reader import candidate_of, observe
-    from reflector_migrate.store.effects import EffectLog
-
-    effects = EffectLog(settings.store_url).of(run.run_id)
-    seen = observe(
-        settings,
-        candidate_of(settings),
-        run.recording_id,
-        role=Role.CANDIDATE,
-        engine=Engine.CONDUCTOR,
-        run_id=run.run_id,
-    )
-    deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
-    stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
-    looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}
-    account = seen.model_copy(
-        update={
-            "build": run.build,
-            "steps": execution.step_runs,
-            "effects": (*stored, *_in_primary_terms(settings, effects, looked_at)),
-            "status": _status(execution.status, seen.status),
-            "error": execution.reason,
-            "notes": (*seen.notes, *_failed_for_good(execution.step_runs)),
-            "started": _first(execution.step_runs),
-            "ended": _last(execution.step_runs),
-        }
-    )
-    return with_derived(account)
-
-
-def _in_primary_terms(
-    settings: Settings, effects: Sequence[Effect], looked_at: Collection[str]
-) -> Iterator[Effect]:
-    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name.
-
-    Objects are read from the bucket itself; one put where nobody looks is known by its record.
-    """
-    unseen = [e for e in effects if e.kind != "s3_put" or e.key not in looked_at]
-    return _renamed(unseen, settings.candidate.tracks_bucket, settings.reflector.tracks_bucket)
-
-
-def _renamed(effects: Sequence[Effect], mine: str, theirs: str) -> Iterator[Effect]:
-    """Effects on the tracks' bucket `mine` as if they had been on `theirs`."""
-    for effect in effects:
-        is_moved = effect.payload.get("bucket") == mine
-        renamed = {"payload": {**effect.payload, "bucket": theirs}} if is_moved else {}
-        yield effect.model_copy(update=renamed)
-
-
-def _status(execution: str, row: str) -> str:
-    """The row's own status, unless the engine knows worse."""
-    return row if execution == "completed" else execution
-
-
-def _failed_for_good(steps: Sequence[StepRun]) -> Iterator[str]:
-    """One note for each step whose last attempt failed: an optional one fails no workflow."""
-    last = {(step.name, step.track_index): step for step in steps}
-    for step in last.values():
-        if step.status in ("failed", "timed_out"):
-            yield f"candidate: {step.name} {step.status}: {step.error or 'no reason given'}"
-
-
-def _first(steps: Sequence[StepRun]) -> datetime | None:
-    return min((at for s in steps if (at := s.queued or s.started)), default=None)
-
-
-def _last(steps: Sequence[StepRun]) -> datetime | None:
-    return max((s.ended for s in steps if s.ended), default=None)
 
 
 def _service_records(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +27,13 @@ class RunRecord:
     transcript_id: str
     namespace: str
     build: str
-    state: str
-    reason: str | None
-    workflow_id: str | None
-    primary_task_id: str | None
-    request: Mapping[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    state: str = "claimed"
+    reason: str | None = None
+    workflow_id: str | None = None
+    primary_task_id: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime = field(default_factory=now)
+    updated_at: datetime = field(default_factory=now)
 
 
 class Runs:

@@ -96,11 +96,9 @@ def build_zulip(kept: ZulipMessages, faults: Faults) -> Starlette:
     single = {"PATCH": edit, "GET": one, "DELETE": delete}
     return Starlette(
         routes=[
-            *(Route("/messages", _guarded(h, faults), methods=[m]) for m, h in whole.items()),
-            *(
-                Route("/messages/{id:int}", _guarded(h, faults), methods=[m])
-                for m, h in single.items()
-            ),
+            Route(path, _guarded(handler, faults), methods=[method])
+            for path, handlers in (("/messages", whole), ("/messages/{id:int}", single))
+            for method, handler in handlers.items()
         ]
     )
 
