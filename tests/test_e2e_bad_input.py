@@ -47,6 +47,7 @@ def migrate(
             ["--config", ".", "compare", "x"], 2, "is not a file", id="config is a folder"
         ),
         pytest.param(["compare", "x", "-o", "pdf:x"], 2, "pdf is no format", id="unknown format"),
+        pytest.param(["report", "-o", "html:."], 2, "is a folder", id="page over a folder"),
         pytest.param(["report", "--comparisons", "x"], 2, "-o html:PATH", id="report to nowhere"),
         pytest.param(["worker", "run", "legacy"], 2, "in a sandbox only", id="stand-in attached"),
         pytest.param(["sandbox", "up", "--defect", "x"], 2, "unknown defect", id="unknown defect"),
@@ -69,6 +70,21 @@ def test_usage_errors(tmp_path: Path, argv: list[str], code: int, says: str) -> 
         pytest.param(b"\xff\xfe", "utf-8", id="no text"),
         pytest.param(b"shadow = 3", "must be a table: [shadow]", id="no table"),
         pytest.param(b"[shadow]\nrate = 2.0", "shadow.rate", id="out of bounds"),
+        pytest.param(
+            b"[conductor]\nserver_url = 'h:8080'",
+            "conductor.server_url: must begin with http://",
+            id="no scheme",
+        ),
+        pytest.param(
+            b"[candidate]\nbus_url = 'h:6379'",
+            "candidate.bus_url: must begin with redis://",
+            id="no Redis",
+        ),
+        pytest.param(
+            b"[s3]\naccess_key_id_file = '/no'",
+            "s3.access_key_id_file: cannot read /no",
+            id="no secret",
+        ),
         pytest.param(b"[store]\nurl = 'nonsense'", "postgresql+psycopg://", id="no URL"),
     ],
 )
@@ -89,7 +105,7 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     assert (done.returncode, "bug" in done.stderr) == (4, False), done.stderr
     assert "a.json: " in done.stderr
     full = migrate("compare", *files, "-o", "html:page.html", cwd=tmp_path, limit_bytes=1000)
-    assert (full.returncode, "too large" in full.stderr) == (4, True), full.stderr
+    assert (full.returncode, "page.html: File too large" in full.stderr) == (4, True), full.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json"]
 
 

@@ -40,5 +40,8 @@ def run_of(settings: Settings, recording: str) -> RunRecord:
 
     found = Runs(settings.store_url).latest(recording_id_of(settings, recording))
     if found is None:
-        raise InputError(f"the candidate never ran {recording}")
+        raise InputError(
+            f"the candidate never ran {recording}",
+            hint="migrate shadow status tells what became of the recent ones",
+        )
     return found

@@ -22,6 +22,8 @@ def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
         if form not in FORMATS or not where:
             said = f"{form} is no format" if where else "not FORMAT:PATH"
             raise InputError(f"-o {output}: {said}", hint=f"formats: {', '.join(FORMATS)}")
+        if Path(where).is_dir():
+            raise InputError(f"-o {output}: {where} is a folder", hint="name a file in it")
         found.append((form, Path(where)))
     return found
 

@@ -95,6 +95,7 @@ def _read(path: Path) -> list[Comparison]:
             found.append(Comparison.model_validate_json(line))
         except ValidationError as invalid:
             first = invalid.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{path}:{number}: {field}: {first['msg']}") from None
+            field = ".".join(str(part) for part in first["loc"]) or "document"
+            said = f"{path}:{number}: {field}: {first['msg']}"
+            raise InputError(said, hint="migrate schema comparison prints a line's") from None
     return found

@@ -48,7 +48,7 @@ def _explain(invalid: ValidationError) -> ConfigurationError:
     if first["type"] != "extra_forbidden":
         is_table = first["type"] in ("model_type", "model_attributes_type")
         said = f"must be a table: [{where}]" if is_table else first["msg"]
-        return ConfigurationError(f"setting {where}: {said}")
+        return ConfigurationError(f"setting {where}: {said.removeprefix('Value error, ')}")
     near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
     return ConfigurationError(f"unknown setting {where}", hint=hint)

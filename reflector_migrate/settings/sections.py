@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _begins_with(*schemes: str) -> AfterValidator:
+    """A URL of one of these; what stands there is not quoted, as it may hold a password."""
+
+    def checked(url: str) -> str:
+        if not url.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}")
+        return url
+
+    return AfterValidator(checked)
+
+
+HttpUrl = Annotated[str, _begins_with("http://", "https://")]
+RedisUrl = Annotated[str, _begins_with("redis://", "rediss://", "unix://")]
 
 
 class Section(BaseModel):
@@ -22,7 +38,7 @@ class StoreSettings(Section):
 class S3Settings(Section):
     """An S3 that holds recordings and media; credentials as Reflector's transcript storage."""
 
-    endpoint_url: str | None = None
+    endpoint_url: HttpUrl | None = None
     region: str = "us-east-1"
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
@@ -37,7 +53,7 @@ class ReflectorSettings(Section):
     database_url: str | None = None
     broker_url: str = "redis://127.0.0.1:6379/1"
     result_backend: str | None = None
-    bus_url: str = "redis://127.0.0.1:6379/0"
+    bus_url: RedisUrl = "redis://127.0.0.1:6379/0"
     queue: str = "celery"
     tracks_bucket: str = "daily-tracks"
     media_bucket: str = "reflector-media"
@@ -53,7 +69,7 @@ class CandidateSettings(Section):
     database_url: str | None = None
     tracks_bucket: str = "shadow-tracks"
     media_bucket: str = "shadow-media"
-    bus_url: str = "redis://127.0.0.1:6379/2"
+    bus_url: RedisUrl = "redis://127.0.0.1:6379/2"
     channel_prefix: str = "shadow:"
     data_dir: Path = Path("shadow-data")
     keep_days: int = 30
@@ -70,7 +86,7 @@ class SecondarySettings(Section):
     queue: str = "secondary"
     tracks_bucket: str = "secondary-tracks"
     media_bucket: str = "secondary-media"
-    bus_url: str = "redis://127.0.0.1:6379/3"
+    bus_url: RedisUrl = "redis://127.0.0.1:6379/3"
     data_dir: Path = Path("secondary-data")
     zulip_bot_email: str = "secondary-bot@example.org"
     webhook_path: str = "/secondary"
@@ -104,7 +120,7 @@ class ServicesSettings(Section):
 class ConductorSettings(Section):
     """The Conductor server and how definitions are registered on it."""
 
-    server_url: str = "http://127.0.0.1:8080/api"
+    server_url: HttpUrl = "http://127.0.0.1:8080/api"
     ui_url: str = "http://127.0.0.1:8127"
     version: str = "3.32.3"
     owner_email: str = "reflector-migrate@example.org"

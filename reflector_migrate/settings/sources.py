@@ -88,11 +88,12 @@ def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
 
 def _with_secrets(found: Nested) -> Nested:
     """The same, with what each `*_file` names read into the key it stands for."""
-    for section in [s for s in found.values() if isinstance(s, dict)]:
+    for name, section in [(n, s) for n, s in found.items() if isinstance(s, dict)]:
         for key in [k for k in section if k.endswith("_file") and k not in PLAIN_FILES]:
             path = Path(section.pop(key))
             try:
                 section[key.removesuffix("_file")] = path.read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise ConfigurationError(f"{key}: cannot read {path}: {error.strerror}") from None
+                said = f"setting {name}.{key}: cannot read {path}: {error.strerror}"
+                raise ConfigurationError(said) from None
     return found

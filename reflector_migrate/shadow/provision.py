@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.isolation import require_separate
 
@@ -28,11 +29,17 @@ def provision_stand_in(settings: Settings) -> None:
 
 
 def _buckets(settings: Settings, *names: str) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from reflector_migrate.pipeline.services.connections import connections
 
     s3, region = connections(settings).s3, settings.s3.region
     # S3 wants to be told of every region but its first, and refuses to hear of that one
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    known = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    for name in {name.split("/", 1)[0] for name in names} - known:
-        s3.create_bucket(Bucket=name, **({} if region == FIRST_REGION else elsewhere))
+    try:
+        known = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+        for name in {name.split("/", 1)[0] for name in names} - known:
+            s3.create_bucket(Bucket=name, **({} if region == FIRST_REGION else elsewhere))
+    except (BotoCoreError, ClientError) as error:
+        hint = "settings of [s3]; its keys may be needed to list and to make buckets"
+        raise MigrateError(f"S3: {error}", hint=hint) from error
