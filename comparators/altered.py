@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from comparators.facts import LANGUAGES, is_stated
-from comparators.key_facts import ANY, written_language
+from comparators.facts import is_stated
+from comparators.key_facts import Stated, stated
 from comparators.normalise import normalise
 from comparators.reader import Fact
-from comparators.spoken import spoken_facts
 from comparators.stems import stem
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -37,11 +36,12 @@ def _by(
     writer: Observation, measure: Measure, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]
 ) -> dict[str, int]:
     """What one side altered: `lost` it does not state, `made` it alone does (True: was said)."""
-    heard = _heard(writer, measure.name, lost)
+    text = stated(measure.name, writer)
+    heard = _heard(text, lost)
     kept = [fact for fact in lost if is_stated(fact, heard)]
     unsaid = [fact for fact, was_said in made.items() if not was_said]
     counts = {name: min(_count(kept, name), _count(unsaid, name)) for name in ("figures", "dates")}
-    return counts | {"negations": _turned(kept, writer, measure.name)}
+    return counts | {"negations": _turned(kept, text)}
 
 
 def _facts(measure: Measure, kind: str) -> dict[Fact, bool]:
@@ -62,31 +62,17 @@ def _count(facts: Iterable[Fact], group: str) -> int:
     return sum(1 for fact in facts if fact.kind in GROUPS[group])
 
 
-def _heard(observation: Observation, name: str, facts: Iterable[Fact]) -> frozenset[Fact]:
+def _heard(text: Stated, facts: Iterable[Fact]) -> frozenset[Fact]:
     """Facts of the transcript; people are not sought."""
     if all(fact.kind == "participant" for fact in facts):
         return frozenset()
-    return spoken_facts(observation.outputs.words, _language(observation, name))
+    return text.spoken_facts()
 
 
-def _turned(kept: Iterable[Fact], writer: Observation, name: str) -> int:
+def _turned(kept: Iterable[Fact], text: Stated) -> int:
     """Negations of which the text says the rest."""
     negated = [fact.value for fact in kept if fact.kind == "negation"]
     if not negated:
         return 0
-    language = _language(writer, name)
-    written = {stem(token, language) for token in normalise(_text(writer, name), language)}
+    written = {stem(token, text.read_as) for token in normalise(text.text, text.read_as)}
     return sum(1 for value in negated if value in written)
-
-
-def _text(observation: Observation, name: str) -> str:
-    """What a measure of facts reads."""
-    outputs = observation.outputs
-    if name == "title_facts":
-        return outputs.title or ""
-    return f"{outputs.short_summary or ''}\n{outputs.long_summary or ''}"
-
-
-def _language(observation: Observation, name: str) -> str:
-    found = written_language(observation, _text(observation, name).strip())
-    return found if found in LANGUAGES and found else ANY

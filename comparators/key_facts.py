@@ -16,6 +16,7 @@ from comparators.reader import Fact
 from comparators.spoken import spoken_facts
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
+TITLE, SUMMARY = "title_facts", "summary_facts"
 ANY = "en"
 """Equal texts state equal facts in whatever language they are read."""
 
@@ -28,44 +29,46 @@ class Stated(NamedTuple):
     observation: Observation
     names: frozenset[str]
 
+    @property
+    def read_as(self) -> str:
+        """The language whose lexicon it is read by."""
+        return self.language if self.language in LANGUAGES and self.language else ANY
+
     def facts(self) -> frozenset[Fact]:
         """Facts of the text."""
-        return extract(self.text, self._read_as(), self.names)
+        return extract(self.text, self.read_as, self.names)
 
     def spoken_facts(self) -> frozenset[Fact]:
         """Facts of the run's own transcript."""
-        return spoken_facts(self.observation.outputs.words, self._read_as(), self.names)
+        return spoken_facts(self.observation.outputs.words, self.read_as, self.names)
 
-    def _read_as(self) -> str:
-        return self.language if self.language in LANGUAGES and self.language else ANY
+
+def stated(name: str, observation: Observation, names: frozenset[str] = frozenset()) -> Stated:
+    """What the measure of facts of that name reads, and the people it seeks."""
+    outputs = observation.outputs
+    summaries = f"{outputs.short_summary or ''}\n{outputs.long_summary or ''}".strip()
+    text = outputs.title or "" if name == TITLE else summaries
+    return Stated(text, written_language(observation, text), observation, names)
 
 
 def compare_title_facts(reference: Observation, hypothesis: Observation) -> Measure:
     """Facts of the title."""
-    names = _names(reference, hypothesis)
-    sides = [_stated(o, o.outputs.title or "", names) for o in (reference, hypothesis)]
-    return _compare("title_facts", "generate_title", *sides)
+    return _of(TITLE, "generate_title", reference, hypothesis)
 
 
 def compare_summary_facts(reference: Observation, hypothesis: Observation) -> Measure:
     """Facts of the short and the long summary together."""
+    return _of(SUMMARY, "generate_summary", reference, hypothesis)
+
+
+def _of(name: str, step: str, reference: Observation, hypothesis: Observation) -> Measure:
     names = _names(reference, hypothesis)
-    sides = [_stated(o, _summaries(o), names) for o in (reference, hypothesis)]
-    return _compare("summary_facts", "generate_summary", *sides)
-
-
-def _summaries(observation: Observation) -> str:
-    outputs = observation.outputs
-    return f"{outputs.short_summary or ''}\n{outputs.long_summary or ''}".strip()
+    return _compare(name, step, stated(name, reference, names), stated(name, hypothesis, names))
 
 
 def _names(*sides: Observation) -> frozenset[str]:
     """Everybody either side knows: a wrong person is one the other side names."""
     return frozenset(p.name for side in sides for p in side.outputs.participants)
-
-
-def _stated(observation: Observation, text: str, names: frozenset[str]) -> Stated:
-    return Stated(text, written_language(observation, text), observation, names)
 
 
 def written_language(observation: Observation, text: str) -> str | None:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from comparators.altered import GROUPS, altered
+from comparators.key_facts import SUMMARY, TITLE
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.noise import excess, shift
 from reflector_migrate.model import Measure, Observation
 
-FACTS = frozenset({"title_facts", "summary_facts"})
+FACTS = frozenset({TITLE, SUMMARY})
 INVENTED = "/invented"
 """A measure of facts has further divergences: the share that nobody said, those altered."""
 
