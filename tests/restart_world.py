@@ -41,6 +41,8 @@ VERSIONS = ("3.32.3", "3.15.0")
 TIMES = re.compile(r'\\"timestamp\\":\\"[^"]*\\"|t=\d+,v1=\w+|"X-Webhook-Retry": "\d+",? ?')
 SOAK = "MIGRATE_SOAK" in os.environ
 PATIENCE_S = 12_000.0 if SOAK else 500.0
+LIMIT_S = 14_400 if SOAK else 600
+"""How long one test may take."""
 BRIEF = {"retryLogic": "FIXED", "retryDelaySeconds": 1}
 """In place of the table's backoff; its retry counts and timeouts stay."""
 SILENT_S = 10

@@ -18,6 +18,7 @@ from reflector_migrate.pipeline.prompts import ASK_TOPIC
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
+    LIMIT_S,
     SILENT_S,
     assert_as_if_undisturbed,
     differences,
@@ -27,7 +28,7 @@ from tests.restart_world import (
     until,
 )
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(LIMIT_S)]
 
 
 def by_track(it, step):

@@ -9,6 +9,7 @@ import pytest
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.sandbox.servers.postgres import postgres
 from tests.restart_world import (
+    LIMIT_S,
     SILENT_S,
     VERSIONS,
     assert_as_if_undisturbed,
@@ -17,7 +18,7 @@ from tests.restart_world import (
     until,
 )
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(LIMIT_S)]
 
 
 def test_every_step_is_killed_twice_and_the_run_is_as_if_undisturbed(drama, undisturbed):
