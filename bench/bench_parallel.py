@@ -138,14 +138,14 @@ def _legacy_steps(settings: Settings, recording: FixtureRecording) -> tuple[Step
     from reflector_migrate.store.steps import StepLog
 
     rows = Rows.at(settings.reflector.database_url or "")
+    before = _newest_task(settings)
     start_primary(settings, recording)
     _until(lambda: (row := rows.transcript_of(recording.recording_id)) and row.status == "ended")
-    log = StepLog(settings.store_url)
-    newest = _newest_task(settings)
-    return log.of(newest)
+    _until(lambda: _newest_task(settings) != before)  # its times are told after its row
+    return StepLog(settings.store_url).of(_newest_task(settings) or "")
 
 
-def _newest_task(settings: Settings) -> str:
+def _newest_task(settings: Settings) -> str | None:
     """The Celery task whose steps were logged last: finalize is the pipeline task's own."""
     from sqlalchemy import select
 
@@ -154,7 +154,8 @@ def _newest_task(settings: Settings) -> str:
 
     query = select(step_runs.c.run_id).where(step_runs.c.name == "finalize")
     with reading(settings.store_url) as connection:
-        return str(connection.scalar(query.order_by(step_runs.c.id.desc()).limit(1)))
+        found: str | None = connection.scalar(query.order_by(step_runs.c.id.desc()).limit(1))
+    return found
 
 
 def _workflow_steps(settings: Settings, recording: FixtureRecording) -> tuple[StepRun, ...]:
