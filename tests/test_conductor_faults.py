@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.rerunning import rerun
 from reflector_migrate.pipeline.prompts import ASK_TOPIC
-from reflector_migrate.store.clock import now
-from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
     LIMIT_S,
     SILENT_S,
     assert_as_if_undisturbed,
     differences,
-    environ_of,
     left_by,
     timed,
     until,
@@ -160,100 +151,3 @@ def looked_at(it):
     with connected(it.world.settings) as client:
         client.decide(it.workflow_id)
     return True
-
-
-def test_retry_by_command(drama, undisturbed):
-    """`migrate retry` runs the failed step alone, and asks nobody for a stored answer."""
-    it = drama()
-    it.world.control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
-    it.begin()
-    assert it.end().failed_steps == ("generate_title",)
-    until(lambda: it.world.row.status == "error", "the failure is told")
-    register(it)
-    said = migrate(it, "retry", it.world.run.recording_id)
-    assert f"workflow {it.workflow_id} goes on" in said
-    assert it.end().status == "completed"
-    runs = {step: it.times("runs", step) for step in ("detect_topics", "generate_title")}
-    assert runs == {"detect_topics": 1, "generate_title": 2}
-    expected = {**undisturbed["shadow"], "llm": undisturbed["shadow"]["llm"] + 1}
-    changed = differences(left_by(it.world), expected)
-    assert set(changed) == {"events", "told"}  # STATUS error, then ended
-    told = ["pending", "in_progress", "failed", "pending", "in_progress", "completed"]
-    assert states_of(it, "generate_title") == told
-    assert states_of(it, "detect_topics") == ["pending", "in_progress", "completed"]
-
-
-def test_rerun_by_command(drama, undisturbed, monkeypatch):
-    """`migrate rerun --from` runs what follows a step; where the server cannot, all begins anew.
-
-    Neither asks anybody again for an answer that is stored, and what is left is the same.
-    """
-    it = drama()
-    it.begin()
-    found = it.end()
-    assert_as_if_undisturbed(it, found, undisturbed["shadow"])
-    after = left_by(it.world)
-    register(it)
-    said = migrate(it, "rerun", it.world.run.recording_id, "--from", "merge_transcripts")
-    assert f"workflow {it.workflow_id} runs from merge_transcripts" in said
-    until(lambda: it.times("runs", "send_webhook") == 2, "the end is reached again")
-    assert it.end().status == "completed"
-    assert it.times("runs", "transcribe_track") == len(it.world.tracks)
-    assert it.times("runs", "detect_topics") == 2
-    again = left_by(it.world)
-    assert told_again(again, after) == {"ended": 2}  # to the transcript's channel, and its owner's
-    assert differences(again | {"told": []}, after | {"told": []}) == {}
-    assert states_of(it, "get_participants") == ["pending", "in_progress", "completed"]
-    assert states_of(it, "detect_topics") == ["pending", "in_progress", "completed"] * 2
-    monkeypatch.setattr("reflector_migrate.conductor.rerunning.YOUNG", 0.0)
-    first = it.workflow_id
-    it.workflow_id = rerun(it.world.settings, first, "detect_topics")
-    assert it.workflow_id != first
-    assert it.end().status == "completed"
-    assert it.times("runs", "get_recording") == 2
-    anew = left_by(it.world)
-    assert told_again(anew, again) == {"processing": 2}  # `ended` was told since the command
-    assert differences(anew | {"told": []}, after | {"told": []}) == {}
-    it.forget(first)
-
-
-def told_again(left, before):
-    """How often each status was told since; of anything else nothing may have been."""
-    new = Counter(left["told"]) - Counter(before["told"])
-    assert not Counter(before["told"]) - Counter(left["told"])
-    assert all("STATUS" in message for message in new)
-    values = ("processing", "ended", "error")
-    found = {v: sum(n for m, n in new.items() if f"'{v}'" in m) for v in values}
-    return {value: count for value, count in found.items() if count}
-
-
-def states_of(it, step):
-    """What was told of a step, in order."""
-    news = [m["data"] for _, m in it.world.messages() if m["event"] == "PIPELINE_PROGRESS"]
-    return [one["step_status"] for one in news if one["current_step"] == step]
-
-
-def register(it):
-    """Make the run known to our store, as the dispatcher does."""
-    run, at = it.world.run, now()
-    record = RunRecord(
-        run_id=run.run_id, claim="c", recording_id=run.recording_id,
-        transcript_id=run.transcript_id, namespace=run.namespace, build="b", state="compared",
-        reason=None, workflow_id=it.workflow_id, primary_task_id=None, request={},
-        created_at=at, updated_at=at,
-    )  # fmt: skip
-    assert Runs(it.world.settings.store_url).claim(record)
-
-
-def migrate(it, *words):
-    """What the command says; it must succeed."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("migrate")), *words],
-        env={**os.environ, **environ_of(it.world.settings)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -65,6 +65,11 @@ class Execution(NamedTuple):
         last = {(s.name, s.track_index): s.status for s in self.step_runs}
         return tuple(dict.fromkeys(k[0] for k, v in last.items() if v in ("failed", "timed_out")))
 
+    @property
+    def has_finalized(self) -> bool:
+        """Whether its transcript has ended, whatever became of what follows."""
+        return any(s.name == "finalize" and s.status == "completed" for s in self.step_runs)
+
 
 def read(settings: Settings, workflow_id: str) -> Execution:
     """The execution; status `missing` when the server does not have it.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.execution import retry
+from reflector_migrate.conductor.execution import execution_of, retry
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import RefusedError
@@ -25,7 +25,8 @@ DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 def goes_on(settings: Settings, workflow_id: str) -> bool:
     """Whether a workflow of which one hears that it failed is at work after all, or done.
 
-    One that a JOIN cut short is made to go on. Raises ServerUnreachableError.
+    Done is also what was ended or timed out after its transcript had ended. One that a JOIN
+    cut short is made to go on. Raises ServerUnreachableError.
     """
     if not workflow_id:
         return False
@@ -34,7 +35,7 @@ def goes_on(settings: Settings, workflow_id: str) -> bool:
             workflow = gone_on(settings, client, client.workflow(workflow_id))
         except NotFoundError:
             return False
-    return workflow["status"] not in OVER
+    return workflow["status"] not in OVER or execution_of(workflow).has_finalized
 
 
 def gone_on(settings: Settings, client: ConductorClient, workflow: Json) -> Json:

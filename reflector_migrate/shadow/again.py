@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
 from reflector_migrate.errors import InputError, RefusedError
-from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord, Runs
+
+if TYPE_CHECKING:
+    from reflector_migrate.conductor.execution import Execution
+
+AFTERWARDS = ("cleanup_consent", "post_zulip", "send_webhook")
+"""Steps that come after the transcript has ended, and leave its status alone."""
 
 
 def retry(settings: Settings, run: RunRecord) -> str:
@@ -13,11 +22,16 @@ def retry(settings: Settings, run: RunRecord) -> str:
     from reflector_migrate.conductor.execution import retry as go_on
     from reflector_migrate.conductor.progress import Progress
 
-    workflow_id = _ended_workflow_of(settings, run)
-    Progress(settings).again(run.run_id, workflow_id)
-    go_on(settings, workflow_id)
+    ended = _ended_workflow_of(settings, run)
+    if ended.status == "completed":
+        raise RefusedError(
+            f"workflow {ended.workflow_id} has completed", hint="migrate rerun --from runs it again"
+        )
+    Progress(settings).again(run.run_id, ended.workflow_id)
+    with _taken_up(settings, run, has_end_ahead=not ended.has_finalized):
+        go_on(settings, ended.workflow_id)
     _collect_again(settings, run)
-    return workflow_id
+    return ended.workflow_id
 
 
 def rerun(settings: Settings, run: RunRecord, step: str) -> str:
@@ -26,26 +40,40 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     from reflector_migrate.conductor.rerunning import PLANNED_BY
     from reflector_migrate.conductor.rerunning import rerun as from_step
 
-    old_id = _ended_workflow_of(settings, run)
+    if step not in STEP_NAMES:
+        raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
+    old_id = _ended_workflow_of(settings, run).workflow_id
     begins = PLANNED_BY.get(step, step)
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     Progress(settings).again(run.run_id, old_id, from_step=first)
-    workflow_id = from_step(settings, old_id, step)
+    with _taken_up(settings, run, has_end_ahead=step not in AFTERWARDS):
+        workflow_id = from_step(settings, old_id, step)
     _collect_again(settings, run, workflow_id)
     return workflow_id
 
 
-def _ended_workflow_of(settings: Settings, run: RunRecord) -> str:
+def _taken_up(
+    settings: Settings, run: RunRecord, *, has_end_ahead: bool
+) -> AbstractContextManager[None]:
+    from reflector_migrate.shadow.taking_up import taken_up
+
+    return taken_up(settings, run) if has_end_ahead else nullcontext()
+
+
+def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
     from reflector_migrate.conductor.execution import read
 
     if run.workflow_id is None:
         raise InputError(f"run {run.run_id} never started a workflow: {run.reason or run.state}")
-    if read(settings, run.workflow_id).status == "running":
+    found = read(settings, run.workflow_id)
+    if found.status == "missing":
+        raise InputError(f"the server no longer has workflow {run.workflow_id}")
+    if found.status == "running":
         raise RefusedError(
             f"workflow {run.workflow_id} is still running",
             hint="migrate watch shows how far it is",
         )
-    return run.workflow_id
+    return found
 
 
 def _collect_again(settings: Settings, run: RunRecord, workflow_id: str | None = None) -> None:

@@ -127,6 +127,15 @@ class Rows:
         """Set the column and keep a STATUS event; False when the event was there already."""
         return self.append_event(transcript_id, "STATUS", {"value": status}, status=status)
 
+    def reopen(self, transcript_id: str) -> tuple[str | None, Sequence[Json]]:
+        """Status `processing`, without the STATUS event of an earlier end; what there was."""
+
+        def change(row: TranscriptRow) -> tuple[dict[str, Any], tuple[str | None, Sequence[Json]]]:
+            events = [event for event in row.events if event["event"] != "STATUS"]
+            return {"status": "processing", "events": events}, (row.status, row.events)
+
+        return self._change(transcript_id, change)
+
     def append_event(self, transcript_id: str, event: str, data: Json, **columns: Any) -> bool:
         """Keep an event, and set columns with it, in one transaction.
 
