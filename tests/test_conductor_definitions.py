@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.tasks.definitions import (
@@ -13,7 +16,7 @@ from reflector_migrate.conductor.tasks.definitions import (
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS
-from reflector_migrate.settings import Settings
+from reflector_migrate.settings import BudgetSettings, Settings
 
 # timeout, response timeout, retry count: typed from the requirements, Module 5
 REQUIRED = {
@@ -122,19 +125,38 @@ def test_times_are_scaled_for_tests(scale, step, expected):
     assert (made["timeoutSeconds"], made["responseTimeoutSeconds"]) == expected
 
 
-@pytest.mark.parametrize("parallel", [1, 4, 50])
-@pytest.mark.parametrize("llm", [3, 8, 9, 48, 144])
-def test_a_services_budget_is_never_exceeded_by_its_steps_together(llm, parallel):
-    """However many calls a task makes at once: all tasks' calls add up to at most the budget."""
-    found = {"budgets": {"llm": llm}, "services": {"llm_parallel": parallel}}
-    settings = Settings.model_validate(found)
+def the_least_budgets():
+    """What each service may be given at the least: below it, some step would never run."""
+    return {name: field.metadata[0].ge for name, field in BudgetSettings.model_fields.items()}
+
+
+@given(
+    st.fixed_dictionaries({s: st.integers(least, 300) for s, least in the_least_budgets().items()}),
+    st.integers(1, 60),
+)
+def test_a_services_budget_is_never_exceeded_and_no_step_starves(budgets, parallel):
+    """However many calls a task makes at once: they add up to at most the budget, one at least.
+
+    Nor is much of it left to nobody: less than one more task of each step would take.
+    """
+    settings = Settings.model_validate({"budgets": budgets, "services": {"llm_parallel": parallel}})
     limits = concurrency_limits(settings)
     calls = {"detect_topics": settings.llm_calls, "generate_summary": settings.llm_calls}
     for service, budget in settings.budgets.model_dump().items():
         callers = [name for name, called in SERVICE_OF.items() if called == service]
         assert callers
-        assert sum(limits[name] * calls.get(name, 1) for name in callers) <= budget
+        given_out = sum(limits[name] * calls.get(name, 1) for name in callers)
+        assert budget - sum(calls.get(name, 1) for name in callers) < given_out <= budget
+        assert min(limits[name] for name in callers) >= 1
     assert 1 <= settings.llm_calls <= parallel
+
+
+@pytest.mark.parametrize(("service", "least"), the_least_budgets().items())
+def test_a_budget_that_would_starve_a_step_is_refused(service, least):
+    """One task of each step that calls the service is the least."""
+    assert least == sum(called == service for called in SERVICE_OF.values())
+    with pytest.raises(ValidationError, match=service):
+        Settings.model_validate({"budgets": {service: least - 1}})
 
 
 def test_only_callers_of_a_service_are_limited():
