@@ -188,12 +188,34 @@ def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
     """The last thing written counts; a process that wrote nothing was at nothing."""
     path = notes.notes_beside(tmp_path / "0")
     assert notes.read(path) == ()
-    first = notes.Note("pad_track", "t1", "w1", 1)
-    notes.write(path, [first, notes.Note("pad_track", "t2", "w1", 2)])
+    first = notes.Note("pad_track", "t1", "w1", 1, {"s3_requests": 2})
+    notes.write(path, [first, notes.Note("pad_track", "t2", "w1", 2, {})])
     notes.write(path, [first])
     assert notes.read(path) == (first,)
     notes.write(None, [first])
     notes.write(tmp_path / "no-such-folder" / "x", [first])
+
+
+def test_what_an_attempt_has_used_is_known_before_it_ends():
+    """What another worker put back with the task counts; each addition is told, as a part."""
+    told = []
+    left = {META: {"usage": {"llm_calls": 2}}}
+    task = Task(task_id="t", task_def_name="finalize", output_data=left, input_data={})
+
+    def execute(step, raw, settings, heartbeat, meter):
+        meter.add(llm_calls=1)
+        told.append(harness.cut_short(task))
+        raise TransientStepError("no")
+
+    harness = Harness(Settings(), WHO, execute, Watcher(), lambda _task: lambda: None)
+    harness.on_usage = lambda: told.append(harness.cut_short(task))
+    assert harness.cut_short(task) == Usage(llm_calls=2)
+    result = harness.work("finalize", task)
+    assert told == [Usage(llm_calls=3, is_partial=True)] * 2
+    assert result.output_data[META]["usage"] == {"llm_calls": 3}
+    assert harness.meta_of_unfinished(task)[META]["usage"] == {"llm_calls": 3, "is_partial": True}
+    harness.forget(task)
+    assert harness.cut_short(task) == Usage(llm_calls=2)
 
 
 def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):

@@ -31,6 +31,7 @@ from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.rerunning import rerun
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workers.desk import Desk
+from reflector_migrate.conductor.workers.meta import spent_before
 from reflector_migrate.conductor.workflows.load import (
     FAILED,
     PIPELINE,
@@ -713,6 +714,7 @@ def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
     task = desk.take("get_recording") or desk.take("get_recording")
     assert task is not None
     assert task.workflow_instance_id == workflow_id
+    assert spent_before(task.output_data).is_partial  # what it had used goes with it
     assert attempts(read(domain, workflow_id), "get_recording")[-1] == "running"
     terminate(domain, workflow_id, "test")
 

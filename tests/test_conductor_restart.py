@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.sandbox.servers.postgres import postgres
 from tests.restart_world import (
     LIMIT_S,
@@ -29,6 +29,20 @@ def test_every_step_is_killed_twice_and_the_run_is_as_if_undisturbed(drama, undi
     found = it.end()
     assert {step: it.times("deaths", step) for step in STEP_NAMES} == dict.fromkeys(STEP_NAMES, 2)
     assert_as_if_undisturbed(it, found, undisturbed["shadow"])
+    assert_killed_attempts_told_what_they_used(found, undisturbed["shadow"])
+
+
+def assert_killed_attempts_told_what_they_used(found, undisturbed):
+    """Every paid call is in some attempt's account, and each account of a death says at least."""
+    killed = [s for s in found.step_runs if s.status == "failed" and "was killed" in s.error]
+    assert {s.name for s in killed} == set(STEP_NAMES)
+    assert all(s.usage.is_partial for s in killed)
+    assert not any(s.usage.is_partial for s in found.step_runs if s.status == "completed")
+    used = sum((s.usage for s in found.step_runs), start=Usage())
+    heard = [s for s in killed if s.name == "transcribe_track" and s.usage.gpu_seconds]
+    assert heard  # died with all of it done, and the recogniser paid
+    assert used.external_calls >= undisturbed["recogniser"] + undisturbed["llm"]
+    assert used.llm_calls == undisturbed["llm"]
 
 
 def test_what_is_really_sent_is_sent_once_whoever_dies(drama, undisturbed):

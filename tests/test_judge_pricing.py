@@ -84,6 +84,7 @@ def test_each_side_of_a_comparison_is_priced(prices, used, told):
     assert found.verdict is compare(*both).verdict
 
 
+PART = Usage(gpu_seconds=1, is_partial=True)
 LOST = {"status": "timed_out", "started": datetime(2026, 2, 1, tzinfo=UTC)}
 
 
@@ -94,6 +95,10 @@ LOST = {"status": "timed_out", "started": datetime(2026, 2, 1, tzinfo=UTC)}
         pytest.param({"status": "failed"}, False, id="its process died"),
         pytest.param({"status": "cancelled"}, False, id="cut short by the workflow's end"),
         pytest.param({"status": "failed", "usage": CACHED}, True, id="failed and told"),
+        pytest.param(
+            {"status": "failed", "usage": PART}, False, id="its process died, having told a part"
+        ),
+        pytest.param({"status": "completed", "usage": PART}, False, id="drained, ended elsewhere"),
         pytest.param({"status": "cancelled", "started": None}, True, id="never begun"),
         pytest.param({"status": "completed"}, True, id="used nothing"),
     ],
@@ -106,6 +111,10 @@ def test_an_attempt_that_told_nobody_what_it_used_has_no_price(changes, is_known
     found = priced(compare(observed(USED), side), (FULL,))
     assert found.primary.cost_microdollars == MICRODOLLARS
     assert found.candidate.cost_microdollars == (MICRODOLLARS if is_known else None)
+    known = MICRODOLLARS + (306 if lost.usage == PART else 0)
+    (check,) = [check for check in found.checks if check.name == "cost"]
+    about = "" if is_known else "at least "
+    assert check.measure.hypothesis_text.startswith(f"{about}${known / 1e6:.4f}")
 
 
 def test_a_price_holds_from_its_day_on():
@@ -180,15 +189,25 @@ def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "told", "money"),
     [
-        pytest.param([{}, {}], [None, None, None], id="nobody counted"),
-        pytest.param([{"usage": USED}, {}], [MICRODOLLARS, 0, MICRODOLLARS], id="one used nothing"),
-        pytest.param([{"usage": USED}, LOST], [MICRODOLLARS, None, None], id="one died"),
+        pytest.param([{}, {}], [None, None, None], ["unknown"] * 3, id="nobody counted"),
+        pytest.param(
+            [{"usage": USED}, {}], [MICRODOLLARS, 0, MICRODOLLARS],
+            ["$0.1881", "$0.0000", "$0.1881"], id="one used nothing",
+        ),
+        pytest.param(
+            [{"usage": USED}, LOST], [MICRODOLLARS, None, None],
+            ["$0.1881", "unknown", ">=$0.1881"], id="one fell silent",
+        ),
+        pytest.param(
+            [{"usage": USED}, {**LOST, "usage": PART}], [MICRODOLLARS, None, None],
+            ["$0.1881", ">=$0.0003", ">=$0.1884"], id="one died, having told a part",
+        ),
     ],
-)
-def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told):
-    """A real deployment's legacy steps tell their times only: unknown each, as is their sum."""
+)  # fmt: skip
+def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told, money):
+    """A real legacy step tells its times only: unknown. A lower bound is said to be one."""
     config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
     upgrade(f"sqlite:///{tmp_path}/store.db")
     runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
@@ -199,6 +218,9 @@ def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, 
     result = CliRunner().invoke(cli, [*config, "cost", "rec", "--json"])
     for rows in json.loads(result.stdout)["sides"].values():
         assert [row["microdollars"] for row in rows] == told
+    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
+    rows = [line.split() for line in shown if line.startswith("  ") and "cost" not in line]
+    assert [row[-1] for row in rows] == money * 2
 
 
 def test_each_call_of_the_language_model_is_kept():

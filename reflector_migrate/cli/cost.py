@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -11,7 +11,7 @@ from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.model import Side, Usage
+    from reflector_migrate.model import Side, StepRun
     from reflector_migrate.settings import Settings
 
 Row = dict[str, Any]
@@ -35,8 +35,9 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     LLM: calls of the language model; S3: requests; calls: all requests to outside
     services; retries: requests and steps made again; --json has the tokens of each call.
     Prices come from [[prices]] in the configuration, the entry in force on the
-    day of the run; what has no price, or what nobody counted (a killed attempt, a real
-    deployment's legacy steps), shows as unknown, never as zero.
+    day of the run; what has no price, or what nobody counted (a real deployment's legacy
+    steps), shows as unknown, never as zero. A killed or silent attempt may have used more
+    than it told: >= is said before what is known.
 
     \b
     Examples:
@@ -59,27 +60,32 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
 
 
 def _rows(settings: Settings, side: Side) -> list[Row]:
-    from reflector_migrate.judge.pricing import cost_of_side, cost_of_steps, usage_of
-    from reflector_migrate.model import STEP_NAMES, Usage
+    from reflector_migrate.judge.pricing import cost_of_steps, least_cost_of_steps
+    from reflector_migrate.model import STEP_NAMES
+
+    def row(name: str, steps: Sequence[StepRun]) -> Row:
+        prices = settings.prices
+        costs = cost_of_steps(side, steps, prices), least_cost_of_steps(side, steps, prices)
+        return _row(name, steps, *costs)
 
     rows = []
     for name in STEP_NAMES:
         runs = [step for step in side.steps if step.name == name]
         if runs:
-            used = sum((step.usage for step in runs), start=Usage())
-            again = sum(step.attempt > 1 for step in runs)
-            rows.append(_row(name, used, again, cost_of_steps(side, runs, settings.prices)))
-    again = sum(row["repeated"] for row in rows)
-    return [*rows, _row("total", usage_of(side), again, cost_of_side(side, settings.prices))]
+            rows.append(row(name, runs))
+    return [*rows, row("total", side.steps)]
 
 
-def _row(step: str, used: Usage, repeated: int, microdollars: int | None) -> Row:
+def _row(step: str, runs: Sequence[StepRun], microdollars: int | None, at_least: int | None) -> Row:
     """`repeated`: attempts by the engine, beside the requests that a client made again."""
+    from reflector_migrate.model import Usage
+
     return {
         "step": step,
-        "usage": used.model_dump(mode="json"),
-        "repeated": repeated,
+        "usage": sum((run.usage for run in runs), start=Usage()).model_dump(mode="json"),
+        "repeated": sum(run.attempt > 1 for run in runs),
         "microdollars": microdollars,
+        "at_least_microdollars": at_least,
     }
 
 
@@ -102,7 +108,8 @@ def _saved(row: Row) -> str:
 def _money(row: Row) -> str:
     from reports.figures import dollars
 
-    return dollars(row["microdollars"])
+    exact, least = row["microdollars"], row["at_least_microdollars"]
+    return f">={dollars(least)}" if exact is None and least else dollars(exact)
 
 
 def _used(field: str) -> Callable[[Row], str]:
@@ -118,5 +125,5 @@ COLUMNS = (
     Column("calls", 5, _used("external_calls")),
     Column("retries", 7, lambda row: str(row["usage"]["retries"] + row["repeated"])),
     Column("saved by cache", 14, _saved),
-    Column("cost", 9, _money),
+    Column("cost", 11, _money),
 )

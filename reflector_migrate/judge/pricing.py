@@ -68,7 +68,10 @@ def priced(comparison: Comparison, prices: Sequence[PriceLike]) -> Comparison:
     """The comparison with each side's cost on the day it ran, told by its check `cost` too."""
     given = (comparison.primary, comparison.candidate, comparison.secondary)
     primary, candidate, secondary = (side and _with_cost(side, prices) for side in given)
-    texts = {"reference_text": _told(primary), "hypothesis_text": _told(candidate)}
+    texts = {
+        "reference_text": _told(primary, prices),
+        "hypothesis_text": _told(candidate, prices),
+    }
     checks = tuple(_telling(check, texts) for check in comparison.checks)
     sides = {"primary": primary, "candidate": candidate, "secondary": secondary}
     return comparison.model_copy(update={**sides, "checks": checks})
@@ -86,16 +89,23 @@ def cost_of_side(side: Side, prices: Sequence[PriceLike]) -> int | None:
 
 def cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Sequence[PriceLike]) -> int | None:
     """The same of some of a side's steps; of a side that counted nothing each is unknown."""
-    if usage_of(side) == Usage() or not all(map(is_counted, steps)):
+    return least_cost_of_steps(side, steps, prices) if all(map(is_counted, steps)) else None
+
+
+def least_cost_of_steps(
+    side: Side, steps: Sequence[StepRun], prices: Sequence[PriceLike]
+) -> int | None:
+    """Micro-dollars of what is known to have been used; None as above, where a price is missing."""
+    if usage_of(side) == Usage():
         return None
     price = price_on(prices, side.started.date()) if side.started else None
     return cost_of(sum((step.usage for step in steps), start=Usage()), price).total
 
 
 def is_counted(attempt: StepRun) -> bool:
-    """Whether its worker told what it used: one that died or fell silent told nothing."""
+    """Whether its worker told all it used: a silent one told nothing, a killed one a part."""
     is_cut_short = attempt.status in ("failed", "timed_out", "cancelled") and attempt.started
-    return not is_cut_short or attempt.usage != Usage()
+    return not attempt.usage.is_partial and (not is_cut_short or attempt.usage != Usage())
 
 
 def price_on(prices: Sequence[PriceLike], day: date) -> PriceLike | None:
@@ -124,10 +134,13 @@ def _with_cost(side: Side, prices: Sequence[PriceLike]) -> Side:
     return side.model_copy(update={"cost_microdollars": cost_of_side(side, prices)})
 
 
-def _told(side: Side | None) -> str:
-    if side is None or side.cost_microdollars is None:
+def _told(side: Side | None, prices: Sequence[PriceLike]) -> str:
+    if side is None:
         return "price unknown"
-    return f"${side.cost_microdollars / MILLION:.4f}"
+    if side.cost_microdollars is not None:
+        return f"${side.cost_microdollars / MILLION:.4f}"
+    least = least_cost_of_steps(side, side.steps, prices)
+    return f"at least ${least / MILLION:.4f}" if least else "price unknown"
 
 
 def _telling(check: Check, texts: Mapping[str, str]) -> Check:

@@ -21,6 +21,7 @@ class Usage(Frozen):
     """What a step consumed; adds up over attempts, tracks and recordings.
 
     llm_tokens_per_call: (in, out) of each call, in the order of their answers.
+    is_partial: an attempt was cut short; this is what it had used when it last told.
     """
 
     gpu_seconds: float = 0.0
@@ -36,9 +37,10 @@ class Usage(Frozen):
     cache_hits: int = 0
     saved_gpu_seconds: float = 0.0
     saved_llm_tokens: int = 0
+    is_partial: bool = False
 
     def __add__(self, other: Usage) -> Usage:
-        """Field by field; estimated if either is."""
+        """Field by field; estimated, or partial, if either is."""
         mine, theirs = self.model_dump(), other.model_dump()
         return Usage(**{k: (v or theirs[k]) if v is True or v is False else v + theirs[k]
                         for k, v in mine.items()})  # fmt: skip

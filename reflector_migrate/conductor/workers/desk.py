@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from conductor.client.configuration.configuration import Configuration
 from conductor.client.http.api.task_resource_api import TaskResourceApi
@@ -91,9 +92,13 @@ class Desk:
             logger.warning("task %s came early, not given back: %s", task.task_id, _why(error))
         return False
 
-    def give_back(self, task: Task, after_s: int = 0) -> None:
+    def give_back(
+        self, task: Task, after_s: int = 0, output: Mapping[str, Any] | None = None
+    ) -> None:
         """Put a task back into its queue, for any process to take after that many seconds."""
-        self._api.update_task(self._in_progress(task, callback_after_seconds=after_s))
+        told = dict(output if output is not None else task.output_data or {})
+        result = self._in_progress(task, callback_after_seconds=after_s, output_data=told)
+        self._api.update_task(result)
 
     def lease(self, task: Task) -> Callable[[], None]:
         """A heartbeat that renews the task's lease, at most every third of its response timeout.

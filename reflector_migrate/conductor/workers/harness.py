@@ -15,7 +15,7 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 
 from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.tasks.definitions import TABLE
-from reflector_migrate.conductor.workers.meta import META, meta_of, without_meta
+from reflector_migrate.conductor.workers.meta import META, meta_of, spent_before, without_meta
 from reflector_migrate.errors import MigrateError, OutageError, TerminalStepError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.contracts import CONTRACTS
@@ -72,12 +72,15 @@ class Harness:
         self._execute = execute
         self._watcher = watcher
         self._lease = lease
+        self._meters: dict[str, UsageMeter] = {}
+        self.on_usage: Callable[[], None] = lambda: None  # whoever writes down what runs
 
     def work(self, step: str, task: Task, unless: Unless = never) -> TaskResult:
         """Execute one task, `unless` it is not to be done, and say how it went; never raises."""
         lease = self._lease(task)  # it runs from now, however long the rest takes
         raw = _told_attempt(step, without_meta(task.input_data or {}), task)
-        meter = UsageMeter()
+        meter = UsageMeter(spent_before(task.output_data), self.on_usage)
+        self._meters[task.task_id] = meter
         try:
             if unless(self._settings, raw):
                 return self._spared(step, task)
@@ -93,6 +96,22 @@ class Harness:
         digests = {"input_digest": done.input_digest, "output_digest": done.output_digest}
         output = {**done.output, META: {**meta, **digests}}
         return self._result(task, TaskResultStatus.COMPLETED, output)
+
+    def cut_short(self, task: Task) -> Usage:
+        """What an attempt that ends here had used: at least, as a call may be under way."""
+        meter = self._meters.get(task.task_id)
+        if meter is None:
+            return spent_before(task.output_data)
+        return meter.total.model_copy(update={"is_partial": True})
+
+    def forget(self, task: Task) -> None:
+        """Its result is handed in, or it went back into its queue."""
+        self._meters.pop(task.task_id, None)
+
+    def meta_of_unfinished(self, task: Task) -> dict[str, Any]:
+        """What goes back into the queue with a task, for the next worker to add to."""
+        meta = meta_of(self._who, attempt_of(task), task.task_def_name, self.cut_short(task))
+        return {META: meta}
 
     def _failed(
         self, step: str, task: Task, raw: Mapping[str, Any], error: Exception, usage: Usage

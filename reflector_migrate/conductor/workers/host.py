@@ -45,6 +45,8 @@ class Host:
         self._notes = path_of_ours()
         self._changed = threading.Condition()
         self._pool = ThreadPoolExecutor(member.slots, thread_name_prefix=member.group)
+        if self._notes is not None:
+            harness.on_usage = self._note_usage
 
     def run(self, stop: threading.Event, drain_s: float, on_ready: Callable[[], None]) -> bool:
         """Work until `stop`, then drain; False if tasks had to be given back unfinished."""
@@ -108,13 +110,24 @@ class Host:
         self._desk.hand_in(WORKERS[step](task, self._harness))
         with self._changed:
             self._running.pop(task.task_id, None)
+            self._harness.forget(task)
             self._note()
             self._changed.notify_all()
         self._doorbell.ring(FOLLOWING[step])
 
     def _note(self) -> None:
-        """Write down what runs; the lock is held."""
-        write(self._notes, (_note_of(task) for task in self._running.values()))
+        """Write down what runs, and what it has used; the lock is held."""
+        write(self._notes, (self._note_of(task) for task in self._running.values()))
+
+    def _note_usage(self) -> None:
+        with self._changed:
+            self._note()
+
+    def _note_of(self, task: Task) -> Note:
+        used = self._harness.cut_short(task).model_dump(mode="json", exclude_defaults=True)
+        return Note(
+            task.task_def_name, task.task_id, task.workflow_instance_id, attempt_of(task), used
+        )
 
     def _drain(self, pollers: list[threading.Thread], until: float) -> bool:
         with self._changed:
@@ -130,10 +143,6 @@ class Host:
     def _give_back(self, task: Task) -> None:
         logger.info("task %s goes back into its queue", task.task_id)
         try:
-            self._desk.give_back(task)
+            self._desk.give_back(task, output=self._harness.meta_of_unfinished(task))
         except ApiException as error:
             logger.warning("task %s not given back: %s", task.task_id, error.status)
-
-
-def _note_of(task: Task) -> Note:
-    return Note(task.task_def_name, task.task_id, task.workflow_instance_id, attempt_of(task))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from reflector_migrate.conductor.domain import Identity
 from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.model import Usage
@@ -20,6 +22,15 @@ def meta_of(who: Identity, attempt: int, step: str, usage: Usage) -> dict[str, A
         "attempts": TABLE[step].attempts,
         "usage": usage.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def spent_before(output: Any) -> Usage:
+    """What an attempt that was put back into its queue had used, by the output it left there."""
+    meta = output.get(META) if isinstance(output, Mapping) else None
+    try:
+        return Usage.model_validate((meta or {}).get("usage") or {})
+    except ValidationError:
+        return Usage()
 
 
 def without_meta(value: Any) -> Any:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conductor.client.http.models.task_result import TaskResult
 from conductor.client.http.models.task_result_status import TaskResultStatus
@@ -27,12 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 class Note(NamedTuple):
-    """One attempt at one task."""
+    """One attempt at one task, and what it has used so far."""
 
     step: str
     task_id: str
     workflow_id: str
     attempt: int
+    used: Mapping[str, Any]
 
 
 def write(path: Path | None, notes: Iterable[Note]) -> None:
@@ -82,7 +83,8 @@ class Deaths:
     def _report(self, pid: int, reason: str, notes: Sequence[Note]) -> None:
         api, who = TimedTaskApi(self._settings), identity()._replace(pid=pid)
         for note in notes:
-            meta = meta_of(who, note.attempt, note.step, Usage())
+            usage = Usage.model_validate({**note.used, "is_partial": True})
+            meta = meta_of(who, note.attempt, note.step, usage)
             result = TaskResult(
                 task_id=note.task_id,
                 workflow_instance_id=note.workflow_id,
