@@ -110,7 +110,8 @@ def raw_pair(reference: Observation, hypothesis: Observation) -> Pair:
 
 @lru_cache(maxsize=4)
 def _normalised_pair(reference: _Same, hypothesis: _Same, language: str | None) -> Pair:
-    return _align(normalised(reference.value, language), normalised(hypothesis.value, language))
+    sides = reference.value, hypothesis.value
+    return _align(*[remembered(normalised, words, language) for words in sides])
 
 
 @lru_cache(maxsize=4)
@@ -125,7 +126,7 @@ def _align(reference: Columns, hypothesis: Columns) -> Pair:
     return Pair(reference, hypothesis, *codes, blocks(*codes))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _remembered(make: Callable[..., Any], value: _Same, *how: Hashable) -> Any:
     return make(value.value, *how)
 
