@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reflector_migrate.cli.lazy import LazyGroup
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 C = "reflector_migrate.cli"
 COMMANDS = {
@@ -62,13 +65,21 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         ctx.exit()
 
 
+def _as_path(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> Path | None:
+    """A path where one was given; `--help` does without the import."""
+    from pathlib import Path
+
+    return None if given is None else Path(given)
+
+
 @click.group(
     cls=LazyGroup, lazy=COMMANDS, epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 @click.option(
-    "--config", type=click.Path(path_type=Path), help="Settings file (default: ./migrate.toml)."
-)
+    "--config", type=click.Path(), callback=_as_path,
+    help="Settings file (default: ./migrate.toml).",
+)  # fmt: skip
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
     help="Show the version and exit.",
@@ -156,13 +167,21 @@ def _refuse_foreign_packages() -> None:
     """PyPI has another `reports`; running on somebody else's code would be silent."""
     from importlib.util import find_spec
 
-    root = Path(__file__).resolve().parents[2]
+    root = _above(__file__, 3)
     for name in ("comparators", "reports"):
         spec = find_spec(name)
-        origin = Path(spec.origin).resolve() if spec and spec.origin else None
-        if origin is None or origin.parent.parent != root:
+        origin = spec.origin if spec else None
+        if origin is None or _above(origin, 2) != root:
             from reflector_migrate.errors import ExitCode
 
             click.echo(f"error: package `{name}` is not ours (found at {origin})", err=True)
             click.echo("hint:  install reflector-migrate into a venv of its own", err=True)
             sys.exit(int(ExitCode.COULD_NOT_RUN))
+
+
+def _above(path: str, levels: int) -> str:
+    """The folder so many levels above a file, links resolved."""
+    path = os.path.realpath(path)
+    for _ in range(levels):
+        path = os.path.dirname(path)  # noqa: PTH120 - pathlib would be a tenth of `--help`
+    return path
