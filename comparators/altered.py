@@ -2,7 +2,8 @@
 
 A figure or a date: the other side's text states it, this side heard it too, and states in
 its place one that nobody said. A person: another one in their place (people are seldom
-heard by name). A negation: heard, and what it negates is written without it.
+heard by name). A negation: heard, and what it negates is written without it. An
+attribution: one person is given what another said.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "dates": frozenset({"date", "time"}),
     "people": frozenset({"participant"}),
     "negations": frozenset({"negation"}),
+    "attributions": frozenset({"attribution"}),
 }
 
 
@@ -29,7 +31,9 @@ def altered(measure: Measure, reference: Observation, hypothesis: Observation) -
     lost, made = _facts(measure, "missing"), _facts(measure, "extra")
     first, second = _by(hypothesis, measure, lost, made), _by(reference, measure, made, lost)
     both = {group: first[group] + second[group] for group in first}
-    return both | {"people": min(_count(lost, "people"), _count(made, "people"))}
+    wrong = _count(lost, "attributions") + _count(made, "attributions")
+    people = min(_count(lost, "people"), _count(made, "people"))
+    return both | {"people": people, "attributions": wrong}
 
 
 def _by(

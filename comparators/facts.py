@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from comparators.lexicon import CURRENCIES, LEXICONS, SPANS
+from comparators.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
 from comparators.moments import UNSURE, moments, written
 from comparators.normalise import base_language, normalise
 from comparators.reader import Fact, Reader
@@ -57,6 +57,11 @@ def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
     found |= _negations(reader)
     found |= moments(reader)
     return text.written | found | _amounts(reader)
+
+
+def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[str]:
+    """Of `names`, those that `text` names, as facts have them."""
+    return frozenset(fact.value for fact in _participants(Reader(text, lexicon), names))
 
 
 def is_compatible(first: Fact, second: Fact) -> bool:

@@ -1,5 +1,7 @@
 """Exact: title and summaries state the same facts; each side's facts are sought in its words.
 
+Whom a summary gives whose words is a fact as well, where it gives them to the wrong one.
+
 Languages without a lexicon are inconclusive by name, unless the texts are equal.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from comparators.attributed import attributions
 from comparators.columns import language_of
 from comparators.counted import counted
 from comparators.facts import LANGUAGES, extract, is_stated, without_counterpart
@@ -37,6 +40,10 @@ class Stated(NamedTuple):
     def facts(self) -> frozenset[Fact]:
         """Facts of the text."""
         return extract(self.text, self.read_as, self.names)
+
+    def attributions(self) -> frozenset[Fact]:
+        """Whose words it gives to somebody else."""
+        return attributions(self.text, self._read_as(), self.observation, self.names)
 
     def spoken_facts(self) -> frozenset[Fact]:
         """Facts of the run's own transcript."""
@@ -86,6 +93,8 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
     facts = mine.facts(), theirs.facts()
+    if name == "summary_facts" and mine.text != theirs.text:
+        facts = facts[0] | mine.attributions(), facts[1] | theirs.attributions()
     missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
     differences = [*_differences("missing", missing, mine), *_differences("extra", extra, theirs)]
     agreed = len(facts[0]) - len(missing)

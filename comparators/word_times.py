@@ -5,7 +5,8 @@ One that moved by less weighs next to nothing, but none only where it did not mo
 Words are aligned speaker by speaker (under the best permutation): one late track
 changes the order of everybody's words, but not of its own. The slope (least squares
 over the meeting) tells a stretch from an offset; each speaker's own median tells
-which track's offset is wrong.
+which track's offset is wrong. A whole track that is late by less than DISPLACED_S, or
+gets so by and by, displaces no word: `offset_s` and `drift_s` of the worst track tell it.
 
 The alarm beside it is tcpWER's numerator: edits where words may be paired only
 within a collar. What it exceeds cpWER's by is words that are right at a wrong time.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from comparators.attribution import attributed, heard_twice, voices_aligned
 from comparators.columns import Pair, word_pair
 from comparators.normalise import NORMALISER
+from comparators.track_times import is_late, lateness, quantile, slope
 from comparators.untimely import constrained_edits
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -91,21 +93,6 @@ def _counterparts(pair: Pair) -> dict[int, int]:
     return {places[0][i]: places[1][j] for i, j in both}
 
 
-def quantile(ordered: list[float], share: float) -> float:
-    """The smallest value that `share` of the sorted values do not exceed; 0.0 of none."""
-    return ordered[max(-(-len(ordered) * share // 1) - 1, 0).__int__()] if ordered else 0.0
-
-
-def slope(at_s: list[float], by_s: list[float]) -> float:
-    """Seconds of shift gained per second of meeting (least squares); 0.0 of fewer than two."""
-    n = len(at_s)
-    mean_at, mean_by = sum(at_s) / max(n, 1), sum(by_s) / max(n, 1)
-    spread = sum((x - mean_at) ** 2 for x in at_s)
-    if not spread:
-        return 0.0
-    return sum((x - mean_at) * (y - mean_by) for x, y in zip(at_s, by_s, strict=True)) / spread
-
-
 def compare_word_times(reference: Observation, hypothesis: Observation) -> Measure:
     """Times of equal words, and what a collar of 5 s costs."""
     pair = word_pair(reference, hypothesis)
@@ -133,13 +120,14 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
             "median_shift_s": median,
             "p95_shift_s": quantile(distances, 0.95),
             "slope": round(slope(moved.at_s, moved.by_s), 9),
+            **(lateness(moved.by_s, moved.speakers) if n_moved else {}),
         },
         hypothesis_text=f"median {median:+.2f} s" if n_moved else "same",
         inconclusive="no word in common" if is_apart else "",
         note="too many words at one time: tcpWER not sought" if edits is None else "",
         step=STEP,
         normaliser=NORMALISER,
-        findings=tuple(_findings(moved)) if displaced else (),
+        findings=tuple(_findings(moved)) if n_moved else (),
     )
 
 
@@ -153,7 +141,7 @@ class _Entry(NamedTuple):
 
 
 def _findings(found: Shifts) -> list[Finding]:
-    """One for each speaker whose words are displaced, with that speaker's median shift."""
+    """One for each speaker whose words, or track, are displaced, with their median shift."""
     by_speaker: dict[int, list[_Entry]] = {}
     for at, by, end, speaker, place in zip(*found, strict=True):
         by_speaker.setdefault(speaker, []).append(_Entry(by, end, at, place))
@@ -161,14 +149,17 @@ def _findings(found: Shifts) -> list[Finding]:
         _finding(speaker, entries)
         for speaker, entries in sorted(by_speaker.items())
         if any(_is_far(entry.by_s, entry.end_s) for entry in entries)
+        or is_late([entry.by_s for entry in entries])
     ]
 
 
 def _finding(speaker: int, entries: list[_Entry]) -> Finding:
     """Words that start elsewhere; where all start in time, words that end elsewhere."""
     median = quantile(sorted(entry.by_s for entry in entries), 0.5)
-    displaced = [entry for entry in entries if abs(entry.by_s) > DISPLACED_S]
-    what = "offset" if abs(median) > DISPLACED_S else "scatter" if displaced else "ends"
+    is_offset = abs(median) > DISPLACED_S or is_late([entry.by_s for entry in entries])
+    limit_s = min(DISPLACED_S, abs(median) / 2) if is_offset else DISPLACED_S
+    displaced = [entry for entry in entries if abs(entry.by_s) > limit_s]
+    what = "offset" if is_offset else "scatter" if displaced else "ends"
     if not displaced:
         displaced = [entry for entry in entries if abs(entry.end_s) > DISPLACED_S]
         median = quantile(sorted(entry.end_s for entry in entries), 0.5)

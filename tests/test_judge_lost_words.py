@@ -43,8 +43,9 @@ def _bare(words, **changes):
 
 _candidate = partial(_bare, role="candidate")
 STRATUM = stratum_of(_bare(HOUR))
+STILL = ("word_times", "word_times/offset", "word_times/drift")
 FLOORS = NoiseFloors(
-    {(name, STRATUM): Floor(0.02 if name != "word_times" else 0.0, 100) for name in WORDY}, 100
+    {(name, STRATUM): Floor(0.0 if name in STILL else 0.02, 100) for name in (*WORDY, *STILL)}, 100
 )
 
 
@@ -100,23 +101,56 @@ def test_what_legacy_loses_too_tells_nothing_of_the_candidate():
     assert (check.verdict, check.rule) == (Verdict.INCONCLUSIVE, "legacy-does-too")
 
 
-def _moved(by_s):
-    return [w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) for w in HOUR]
+def _moved(by_s, of=lambda w: True):
+    return [
+        w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) if of(w) else w
+        for w in HOUR
+    ]
+
+
+def _times(found):
+    return next(check for check in found.checks if check.name == "word_times")
 
 
 @pytest.mark.parametrize(
     ("by_s", "verdict"),
-    [(0.0, Verdict.MATCHED), (0.24, Verdict.WITHIN_NOISE), (0.26, Verdict.DIVERGED)],
-)
+    [(0.0, Verdict.MATCHED), (0.09, Verdict.WITHIN_NOISE), (0.24, Verdict.DIVERGED),
+     (0.26, Verdict.DIVERGED)],
+)  # fmt: skip
 def test_only_equal_times_match(by_s, verdict):
-    """Under the collar nobody notices it, but it is not `same`, and without a floor not known."""
+    """A tenth of a second nobody notices, but it is not `same`, and without a floor not known."""
     there = _candidate(_moved(by_s))
-    found = compare(_bare(HOUR), there, floors=FLOORS)
-    [check] = [check for check in found.checks if check.name == "word_times"]
+    check = _times(compare(_bare(HOUR), there, floors=FLOORS))
     assert check.verdict is verdict
     assert check.measure.hypothesis_text == (f"median +{by_s:.2f} s" if by_s else "same")
     blind = _verdicts(compare(_bare(HOUR), there))["word_times"]
     assert blind is (Verdict.INCONCLUSIVE if by_s else Verdict.MATCHED)
+
+
+def test_one_late_track_is_not_lost_among_the_others():
+    """Less than a word must move to be displaced; the others' median is 0; the track is named."""
+    late = sorted(_moved(0.2, lambda w: w.speaker == 2), key=lambda w: w.start)
+    found = compare(_bare(HOUR), _candidate(late), floors=FLOORS)
+    check = _times(found)
+    assert (check.verdict, check.measure.counts["displaced"]) == (Verdict.DIVERGED, 0)
+    assert check.note.startswith("offset: 0.20 s")
+    assert [(f.speaker, f.path) for f in check.measure.findings] == [(2, "word_times/2/offset")]
+    assert found.first_divergent_step.step == "pad_track"
+
+
+def test_a_stretched_track_is_told_by_its_ends():
+    """A clock that runs 0.01 % fast: 0.36 s late after an hour, and 0.18 s at the median."""
+    moved = [w.model_copy(update={"start": w.start * 1.0001}) for w in HOUR]
+    measure = _times(compare(_bare(HOUR), _candidate(moved), floors=FLOORS)).measure
+    assert measure.stats["drift_s"] == pytest.approx(0.24, abs=0.02)
+
+
+def test_a_few_words_aligned_amiss_do_not_place_a_track():
+    """Seven words of a guest, the same ones said again a minute later: no offset of a track."""
+    said = [Word(text="yes ", start=9.0 * n, end=9.0 * n + 0.3, speaker=9) for n in range(7)]
+    late = [w.model_copy(update={"start": w.start + 60, "end": w.end + 60}) for w in said]
+    measure = by_name("word_times").compare(_bare(HOUR + said), _candidate(HOUR + late))
+    assert measure.stats["offset_s"] == 0.0
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from comparators.altered import GROUPS, altered
 from comparators.key_facts import SUMMARY, TITLE
 from comparators.registry import COMPARATORS, Comparator
+from comparators.track_times import shares as time_shares
 from reflector_migrate.judge.noise import excess, shift
 from reflector_migrate.model import Measure, Observation
 
 FACTS = frozenset({TITLE, SUMMARY})
+TIMES = "word_times"
 INVENTED = "/invented"
 """A measure of facts has further divergences: the share that nobody said, those altered."""
 
@@ -99,9 +101,17 @@ def divergences(
             continue
         if measure.kind != "informational" and not measure.inconclusive:
             found[comparator.name] = measure.divergence
-            if comparator.name in FACTS:
-                found |= fact_shares(measure, reference, hypothesis)
+            found |= parts_of(measure, reference, hypothesis)
     return found
+
+
+def parts_of(
+    measure: Measure, reference: Observation, hypothesis: Observation
+) -> dict[str, float | None]:
+    """What is held against a floor of its own beside the whole: parts of facts and of times."""
+    if measure.name in FACTS:
+        return fact_shares(measure, reference, hypothesis)
+    return time_shares(measure) if measure.name == TIMES else {}
 
 
 def fact_shares(

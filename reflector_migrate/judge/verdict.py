@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 
-from comparators.columns import word_pair
 from comparators.registry import COMPARATORS, Comparator, by_name
 from reflector_migrate.judge.completion import completion
 from reflector_migrate.judge.grounds import Grounds
-from reflector_migrate.judge.holding import Held, hold
-from reflector_migrate.judge.repeats import FACTS, INVENTED, Repeats, fact_shares
+from reflector_migrate.judge.holding import Held
+from reflector_migrate.judge.parts import hold_all, hold_facts
+from reflector_migrate.judge.repeats import FACTS, Repeats
 from reflector_migrate.judge.waivers import Waived, apply
-from reflector_migrate.model import Check, Finding, Measure, Severity, Verdict
+from reflector_migrate.model import Check, Measure, Verdict
 
 CATASTROPHES = "catastrophes"
 
@@ -95,16 +94,12 @@ def _by_kind(waived: Waived, grounds: Grounds) -> Check:
     """A measure that differs, by what it may be held against."""
     measure = waived.measure
     if measure.name in FACTS and not waived.is_covered:
-        return _against_floor(waived, _facts(measure, grounds))
+        return _against_floor(waived, hold_facts(measure, grounds))
     if measure.name == CATASTROPHES and not waived.is_covered and _is_legacys_own(measure, grounds):
         return _check(measure, Verdict.INCONCLUSIVE, "legacy-does-too", "; ".join(waived.notes))
     if measure.kind == "exact":
         return _exact(waived)
-    return _against_floor(waived, _hold(measure, grounds))
-
-
-def _hold(measure: Measure, grounds: Grounds) -> Held:
-    return hold(measure.name, measure.divergence or 0.0, measure.errors, grounds)
+    return _against_floor(waived, hold_all(measure, grounds))
 
 
 def _is_legacys_own(measure: Measure, grounds: Grounds) -> bool:
@@ -171,56 +166,6 @@ def _against_floor(waived: Waived, held: Held) -> Check:
             "n": held.floor.n if held.floor else 0,
         }
     )
-
-
-def _facts(measure: Measure, grounds: Grounds) -> Held:
-    """Facts follow words and answers: exact where both agree, else held against what legacy does.
-
-    All of them, those altered, by what they are, and those that nobody said: the worst counts,
-    told by what says most of it.
-    """
-    if _is_determined(measure, grounds):
-        return Held(Verdict.DIVERGED, "exact")
-    whole, parts = _hold(measure, grounds), list[Held]()
-    shares = fact_shares(measure, grounds.reference, grounds.hypothesis)
-    if not any(_is_invented(finding) for finding in measure.findings):
-        shares[measure.name + INVENTED] = 0.0
-    for name, share in shares.items():
-        if share:
-            held = hold(name, share, share * measure.length, grounds)
-            why = f"{name.partition('/')[2]}: {share * measure.length:.0f} of {measure.length:.0f}"
-            parts.append(replace(held, note="; ".join(filter(None, [why, held.note]))))
-    worst = Verdict.worst([whole.verdict, *(held.verdict for held in parts)])
-    told = [*parts, whole] if worst is Verdict.DIVERGED else [whole, *parts]
-    return next(held for held in told if held.verdict is worst)
-
-
-def _is_determined(measure: Measure, grounds: Grounds) -> bool:
-    """Whether words agree exactly, and the model's answers by replay or as recorded."""
-    return not _words_differ(grounds) and (
-        grounds.is_repeatable or _answers_agree(measure.step, grounds)
-    )
-
-
-def _answers_agree(step: str | None, grounds: Grounds) -> bool:
-    """Whether the step was seen to give the same on both sides, whatever was stored of it."""
-    sides = grounds.reference.steps, grounds.hypothesis.steps
-    given = [{s.name: s.output_digest for s in steps}.get(step or "") for steps in sides]
-    return given[0] is not None and given[0] == given[1]
-
-
-def _is_invented(finding: Finding) -> bool:
-    is_unsaid = finding.severity is Severity.CRITICAL
-    return finding.kind == "extra" and is_unsaid and not finding.waiver
-
-
-def _words_differ(grounds: Grounds) -> bool:
-    """Whether any word was heard otherwise: then a fact may have been, too.
-
-    A blank or a comma is no word, and changes no fact.
-    """
-    pair = word_pair(grounds.reference, grounds.hypothesis)
-    return pair.reference.tokens != pair.hypothesis.tokens
 
 
 def _unjudged(check: Check) -> Check:

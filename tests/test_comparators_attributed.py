@@ -1,0 +1,99 @@
+"""Whom a summary lets say whose words: told by who said them, however they are worded."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparators.altered import altered
+from comparators.attributed import attributions
+from comparators.key_facts import compare_summary_facts
+from reflector_migrate.model import Outputs, Participant, Word
+from tests.comparing import observation
+
+SAID = {
+    0: "We sold forty crates of pears at the harbour market on Saturday",
+    1: "The accountant wants every receipt before the auditors arrive",
+    2: "Our bakery oven broke and the repair costs a fortune",
+}
+NAMES = {0: "Ann Ash", 1: "Bo Birch", 2: "Cy Cole"}
+RIGHT = (
+    "Ann Ash reported selling crates of pears at the harbour market. "
+    "Bo noted that the accountant needs receipts before auditors arrive.\n"
+    "Cy Cole regretted the broken bakery oven and its repair."
+)
+
+
+def _run(summary, names=NAMES, said=SAID, **changes):
+    texts = [(speaker, text) for speaker, line in said.items() for text in line.split()]
+    words = tuple(
+        Word(text=f"{text} ", start=n * 0.5, end=n * 0.5 + 0.4, speaker=speaker)
+        for n, (speaker, text) in enumerate(texts)
+    )
+    people = tuple(Participant(id=str(n), speaker=n, name=name) for n, name in names.items())
+    outputs = Outputs(words=words, participants=people, long_summary=summary, title="t")
+    return observation(outputs, language="en", **changes)
+
+
+def _swapped(text, first="Ann Ash", second="Cy Cole"):
+    return text.replace(first, "\0").replace(second, first).replace("\0", second)
+
+
+def _wrong(summary, **changes):
+    run = _run(summary, **changes)
+    return {fact.value for fact in attributions(summary, "en", run, NAMES.values())}
+
+
+ANN_FOR_CY = "ann ash says what cy cole said"
+
+
+@pytest.mark.parametrize(
+    ("summary", "wrong"),
+    [
+        pytest.param(RIGHT, set(), id="everybody says their own"),
+        pytest.param(
+            _swapped(RIGHT), {ANN_FOR_CY, "cy cole says what ann ash said"}, id="two exchanged"
+        ),
+        pytest.param("Cy, not Ann, sold crates of pears at the harbour.", set(), id="both named"),
+        pytest.param("Ann talked about an oven.", set(), id="too little to tell"),
+        pytest.param("Crates of pears were sold at the harbour market.", set(), id="nobody named"),
+        pytest.param("Dee sold crates of pears at the harbour market.", set(), id="a stranger"),
+        pytest.param(
+            "Ann: crates of pears, the market; the bakery oven and its repair.", set(),
+            id="half of it is theirs",
+        ),
+        pytest.param("Ann Ash regretted the broken bakery oven and repairs.", {ANN_FOR_CY},
+                     id="other forms of the words"),
+    ],
+)  # fmt: skip
+def test_whose_words(summary, wrong):
+    """One fact for each person who is given another's words, and only where that is plain."""
+    assert _wrong(summary) == wrong
+
+
+def test_words_that_all_say_belong_to_nobody():
+    """Whoever is named may have said them."""
+    assert _wrong(_swapped(RIGHT), said=dict.fromkeys(SAID, " ".join(SAID.values()))) == set()
+
+
+def test_names_exchanged_in_the_row_are_the_participants_own_difference():
+    """The summary then follows its row, and is right by it."""
+    other = {0: "Cy Cole", 1: "Bo Birch", 2: "Ann Ash"}
+    assert _wrong(_swapped(RIGHT), names=other) == set()
+
+
+def test_an_exchange_is_a_difference_of_facts():
+    """No name is missing and none is new: only who says what is another."""
+    right, wrong = _run(RIGHT), _run(_swapped(RIGHT), role="candidate")
+    measure = compare_summary_facts(right, wrong)
+    assert {f.path for f in measure.findings} == {"summary_facts/attribution/extra"}
+    assert {f.severity.value for f in measure.findings} == {"critical"}
+    assert altered(measure, right, wrong)["attributions"] == 2
+    assert compare_summary_facts(wrong, right).counts["missing"] == 2
+    assert compare_summary_facts(wrong, wrong.model_copy()).errors == 0
+
+
+def test_a_mistake_that_both_make_is_no_difference():
+    """Legacy's own confusion is not the candidate's."""
+    mine = _run(_swapped(RIGHT))
+    theirs = _run(_swapped(RIGHT).replace("regretted", "was sad about"), role="candidate")
+    assert compare_summary_facts(mine, theirs).errors == 0
