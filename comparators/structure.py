@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparators.lexicon import word_set
+from comparators.overdone import overdone
 from comparators.records import Difference, differences, keyed
 from comparators.topic_fields import topic_differences
 from comparators.undone import undone
@@ -105,16 +106,18 @@ def compare_duration(reference: Observation, hypothesis: Observation) -> Measure
 
 
 def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
-    """The stored row's status, and which steps were left undone although the run completed.
+    """The stored row's status, and which steps were left undone, or done twice.
 
     An optional step (consent, Zulip, webhook) fails no workflow, and what it left undone
     may show nowhere else; so a step that failed on the hypothesis only, was skipped or
     never ran is a difference. Only a workflow engine names every step: of legacy, a step
-    less is none, and a step more against it neither.
+    less is none, and a step of the pipeline more against it neither. One that completed
+    twice is, and one that the pipeline does not have.
     """
     values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
     measure = _scalar("status", "finalize", values, 0, "")
     left = undone(reference, hypothesis) if hypothesis.status == "completed" else []
+    left += overdone(reference, hypothesis)
     return measure.model_copy(
         update={
             "errors": measure.errors + len(left),

@@ -55,6 +55,17 @@ def test_a_step_run_carries_times_identity_usage_and_digests():
     assert step.output_ref == "artifact:1"
 
 
+def test_a_workers_task_that_nobody_defined_is_told_too():
+    """Somebody put it among ours; the server's own tasks are no steps."""
+    tasks = [
+        task("get_recording", 1, workflowTask={"type": "SIMPLE"}),
+        task("join_padding", 2, workflowTask={"type": "JOIN"}),
+        task("translate", 3, workflowTask={"type": "SIMPLE"}),
+    ]
+    found = execution_of(workflow("COMPLETED", *tasks)).step_runs
+    assert [step.name for step in found] == ["get_recording", "translate"]
+
+
 def test_attempts_are_counted_per_branch():
     """Two attempts of one track and one of another; system tasks are no steps."""
     found = execution_of(

@@ -141,10 +141,16 @@ def terminate(settings: Settings, workflow_id: str, reason: str) -> None:
 def _step_runs(tasks: Sequence[Json]) -> Iterator[StepRun]:
     attempts: Counter[str] = Counter()
     for task in sorted(tasks, key=lambda t: t.get("seq") or 0):
-        if task.get("taskDefName") in STEP_NAMES:
+        if _is_step(task):
             reference = task["referenceTaskName"]
             attempts[reference] += 1
             yield _step_run(task, attempts[reference])
+
+
+def _is_step(task: Json) -> bool:
+    """Ours, or one that somebody put among them: a worker's task, not the server's own."""
+    name, kind = task.get("taskDefName"), (task.get("workflowTask") or {}).get("type")
+    return name in STEP_NAMES or (bool(name) and kind == "SIMPLE")
 
 
 def _step_run(task: Json, attempt: int) -> StepRun:

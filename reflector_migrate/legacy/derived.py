@@ -40,7 +40,8 @@ def with_derived(observation: Observation) -> Observation:
 
 
 def _order(step: StepRun) -> tuple[int, int]:
-    return STEP_NAMES.index(step.name), step.track_index or 0
+    known = STEP_NAMES.index(step.name) if step.name in STEP_NAMES else len(STEP_NAMES)
+    return known, step.track_index or 0
 
 
 def _with(step: StepRun, seen: Observation, left: Mapping[Key, Mapping[str, str]]) -> StepRun:
