@@ -26,7 +26,7 @@ def overdone(reference: Observation, hypothesis: Observation) -> list[Finding]:
 
 
 def _completed(observation: Observation) -> Counter[Key]:
-    """How often each step completed, by its track; of a track's step without one nothing is told."""
+    """How often each completed, by its track; a track's step without one tells nothing."""
     return Counter(
         (step.name, step.track_index)
         for step in observation.steps

@@ -2,7 +2,8 @@
 
 A suppressed effect (a candidate in shadow) counts as done: what would have been
 sent is compared. Payloads are compared in structure and in everything that is
-not volatile (see volatile.py) or the run's own text.
+not volatile (see volatile.py) or the run's own text. Local files are compared
+where both sides' folders were seen.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ STEPS: Mapping[str, str] = {
     "zulip_update": "post_zulip",
     "webhook": "send_webhook",
     "s3_put": "mixdown_tracks",
+    "local_put": "mixdown_tracks",
     "s3_delete": "cleanup_consent",
     "local_delete": "cleanup_consent",
 }
 Name = tuple[str, str]
 """An effect's kind and its canonical key."""
+
+LOCAL = "local_put"
+DRAWING = "audio.json"
+"""What a player draws; local files have no other content that is compared."""
 
 SIZE_TOLERANCE = 0.05
 """Encoders of another version and random container ids change sizes by less."""
@@ -60,6 +66,8 @@ def step_of(kind: str, key: str) -> str:
     """The step answerable for an effect's content."""
     if key.startswith("padded_"):
         return "pad_track"
+    if key == DRAWING:
+        return "generate_waveform"
     return STEPS.get(kind, "finalize")
 
 
@@ -72,13 +80,16 @@ def _counted_step(name: Name, differing: Sequence[Name]) -> str:
     kind, key = name
     if key.startswith("padded_"):
         return "merge_transcripts"
-    is_undeleted = kind == "s3_put" and ("s3_delete", key) in differing
-    return step_of("s3_delete" if is_undeleted else kind, key)
+    deletion = kind.replace("_put", "_delete")
+    is_undeleted = deletion != kind and (deletion, key) in differing
+    return step_of(deletion if is_undeleted else kind, key)
 
 
 def compare_side_effects(reference: Observation, hypothesis: Observation) -> Measure:
     """Counts of every effect, then the payloads and sizes of those on both sides."""
     mine, theirs = _grouped(reference), _grouped(hypothesis)
+    if not all(any(kind == LOCAL for kind, _ in side) for side in (mine, theirs)):
+        mine, theirs = ({n: e for n, e in side.items() if n[0] != LOCAL} for side in (mine, theirs))
     counts = _counts(mine), _counts(theirs)
     differing = [n for n in sorted({*counts[0], *counts[1]}) if counts[0][n] != counts[1][n]]
     findings = [

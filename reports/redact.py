@@ -31,7 +31,7 @@ _APART = re.compile(r"[\s,();]+")
 _UNIT_WORDS = (
     "none same equal unknown median word words speaker speakers people point points fact facts"
     " topic topics cue cues event events field fields token tokens GPU ms s webhook webhooks"
-    " zulip_message zulip_update s3_put s3_delete local_delete suppressed ended error"
+    " zulip_message zulip_update s3_put s3_delete local_put local_delete suppressed ended error"
 )
 _UNITS = frozenset(_UNIT_WORDS.split())
 _EVENT = re.compile(
@@ -39,15 +39,15 @@ _EVENT = re.compile(
     r"|WAVEFORM|DURATION|ACTION_ITEMS)(?::(?:idle|uploaded|recording|processing|ended|error))?"
 )
 _PATH_TEXT = (
-    "action_items blanks captions catastrophes changed completion content cost count cues date"
-    " delete deleted duration empty end ended ends equal error events extra facts fields file"
-    " first form id insert key language length local_delete local_doubled long_summary looped"
-    " lost missing moved mp3 name negation number offset order own participant participants"
-    " payload reordered replace row s3_delete s3_put scatter short_summary side_effects size"
-    " socket source_language speaker speaker_mapping speaker_words speakers start status stored"
-    " summary summary_facts target_language text times timestamp title title_facts"
-    " topic_boundaries topic_content topics transcript translation truncated user_id values"
-    " waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
+    "action_items attribution blanks captions catastrophes changed completion content cost count"
+    " cues date delete deleted drawn duration empty end ended ends equal error events extra facts"
+    " fields file first form id insert key language length local_delete local_doubled local_put"
+    " long_summary looped lost missing moved mp3 name negation number offset order own participant"
+    " participants payload reordered replace row s3_delete s3_put scatter short_summary"
+    " side_effects size socket source_language speaker speaker_mapping speaker_words speakers"
+    " start status stored summary summary_facts target_language text times timestamp title"
+    " title_facts topic_boundaries topic_content topics transcript translation truncated user_id"
+    " values waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
 )
 _PATH_WORDS = frozenset(_PATH_TEXT.split())
 _OWN_NOTES = frozenset({"", "gated by night, not here"})

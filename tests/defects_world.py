@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -197,9 +198,10 @@ class DefectsWorld:
 
 
 def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
-    """The candidate's rows as they were before its first run."""
+    """The candidate's rows as they were before its first run, and no file of it."""
     from reflector_migrate.shadow import isolation
 
+    shutil.rmtree(settings.candidate.data_dir / taken.transcript_id, ignore_errors=True)
     row = taken.rows["transcript"][0]
     is_new = not (row["title"] or row["zulip_message_id"])
     prior = isolation.NEW | isolation.CLEAN if is_new else isolation.CLEAN

@@ -44,7 +44,8 @@ def account(role: Role, *more: StepRun, steps=WHOLE) -> Observation:
     [
         pytest.param((), [], id="each once"),
         pytest.param((run("detect_topics", "failed", attempt=0),), [], id="a retry"),
-        pytest.param((run("pad_track", "timed_out", track_index=1, attempt=0),), [], id="a lost worker"),
+        pytest.param((run("pad_track", "timed_out", track_index=1, attempt=0),), [],
+                     id="a lost worker"),
         pytest.param((run("detect_topics", "cancelled"),), [], id="a cancelled attempt"),
         pytest.param((run("detect_topics", attempt=2),),
                      ["detect_topics ran to its end 2 times, not 1"], id="twice"),

@@ -101,9 +101,11 @@ def test_what_legacy_loses_too_tells_nothing_of_the_candidate():
     assert (check.verdict, check.rule) == (Verdict.INCONCLUSIVE, "legacy-does-too")
 
 
-def _moved(by_s, of=lambda w: True):
+def _moved(by_s, speakers=range(4)):
     return [
-        w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) if of(w) else w
+        w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s})
+        if w.speaker in speakers
+        else w
         for w in HOUR
     ]
 
@@ -129,7 +131,7 @@ def test_only_equal_times_match(by_s, verdict):
 
 def test_one_late_track_is_not_lost_among_the_others():
     """Less than a word must move to be displaced; the others' median is 0; the track is named."""
-    late = sorted(_moved(0.2, lambda w: w.speaker == 2), key=lambda w: w.start)
+    late = sorted(_moved(0.2, {2}), key=lambda w: w.start)
     found = compare(_bare(HOUR), _candidate(late), floors=FLOORS)
     check = _times(found)
     assert (check.verdict, check.measure.counts["displaced"]) == (Verdict.DIVERGED, 0)

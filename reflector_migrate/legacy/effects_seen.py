@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from reflector_migrate.legacy.deployment import Deployment
@@ -20,7 +21,7 @@ from reflector_migrate.pipeline.zulip_text import content
 from reflector_migrate.settings import Settings
 
 Json = Mapping[str, Any]
-AUDIO = "audio.mp3"
+AUDIO, DRAWING = "audio.mp3", "audio.json"
 DELIVERY = "send_transcript_webhook"
 POSTING = "task_pipeline_post_to_zulip"
 
@@ -40,7 +41,7 @@ def effects_of(
     `earlier_message` is the Zulip message that the row named before this run.
     """
     storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
-    effects = list(_stored(storage, place, row))
+    effects = [*_stored(storage, place, row), *_local(place, row)]
     if place.is_recorded:
         return tuple(effects), ()
     effects += _deleted(storage, place, rows, row)
@@ -64,6 +65,27 @@ def _stored(storage: Storage, place: Deployment, row: TranscriptRow) -> Iterator
         for found in storage.list(head + folder):
             key = found.address.removeprefix(head)
             yield Effect(kind="s3_put", key=key, size_bytes=found.size_bytes)
+
+
+def _local(place: Deployment, row: TranscriptRow) -> Iterator[Effect]:
+    """The files of the contract in the transcript's folder, where this host has it.
+
+    Of the drawing it is told whether it shows the waveform that the row's event tells.
+    """
+    for name in (AUDIO, DRAWING):
+        path = place.data_dir / row.id / name
+        if path.is_file():
+            told = {"drawn": _drawn(path, row)} if name == DRAWING else {}
+            yield Effect(kind="local_put", key=name, payload=told, size_bytes=path.stat().st_size)
+
+
+def _drawn(path: Path, row: TranscriptRow) -> str:
+    told = [e["data"].get("waveform") for e in row.events if e["event"] == "WAVEFORM"]
+    try:
+        drawn = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return "nothing"
+    return "the row's waveform" if [drawn] == told[-1:] else "another waveform"
 
 
 def _deleted(

@@ -57,7 +57,8 @@ class Event(Frozen):
 class Effect(Frozen):
     """Something done, or recorded instead of done, to the world outside the pipeline.
 
-    kind: zulip_message | zulip_update | webhook | s3_put | s3_delete | local_delete.
+    kind: zulip_message | zulip_update | webhook | s3_put | s3_delete | local_put | local_delete.
+    local_put: a file left in the data folder, as far as the reader's host has that folder.
     key: what identifies it within a recording (S3 key, webhook event, Zulip topic).
     """
 
