@@ -2,7 +2,7 @@
 
 A figure or a date: the other side's text states it, this side heard it too, and states in
 its place one that nobody said. A person: another one in their place (people are seldom
-heard by name). A negation: heard, and what it negates is written without it. An
+heard by name). A negation: heard, and the clause it stands in is written without it. An
 attribution: one person is given what another said.
 """
 
@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping
 
 from comparators.facts import is_stated
 from comparators.key_facts import Stated, stated
-from comparators.normalise import normalise
 from comparators.reader import Fact
-from comparators.stems import stem
+from comparators.sentences import Clause, clauses
 from reflector_migrate.model import Finding, Measure, Observation, Severity
+
+MIN_REST, MOST = 2, 2 / 3
+"""Words of a negated clause that must be there without the negation, and their share."""
 
 GROUPS: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"number", "percent", "money", "duration"}),
@@ -29,7 +31,8 @@ GROUPS: Mapping[str, frozenset[str]] = {
 def altered(measure: Measure, reference: Observation, hypothesis: Observation) -> dict[str, int]:
     """How many facts of each group either side altered, by a measure of facts of these two."""
     lost, made = _facts(measure, "missing"), _facts(measure, "extra")
-    first, second = _by(hypothesis, measure, lost, made), _by(reference, measure, made, lost)
+    mine, theirs = stated(measure.name, reference), stated(measure.name, hypothesis)
+    first, second = _by(theirs, mine, lost, made), _by(mine, theirs, made, lost)
     both = {group: first[group] + second[group] for group in first}
     wrong = _count(lost, "attributions") + _count(made, "attributions")
     people = min(_count(lost, "people"), _count(made, "people"))
@@ -37,15 +40,14 @@ def altered(measure: Measure, reference: Observation, hypothesis: Observation) -
 
 
 def _by(
-    writer: Observation, measure: Measure, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]
+    text: Stated, other: Stated, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]
 ) -> dict[str, int]:
     """What one side altered: `lost` it does not state, `made` it alone does (True: was said)."""
-    text = stated(measure.name, writer)
     heard = _heard(text, lost)
     kept = [fact for fact in lost if is_stated(fact, heard)]
     unsaid = [fact for fact, was_said in made.items() if not was_said]
     counts = {name: min(_count(kept, name), _count(unsaid, name)) for name in ("figures", "dates")}
-    return counts | {"negations": _turned(kept, text)}
+    return counts | {"negations": _turned(kept, text, other)}
 
 
 def _facts(measure: Measure, kind: str) -> dict[Fact, bool]:
@@ -73,10 +75,26 @@ def _heard(text: Stated, facts: Iterable[Fact]) -> frozenset[Fact]:
     return text.spoken_facts()
 
 
-def _turned(kept: Iterable[Fact], text: Stated) -> int:
-    """Negations of which the text says the rest."""
-    negated = [fact.value for fact in kept if fact.kind == "negation"]
+def _turned(kept: Iterable[Fact], text: Stated, other: Stated) -> int:
+    """Negations of which the text holds the other's clause without them."""
+    negated = {fact.value for fact in kept if fact.kind == "negation"}
     if not negated:
         return 0
-    written = {stem(token, text.read_as) for token in normalise(text.text, text.read_as)}
-    return sum(1 for value in negated if value in written)
+    mine, theirs = clauses(text.text, text.read_as), clauses(other.text, text.read_as)
+    return sum(1 for value in negated if any(_is_turned(value, one, mine) for one in theirs))
+
+
+def _is_turned(value: str, negated: Clause, written: Iterable[Clause]) -> bool:
+    """Whether a clause that negates the word is written elsewhere without that: all or most of it.
+
+    A single word is no clause: it may stand anywhere.
+    """
+    rest = negated.stems - {value}
+    if value not in negated.negated or not rest:
+        return False
+    least = max(MIN_REST, MOST * len(rest))
+    return any(
+        one.stems == negated.stems or len(rest & one.stems) >= least
+        for one in written
+        if value in one.stems - one.negated
+    )

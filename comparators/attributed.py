@@ -7,7 +7,6 @@ its own transcript, so neither wording nor misheard words make one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -15,9 +14,9 @@ from typing import NamedTuple
 from comparators.columns import remembered
 from comparators.facts import people_in
 from comparators.lexicon import LEXICONS, Lexicon
-from comparators.normalise import normalise, tokens_of, words_in
+from comparators.normalise import normalise, words_in
 from comparators.reader import Fact
-from comparators.stems import stem
+from comparators.sentences import split, stems
 from reflector_migrate.model import Observation, Word
 
 KIND = "attribution"
@@ -25,8 +24,6 @@ MIN_TELLING = 3
 """Words that one person alone says, before a sentence is theirs."""
 MANY_TIMES = 3
 """And so many times as many as the person named says."""
-SHORTEST = 4
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class Owners(NamedTuple):
@@ -43,7 +40,7 @@ def attributions(
     if len(speakers) < 2:
         return frozenset()
     found = set[Fact | None]()
-    for sentence in _SENTENCE.split(text):
+    for sentence in split(text):
         named = people_in(sentence, lexicon, names)
         if len(named) == 1:
             found.add(_wrong(sentence, next(iter(named)), lexicon, speakers, observation))
@@ -69,7 +66,7 @@ def _wrong(
     """What is wrong about who is named; None where nothing shows it."""
     owners = remembered(_OWNERS[lexicon.language], observation.outputs.words)
     told = dict.fromkeys(speakers, 0)
-    for one in _stems(words_in(sentence), lexicon):
+    for one in stems(words_in(sentence), lexicon):
         owner = owners.by_stem.get(one)
         if owner in told:
             told[owner] += 1
@@ -81,13 +78,6 @@ def _wrong(
     return Fact(KIND, f"{named} says what {speakers[sayer]} said")
 
 
-def _stems(words: Iterable[str], lexicon: Lexicon) -> set[str]:
-    """Of words of content; figures are facts of their own."""
-    tokens = {token for word in words for token in tokens_of(word, lexicon.language)}
-    telling = {t for t in tokens if len(t) >= SHORTEST and t.isalpha() and t not in lexicon.skipped}
-    return {stem(token, lexicon.language) for token in telling}
-
-
 def _owners(words: Iterable[Word], language: str) -> Owners:
     lexicon = LEXICONS[language]
     said: dict[int, set[str]] = {}
@@ -95,7 +85,7 @@ def _owners(words: Iterable[Word], language: str) -> Owners:
         said.setdefault(word.speaker, set()).add(word.text.strip())
     found: dict[str, int | None] = {}
     for speaker, texts in said.items():
-        for one in _stems(texts, lexicon):
+        for one in stems(texts, lexicon):
             found[one] = None if one in found else speaker
     return Owners(found)
 

@@ -12,6 +12,7 @@ from comparators.columns import Pair, raw_pair, remembered, word_pair
 from comparators.counted import counted
 from comparators.distance import Block, count
 from comparators.normalise import NORMALISER
+from comparators.told import disagreement_as_told
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "transcribe_track"
@@ -22,7 +23,9 @@ _KINDS = {"replace": "changed", "delete": "missing", "insert": "extra"}
 
 def compare_words(reference: Observation, hypothesis: Observation) -> Measure:
     """Disagreement of the normalised words."""
-    return _measure("words", word_pair(reference, hypothesis))
+    measure = _measure("words", word_pair(reference, hypothesis))
+    told = disagreement_as_told(reference, hypothesis)
+    return measure.model_copy(update={"stats": {**measure.stats, **told}}) if told else measure
 
 
 def compare_words_raw(reference: Observation, hypothesis: Observation) -> Measure:

@@ -97,3 +97,24 @@ def test_a_mistake_that_both_make_is_no_difference():
     mine = _run(_swapped(RIGHT))
     theirs = _run(_swapped(RIGHT).replace("regretted", "was sad about"), role="candidate")
     assert compare_summary_facts(mine, theirs).errors == 0
+
+
+NEGATED = "Ann said: we did not reject Martin Kowalski. "
+
+
+@pytest.mark.parametrize(
+    ("written", "turned"),
+    [
+        pytest.param("Ann said: we did reject Martin Kowalski. ", 1, id="the opposite"),
+        pytest.param("Martin Kowalski, it turns out, waits; votes to reject follow.", 0,
+                     id="the same words, another clause"),
+        pytest.param("Key points: reject, martin, kowalski.", 0, id="a list of key words"),
+        pytest.param("Nobody mentioned him.", 0, id="left out"),
+    ],
+)  # fmt: skip
+def test_a_negation_is_altered_only_where_its_clause_stands_without_it(written, turned):
+    """A word that stands elsewhere in a text negates nothing there."""
+    said = {**SAID, 1: "We did not reject Martin Kowalski"}
+    mine, theirs = _run(RIGHT + NEGATED, said=said), _run(RIGHT + written, said=said)
+    measure = compare_summary_facts(mine, theirs)
+    assert altered(measure, mine, theirs)["negations"] == turned

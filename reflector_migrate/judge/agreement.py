@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
-from reflector_migrate.judge.flow import OWN_MEASURES, PER_TRACK
+from comparators.told import AS_TOLD
+from reflector_migrate.judge.flow import HEARING, OWN_MEASURES, PER_TRACK, STORED_BY
 from reflector_migrate.model import Check, Finding, Verdict
 
 Key = tuple[str, int | None]
@@ -26,6 +27,8 @@ class Agreement(StrEnum):
 def against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreement, str]:
     """Within noise where every measure of the output is; of a track, where no finding is its."""
     own = _own(key[0], checks)
+    if key[0] in HEARING and is_told_alike(checks):
+        return Agreement.WITHIN_NOISE, f"{why}; by TRANSCRIPT its words are: the row holds others"
     if is_within_noise(key[0], checks):
         judged = ", ".join(f"{check.name} {check.verdict.value}" for check in own)
         return Agreement.WITHIN_NOISE, f"{why}; {judged}"
@@ -38,10 +41,32 @@ def against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreemen
 
 
 def is_within_noise(step: str, checks: Sequence[Check]) -> bool:
-    """Every measure of the step's output is there, and fine; a step without any never is."""
+    """Every measure of the step's output is there, and fine; a step without any never is.
+
+    The row's words say nothing of who heard them where TRANSCRIPT told others, but of who
+    stored them.
+    """
+    if step in HEARING and is_told_alike(checks):
+        return True
+    if step == STORED_BY["words"] and is_told_alike(checks) and _are_words_off(checks):
+        return False
     own = _own(step, checks)
     is_whole = {check.name for check in own} == set(OWN_MEASURES.get(step, ()))
     return bool(own) and is_whole and all(check.verdict in FINE for check in own)
+
+
+def is_told_alike(checks: Sequence[Check]) -> bool:
+    """Whether the words that were told agree within noise, although the topics hold others."""
+    found = [
+        (check.measure.stats[AS_TOLD], check.limit or 0.0)
+        for check in checks
+        if check.name == "words" and check.measure and AS_TOLD in check.measure.stats
+    ]
+    return bool(found) and all(told <= limit for told, limit in found)
+
+
+def _are_words_off(checks: Sequence[Check]) -> bool:
+    return any(check.name == "words" and check.verdict not in FINE for check in checks)
 
 
 def is_doubtful(step: str, checks: Sequence[Check]) -> bool:

@@ -14,6 +14,7 @@ from reflector_migrate.judge.agreement import (
     Agreement,
     Key,
     is_doubtful,
+    is_told_alike,
     is_within_noise,
     weight_by_track,
 )
@@ -21,6 +22,7 @@ from reflector_migrate.judge.chain import Link, chain, parents
 from reflector_migrate.judge.failure import cause_of, failed_step
 from reflector_migrate.judge.flow import (
     FIRM,
+    HEARING,
     INPUTS,
     OWN_MEASURES,
     PER_TRACK,
@@ -49,6 +51,8 @@ def first_divergent_step(
     if failed:
         return cause_of(failed, links)
     suspects = _suspects(checks)
+    if is_told_alike(checks):
+        suspects = [_relaid(check) for check in suspects]
     if firm := [c for c in suspects if c.name in FIRM and c.verdict is Verdict.DIVERGED]:
         named = _named(firm)
         links = {k: v if k[0] in named else _excused(v, checks) for k, v in links.items()}
@@ -70,6 +74,20 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
         and c.measure.errors
         and c.rule != "reference-failed"
     ]
+
+
+def _relaid(check: Check) -> Check:
+    """What was told as it should be and stored otherwise, laid to the step that stores."""
+    if check.measure is None:
+        return check
+    storing = STORED_BY["words"]
+    findings = [
+        f.model_copy(update={"step": storing}) if f.step in HEARING else f
+        for f in check.measure.findings
+    ]
+    return check.model_copy(
+        update={"measure": check.measure.model_copy(update={"findings": tuple(findings)})}
+    )
 
 
 def _by_chain(
@@ -194,7 +212,7 @@ def _causes(check: Check) -> set[str]:
     """Steps that can make this check diverge."""
     steps = {finding.step for finding in _standing(check) if finding.step}
     content = causes_of(check.name)
-    if content is None:
+    if content is None or steps == {STORED_BY.get(check.name)}:
         return steps or {s for s in (check.measure and check.measure.step,) if s}
     latest = max((position(step) for step in steps), default=len(STEP_NAMES))
     return {step for step in content if position(step) <= max(latest, position(SPEECH[-1]))}

@@ -59,6 +59,9 @@ FREE = frozenset({"transcribe_track", "detect_topics", "generate_title", "genera
 FIRM = frozenset({"catastrophes", "language", "speaker_mapping"})
 """Measures of content that no noise makes diverge: who speaks, in which language, an empty text."""
 
+HEARING = frozenset({"transcribe_track", "merge_transcripts"})
+"""Steps whose words are told to listeners before anybody stores them."""
+
 SPEECH = ("pad_track", "transcribe_track", "merge_transcripts")
 _CONTENT: Mapping[str, str] = {
     "words": "merge_transcripts",

@@ -1,0 +1,205 @@
+"""Every seeded defect with noise on: whether it is still found, and laid to its step.
+
+Recogniser and language model err anew at each call, so that every digest of what is said and
+written differs. Floors are of legacy's own pairs, by stratum; each primary has a secondary. In
+one process (see tests/defects_world.py); what was observed is kept, and can be judged again.
+
+    python -m bench.noisy [--only NAME,NAME] [--kept FOLDER [--judge]] [--page FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from sqlalchemy import delete
+
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.repeats import divergences
+from reflector_migrate.model import Comparison, Observation, Role, Verdict
+from reflector_migrate.pipeline.defects import Defect, all_defects
+from reflector_migrate.sandbox.noise import RATE, WER
+from reflector_migrate.sandbox.proofs import DefectProof, proof_of
+from reflector_migrate.sandbox.recordings import load_recording
+from reflector_migrate.sandbox.standins.client import StandinControl
+from reflector_migrate.sandbox.standins.running import running_standins
+from reflector_migrate.store.base import writing
+from reflector_migrate.store.tables import task_cache
+from tests.defects_world import RECORDINGS, DefectsWorld
+from tests.pipeline_world import local_s3
+
+SEED = 7
+RUNS, RUNS_ALONE = 4, 12
+"""Legacy runs of a recording; more of one that is alone in its stratum."""
+ALONE = frozenset({"solo", "german", "twelve-tracks"})
+FAILS = frozenset({"unknown-sound"})
+KEPT = ("faults", "noise", "requests", "daily", "replay")
+PLAIN = "unaltered"
+
+
+def main() -> int:
+    """Run, judge, write the page; 1 unless every unaltered candidate is spared."""
+    options = _options()
+    wanted = set(filter(None, options.only.split(",")))
+    defects = [d for d in all_defects() if not wanted or d.name in wanted]
+    with tempfile.TemporaryDirectory(prefix="noisy-") as folder:
+        kept = Kept(Path(options.kept or folder))
+        if not options.judge:
+            _run(defects, kept)
+        floors = kept.floors()
+        proofs = [proof_of(d, {n: kept.judged(d.name, n, floors) for n in d.all_recordings})
+                  for d in defects]  # fmt: skip
+        plain = {n: kept.judged(PLAIN, n, floors) for n in _recordings(defects)}
+    lines = list(_page(proofs, plain, floors))
+    if options.page:
+        Path(options.page).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+    return int(any(found.verdict is Verdict.DIVERGED for found in plain.values()))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="defects, a comma between")
+    parser.add_argument("--kept", default="", help="where observations are kept")
+    parser.add_argument("--judge", action="store_true", help="what is kept there, run nothing")
+    parser.add_argument("--page", default="", help="a Markdown file to write")
+    return parser.parse_args()
+
+
+def _recordings(defects: Sequence[Defect]) -> list[str]:
+    return sorted({name for defect in defects for name in defect.all_recordings})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Observations in files: legacy's runs of a recording, and both sides of each trial."""
+
+    folder: Path
+
+    def keep(self, run: Observation, *path: str) -> None:
+        """One observation under that path."""
+        where = self.folder.joinpath(*path).with_suffix(".json")
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(run.model_dump_json(by_alias=True), encoding="utf-8")
+
+    def read(self, *path: str) -> list[Observation]:
+        """All that are kept under that path, in order of their names."""
+        files = sorted(self.folder.joinpath(*path).glob("*.json"))
+        return [Observation.model_validate_json(file.read_text("utf-8")) for file in files]
+
+    def floors(self) -> NoiseFloors:
+        """Of all pairs of each recording's legacy runs."""
+        runs = [self.read("legacy", entry.name) for entry in (self.folder / "legacy").iterdir()]
+        pairs = (pair for same in runs for pair in combinations(same, 2))
+        return floors_of((stratum_of(a), divergences(a, b)) for a, b in pairs)
+
+    def judged(self, defect: str, name: str, floors: NoiseFloors) -> Comparison:
+        """A trial's candidate beside its primary, an earlier legacy run for a secondary."""
+        candidate, primary = self.read("trial", defect, name)
+        earlier = [run for run in self.read("legacy", name) if run.status == primary.status][:1]
+        second = [run.model_copy(update={"role": Role.SECONDARY}) for run in earlier]
+        found = compare(primary, candidate, secondary=next(iter(second), None), floors=floors)
+        return found.model_copy(update={"recording": name})
+
+
+def _run(defects: Sequence[Defect], kept: Kept) -> None:
+    logging.disable(logging.CRITICAL)  # what a defect upsets is judged, not read
+    with (
+        tempfile.TemporaryDirectory(prefix="noisy-world-") as folder,
+        local_s3() as s3_url,
+        running_standins(RECORDINGS) as url,
+        StandinControl(url) as control,
+    ):
+        control.set_noise("recogniser", wer=WER, seed=SEED)
+        control.set_noise("llm", rate=RATE, seed=SEED)
+        world = DefectsWorld.made(Path(folder), s3_url, control)
+        for name in _recordings(defects):
+            _timed(f"legacy {name}", _legacy, world, name, kept)
+            _timed(f"{PLAIN} {name}", _trial, world, None, name, kept)
+        for defect in defects:
+            _forget(world)
+            for name in defect.all_recordings:
+                _timed(f"{defect.name} {name}", _trial, world, defect, name, kept)
+
+
+def _timed(what: str, work: Callable[..., None], *given: object) -> None:
+    begun = time.monotonic()
+    work(*given)
+    print(f"{what} {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
+
+
+def _forget(world: DefectsWorld) -> None:
+    """No answer of an earlier run: the candidate's noise is its own."""
+    with writing(world.settings.store_url) as connection:
+        connection.execute(delete(task_cache))
+
+
+def _legacy(world: DefectsWorld, name: str, kept: Kept) -> None:
+    for number in range(0 if name in FAILS else RUNS_ALONE if name in ALONE else RUNS):
+        world.control.reset(KEPT)
+        run, _, _ = world._primary(load_recording(RECORDINGS, name), {})
+        kept.keep(run, "legacy", name, f"{number:02}")
+
+
+def _trial(world: DefectsWorld, defect: Defect | None, name: str, kept: Kept) -> None:
+    """A primary of its own, and the candidate from the same start."""
+    if defect is None:
+        _forget(world)
+    world.control.reset(KEPT)
+    inject = dict(defect.inject or {}) if defect else {}
+    primary, about, taken = world._primary(load_recording(RECORDINGS, name), inject)
+    candidate = world.candidate(about, taken, (defect.name,) if defect else ())
+    folder = ("trial", defect.name if defect else PLAIN, name)
+    kept.keep(primary, *folder, "primary")
+    kept.keep(candidate, *folder, "candidate")
+
+
+def _page(
+    proofs: Sequence[DefectProof], plain: dict[str, Comparison], floors: NoiseFloors
+) -> Iterator[str]:
+    caught = [p for p in proofs if p.caught]
+    right = [p for p in proofs if p.first_divergent_step == p.expected_step]
+    flagged = sorted(n for n, found in plain.items() if found.verdict is Verdict.DIVERGED)
+    yield "# Seeded defects under noise"
+    yield ""
+    yield (
+        f"{len(caught)} of {len(proofs)} caught by the check declared, {len(right)} laid to the "
+        f"right step. Of {len(plain)} unaltered candidates {len(flagged)} were flagged"
+        f"{': ' if flagged else ''}{', '.join(flagged)}."
+    )
+    yield ""
+    yield (
+        f"{WER:.0%} of words misheard, each wording changed with chance {RATE}, anew at each call; "
+        f"floors of {floors.pairs} pairs of legacy's own runs, by stratum (all pairs of {RUNS} "
+        f"runs a recording, of {RUNS_ALONE} where it is alone in its stratum: they are not "
+        "independent). In one process, with the harness's own reader, comparators and judge. Made "
+        "by `python -m bench.noisy --page docs/defects-in-noise.md`."
+    )
+    yield ""
+    yield "| defect | on | verdict | caught by | first divergent step | what is not as it must be |"
+    yield "|---|---|---|---|---|---|"
+    for proof in proofs:
+        yield _line(proof)
+
+
+def _line(proof: DefectProof) -> str:
+    verdicts = ", ".join(dict.fromkeys(proof.verdicts[name] for name in proof.recordings))
+    noise = [w for w in proof.why.split("; ") if w and "WITHIN_NOISE on" not in w]
+    cells = (
+        f"{'✗' if noise else '✓'} `{proof.defect}`", ", ".join(proof.recordings), verdicts,
+        ", ".join(proof.caught_by) or "-", proof.first_divergent_step or "none",
+        "; ".join(noise),
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Who lost or doubled words that were told as they should be: whoever stored them, under noise."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparators.told import AS_TOLD, disagreement_as_told
+from comparators.words import compare_words
+from reflector_migrate.judge.agreement import Agreement
+from reflector_migrate.judge.chain import chain
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.noise import Floor, NoiseFloors
+from reflector_migrate.model import STEP_NAMES, StepRun, Word
+from tests.comparing import STRATUM, events_of, observation, outputs_of
+
+MEASURES = (
+    "words", "words_raw", "speaker_words", "speaker_mapping", "word_times", "word_times/offset",
+    "word_times/drift", "topic_content", "topic_boundaries",
+)  # fmt: skip
+FLOORS = NoiseFloors({(name, STRATUM): Floor(0.02, 60) for name in MEASURES}, 60)
+
+
+def _spoken():
+    texts = [f"word{n} and then thing{n} of it" for n in range(60)]
+    tokens = " ".join(texts).split()
+    return [
+        Word(text=f"{token} ", start=n * 0.1, end=n * 0.1 + 0.08, speaker=n // 30 % 2)
+        for n, token in enumerate(tokens)
+    ]
+
+
+SPOKEN = _spoken()
+
+
+def _misheard(words, *places):
+    return [w.model_copy(update={"text": "hm "}) if n in places else w
+            for n, w in enumerate(words)]  # fmt: skip
+
+
+def _run(words, stored=None, told=None, **changes):
+    """A run that heard these words, stored those and told of others; every digest its own."""
+    outputs = outputs_of(words if stored is None else stored)
+    heard = outputs_of(words if told is None else told)
+    events = tuple(
+        next(e for e in events_of(heard) if e.event == "TRANSCRIPT")
+        if event.event == "TRANSCRIPT" else event
+        for event in events_of(outputs)
+    )  # fmt: skip
+    noisy = {"transcribe_track", "merge_transcripts", "detect_topics", "generate_title",
+             "generate_summary"}  # fmt: skip
+    own = changes.get("role", "primary")
+    steps = tuple(
+        StepRun(name=name, track_index=track, input_digest="same",
+                output_digest=f"{own} {name}" if name in noisy else "same")
+        for name in STEP_NAMES
+        for track in ((0, 1) if name in ("pad_track", "transcribe_track") else (None,))
+    )  # fmt: skip
+    return observation(outputs, events=events, steps=steps, **changes)
+
+
+HEARD = _misheard(SPOKEN, 40)
+LOST = HEARD[:300]
+EMPTY = ()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "step"),
+    [
+        pytest.param(_run(HEARD, [*HEARD, *HEARD], role="candidate"), "detect_topics",
+                     id="stored twice"),
+        pytest.param(_run(HEARD, LOST, role="candidate"), "detect_topics", id="the end not stored"),
+        pytest.param(_run(LOST, role="candidate"), "transcribe_track", id="the end not heard"),
+        pytest.param(_run(_misheard(SPOKEN, *range(0, 300, 3)), HEARD, role="candidate"),
+                     "merge_transcripts", id="other words told than heard and stored"),
+    ],
+)  # fmt: skip
+def test_the_step_that_stored_is_told_from_the_one_that_heard(candidate, step):
+    """Every digest of words differs; TRANSCRIPT says what was heard before any topic was."""
+    found = compare(_run(SPOKEN), candidate, floors=FLOORS)
+    assert found.verdict == "DIVERGED"
+    assert found.first_divergent_step.step == step
+
+
+def test_hearing_is_within_noise_where_only_storing_is_not():
+    """So says the chain of evidence, and why."""
+    primary, candidate = _run(SPOKEN), _run(HEARD, LOST, role="candidate")
+    found = compare(primary, candidate, floors=FLOORS)
+    links = {
+        (k.step, k.track_index): k for k in chain(primary.steps, candidate.steps, found.checks)
+    }
+    for key in (("transcribe_track", 0), ("merge_transcripts", None)):
+        assert links[key].outputs is Agreement.WITHIN_NOISE
+        assert "TRANSCRIPT" in links[key].outputs_why
+    assert links["detect_topics", None].outputs is Agreement.DIFFER
+
+
+def test_what_was_told_counts_only_where_the_topics_hold_something_else():
+    """One misheard word of three hundred; nothing where both say the same, or nothing was told."""
+    primary = _run(SPOKEN)
+    assert disagreement_as_told(primary, _run(HEARD)) == {}
+    stats = compare_words(primary, _run(HEARD, LOST)).stats
+    assert stats[AS_TOLD] == pytest.approx(1 / len(SPOKEN))
+    assert disagreement_as_told(primary, _run(HEARD, LOST, told=EMPTY)) == {}
