@@ -10,7 +10,8 @@ from reflector_migrate.model import Measure
 NOTICED_S = 0.1
 """A whole track that is late by so much is told, though none of its words is displaced."""
 MIN_WORDS = 8
-"""Of a track, before its median says where it lies: a few words may be aligned amiss."""
+"""Of a track, or of a third of one, before their median says where it lies: a few words may be
+aligned amiss."""
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -57,7 +58,7 @@ def _drift(by_s: list[float]) -> float:
     """Between the medians of a track's first and last third, in the order of time."""
     third = len(by_s) // 3
     ends = by_s[:third], by_s[len(by_s) - third :]
-    if third < MIN_WORDS // 2:
+    if third < MIN_WORDS:
         return 0.0
     first, last = (quantile(sorted(end), 0.5) for end in ends)
     return abs(round(last - first, 6))
