@@ -29,8 +29,11 @@ from reflector_migrate.legacy.running import live_run, run_logged
 from reflector_migrate.model import Comparison, Observation, StepRun
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
 from reflector_migrate.pipeline.defects import Defect
+from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.pipeline.runner import run_step
+from reflector_migrate.pipeline.services.connections import connections
+from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.sandbox.standins.client import StandinControl
@@ -198,10 +201,13 @@ class DefectsWorld:
 
 
 def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
-    """The candidate's rows as they were before its first run, and no file of it."""
+    """The candidate's rows as they were before its first run, and nothing that it left."""
     from reflector_migrate.shadow import isolation
 
     shutil.rmtree(settings.candidate.data_dir / taken.transcript_id, ignore_errors=True)
+    storage = Storage(connections(settings).s3, UsageMeter())
+    for left in storage.list(address(settings.candidate.media_bucket, "")):
+        storage.delete(left.address)
     row = taken.rows["transcript"][0]
     is_new = not (row["title"] or row["zulip_message_id"])
     prior = isolation.NEW | isolation.CLEAN if is_new else isolation.CLEAN
