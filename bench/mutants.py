@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--at-most", type=int, default=200)
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--only", default="", help="mutants whose name begins so")
+    parser.add_argument("--only", default="", help="whose names begin so, commas between")
     parser.add_argument("--minutes", type=float, default=30, help="then no further mutant is tried")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--shard", default="", help=argparse.SUPPRESS)
@@ -103,7 +103,7 @@ def _sample(options: argparse.Namespace) -> list[Mutant]:
     """At most so many of all mutants, the same ones for a seed."""
     known = _all()
     if options.only:
-        return [mutant for mutant in known if mutant.name.startswith(options.only)]
+        return [m for m in known if m.name.startswith(tuple(options.only.split(",")))]
     return random.Random(options.seed).sample(known, min(options.at_most, len(known)))
 
 

@@ -46,7 +46,8 @@ accounts are compared. Every recording has matched without a defect before, and 
 run is the secondary against which graded measures are judged. *Caught* means that the verdict is
 DIVERGED and that each check declared in its file says so; *proven* that the first divergent step is
 the one declared as well. "not NAME" is a recording that must match although the defect is
-on. Made by `migrate defects run -o md:docs/defects.md`."""
+on. Made by `migrate defects run -o md:docs/defects.md`. The same with noise on, one line each:
+docs/defects-in-noise.md."""
 
 
 def as_markdown(run: Mapping[str, Any]) -> str:
