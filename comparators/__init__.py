@@ -5,7 +5,7 @@
     columns, distance         words as columns and integers; exact edit distance
     permutation, time_constrained    cpWER and tcpWER, exactly
     reader, moments, facts    what a text states, whatever its wording
-    sentences, attributed     whose words a text gives to whom, and what a clause negates
+    sentences, whose          whose words a text gives to whom, and what a clause negates
     told                      words as they were told, where others were stored
     words ... cost            compare(reference, hypothesis) -> Measure with counts
 

@@ -61,7 +61,7 @@ def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
 
 def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[str]:
     """Of `names`, those that `text` names, as facts have them."""
-    return frozenset(fact.value for fact in _participants(Reader(text, lexicon), names))
+    return frozenset(fact.value for fact in _participants(Reader(Reading(text, lexicon)), names))
 
 
 def is_compatible(first: Fact, second: Fact) -> bool:

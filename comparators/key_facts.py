@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.attributed import attributions
 from comparators.columns import language_of
 from comparators.counted import counted
 from comparators.facts import LANGUAGES, extract, is_stated, without_counterpart
@@ -17,6 +16,7 @@ from comparators.language import detect
 from comparators.normalise import NORMALISER, base_language
 from comparators.reader import Fact
 from comparators.spoken import spoken_facts
+from comparators.whose import attributions
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 TITLE, SUMMARY = "title_facts", "summary_facts"

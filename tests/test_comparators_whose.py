@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comparators.altered import altered
-from comparators.attributed import attributions
 from comparators.key_facts import compare_summary_facts
+from comparators.whose import attributions
 from reflector_migrate.model import Outputs, Participant, Word
 from tests.comparing import observation
 

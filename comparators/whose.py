@@ -8,7 +8,6 @@ its own transcript, so neither wording nor misheard words make one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import NamedTuple
 
 from comparators.columns import remembered
@@ -64,7 +63,7 @@ def _wrong(
     observation: Observation,
 ) -> Fact | None:
     """What is wrong about who is named; None where nothing shows it."""
-    owners = remembered(_OWNERS[lexicon.language], observation.outputs.words)
+    owners = remembered(_owners, observation.outputs.words, lexicon.language)
     told = dict.fromkeys(speakers, 0)
     for one in stems(words_in(sentence), lexicon):
         owner = owners.by_stem.get(one)
@@ -88,7 +87,3 @@ def _owners(words: Iterable[Word], language: str) -> Owners:
         for one in stems(texts, lexicon):
             found[one] = None if one in found else speaker
     return Owners(found)
-
-
-_OWNERS = {language: partial(_owners, language=language) for language in LEXICONS}
-"""By language; made once, so that a transcript is read once."""
