@@ -43,7 +43,7 @@ class Stated(NamedTuple):
 
     def attributions(self) -> frozenset[Fact]:
         """Whose words it gives to somebody else."""
-        return attributions(self.text, self._read_as(), self.observation, self.names)
+        return attributions(self.text, self.read_as, self.observation, self.names)
 
     def spoken_facts(self) -> frozenset[Fact]:
         """Facts of the run's own transcript."""
@@ -93,7 +93,7 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
     facts = mine.facts(), theirs.facts()
-    if name == "summary_facts" and mine.text != theirs.text:
+    if name == SUMMARY and mine.text != theirs.text:
         facts = facts[0] | mine.attributions(), facts[1] | theirs.attributions()
     missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
     differences = [*_differences("missing", missing, mine), *_differences("extra", extra, theirs)]
