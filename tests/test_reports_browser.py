@@ -6,12 +6,14 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fixtures.reports.nights import NIGHT, night
+from reflector_migrate.model import Check, Measure, Verdict
 from reports.document import Coverage, Night
 from reports.page import render_page
 from tests.test_reports_page import HOSTILE, SECTIONS, hostile_night
@@ -205,6 +207,25 @@ def test_without_javascript_the_page_still_tells(browser, files):
         assert page.locator("#worst article").first.is_visible()
         assert page.locator("#worst del").first.is_visible()
         assert not page.locator("#live").is_visible()
+
+
+def test_a_long_figure_pushes_no_reason_out_of_the_drawer(browser, tmp_path):
+    """The price of an unknown price is a sentence; why something diverged stays in sight."""
+    found = night(30)
+    said = "price unknown, 9.1 GPU s, 6781 tokens"
+    long = Measure(name="cost", kind="informational", reference_text=said, hypothesis_text=said)
+    check = Check(name="cost", verdict=Verdict.MATCHED, rule="informational", measure=long)
+    wide = [c.model_copy(update={"checks": (*c.checks, check)}) for c in found.comparisons]
+    address = saved(tmp_path, "wide", render_page(replace(found, comparisons=tuple(wide))))
+    with Watched(browser, viewport={"width": 1200, "height": 800}) as watched:
+        page = watched.open(address)
+        page.click(f"{FIRST} a")
+        page.wait_for_selector("dialog[open]")
+        body = page.locator("#drawer-body").bounding_box()
+        why = page.locator("#drawer-body td.why").first.bounding_box()
+    assert body
+    assert why
+    assert why["x"] + why["width"] <= body["x"] + body["width"]
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
