@@ -52,6 +52,8 @@ def groups(comparisons: Iterable[Comparison]) -> tuple[Group, ...]:
     found: dict[tuple[str, str, str], list[tuple[Finding, str]]] = {}
     for comparison in comparisons:
         for check in comparison.checks:
+            if check.verdict is Verdict.MATCHED and not (check.measure and check.measure.findings):
+                continue  # most checks of most nights
             for finding in _told(check):
                 step = finding.step or (check.measure.step if check.measure else None) or ""
                 key = (step, wildcarded(finding.path), finding.kind)

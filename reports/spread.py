@@ -59,7 +59,9 @@ def spreads(comparisons: Iterable[Comparison]) -> tuple[Spread, ...]:
             measure = check.measure
             if measure is None or measure.kind != "graded" or not measure.length:
                 continue
-            entry = seen.setdefault(check.name, _Seen([]))
+            entry = seen.get(check.name)
+            if entry is None:
+                entry = seen[check.name] = _Seen([])
             value = measure.errors / measure.length
             entry.values.append(value)
             if check.limit is not None:
