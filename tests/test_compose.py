@@ -190,6 +190,36 @@ def test_the_image_has_all_that_its_package_is_built_from(tmp_path: Path) -> Non
     } <= names  # fmt: skip
 
 
+IMPORTS_OF_THE_LOCK_ALONE = """
+import importlib, importlib.abc, importlib.metadata, pathlib, re, sys
+lock = pathlib.Path("requirements.lock").read_text()
+locked = {re.sub("[-_.]+", "-", n).lower() for n in re.findall(r"(?m)^([\\w.-]+)==", lock)}
+theirs = importlib.metadata.packages_distributions()
+class OnlyLocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        owners = {re.sub("[-_.]+", "-", o).lower() for o in theirs.get(name.split(".")[0], ())}
+        if owners and not owners & (locked | {"reflector-migrate"}):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, OnlyLocked())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.heavy
+def test_the_images_lock_has_all_that_its_processes_import() -> None:
+    """Workers, commands and Celery's way to Redis, with whatever only tests need out of reach."""
+    root = ROOT / "reflector_migrate"
+    rooms = ("cli", "conductor", "cutover", "judge", "legacy", "pipeline", "shadow", "store")
+    files = [path for room in rooms for path in sorted((root / room).rglob("*.py"))]
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
+    ours = [n.removesuffix(".__init__") for n in names if ".versions." not in n and "env" not in n]
+    wanted = [n for n in ours if n != "reflector_migrate.legacy.plugin.reflector_shadow"]
+    argv = [sys.executable, "-c", IMPORTS_OF_THE_LOCK_ALONE, *wanted, "kombu.transport.redis"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def _copied(source: Path, target: Path) -> None:
     """As COPY does: a folder's content, or a file into a folder or under another name."""
     if source.is_dir():
