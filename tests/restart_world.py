@@ -35,6 +35,12 @@ from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
 from tests.pipeline_world import fill, local_s3, make_world, recorded_rows
 
+IN_TURN = (
+    "get_recording", "get_participants", "pad_track", "mixdown_tracks", "generate_waveform",
+    "transcribe_track", "merge_transcripts", "detect_topics", "generate_title",
+    "generate_summary", "finalize", "cleanup_consent", "post_zulip", "send_webhook",
+)  # fmt: skip
+"""The steps in the order in which they first run, without the forks' helper."""
 SCENARIO = "denied-consent"
 PROGRAM = Path(__file__).parent / "restart_workers.py"
 VERSIONS = ("3.32.3", "3.15.0")

@@ -13,22 +13,14 @@ import redis
 
 from reflector_migrate.conductor.progress import TRACK_STEPS, Progress, percent_of
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, StepRun
-from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.board import candidate_states
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
+from tests.a_run import RAW, RUN
 
-RUN = Run(
-    run_id="run-1",
-    recording_id="rec",
-    transcript_id="tr-1",
-    namespace="shadow",
-    bucket_name="b",
-    workflow_id="wf-1",
-)
-RAW = {"run": RUN.model_dump(mode="json")}
 TRACKS = [Track(track_index=i, s3_key=f"k{i}") for i in (2, 0, 1)]
 FAR = "redis://127.0.0.1:9/2"
 

@@ -131,6 +131,22 @@ def test_the_webhook_keeps_its_event_id_over_retries(world):
     assert done["status_code"] == 200
 
 
+def test_another_content_is_another_event(world):
+    """A rerun that changed the title: told once more, under an id that its retries keep."""
+    first = tell(world, "send_webhook")
+    world.rows.update_transcript(world.run.transcript_id, title="Another")
+    world.control.set_webhook_status("hook", 500, times=1)
+    with pytest.raises(TransientStepError):
+        tell(world, "send_webhook")
+    second = tell(world, "send_webhook", attempt=1)
+    assert tell(world, "send_webhook") == second
+    bodies = [json.loads(w["body"]) for w in world.control.webhooks()]
+    ids = [first["event_id"], second["event_id"], second["event_id"]]
+    assert [body["event_id"] for body in bodies] == ids
+    assert len(set(ids)) == 2
+    assert bodies[-1]["transcript"]["title"] == "Another"
+
+
 @pytest.mark.parametrize("status", [400, 404, 408, 409, 410, 425, 429])
 def test_a_webhook_that_refuses_is_no_failure_and_not_asked_again(world, status):
     """The receiver's 4xx is its last word, and the transcript is fine."""

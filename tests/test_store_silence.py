@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import OutageError, ServerUnreachableError
-from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.sandbox.servers.postgres import PostgresServer
@@ -23,20 +23,12 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store import bounded
 from reflector_migrate.store.base import engine_for, reading, unhurried, writing
 from reflector_migrate.store.migrate import upgrade
+from tests.a_run import RAW, RUN
 
 pytestmark = pytest.mark.heavy
 
 TIGHTEST_S = 15  # the fork helper's response timeout
 SHORT_S = 1.0
-RUN = Run(
-    run_id="run-1",
-    recording_id="rec",
-    transcript_id="tr-1",
-    namespace="shadow",
-    bucket_name="b",
-    workflow_id="wf-1",
-)
-RAW = {"run": RUN.model_dump(mode="json")}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.outlets import Listeners, Media, Once
 from reflector_migrate.pipeline.services.storage import Stored, address
-from reflector_migrate.pipeline.services.webhook import EVENT, Delivery, Webhook
+from reflector_migrate.pipeline.services.webhook import EVENT, Delivered, Delivery, Webhook
 from reflector_migrate.pipeline.services.zulip import Zulip
 from reflector_migrate.store.canonical import sha256_of
 from reflector_migrate.store.effects import EffectLog
@@ -61,6 +61,9 @@ class Effects(Protocol):
 
     def post_zulip(self, post: Post) -> int:
         """Post or change; the message's id."""
+
+    def delivered(self) -> Delivered | None:
+        """The event that the receiver last took or refused."""
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Deliver; the receiver's status, None when nothing was really sent."""
@@ -120,6 +123,11 @@ class LiveEffects:
             self.once.finish("zulip", digest, message_id=message_id)
         return message_id
 
+    def delivered(self) -> Delivered | None:
+        """The event that this run last delivered."""
+        last = self.once.last("webhook") if self.once else None
+        return Delivered(last["digest"], last.get("event_id", "")) if last else None
+
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Deliver unless this run has delivered the same payload."""
         done = self.once.done("webhook", delivery.digest) if self.once else None
@@ -127,7 +135,8 @@ class LiveEffects:
             return int(done["status"])
         status = self.webhook.send(delivery)
         if self.once:
-            self.once.finish("webhook", delivery.digest, status=status)
+            about = {"status": status, "event_id": delivery.event_id}
+            self.once.finish("webhook", delivery.digest, **about)
         return status
 
     def _changed(self, post: Post, message_id: int | None) -> int | None:
@@ -200,6 +209,10 @@ class RecordedEffects:
             return own_id
         self._record("zulip_update", post.topic, {"message_id": post.message_id, **form})
         return post.message_id
+
+    def delivered(self) -> Delivered | None:
+        """Nothing ever is."""
+        return None
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Record address, headers and body to the byte."""

@@ -81,9 +81,13 @@ class Once:
 
     def done(self, kind: str, digest: str) -> dict[str, Any] | None:
         """The result of having done it with this content, if that happened."""
+        stored = self.last(kind)
+        return stored if stored and stored["digest"] == digest else None
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The last result, whatever the content; None if it was never done."""
         found = self.artifacts.find(self.run_id, "effects", f"{kind}/done")
-        stored = self.artifacts.get(found.ref) if found else {}
-        return stored if stored.get("digest") == digest else None
+        return self.artifacts.get(found.ref) if found else None
 
     def is_begun(self, kind: str) -> bool:
         """Whether it may have happened: it was begun, and nobody knows how it ended."""

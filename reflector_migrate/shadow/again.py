@@ -42,9 +42,11 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
 
     if step not in STEP_NAMES:
         raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    old_id = _ended_workflow_of(settings, run).workflow_id
-    begins = PLANNED_BY.get(step, step)
+    ended = _ended_workflow_of(settings, run)
+    old_id, begins = ended.workflow_id, PLANNED_BY.get(step, step)
     first = begins if begins in VISIBLE_STEPS else "pad_track"
+    if first not in {done.name for done in ended.step_runs}:
+        raise InputError(f"workflow {old_id} has not reached {step}")
     Progress(settings).again(run.run_id, old_id, from_step=first)
     with _taken_up(settings, run, has_end_ahead=step not in AFTERWARDS):
         workflow_id = from_step(settings, old_id, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reflector_migrate.pipeline.services.http import Caller
 
@@ -14,13 +15,20 @@ USER_AGENT = "Reflector-Webhook/1.0"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it goes out; `digest` covers the payload but for its clock."""
+    """A request as it goes out; `digest` covers the payload but for its clock and event id."""
 
     url: str
     headers: dict[str, str]
     body: bytes
     event_id: str
     digest: str
+
+
+class Delivered(NamedTuple):
+    """What a receiver was told: the digest of the payload, and the event's id."""
+
+    digest: str
+    event_id: str
 
 
 class Webhook:

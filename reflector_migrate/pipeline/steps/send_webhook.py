@@ -9,7 +9,7 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WebhookInput, WebhookOutput
 from reflector_migrate.pipeline.patience import patiently
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
-from reflector_migrate.pipeline.services.webhook import Delivery, headers_for
+from reflector_migrate.pipeline.services.webhook import Delivered, Delivery, headers_for
 from reflector_migrate.pipeline.topics import NAMES
 from reflector_migrate.pipeline.webhook_payload import encoded, payload
 from reflector_migrate.store.canonical import sha256_of
@@ -38,9 +38,16 @@ def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:
     )
 
 
-def event_id(run_id: str) -> str:
-    """32 hex digits, the same at every attempt of a run."""
-    return uuid.uuid5(NAMES, f"{run_id}/webhook").hex
+def event_id(run_id: str, after: str = "") -> str:
+    """32 hex digits, the same at every attempt; another after an event with another content."""
+    return uuid.uuid5(NAMES, "/".join([run_id, "webhook", *([after] if after else ())])).hex
+
+
+def _event_id(run_id: str, digest: str, last: Delivered | None) -> str:
+    """That of the delivery if it was made, else of the next: none is told twice to a receiver."""
+    if last is not None and last.digest == digest:
+        return last.event_id
+    return event_id(run_id, last.event_id if last else "")
 
 
 def _delivery(
@@ -54,14 +61,16 @@ def _delivery(
         room,
         calendar,
         ui_base_url=ctx.settings.reflector.ui_base_url,
-        event_id=event_id(ctx.run.run_id),
+        event_id="",
         at=now,
     )
+    digest = sha256_of({**body, "timestamp": ""})
+    body["event_id"] = _event_id(ctx.run.run_id, digest, ctx.effects.delivered())
     raw, unix_s = encoded(body), int(now.timestamp())
     return Delivery(
         url=url,
         headers=headers_for(raw, attempt=attempt, unix_s=unix_s, secret=room.webhook_secret),
         body=raw,
         event_id=body["event_id"],
-        digest=sha256_of({**body, "timestamp": ""}),
+        digest=digest,
     )
