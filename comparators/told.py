@@ -17,8 +17,10 @@ AS_TOLD = "told_disagreement"
 def disagreement_as_told(reference: Observation, hypothesis: Observation) -> dict[str, float]:
     """{AS_TOLD: share of words that differ}; nothing where each side's topics hold what it told."""
     told = [_told(side) for side in (reference, hypothesis)]
+    if told[0] is None or told[1] is None:
+        return {}
     stored = ["".join([w.text for w in side.outputs.words]) for side in (reference, hypothesis)]
-    if told[0] is None or told[1] is None or told == stored:
+    if told == stored:
         return {}
     language = language_of(reference) or language_of(hypothesis)
     mine, theirs = normalise(told[0], language), normalise(told[1], language)
