@@ -81,7 +81,8 @@ def _places(values: Iterable[str], listed: Sequence[str]) -> Numbers:
 
 def _rates(values: Iterable[float | None]) -> Numbers:
     """In hundred-thousandths; what is above 0 never becomes 0."""
-    return array("i", [NONE if v is None else round(v * 100_000) or v > 0 for v in values])
+    shown = [(round(v * 100_000) or 1) if v else NONE if v is None else 0 for v in values]
+    return array("i", shown)
 
 
 def _tenths(values: Iterable[float | None]) -> Numbers:
