@@ -128,7 +128,8 @@ def test_a_ring_is_answered_while_every_poll_still_waits(monkeypatch):
     monkeypatch.setitem(host.WORKERS, "finalize", lambda task, _harness: task)
     stop = threading.Event()
     desk, doorbell = Desk(stop), Bell()
-    ours = host.Host(Member("light", 8), desk, None, doorbell)
+    harness = SimpleNamespace(forget=lambda _task: None)
+    ours = host.Host(Member("light", 8), desk, harness, doorbell)
     working = threading.Thread(target=ours.run, args=(stop, 5.0, lambda: None))
     working.start()
     try:
