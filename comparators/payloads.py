@@ -1,7 +1,8 @@
 """What events carry: the run's own outputs, in the fields that the other side's events have.
 
 Values are held against the run's own outputs, because two language models need not
-choose the same words; fields against the other side's events of that type.
+choose the same words; fields against the other side's events of that type. A title that
+a reprocessed recording keeps is none of these: there the event tells what is not stored.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from comparators.structure import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
 from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
 
-TOPIC = "TOPIC"
+TOPIC, TITLE = "TOPIC", "FINAL_TITLE"
 _OF_TOPIC = ("id", "title", "summary", "timestamp", "duration", "transcript")
 
 
@@ -37,6 +38,8 @@ def payload_differences(
         for name, why in sorted(theirs.items())
         if name not in mine
     ]
+    if _is_title_kept(reference) and _is_title_stored(hypothesis):
+        found.append(_overwritten(step_of(TITLE)))
     named = {finding.path for finding in found}
     fields = _fields(reference, hypothesis, step_of, uncompared)
     return found + [finding for finding in fields if finding.path not in named]
@@ -74,6 +77,32 @@ def contradictions(observation: Observation) -> dict[str, str]:
     return found | _of_topics(observation)
 
 
+def _is_title_kept(observation: Observation) -> bool:
+    """Whether the row has another title than was told, and so one that was there before."""
+    told, kept = _last_title(observation), observation.outputs.title
+    return bool(told and kept) and not _agrees(told, kept)
+
+
+def _is_title_stored(observation: Observation) -> bool:
+    told, kept = _last_title(observation), observation.outputs.title
+    return bool(told and kept) and _agrees(told, kept)
+
+
+def _last_title(observation: Observation) -> Any:
+    told = [e.data.get("title") for e in stored(observation) if e.event == TITLE]
+    return told[-1] if told else None
+
+
+def _overwritten(step: str) -> Finding:
+    return Finding(
+        path=f"events/payload/{TITLE}",
+        step=step,
+        severity=Severity.MAJOR,
+        hypothesis="the stored one",
+        message=f"{TITLE}: the title told is stored, where the reference keeps an earlier one",
+    )
+
+
 def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
     """By event type the payload's field and the run's own value for it."""
     outputs = observation.outputs
@@ -81,7 +110,7 @@ def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
         "DURATION": ("duration", outputs.duration_ms),
         "WAVEFORM": ("waveform", outputs.waveform),
         "TRANSCRIPT": ("text", "".join([word.text for word in outputs.words])),
-        "FINAL_TITLE": ("title", outputs.title),
+        TITLE: ("title", outputs.title),
         "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
         "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
     }

@@ -141,6 +141,29 @@ def test_events_tell_the_runs_own_outputs(events, paths):
     assert found == {f"events/payload/{path}" for path in paths}
 
 
+def _titled(stored, told):
+    outputs = outputs_of(topics=WHOLE, title=stored)
+    return observation(outputs, events=events_of(outputs_of(topics=WHOLE, title=told)))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_lost"),
+    [
+        pytest.param(("Old", "New"), ("Other new", "Other new"), True, id="overwritten"),
+        pytest.param(("Old", "New"), ("Old", "Other new"), False, id="kept on both sides"),
+        pytest.param(("New", "New"), ("Other", "Other"), False, id="there was none before"),
+        pytest.param(("Old", "New"), (None, "Other new"), False, id="none at all is not this one"),
+    ],
+)
+def test_a_title_that_people_know_is_not_overwritten(mine, theirs, is_lost):
+    """Whatever the model calls the meeting now, the row keeps what it was called before."""
+    measure = by_name("events").compare(_titled(*mine), _titled(*theirs))
+    lost = [f for f in measure.findings if "keeps an earlier one" in f.message]
+    assert [(f.path, f.step) for f in lost] == (
+        [("events/payload/FINAL_TITLE", "generate_title")] if is_lost else []
+    )
+
+
 def test_broadcasts_heard_on_one_side_only_conclude_nothing():
     """Nobody listened there, or nothing was sent: it is not known which."""
     sent = tuple(e.model_copy(update={"channel": "ts:1"}) for e in EVENTS)
