@@ -168,3 +168,54 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 def postgres_url(postgres_server: PostgresServer) -> str:
     """The SQLAlchemy URL of an empty database of this test's own."""
     return postgres_server.create_database()
+
+
+@pytest.fixture(scope="session", params=["3.32.3", "3.15.0"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A Conductor of each version with our definitions, times scaled down."""
+    from tests.conductor_world import server_of  # as above: for live tests only
+
+    with server_of(request.param, tmp_path_factory.mktemp("server")) as settings:
+        yield settings
+
+
+@pytest.fixture
+def domain(server: Settings) -> Any:
+    """That server, with a task domain of this test's own."""
+    from tests.conductor_world import in_own_domain
+
+    return in_own_domain(server)
+
+
+@pytest.fixture
+def workers(domain: Settings, tmp_path: Path) -> Iterator[Any]:
+    """Starts worker hosts of the test's own in that domain."""
+    from tests.conductor_world import hosts_of
+
+    with hosts_of(domain, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One host of all groups for the tests that need no other, and the settings that lead to it."""
+    from tests.conductor_world import hosts_of, in_own_domain
+
+    settings = in_own_domain(server)
+    with hosts_of(settings, tmp_path_factory.mktemp("shared")) as start:
+        host = start()
+        yield settings, host
+        assert host.stop() < 10.0
+
+
+@pytest.fixture
+def ordered(shared: Any) -> Any:
+    """The shared host's settings, and a way to give it orders for this test."""
+    settings, host = shared
+
+    def order(**orders: Any) -> Any:
+        host.order(**orders)
+        return host
+
+    order()
+    return settings, order
