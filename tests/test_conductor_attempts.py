@@ -13,11 +13,13 @@ from itertools import pairwise
 
 import pytest
 
+from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.domain import identity, parse_worker_id
-from reflector_migrate.conductor.execution import retry, terminate
-from reflector_migrate.conductor.start import start_workflow
+from reflector_migrate.conductor.execution import read, retry, terminate
+from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workers.desk import Desk
+from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
 from reflector_migrate.store.events import EventLog
 from tests.conductor_world import a_run, attempts, ended, tracks, until
 
@@ -68,6 +70,43 @@ def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(ordered):
     failed = [d["current_step"] for d in news if d["step_status"] == "failed"]
     assert failed == ["detect_topics"]
     assert {d["workflow_id"] for d in news} == {workflow_id}
+
+
+def test_a_workflow_that_times_out_as_a_whole_sets_the_status_too(ordered):
+    """The failure workflow is started by either server, and finalizes once."""
+    settings, order = ordered
+    host = order(sleep={"get_participants": [4.0, False, 1]})
+    impatient = workflow_definition(PIPELINE, settings) | {"timeoutSeconds": 2}
+    with connected(settings) as client:
+        request = start_request(settings, a_run(), tracks(1))
+        workflow_id = client.start(request | {"workflowDef": impatient})
+        until(lambda: decided(client, workflow_id) == "TIMED_OUT", "it is timed out")
+    until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
+
+
+def decided(client, workflow_id):
+    """Its status, once the server has looked at it."""
+    client.decide(workflow_id)
+    return client.workflow(workflow_id, with_tasks=False)["status"]
+
+
+def test_what_ends_a_workflow_after_its_transcript_does_not_undo_that(ordered):
+    """Ended by hand amid the webhook's thirty attempts: the failure workflow writes nothing."""
+    settings, order = ordered
+    host = order(fail={"send_webhook": ["transient", 99]})
+    workflow_id = start_workflow(settings, a_run(), tracks(1))
+    until(lambda: host.called("send_webhook"), "the webhook is tried")
+    terminate(settings, workflow_id, "test")
+    assert read(settings, workflow_id).status == "failed"
+    until(lambda: is_finalized(settings, workflow_id), "the failure workflow has ended")
+    assert len(host.called("finalize")) == 1  # that of the good end
+
+
+def is_finalized(settings, workflow_id):
+    """Whether the failure workflow of that one is over."""
+    with connected(settings) as client:
+        failed = client.workflow(workflow_id)["output"].get("conductor.failure_workflow")
+        return bool(failed) and client.workflow(failed)["status"] == "COMPLETED"
 
 
 def test_zulip_and_consent_cannot_fail_the_transcript(ordered):

@@ -86,6 +86,19 @@ def _worker_list(settings):
     return told
 
 
+def test_a_task_of_another_contract_reaches_nobody(ordered, domain):
+    """A host that polls all the while takes none of another domain's tasks."""
+    settings, order = ordered
+    host = order()
+    theirs = start_workflow(domain, a_run(), tracks(1))
+    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    assert found.status == "completed", found.reason
+    (waiting,) = read(domain, theirs).step_runs
+    assert (waiting.name, waiting.started) == ("get_recording", None)
+    assert len(host.called("get_recording")) == 1
+    terminate(domain, theirs, "test")
+
+
 def test_a_dead_worker_process_is_replaced(ordered):
     """All members of the family die; the host starts them again and the run completes."""
     settings, order = ordered
