@@ -116,9 +116,9 @@ def test_killed_servers_and_hosts_cost_nothing_that_was_done(
         it.begin()
         for step, what in dying.items():
             it.wait_for(step)
-            servers.kill(what) if what in SERVERS else it.hosts[0].kill()
+            kill(it, what)
             it.let_go(step)
-            if what in SERVERS:
+            if what != "host":
                 servers.restart(what)
         found = it.end()
         lost = ["timed_out"] if is_newest else []
@@ -126,3 +126,11 @@ def test_killed_servers_and_hosts_cost_nothing_that_was_done(
         assert it.times("runs", "pad_track") == len(it.world.tracks)
         assert_as_if_undisturbed(it, found, undisturbed["shadow"])
         it.close()
+
+
+def kill(it, what):
+    """A server, or the worker host with all its processes."""
+    if what == "host":
+        it.hosts[0].kill()
+    else:
+        it.servers.kill(what)

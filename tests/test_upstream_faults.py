@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -29,6 +30,14 @@ def test_the_table_has_all_faults_and_every_test_exists():
     assert [fault["id"] for fault in FAULTS] == list(range(1, 28))
     assert all(fault["fault"] and fault["impossible"] and fault["tests"] for fault in FAULTS)
     assert [name for name in NAMED if not _exists(name)] == []
+
+
+def test_every_test_that_the_readme_names_exists():
+    """What is promised of the candidate, each with the tests that would fail without it."""
+    text = (ROOT / "tests" / "README.md").read_text("utf-8")
+    named = re.findall(r"`(test_\w+\.py::\w+)`", text)
+    assert len(named) > 40
+    assert [name for name in named if not _exists(f"tests/{name}")] == []
 
 
 def _exists(name: str) -> bool:
