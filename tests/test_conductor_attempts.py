@@ -38,9 +38,12 @@ def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     assert [s.attempt for s in merges] == [1, 2, 3]
     assert merges[1].error == "attempt 2 of 4: merge_transcripts is transient"
     assert_backed_off(found)
-    for step in ("pad_track", "transcribe_track"):  # if a JOIN cut it short, it went on
+    for step in ("pad_track", "transcribe_track"):
         counts = Counter(attempts(found, step))
-        assert (counts["failed"], counts["completed"]) == (2, 2)
+        assert counts["completed"] == 2
+        # a JOIN that cut the workflow short over one failure has cancelled what else was failing
+        assert counts["failed"] >= 1
+        assert counts["failed"] + counts["cancelled"] >= 2
         assert set(counts) <= {"failed", "completed", "cancelled"}
     assert merges[0].usage.external_calls == 0
     assert merges[2].usage.external_calls == 1
