@@ -79,7 +79,9 @@ def test_a_workflow_that_times_out_as_a_whole_sets_the_status_too(ordered):
     """The failure workflow is started by either server, and finalizes once."""
     settings, order = ordered
     host = order(sleep={"get_participants": [4.0, False, 1]})
-    impatient = workflow_definition(PIPELINE, settings) | {"timeoutSeconds": 2}
+    knows = server_version(settings).knows_join_mode
+    ours = workflow_definition(PIPELINE, settings, knows_join_mode=knows)
+    impatient = ours | {"timeoutSeconds": 2}
     with connected(settings) as client:
         request = start_request(settings, a_run(), tracks(1))
         workflow_id = client.start(request | {"workflowDef": impatient})
