@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from reflector_migrate.conductor.catching_up import is_idle, is_overdue
-from reflector_migrate.conductor.going_on import gone_on, is_cut_short
+from reflector_migrate.conductor.going_on import goes_on, gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings
@@ -142,3 +144,30 @@ def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, dec
     monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", lambda _settings, _id: None)
     assert gone_on(Settings(), Server(), seen) == AT_WORK
     assert done == decided
+
+
+@pytest.mark.parametrize(
+    ("status", "tasks", "expected"),
+    [
+        pytest.param("FAILED", [attempt("pad_track", "FAILED", 3)], False, id="over"),
+        pytest.param("TIMED_OUT", [attempt("pad_track", "CANCELED")], False, id="timed out"),
+        pytest.param("RUNNING", [FAILED], True, id="at work"),
+        pytest.param("COMPLETED", [attempt("finalize", "COMPLETED")], True, id="done"),
+        pytest.param("TERMINATED", [attempt("finalize", "COMPLETED")], True, id="by hand, ended"),
+        pytest.param("TIMED_OUT", [attempt("finalize", "COMPLETED")], True, id="late, ended"),
+        pytest.param("TERMINATED", [attempt("finalize", "CANCELED")], False, id="amid the end"),
+    ],
+)
+def test_what_has_ended_its_transcript_is_done(monkeypatch, status, tasks, expected):
+    """A failure workflow writes no `error` over `ended`, whatever ended the rest."""
+    seen = {"workflowId": "w", "status": status, "tasks": tasks}
+
+    class Server:
+        """Tells the same state always."""
+
+        workflow = staticmethod(lambda _id: seen)
+
+    monkeypatch.setattr(
+        "reflector_migrate.conductor.going_on.connected", lambda _settings: nullcontext(Server())
+    )
+    assert goes_on(Settings(), "w") is expected
