@@ -16,7 +16,7 @@ import pytest
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.domain import identity, parse_worker_id
-from reflector_migrate.conductor.execution import read, retry, terminate
+from reflector_migrate.conductor.execution import retry, terminate
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workers.desk import Desk
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
@@ -93,25 +93,6 @@ def decided(client, workflow_id):
     """Its status, once the server has looked at it."""
     client.decide(workflow_id)
     return client.workflow(workflow_id, with_tasks=False)["status"]
-
-
-def test_what_ends_a_workflow_after_its_transcript_does_not_undo_that(ordered):
-    """Ended by hand amid the webhook's thirty attempts: the failure workflow writes nothing."""
-    settings, order = ordered
-    host = order(fail={"send_webhook": ["transient", 99]})
-    workflow_id = start_workflow(settings, a_run(), tracks(1))
-    until(lambda: host.called("send_webhook"), "the webhook is tried")
-    terminate(settings, workflow_id, "test")
-    assert read(settings, workflow_id).status == "failed"
-    until(lambda: is_finalized(settings, workflow_id), "the failure workflow has ended")
-    assert len(host.called("finalize")) == 1  # that of the good end
-
-
-def is_finalized(settings, workflow_id):
-    """Whether the failure workflow of that one is over."""
-    with connected(settings) as client:
-        failed = client.workflow(workflow_id)["output"].get("conductor.failure_workflow")
-        return bool(failed) and client.workflow(failed)["status"] == "COMPLETED"
 
 
 def test_zulip_and_consent_cannot_fail_the_transcript(ordered):
