@@ -134,29 +134,6 @@ def test_what_the_server_refuses_leaves_the_status_as_it_was(ended):
     assert differences(left_by(it.world), before) == {}
 
 
-def test_retry_by_command(drama, undisturbed):
-    """`migrate retry` runs the failed step alone, and asks nobody for a stored answer."""
-    it = drama()
-    it.world.control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
-    it.begin()
-    assert it.end().failed_steps == ("generate_title",)
-    register(it)
-    early = command(it, "rerun", it.world.run.recording_id, "--from", "send_webhook")
-    assert (early.returncode, "has not reached" in early.stderr) == (2, True)
-    said = migrate(it, "retry", it.world.run.recording_id)  # the failure may not be told yet
-    assert f"workflow {it.workflow_id} goes on" in said
-    assert it.end().status == "completed"
-    runs = {step: it.times("runs", step) for step in ("detect_topics", "generate_title")}
-    assert runs == {"detect_topics": 1, "generate_title": 2}
-    expected = {**undisturbed["shadow"], "llm": undisturbed["shadow"]["llm"] + 1}
-    left = left_by(it.world)
-    assert told_again(left, expected) == {"error": 2, "processing": 2}
-    assert differences(left | {"told": []}, expected | {"told": []}) == {}
-    told = ["pending", "in_progress", "failed", "pending", "in_progress", "completed"]
-    assert states_of(it, "generate_title") == told
-    assert states_of(it, "detect_topics") == ["pending", "in_progress", "completed"]
-
-
 def told_again(left, before):
     """How often each status was told since; of anything else nothing may have been."""
     new = Counter(left["told"]) - Counter(before["told"])
