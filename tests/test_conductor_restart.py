@@ -115,7 +115,7 @@ def test_killed_servers_and_hosts_cost_nothing_that_was_done(
             it.hold(step)
         it.begin()
         for step, what in dying.items():
-            it.wait_for(step)
+            until(lambda step=step: it.now() and it.times("held", step), f"{step} is held")
             kill(it, what)
             it.let_go(step)
             if what != "host":
