@@ -98,12 +98,12 @@ def test_patience(seen, waits_s) -> None:
 
 
 def _settings(folder: Path, **candidate: object) -> Settings:
-    apart = {"database_url": "sqlite:///c.db", "data_dir": "c", **candidate}
+    apart = {"database_url": f"sqlite:///{folder}/c.db", "data_dir": "c", **candidate}
     return Settings.model_validate(
         {
             "state_dir": folder,
             "store": {"url": f"sqlite:///{folder}/s.db"},
-            "reflector": {"database_url": "sqlite:///p.db", "data_dir": "p"},
+            "reflector": {"database_url": f"sqlite:///{folder}/p.db", "data_dir": "p"},
             "candidate": apart,
         }
     )
@@ -117,7 +117,7 @@ def test_worlds_apart_are_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("database_url", "sqlite:///p.db"),
+        ("database_url", "sqlite:///{folder}/p.db"),
         ("database_url", None),
         ("media_bucket", "reflector-media"),
         ("tracks_bucket", "daily-tracks"),
@@ -125,10 +125,11 @@ def test_worlds_apart_are_accepted(tmp_path: Path) -> None:
         ("channel_prefix", ""),  # the other Redis database is on the same server
     ],
 )
-def test_a_shared_place_is_refused(tmp_path: Path, key: str, value: object) -> None:
+def test_a_shared_place_is_refused(tmp_path: Path, key: str, value: str | None) -> None:
     """The setting that would let the candidate touch production is named."""
+    told = value.format(folder=tmp_path) if value else value
     with pytest.raises(ConfigurationError) as refused:
-        require_separate(_settings(tmp_path, **{key: value}))
+        require_separate(_settings(tmp_path, **{key: told}))
     assert f"candidate.{key}" in refused.value.message
 
 
