@@ -13,6 +13,8 @@ import redis
 from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.workers import host
 from reflector_migrate.conductor.workers.groups import Member
+from reflector_migrate.conductor.workers.notes import notes_beside, read
+from reflector_migrate.model import Usage
 from reflector_migrate.settings import Settings
 
 FAR = "redis://127.0.0.1:9/2"
@@ -140,3 +142,66 @@ def test_a_ring_is_answered_while_every_poll_still_waits(monkeypatch):
         working.join(20)
     assert desk.asked == [("finalize", 8)]
     assert doorbell.rung == [("cleanup_consent",)]
+
+
+class Late(Desk):
+    """Its look is answered only when the process has been told to stop."""
+
+    given_back = ()
+
+    def look(self, step, count):
+        """What is there, late."""
+        self.stop.wait()
+        time.sleep(0.3)
+        return super().look(step, count)
+
+    def give_back(self, task, **_about):
+        """Keep it."""
+        self.given_back = (*self.given_back, task.task_id)
+
+
+def test_what_a_look_brings_while_draining_goes_back_before_the_end():
+    """Else it would wait for its response timeout."""
+    stop = threading.Event()
+    desk, doorbell = Late(stop), Bell()
+    harness = SimpleNamespace(meta_of_unfinished=lambda _task: {})
+    ours = host.Host(Member("light", 8), desk, harness, doorbell)
+    threading.Timer(0.2, stop.set).start()
+    assert ours.run(stop, 5.0, lambda: None)
+    assert desk.given_back == ("t",)
+
+
+def test_what_went_back_unfinished_is_no_longer_written_down(tmp_path, monkeypatch):
+    """Another may have it by now: a parent must not report it as dead."""
+    monkeypatch.setenv("MIGRATE_READY_FILE", str(tmp_path / "0"))
+    let_go, begun = threading.Event(), threading.Event()
+
+    def hang(task, _harness):
+        begun.set()
+        let_go.wait(20)
+        return task
+
+    monkeypatch.setitem(host.WORKERS, "finalize", hang)
+    stop = threading.Event()
+    desk = Late(stop)
+    desk.look = lambda step, count: Desk.look(desk, step, count)
+    harness = SimpleNamespace(
+        forget=lambda _task: None,
+        meta_of_unfinished=lambda _task: {},
+        cut_short=lambda _task: Usage(),
+    )
+    ours = host.Host(Member("light", 8), desk, harness, Bell())
+    written = notes_beside(tmp_path / "0")
+    seen = []
+
+    def end():
+        begun.wait(20)
+        seen.extend(read(written))
+        stop.set()
+
+    threading.Thread(target=end).start()
+    assert not ours.run(stop, 0.5, lambda: None)
+    let_go.set()
+    assert [note.task_id for note in seen] == ["t"]
+    assert desk.given_back == ("t",)
+    assert read(written) == ()

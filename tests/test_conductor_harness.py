@@ -199,7 +199,7 @@ def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
 def test_what_an_attempt_has_used_is_known_before_it_ends():
     """What another worker put back with the task counts; each addition is told, as a part."""
     told = []
-    left = {META: {"usage": {"llm_calls": 2}}}
+    left = {META: {"attempt": 1, "usage": {"llm_calls": 2}}}
     task = Task(task_id="t", task_def_name="finalize", output_data=left, input_data={})
 
     def execute(step, raw, settings, heartbeat, meter):
@@ -216,6 +216,9 @@ def test_what_an_attempt_has_used_is_known_before_it_ends():
     assert harness.meta_of_unfinished(task)[META]["usage"] == {"llm_calls": 3, "is_partial": True}
     harness.forget(task)
     assert harness.cut_short(task) == Usage(llm_calls=2)
+    task.retry_count = 1  # 3.15.0 gives the next attempt what this one left
+    assert harness.cut_short(task) == Usage()
+    assert harness.work("finalize", task).output_data[META]["usage"] == {"llm_calls": 1}
 
 
 def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):

@@ -71,6 +71,17 @@ def test_a_different_workflow_of_the_same_version_is_refused(server):
         assert differences(ours, client.workflow_def(PIPELINE, VERSION)) == []
 
 
+def test_a_workflow_registered_before_the_server_was_upgraded_is_brought_up(server):
+    """An older server does not keep `joinMode`; that alone is no other content."""
+    knows = server_version(server).knows_join_mode
+    with connected(server) as client:
+        client.put_workflow_def(workflow_definition(PIPELINE, server, knows_join_mode=False))
+        assert register_all(server).created == ((PIPELINE,) if knows else ())
+        held = client.workflow_def(PIPELINE, VERSION)
+    ours = workflow_definition(PIPELINE, server, knows_join_mode=knows)
+    assert differences(ours, held) == []
+
+
 @pytest.mark.parametrize("count", [0, 1, 3, 12, 40])
 def test_the_definition_joins_any_number_of_tracks(server, count):
     """With mocked outputs the server itself walks the whole definition; tracks keep their order.

@@ -9,7 +9,7 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.compat import ServerVersion, server_version
 from reflector_migrate.conductor.content import differences
 from reflector_migrate.conductor.tasks.definitions import task_definitions
-from reflector_migrate.conductor.workflows.load import FILES, VERSION
+from reflector_migrate.conductor.workflows.load import FILES, VERSIONS
 from reflector_migrate.conductor.workflows.register import missing_workflows
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings
@@ -86,7 +86,7 @@ def _refuse_replacing(
         raise RefusedError(
             f"task definitions differ ({which})", hint="look at them, then register with --force"
         )
-    running = [i for name in FILES for i in client.running(name, VERSION)]
+    running = [i for name in FILES for v in VERSIONS for i in client.running(name, v)]
     if running:
         raise RefusedError(
             f"{len(running)} workflows are running, {running[0]} among them",

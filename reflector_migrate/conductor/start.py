@@ -13,7 +13,7 @@ from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.workflows.following import FIRST
-from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
+from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
 
@@ -82,7 +82,7 @@ def _executions(client: ConductorClient, run: Run) -> Iterator[dict[str, Any]]:
     for workflow in client.correlated(PIPELINE, run.recording_id):
         seen.add(workflow["workflowId"])
         yield workflow
-    for workflow_id in client.running(PIPELINE, VERSION):
+    for workflow_id in (i for version in VERSIONS for i in client.running(PIPELINE, version)):
         if workflow_id not in seen:
             yield from _existing(client, workflow_id)
 

@@ -79,7 +79,7 @@ class Harness:
         """Execute one task, `unless` it is not to be done, and say how it went; never raises."""
         lease = self._lease(task)  # it runs from now, however long the rest takes
         raw = _told_attempt(step, without_meta(task.input_data or {}), task)
-        meter = UsageMeter(spent_before(task.output_data), self.on_usage)
+        meter = UsageMeter(spent_before(task.output_data, attempt_of(task)), self.on_usage)
         self._meters[task.task_id] = meter
         try:
             if unless(self._settings, raw):
@@ -101,7 +101,7 @@ class Harness:
         """What an attempt that ends here had used: at least, as a call may be under way."""
         meter = self._meters.get(task.task_id)
         if meter is None:
-            return spent_before(task.output_data)
+            return spent_before(task.output_data, attempt_of(task))
         return meter.total.model_copy(update={"is_partial": True})
 
     def forget(self, task: Task) -> None:

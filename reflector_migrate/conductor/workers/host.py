@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -61,7 +61,7 @@ class Host:
             thread.start()
         on_ready()
         stop.wait()
-        return self._drain(pollers, time.monotonic() + drain_s)
+        return self._drain((*pollers, ear), time.monotonic() + drain_s)
 
     def _poll(self, step: str, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -129,15 +129,18 @@ class Host:
             task.task_def_name, task.task_id, task.workflow_instance_id, attempt_of(task), used
         )
 
-    def _drain(self, pollers: list[threading.Thread], until: float) -> bool:
+    def _drain(self, takers: Sequence[threading.Thread], until: float) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: not self._running, until - time.monotonic())
-        for poller in pollers:
-            poller.join(max(0.0, until - time.monotonic()))
+        for taker in takers:
+            taker.join(max(0.0, until - time.monotonic()))
         with self._changed:
             unfinished = list(self._running.values())
         for task in unfinished:
             self._give_back(task)
+        with self._changed:
+            self._running.clear()
+            self._note()  # nobody is to report as dead what another may have by now
         return not unfinished
 
     def _give_back(self, task: Task) -> None:

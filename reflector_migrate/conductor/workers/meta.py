@@ -24,11 +24,16 @@ def meta_of(who: Identity, attempt: int, step: str, usage: Usage) -> dict[str, A
     }
 
 
-def spent_before(output: Any) -> Usage:
-    """What an attempt that was put back into its queue had used, by the output it left there."""
+def spent_before(output: Any, attempt: int) -> Usage:
+    """What an attempt that was put back into its queue had used, by the output it left there.
+
+    3.15.0 gives each attempt its predecessor's output, which is counted already.
+    """
     meta = output.get(META) if isinstance(output, Mapping) else None
+    if not isinstance(meta, Mapping) or meta.get("attempt") != attempt:
+        return Usage()
     try:
-        return Usage.model_validate((meta or {}).get("usage") or {})
+        return Usage.model_validate(meta.get("usage") or {})
     except ValidationError:
         return Usage()
 

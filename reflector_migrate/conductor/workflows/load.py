@@ -14,6 +14,8 @@ Json = dict[str, Any]
 PIPELINE = "daily_diarization_pipeline"
 FAILED = "daily_diarization_pipeline_failed"
 VERSION = 2
+VERSIONS = range(1, VERSION + 1)
+"""Of ours, those that a server may still be running."""
 
 FILES = {PIPELINE: "diarization_pipeline.json", FAILED: "diarization_pipeline_failed.json"}
 
