@@ -125,6 +125,33 @@ def test_what_is_retried_by_hand_is_told_again(settings):
     assert (percents[0], percents[-1]) == (57, 100)
 
 
+def test_the_finalize_that_sets_error_is_no_progress(settings):
+    """A failed run says `failed` of its step, and no more; retried, it tells its own finalize."""
+    progress = Progress(settings)
+    progress.planned(RUN, TRACKS)
+    whole(progress, VISIBLE_STEPS[:8])
+    progress.started("generate_title", RAW)
+    progress.failed("generate_title", RAW)
+    error = {**RAW, "outcome": "error"}
+    progress.started("finalize", error)
+    progress.completed("finalize", error)
+    progress.failed("finalize", error)
+    last = told(settings)[-1]
+    assert (last["current_step"], last["step_status"]) == ("generate_title", "failed")
+    assert states(settings, "finalize") == ["pending"]
+    before = len(told(settings))
+    progress.again(RUN.run_id, "wf-1")
+    for step in VISIBLE_STEPS[8:]:
+        progress.started(step, {**RAW, "outcome": "ended"})
+        progress.completed(step, {**RAW, "outcome": "ended"})
+    news = told(settings)[before:]
+    ended = [d["current_step"] for d in news if d["step_status"] == "completed"]
+    assert ended == list(VISIBLE_STEPS[8:])
+    percents = [d["percent"] for d in news]
+    assert percents == sorted(percents)
+    assert (percents[0], percents[-1]) == (57, 100)
+
+
 @pytest.mark.parametrize(
     ("step", "first", "left"),
     [

@@ -89,7 +89,8 @@ so that nobody who listens to production hears of it. A message is `{"event": ..
 On a user's channel the event is called `TRANSCRIPT_<event>`, and its data carry the transcript's
 `id` as well. Legacy's events are told once a run; each state of a step
 once, with an `id` of its own. After `migrate retry` or `migrate rerun` the STATUS and the states of
-what runs again are told anew.
+what runs again are told anew. The finalize that sets `error` after a failure tells its STATUS only:
+the step that failed has told `failed`, and the pipeline's own finalize is still to come.
 """
 
 

@@ -113,7 +113,7 @@ class Progress:
         )
 
     def _transition(self, step: str, raw_input: Mapping[str, Any], *states: State) -> None:
-        if step in VISIBLE_STEPS:
+        if step in VISIBLE_STEPS and raw_input.get("outcome") != "error":  # that is no progress
             run = Run.model_validate(raw_input["run"])
             part = step, raw_input.get("track_index")
             self._tell(run, [(part, state) for state in states])
