@@ -7,12 +7,15 @@ import json
 import pytest
 import redis
 
+from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.storage import Storage
 from reflector_migrate.settings import ServicesSettings
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.canonical import sha256_of
 from tests.pipeline_world import RUNS, make_world, put_tracks
 
 
@@ -145,6 +148,52 @@ def test_another_content_is_another_event(world):
     assert [body["event_id"] for body in bodies] == ids
     assert len(set(ids)) == 2
     assert bodies[-1]["transcript"]["title"] == "Another"
+
+
+def test_another_content_after_a_lost_answer_is_another_event(world):
+    """The receiver may have the first one: back at the old title it is a third."""
+    title = world.row.title
+    for attempt, told in enumerate((title, "Another", title)):
+        world.rows.update_transcript(world.run.transcript_id, title=told)
+        world.control.set_fault("webhook", "lost_answer", times=1)
+        with pytest.raises(TransientStepError):
+            tell(world, "send_webhook", attempt=attempt)
+    done = tell(world, "send_webhook", attempt=3)
+    bodies = [json.loads(w["body"]) for w in world.control.webhooks()]
+    contents = {body["event_id"]: body["transcript"]["title"] for body in bodies}
+    assert list(contents.values()) == [title, "Another", title]
+    assert [body["event_id"] for body in bodies] == [*contents, done["event_id"]]
+    assert done["event_id"] == list(contents)[-1]
+
+
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_a_run_of_an_older_build_keeps_to_what_it_told(world, has_changed):
+    """It kept status and digest, and had one id: unchanged nothing is sent, changed a next id."""
+    ours = tell(world, "send_webhook")
+    (sent,) = world.control.webhooks()
+    digest = sha256_of({**json.loads(sent["body"]), "timestamp": ""})
+    store = Artifacts(world.settings.store_url)
+    store.erase(world.run_id)
+    store.put(world.run_id, "effects", "webhook/done", {"digest": digest, "status": 200})
+    if has_changed:
+        world.rows.update_transcript(world.run.transcript_id, title="Another")
+    Progress(world.settings).again(world.run_id, "wf-1", from_step="send_webhook")
+    again = tell(world, "send_webhook")
+    assert (again["sent"], again["event_id"] != ours["event_id"]) == (True, has_changed)
+    assert len(world.control.webhooks()) == 1 + has_changed
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_was_refused_is_delivered_when_the_run_goes_again(world, status):
+    """The receiver is mended and the run rerun: only who never had the event gets it, once."""
+    world.control.set_webhook_status("hook", status, times=1)
+    first = tell(world, "send_webhook")
+    Progress(world.settings).again(world.run_id, "wf-1", from_step="send_webhook")
+    done = tell(world, "send_webhook")
+    assert done == tell(world, "send_webhook", attempt=1)
+    assert (done["sent"], done["status_code"]) == (True, 200)
+    assert done["event_id"] == first["event_id"]
+    assert len(world.control.webhooks()) == (1 if status == 200 else 2)
 
 
 @pytest.mark.parametrize("status", [400, 404, 408, 409, 410, 425, 429])

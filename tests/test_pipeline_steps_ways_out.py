@@ -32,7 +32,7 @@ SERVICES = {
     "daily": {"DailyRecording"},
     "llm": {"LanguageModel", "Message", "Request"},  # for Questions, which the context makes
     "storage": {"SCHEME", "Stored", "address"},
-    "webhook": {"EVENT", "Delivered", "Delivery", "headers_for"},
+    "webhook": {"EVENT", "Delivery", "Told", "headers_for", "is_taken"},
 }
 ROOMS = {"audio", "cache", "context", "contracts", "rows", "steps", *HELPERS}
 STORE = {"canonical": {"sha256_of"}, "artifacts": {"Artifacts"}}

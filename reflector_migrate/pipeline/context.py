@@ -174,7 +174,7 @@ class _Maker:
             media,
             Zulip(self.caller("zulip", services.zulip_timeout_s), services),
             Webhook(self.caller("webhook", services.webhook_timeout_s)),
-            Once(run.run_id, Artifacts(store)) if self.is_retried else None,
+            Once(run.run_id, Artifacts(store), log) if log else None,
         )
 
 

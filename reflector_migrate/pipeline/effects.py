@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.outlets import Listeners, Media, Once
 from reflector_migrate.pipeline.services.storage import Stored, address
-from reflector_migrate.pipeline.services.webhook import EVENT, Delivered, Delivery, Webhook
+from reflector_migrate.pipeline.services.webhook import EVENT, Delivery, Told, Webhook, is_taken
 from reflector_migrate.pipeline.services.zulip import Zulip
 from reflector_migrate.store.canonical import sha256_of
 from reflector_migrate.store.effects import EffectLog
@@ -62,8 +62,8 @@ class Effects(Protocol):
     def post_zulip(self, post: Post) -> int:
         """Post or change; the message's id."""
 
-    def delivered(self) -> Delivered | None:
-        """The event that the receiver last took or refused."""
+    def last_told(self) -> Told | None:
+        """The event that the receiver may have heard last: taken, refused, or nobody knows."""
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Deliver; the receiver's status, None when nothing was really sent."""
@@ -123,20 +123,24 @@ class LiveEffects:
             self.once.finish("zulip", digest, message_id=message_id)
         return message_id
 
-    def delivered(self) -> Delivered | None:
-        """The event that this run last delivered."""
+    def last_told(self) -> Told | None:
+        """The event that this run last began to deliver."""
         last = self.once.last("webhook") if self.once else None
-        return Delivered(last["digest"], last.get("event_id", "")) if last else None
+        return Told(last["digest"], last.get("event_id")) if last else None
 
     def send_webhook(self, delivery: Delivery) -> int | None:
-        """Deliver unless this run has delivered the same payload."""
-        done = self.once.done("webhook", delivery.digest) if self.once else None
-        if done is not None:
+        """Deliver unless the receiver took the same payload, or has just refused it.
+
+        What it refused is delivered again once a person has the run retried or run again.
+        """
+        if self.once is None:
+            return self.webhook.send(delivery)
+        done, go = self.once.done("webhook", delivery.digest), self.once.go
+        if done is not None and (is_taken(done["status"]) or done.get("go", 0) == go):
             return int(done["status"])
+        self.once.begin("webhook", digest=delivery.digest, event_id=delivery.event_id)
         status = self.webhook.send(delivery)
-        if self.once:
-            about = {"status": status, "event_id": delivery.event_id}
-            self.once.finish("webhook", delivery.digest, **about)
+        self.once.finish("webhook", delivery.digest, status=status, go=go)
         return status
 
     def _changed(self, post: Post, message_id: int | None) -> int | None:
@@ -210,7 +214,7 @@ class RecordedEffects:
         self._record("zulip_update", post.topic, {"message_id": post.message_id, **form})
         return post.message_id
 
-    def delivered(self) -> Delivered | None:
+    def last_told(self) -> Told | None:
         """Nothing ever is."""
         return None
 

@@ -78,25 +78,34 @@ class Once:
 
     run_id: str
     artifacts: Artifacts
+    log: EventLog
+
+    @property
+    def go(self) -> int:
+        """How often the run was retried or run again by hand."""
+        return self.log.times_again(self.run_id)
 
     def done(self, kind: str, digest: str) -> dict[str, Any] | None:
         """The result of having done it with this content, if that happened."""
-        stored = self.last(kind)
+        stored = self._kept(kind, "done")
         return stored if stored and stored["digest"] == digest else None
 
     def last(self, kind: str) -> dict[str, Any] | None:
-        """The last result, whatever the content; None if it was never done."""
-        found = self.artifacts.find(self.run_id, "effects", f"{kind}/done")
-        return self.artifacts.get(found.ref) if found else None
+        """What was said of it when it was last begun, else done; None: it never happened."""
+        return self._kept(kind, "begun") or self._kept(kind, "done")
 
     def is_begun(self, kind: str) -> bool:
         """Whether it may have happened: it was begun, and nobody knows how it ended."""
-        return self.artifacts.find(self.run_id, "effects", f"{kind}/begun") is not None
+        return self._kept(kind, "begun") is not None
 
-    def begin(self, kind: str) -> None:
+    def begin(self, kind: str, **about: Any) -> None:
         """Say so before doing it."""
-        self.artifacts.put(self.run_id, "effects", f"{kind}/begun", {"begun": True})
+        self.artifacts.put(self.run_id, "effects", f"{kind}/begun", {"begun": True, **about})
 
     def finish(self, kind: str, digest: str, **result: Any) -> None:
         """Keep how it ended."""
         self.artifacts.put(self.run_id, "effects", f"{kind}/done", {"digest": digest, **result})
+
+    def _kept(self, kind: str, what: str) -> dict[str, Any] | None:
+        found = self.artifacts.find(self.run_id, "effects", f"{kind}/{what}")
+        return self.artifacts.get(found.ref) if found else None

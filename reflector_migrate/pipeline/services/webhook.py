@@ -15,7 +15,7 @@ USER_AGENT = "Reflector-Webhook/1.0"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it goes out; `digest` covers the payload but for its clock and event id."""
+    """A request as it goes out; `digest` covers the payload but for its clock."""
 
     url: str
     headers: dict[str, str]
@@ -24,11 +24,16 @@ class Delivery:
     digest: str
 
 
-class Delivered(NamedTuple):
-    """What a receiver was told: the digest of the payload, and the event's id."""
+class Told(NamedTuple):
+    """What a receiver may have heard: the payload's digest, the event's id (none of old runs)."""
 
     digest: str
-    event_id: str
+    event_id: str | None
+
+
+def is_taken(status: int) -> bool:
+    """Whether the receiver has the event now."""
+    return 200 <= status < 300
 
 
 class Webhook:

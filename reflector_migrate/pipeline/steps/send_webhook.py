@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WebhookInput, WebhookOutput
 from reflector_migrate.pipeline.patience import patiently
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
-from reflector_migrate.pipeline.services.webhook import Delivered, Delivery, headers_for
+from reflector_migrate.pipeline.services.webhook import Delivery, Told, headers_for, is_taken
 from reflector_migrate.pipeline.topics import NAMES
 from reflector_migrate.pipeline.webhook_payload import encoded, payload
 from reflector_migrate.store.canonical import sha256_of
@@ -18,8 +19,9 @@ from reflector_migrate.store.canonical import sha256_of
 def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:
     """One delivery, signed where the room has a secret, under the run's own event id.
 
-    A 4xx is the receiver's last word: not sent, not a failure. Anything else but a 2xx
-    raises TransientStepError. The payload is built from the rows at every attempt.
+    A 4xx is the receiver's last word, until a person has the run go again: not sent, not a
+    failure. Anything else but a 2xx raises TransientStepError. The payload is built from the
+    rows at every attempt.
     """
     transcript = ctx.rows.get_transcript(task.transcript_id)
     room = ctx.rows.get_room(task.room_id or transcript.room_id)
@@ -29,12 +31,11 @@ def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:
     status = patiently(lambda: ctx.effects.send_webhook(delivery), ctx.heartbeat)
     if status is None:
         return WebhookOutput(sent=True, event_id=delivery.event_id, reason="recorded, not sent")
-    is_taken = 200 <= status < 300
     return WebhookOutput(
-        sent=is_taken,
+        sent=is_taken(status),
         status_code=status,
         event_id=delivery.event_id,
-        reason="" if is_taken else "the receiver refused it",
+        reason="" if is_taken(status) else "the receiver refused it",
     )
 
 
@@ -43,11 +44,18 @@ def event_id(run_id: str, after: str = "") -> str:
     return uuid.uuid5(NAMES, "/".join([run_id, "webhook", *([after] if after else ())])).hex
 
 
-def _event_id(run_id: str, digest: str, last: Delivered | None) -> str:
-    """That of the delivery if it was made, else of the next: none is told twice to a receiver."""
-    if last is not None and last.digest == digest:
-        return last.event_id
-    return event_id(run_id, last.event_id if last else "")
+def _identified(run_id: str, body: dict[str, Any], last: Told | None) -> Told:
+    """The last event if this is its content, else the next: an id never has two contents."""
+    known = (last and last.event_id) or event_id(run_id)
+    digest = _digest(body, known)
+    if last is None or last.digest == digest:
+        return Told(digest, known)
+    following = event_id(run_id, known)
+    return Told(_digest(body, following), following)
+
+
+def _digest(body: dict[str, Any], identity: str) -> str:
+    return sha256_of({**body, "event_id": identity, "timestamp": ""})
 
 
 def _delivery(
@@ -64,8 +72,7 @@ def _delivery(
         event_id="",
         at=now,
     )
-    digest = sha256_of({**body, "timestamp": ""})
-    body["event_id"] = _event_id(ctx.run.run_id, digest, ctx.effects.delivered())
+    digest, body["event_id"] = _identified(ctx.run.run_id, body, ctx.effects.last_told())
     raw, unix_s = encoded(body), int(now.timestamp())
     return Delivery(
         url=url,
