@@ -15,11 +15,14 @@ AS_TOLD = "told_disagreement"
 
 
 def disagreement_as_told(reference: Observation, hypothesis: Observation) -> dict[str, float]:
-    """{AS_TOLD: share of words that differ}; nothing where each side's topics hold what it told."""
+    """{AS_TOLD: share of words that differ}; nothing where each side's topics hold what it told.
+
+    Blanks around the whole are no word: payloads do not count them either.
+    """
     told = [_told(side) for side in (reference, hypothesis)]
     if told[0] is None or told[1] is None:
         return {}
-    stored = ["".join([w.text for w in side.outputs.words]) for side in (reference, hypothesis)]
+    stored = [_stored(side) for side in (reference, hypothesis)]
     if told == stored:
         return {}
     language = language_of(reference) or language_of(hypothesis)
@@ -31,4 +34,9 @@ def disagreement_as_told(reference: Observation, hypothesis: Observation) -> dic
 def _told(observation: Observation) -> str | None:
     """What the last TRANSCRIPT event says; None without one that says anything."""
     texts = [e.data.get("text") for e in observation.events if e.event == "TRANSCRIPT"]
-    return next((text for text in reversed(texts) if isinstance(text, str) and text), None)
+    said = (text.strip() for text in reversed(texts) if isinstance(text, str))
+    return next(filter(None, said), None)
+
+
+def _stored(observation: Observation) -> str:
+    return "".join([word.text for word in observation.outputs.words]).strip()

@@ -81,6 +81,50 @@ def test_the_step_that_stored_is_told_from_the_one_that_heard(candidate, step):
     assert found.first_divergent_step.step == step
 
 
+def _swapped(words):
+    return [w.model_copy(update={"speaker": 1 - w.speaker}) for w in words]
+
+
+def _late(words):
+    return [w.model_copy(update={"start": w.start + 1, "end": w.end + 1}) for w in words]
+
+
+def _loud(words):
+    return [w.model_copy(update={"text": w.text.upper()}) for w in words]
+
+
+def _trimmed(run):
+    """The same, its TRANSCRIPT without the blank at the end."""
+    events = tuple(
+        e.model_copy(update={"data": {**e.data, "text": e.data["text"].strip()}})
+        if e.event == "TRANSCRIPT" else e
+        for e in run.events
+    )  # fmt: skip
+    return run.model_copy(update={"events": events})
+
+
+@pytest.mark.parametrize(
+    ("altered", "step"),
+    [(_swapped, "merge_transcripts"), (_late, "transcribe_track"), (_loud, "transcribe_track")],
+)
+def test_what_transcript_cannot_show_is_not_cleared_by_it(altered, step):
+    """However the words that were told and stored differ: by a blank, by one, by a stretch."""
+    words = altered(HEARD)
+    plain = _run(words, role="candidate")
+    pairs = {
+        "alike": (_run(SPOKEN), plain),
+        "a blank": (_trimmed(_run(SPOKEN)), _trimmed(plain)),
+        "one word fewer stored": (_run(SPOKEN), _run(words, words[:-1], role="candidate")),
+        "by legacy": (_run(SPOKEN, SPOKEN[:-1]), plain),
+        "the end not stored either": (_run(SPOKEN), _run(words, words[:300], role="candidate")),
+    }
+    blamed = {
+        name: compare(*pair, floors=FLOORS).first_divergent_step.step
+        for name, pair in pairs.items()
+    }
+    assert blamed == dict.fromkeys(pairs, step)
+
+
 def test_hearing_is_within_noise_where_only_storing_is_not():
     """So says the chain of evidence, and why."""
     primary, candidate = _run(SPOKEN), _run(HEARD, LOST, role="candidate")
@@ -98,6 +142,7 @@ def test_what_was_told_counts_only_where_the_topics_hold_something_else():
     """One misheard word of three hundred; nothing where both say the same, or nothing was told."""
     primary = _run(SPOKEN)
     assert disagreement_as_told(primary, _run(HEARD)) == {}
+    assert disagreement_as_told(_trimmed(primary), _trimmed(_run(HEARD))) == {}
     stats = compare_words(primary, _run(HEARD, LOST)).stats
     assert stats[AS_TOLD] == pytest.approx(1 / len(SPOKEN))
     assert disagreement_as_told(primary, _run(HEARD, LOST, told=EMPTY)) == {}

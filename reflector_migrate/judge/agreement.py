@@ -14,6 +14,11 @@ Key = tuple[str, int | None]
 
 FINE = frozenset({Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED})
 
+UNTOLD = frozenset({"word_times", "speaker_mapping"})
+"""Measures of what TRANSCRIPT does not tell, and no lost or doubled word makes diverge."""
+FOLLOWING = frozenset({"words_raw", "speaker_words"})
+"""Measures that such a word makes diverge, by as much as there are words."""
+
 
 class Agreement(StrEnum):
     """Of two sides, about one step's input or output."""
@@ -27,7 +32,7 @@ class Agreement(StrEnum):
 def against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreement, str]:
     """Within noise where every measure of the output is; of a track, where no finding is its."""
     own = _own(key[0], checks)
-    if key[0] in HEARING and is_told_alike(checks):
+    if key[0] in HEARING and is_told_alike(key[0], checks):
         return Agreement.WITHIN_NOISE, f"{why}; by TRANSCRIPT its words are: the row holds others"
     if is_within_noise(key[0], checks):
         judged = ", ".join(f"{check.name} {check.verdict.value}" for check in own)
@@ -46,27 +51,36 @@ def is_within_noise(step: str, checks: Sequence[Check]) -> bool:
     The row's words say nothing of who heard them where TRANSCRIPT told others, but of who
     stored them.
     """
-    if step in HEARING and is_told_alike(checks):
+    if step in HEARING and is_told_alike(step, checks):
         return True
-    if step == STORED_BY["words"] and is_told_alike(checks) and _are_words_off(checks):
+    if step == STORED_BY["words"] and is_told_alike(step, checks):
         return False
     own = _own(step, checks)
     is_whole = {check.name for check in own} == set(OWN_MEASURES.get(step, ()))
     return bool(own) and is_whole and all(check.verdict in FINE for check in own)
 
 
-def is_told_alike(checks: Sequence[Check]) -> bool:
-    """Whether the words that were told agree within noise, although the topics hold others."""
-    found = [
-        (check.measure.stats[AS_TOLD], check.limit or 0.0)
-        for check in checks
-        if check.name == "words" and check.measure and AS_TOLD in check.measure.stats
-    ]
-    return bool(found) and all(told <= limit for told, limit in found)
+def is_told_alike(step: str, checks: Sequence[Check]) -> bool:
+    """Whether the words that were told agree within noise, and those in the topics do not.
+
+    Then whoever heard is cleared. Never of what TRANSCRIPT cannot show of the step's work:
+    times, and speakers and capitals that are off by more than these words.
+    """
+    words = next((c for c in checks if c.name == "words" and c.verdict not in FINE), None)
+    if words is None or words.measure is None or AS_TOLD not in words.measure.stats:
+        return False
+    is_told = words.measure.stats[AS_TOLD] <= (words.limit or 0.0)
+    errors = words.measure.errors
+    return is_told and not any(_is_untold(check, errors) for check in _own(step, checks))
 
 
-def _are_words_off(checks: Sequence[Check]) -> bool:
-    return any(check.name == "words" and check.verdict not in FINE for check in checks)
+def _is_untold(check: Check, words: int) -> bool:
+    """Whether it diverged, and not because that many words are others."""
+    if check.verdict is not Verdict.DIVERGED or check.measure is None:
+        return False
+    more = check.measure.errors - words
+    is_more = more > (check.limit or 0.0) * check.measure.length
+    return check.name in UNTOLD or (check.name in FOLLOWING and is_more)
 
 
 def is_doubtful(step: str, checks: Sequence[Check]) -> bool:

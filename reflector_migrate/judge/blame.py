@@ -41,6 +41,10 @@ from reflector_migrate.model import (
     Verdict,
 )
 
+OF_WORDS = ("words/", "words_raw/", "speaker_words/", "catastrophes/words/",
+            "events/payload/TRANSCRIPT")  # fmt: skip
+"""Findings about which words there are."""
+
 
 def first_divergent_step(
     reference: Observation, hypothesis: Observation, checks: Sequence[Check]
@@ -51,8 +55,7 @@ def first_divergent_step(
     if failed:
         return cause_of(failed, links)
     suspects = _suspects(checks)
-    if is_told_alike(checks):
-        suspects = [_relaid(check) for check in suspects]
+    suspects = [_relaid(check, checks) for check in suspects]
     if firm := [c for c in suspects if c.name in FIRM and c.verdict is Verdict.DIVERGED]:
         named = _named(firm)
         links = {k: v if k[0] in named else _excused(v, checks) for k, v in links.items()}
@@ -76,13 +79,15 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
     ]
 
 
-def _relaid(check: Check) -> Check:
-    """What was told as it should be and stored otherwise, laid to the step that stores."""
+def _relaid(check: Check, checks: Sequence[Check]) -> Check:
+    """Words that were told as they should be and stored otherwise, laid to the step that stores."""
     if check.measure is None:
         return check
     storing = STORED_BY["words"]
     findings = [
-        f.model_copy(update={"step": storing}) if f.step in HEARING else f
+        f.model_copy(update={"step": storing})
+        if f.step in HEARING and f.path.startswith(OF_WORDS) and is_told_alike(f.step, checks)
+        else f
         for f in check.measure.findings
     ]
     return check.model_copy(
