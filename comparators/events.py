@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from comparators.distance import distance, encode
-from comparators.payloads import payload_differences, stored
+from comparators.payloads import is_title_unsure, payload_differences, stored
 from comparators.structure import exact
 from reflector_migrate.model import Event, Finding, Measure, Observation
 
@@ -77,9 +77,19 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
         hypothesis_text=f"{len(theirs)} events",
         counts={"edit_distance": distance(codes[0], codes[1])},
     )
-    if findings or all(sent) or not any(sent):
-        return measure
-    return measure.model_copy(update={"inconclusive": "broadcasts were heard on one side only"})
+    why = "" if findings else _unsure(reference, hypothesis)
+    return measure.model_copy(update={"inconclusive": why}) if why else measure
+
+
+def _unsure(reference: Observation, hypothesis: Observation) -> str:
+    """What cannot be known of events that show no difference."""
+    heard = [bool(_broadcast(side)) for side in (reference, hypothesis)]
+    reasons = (
+        ("broadcasts were heard on one side only", heard[0] != heard[1]),
+        ("another title was told than both rows hold: they may keep an earlier one",
+         is_title_unsure(reference, hypothesis)),
+    )  # fmt: skip
+    return "; ".join(why for why, holds in reasons if holds)
 
 
 def _broadcast(observation: Observation) -> list[Event]:

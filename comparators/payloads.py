@@ -36,13 +36,24 @@ def payload_differences(
             message=f"{name}: {why}",
         )
         for name, why in sorted(theirs.items())
-        if name not in mine
+        if name not in mine and not (name == TITLE and is_title_unsure(reference, hypothesis))
     ]
-    if _is_title_kept(reference) and _is_title_stored(hypothesis):
+    is_kept = _is_title_kept(reference) and not _is_same_title(reference, hypothesis)
+    if is_kept and _is_title_stored(hypothesis):
         found.append(_overwritten(step_of(TITLE)))
     named = {finding.path for finding in found}
     fields = _fields(reference, hypothesis, step_of, uncompared)
     return found + [finding for finding in fields if finding.path not in named]
+
+
+def is_title_unsure(reference: Observation, hypothesis: Observation) -> bool:
+    """The hypothesis alone told another title than its row has, which is the reference's.
+
+    A reprocessed recording keeps its earlier title, and the reference's model may have
+    chosen that very one again; or the hypothesis told a wrong one. Rows do not say which.
+    """
+    is_told_otherwise = _is_title_kept(hypothesis) and not _is_title_kept(reference)
+    return is_told_otherwise and _is_same_title(reference, hypothesis)
 
 
 def stored(observation: Observation) -> list[Event]:
@@ -86,6 +97,11 @@ def _is_title_kept(observation: Observation) -> bool:
 def _is_title_stored(observation: Observation) -> bool:
     told, kept = _last_title(observation), observation.outputs.title
     return bool(told and kept) and _agrees(told, kept)
+
+
+def _is_same_title(reference: Observation, hypothesis: Observation) -> bool:
+    mine, theirs = reference.outputs.title, hypothesis.outputs.title
+    return bool(mine and theirs) and _agrees(theirs, mine)
 
 
 def _last_title(observation: Observation) -> Any:

@@ -153,6 +153,7 @@ def _titled(stored, told):
         pytest.param(("Old", "New"), ("Old", "Other new"), False, id="kept on both sides"),
         pytest.param(("New", "New"), ("Other", "Other"), False, id="there was none before"),
         pytest.param(("Old", "New"), (None, "Other new"), False, id="none at all is not this one"),
+        pytest.param(("Old", "New"), ("Old", "Old"), False, id="the model chose it again"),
     ],
 )
 def test_a_title_that_people_know_is_not_overwritten(mine, theirs, is_lost):
@@ -162,6 +163,17 @@ def test_a_title_that_people_know_is_not_overwritten(mine, theirs, is_lost):
     assert [(f.path, f.step) for f in lost] == (
         [("events/payload/FINAL_TITLE", "generate_title")] if is_lost else []
     )
+
+
+def test_a_title_kept_where_the_reference_told_that_very_one_concludes_nothing():
+    """Legacy's model may have chosen the earlier one again; a lost or a wrong one counts."""
+    kept = by_name("events").compare(_titled("Old", "Old"), _titled("Old", "New"))
+    assert (kept.errors, kept.findings) == (0, ())
+    assert "they may keep an earlier one" in kept.inconclusive
+    plain = by_name("events").compare(_titled("Old", "New"), _titled("Old", "Old"))
+    assert (plain.errors, plain.inconclusive) == (0, "")
+    other = by_name("events").compare(_titled("Old", "Old"), _titled("New", "Newer"))
+    assert [f.path for f in other.findings] == ["events/payload/FINAL_TITLE"]
 
 
 def test_broadcasts_heard_on_one_side_only_conclude_nothing():
