@@ -74,7 +74,7 @@ def is_told_alike(step: str, checks: Sequence[Check]) -> bool:
     return is_told and not any(_is_untold(check, errors) for check in _own(step, checks))
 
 
-def _is_untold(check: Check, words: int) -> bool:
+def _is_untold(check: Check, words: float) -> bool:
     """Whether it diverged, and not because that many words are others."""
     if check.verdict is not Verdict.DIVERGED or check.measure is None:
         return False
