@@ -72,6 +72,7 @@ def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(ordered):
     news = [e.data for e in EventLog(settings.store_url).of(run.run_id)]
     failed = [d["current_step"] for d in news if d["step_status"] == "failed"]
     assert failed == ["detect_topics"]
+    assert {d["step_status"] for d in news if d["current_step"] == "finalize"} == {"pending"}
     assert {d["workflow_id"] for d in news} == {workflow_id}
 
 
