@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
+from comparators.columns import Columns
 from comparators.untimely import COLLAR_S
 from reflector_migrate.model import Measure
 
 NOTICED_S = 0.1
 """A whole track that is late by so much is told, though none of its words is displaced."""
+DISPLACED_S = 0.25
+"""A word that starts or ends so much elsewhere is displaced."""
 MIN_WORDS = 8
-"""Of a track, or of a third of one, before their median says where it lies: a few words may be
-aligned amiss."""
+"""Of a track, or of a third of one, before their median says where it lies to the tenth."""
+FEW_WORDS = 3
+"""And before it says that they are displaced."""
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -39,26 +46,60 @@ def shares(measure: Measure) -> dict[str, float | None]:
     }
 
 
+def gaps(columns: Columns) -> list[float]:
+    """Of each word, how far its speaker's nearest word of the same token is; inf without one."""
+    said = defaultdict[tuple[int, str], list[tuple[float, int]]](list)
+    for token, place in zip(columns.tokens, columns.places, strict=True):
+        word = columns.words[place]
+        said[word.speaker, token].append((word.start, place))
+    found = [math.inf] * len(columns.words)
+    for same in said.values():
+        same.sort()
+        for (first, one), (second, other) in pairwise(same):
+            found[one] = min(found[one], second - first)
+            found[other] = min(found[other], second - first)
+    return found
+
+
+def is_told_apart(by_s: float, gap_s: float) -> bool:
+    """Whether a word moved by less than halfway to its nearest namesake.
+
+    Else the alignment may have taken one for the other: where the first of thirty
+    `mhm` is not heard, all others lie one further on.
+    """
+    return abs(by_s) < gap_s / 2
+
+
 def lateness(by_s: Sequence[float], speakers: Sequence[int]) -> dict[str, float]:
     """How late (or early) the worst track is, and how much later it ends than it begins."""
     tracks: dict[int, list[float]] = {}
     for by, speaker in zip(by_s, speakers, strict=True):
         tracks.setdefault(speaker, []).append(by)
-    long = [by for by in tracks.values() if len(by) >= MIN_WORDS]
-    offsets = [abs(quantile(sorted(by), 0.5)) for by in long]
-    return {"offset_s": max(offsets, default=0.0), "drift_s": max(map(_drift, long), default=0.0)}
+    placed = tracks.values()
+    return {
+        "offset_s": max((abs(offset(by)) for by in placed), default=0.0),
+        "drift_s": max((abs(drift(by)) for by in placed), default=0.0),
+    }
 
 
-def is_late(by_s: Sequence[float]) -> bool:
-    """Whether a whole track is, although by no word's measure."""
-    return len(by_s) >= MIN_WORDS and abs(quantile(sorted(by_s), 0.5)) >= NOTICED_S
+def offset(by_s: Sequence[float]) -> float:
+    """The median; 0.0 where the words are too few to tell."""
+    return _told(quantile(sorted(by_s), 0.5), len(by_s))
 
 
-def _drift(by_s: list[float]) -> float:
+def drift(by_s: Sequence[float]) -> float:
     """Between the medians of a track's first and last third, in the order of time."""
     third = len(by_s) // 3
     ends = by_s[:third], by_s[len(by_s) - third :]
-    if third < MIN_WORDS:
-        return 0.0
     first, last = (quantile(sorted(end), 0.5) for end in ends)
-    return abs(round(last - first, 6))
+    return _told(round(last - first, 6), third)
+
+
+def _told(by_s: float, words: int) -> float:
+    is_plain = words >= MIN_WORDS or (words >= FEW_WORDS and abs(by_s) > DISPLACED_S)
+    return by_s if is_plain else 0.0
+
+
+def is_noticed(by_s: float) -> bool:
+    """Whether it is told of a whole track, though by no word's measure."""
+    return abs(by_s) >= NOTICED_S

@@ -6,7 +6,8 @@ Words are aligned speaker by speaker (under the best permutation): one late trac
 changes the order of everybody's words, but not of its own. The slope (least squares
 over the meeting) tells a stretch from an offset; each speaker's own median tells
 which track's offset is wrong. A whole track that is late by less than DISPLACED_S, or
-gets so by and by, displaces no word: `offset_s` and `drift_s` of the worst track tell it.
+gets so by and by, displaces no word: `offset_s` and `drift_s` of the worst track tell it,
+by words that cannot have been taken for another of their speaker's.
 
 The alarm beside it is tcpWER's numerator: edits where words may be paired only
 within a collar. What it exceeds cpWER's by is words that are right at a wrong time.
@@ -17,14 +18,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.attribution import attributed, heard_twice, voices_aligned
-from comparators.columns import Pair, word_pair
+from comparators.columns import Pair, remembered, word_pair
 from comparators.normalise import NORMALISER
-from comparators.track_times import is_late, lateness, quantile, slope
+from comparators.track_times import (
+    DISPLACED_S,
+    drift,
+    gaps,
+    is_noticed,
+    is_told_apart,
+    lateness,
+    offset,
+    quantile,
+    slope,
+)
 from comparators.untimely import constrained_edits
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "pad_track"
-DISPLACED_S = 0.25
 SLIGHT = 1e-6
 """What a word that moved by less counts, against 1 of one displaced."""
 
@@ -32,7 +42,7 @@ SLIGHT = 1e-6
 class Shifts(NamedTuple):
     """Of each equal word: when it starts in the reference, how much later, who says it.
 
-    `ends_s` is how much later it ends.
+    `ends_s` is how much later it ends; `certain`: it is told apart from its namesakes.
     """
 
     at_s: list[float]
@@ -40,6 +50,7 @@ class Shifts(NamedTuple):
     ends_s: list[float]
     speakers: list[int]
     places: list[int]
+    certain: list[bool]
 
     def displaced(self) -> int:
         """How many start or end more than DISPLACED_S apart."""
@@ -49,6 +60,11 @@ class Shifts(NamedTuple):
         """How many start or end at another time at all."""
         both = zip(self.by_s, self.ends_s, strict=True)
         return sum(1 for by in both if any(by)) if self.is_any_moved() else 0
+
+    def lateness(self) -> dict[str, float]:
+        """Of the worst track, by the words that are told apart."""
+        pick = [n for n, is_certain in enumerate(self.certain) if is_certain]
+        return lateness([self.by_s[n] for n in pick], [self.speakers[n] for n in pick])
 
     def is_any_moved(self) -> bool:
         """Whether a single one did."""
@@ -65,13 +81,24 @@ def shifts(pair: Pair) -> Shifts:
     places = sorted(found)
     mine = [pair.reference.words[place] for place in places]
     theirs = [pair.hypothesis.words[found[place]] for place in places]
+    by_s = _later([word.start for word in mine], [word.start for word in theirs])
     return Shifts(
         [word.start for word in mine],
-        _later([word.start for word in mine], [word.start for word in theirs]),
+        by_s,
         _later([word.end for word in mine], [word.end for word in theirs]),
         [word.speaker for word in mine],
         places,
+        _certain(pair, by_s, places, [found[place] for place in places]),
     )
+
+
+def _certain(pair: Pair, by_s: list[float], mine: list[int], theirs: list[int]) -> list[bool]:
+    """Of each word whether it is told apart from its namesakes on both sides."""
+    if not any(by_s):
+        return [True] * len(by_s)
+    here, there = remembered(gaps, pair.reference), remembered(gaps, pair.hypothesis)
+    moved = zip(by_s, mine, theirs, strict=True)
+    return [is_told_apart(by, min(here[i], there[j])) for by, i, j in moved]
 
 
 def _later(first: list[float], second: list[float]) -> list[float]:
@@ -120,7 +147,7 @@ def compare_word_times(reference: Observation, hypothesis: Observation) -> Measu
             "median_shift_s": median,
             "p95_shift_s": quantile(distances, 0.95),
             "slope": round(slope(moved.at_s, moved.by_s), 9),
-            **(lateness(moved.by_s, moved.speakers) if n_moved else {}),
+            **(moved.lateness() if n_moved else {}),
         },
         hypothesis_text=f"median {median:+.2f} s" if n_moved else "same",
         inconclusive="no word in common" if is_apart else "",
@@ -138,25 +165,50 @@ class _Entry(NamedTuple):
     end_s: float
     at_s: float
     place: int
+    is_certain: bool
 
 
 def _findings(found: Shifts) -> list[Finding]:
-    """One for each speaker whose words, or track, are displaced, with their median shift."""
+    """For each speaker whose words, or track, are displaced, and each who drifts."""
     by_speaker: dict[int, list[_Entry]] = {}
-    for at, by, end, speaker, place in zip(*found, strict=True):
-        by_speaker.setdefault(speaker, []).append(_Entry(by, end, at, place))
+    for at, by, end, speaker, place, is_certain in zip(*found, strict=True):
+        by_speaker.setdefault(speaker, []).append(_Entry(by, end, at, place, is_certain))
     return [
-        _finding(speaker, entries)
+        finding
         for speaker, entries in sorted(by_speaker.items())
-        if any(_is_far(entry.by_s, entry.end_s) for entry in entries)
-        or is_late([entry.by_s for entry in entries])
+        for finding in (_displaced(speaker, entries), _drifting(speaker, entries))
+        if finding
     ]
 
 
-def _finding(speaker: int, entries: list[_Entry]) -> Finding:
+def _drifting(speaker: int, entries: list[_Entry]) -> Finding | None:
+    """A track that ends later than it begins, from its last third on."""
+    certain = [entry for entry in entries if entry.is_certain]
+    by = drift([entry.by_s for entry in certain])
+    if not is_noticed(by):
+        return None
+    first = certain[len(certain) - len(certain) // 3]
+    return Finding(
+        path=f"word_times/{speaker}/drift",
+        step=STEP,
+        severity=Severity.MAJOR,
+        kind="moved",
+        reference=0.0,
+        hypothesis=by,
+        at_s=first.at_s,
+        position=first.place,
+        speaker=speaker,
+        message=f"the last third of {len(certain)} words moved by {by:+.3f} s from the first",
+    )
+
+
+def _displaced(speaker: int, entries: list[_Entry]) -> Finding | None:
     """Words that start elsewhere; where all start in time, words that end elsewhere."""
+    is_late = is_noticed(offset([entry.by_s for entry in entries if entry.is_certain]))
+    if not is_late and not any(_is_far(entry.by_s, entry.end_s) for entry in entries):
+        return None
     median = quantile(sorted(entry.by_s for entry in entries), 0.5)
-    is_offset = abs(median) > DISPLACED_S or is_late([entry.by_s for entry in entries])
+    is_offset = abs(median) > DISPLACED_S or is_late
     limit_s = min(DISPLACED_S, abs(median) / 2) if is_offset else DISPLACED_S
     displaced = [entry for entry in entries if abs(entry.by_s) > limit_s]
     what = "offset" if is_offset else "scatter" if displaced else "ends"

@@ -12,6 +12,8 @@ from comparators.distance import encode
 from comparators.registry import by_name
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import Floor, NoiseFloors, stratum_of
+from reflector_migrate.judge.repeats import divergences
+from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Outputs, Verdict, Word
 from tests.comparing import observation, outputs_of, words_of
 
@@ -153,6 +155,69 @@ def test_a_few_words_aligned_amiss_do_not_place_a_track():
     late = [w.model_copy(update={"start": w.start + 60, "end": w.end + 60}) for w in said]
     measure = by_name("word_times").compare(_bare(HOUR + said), _candidate(HOUR + late))
     assert measure.stats["offset_s"] == 0.0
+
+
+def _listener(times, texts=("mhm ",)):
+    """Somebody who says the same few words, a minute apart."""
+    return [
+        Word(text=texts[n % len(texts)], start=30 + 60.0 * n, end=30.3 + 60.0 * n, speaker=9)
+        for n in range(times)
+    ]
+
+
+@pytest.mark.parametrize("missed", [0, 4, 10, 29])
+@pytest.mark.parametrize("texts", [("mhm ",), ("yes ", "okay ", "mhm ")])
+def test_a_listener_who_is_misheard_once_does_not_displace_the_others(missed, texts):
+    """One `mhm` less: the rest may be aligned one further on, which places no track."""
+    said = _listener(30, texts)
+    heard = said[:missed] + said[missed + 1 :]
+    found = divergences(_bare(HOUR + said), _candidate(HOUR + heard))
+    assert found["word_times/offset"] == found["word_times/drift"] == 0
+    check = _times(compare(_bare(HOUR + said), _candidate(HOUR + heard), floors=FLOORS))
+    assert check.verdict in (Verdict.WITHIN_NOISE, Verdict.MATCHED)
+
+
+def test_a_listener_who_is_late_is_placed_all_the_same():
+    """A fifth of a second is no minute: each `mhm` is told apart from the next one."""
+    said = _listener(30)
+    late = [w.model_copy(update={"start": w.start + 0.2, "end": w.end + 0.2}) for w in said]
+    check = _times(compare(_bare(HOUR + said), _candidate(HOUR + late), floors=FLOORS))
+    assert check.verdict is Verdict.DIVERGED
+    assert check.note.startswith("offset: 0.20 s")
+
+
+@pytest.mark.parametrize(
+    ("words", "by_s", "offset_s"),
+    [(7, 60.0, 60.0), (3, 60.0, 60.0), (3, -0.3, 0.3), (3, 0.2, 0.0), (2, 60.0, 0.0)],
+)
+def test_a_guest_is_placed_by_few_words_when_these_are_displaced(words, by_s, offset_s):
+    """Three that nobody could mistake for each other; a tenth of a second takes eight."""
+    line = "please raise the budget by five thousand".split()[:words]
+    said = [Word(text=f"{text} ", start=100 + n * 0.4, end=100.3 + n * 0.4, speaker=9)
+            for n, text in enumerate(line)]  # fmt: skip
+    late = [w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) for w in said]
+    check = _times(compare(_bare(HOUR + said), _candidate(HOUR + late), floors=FLOORS))
+    assert check.measure.stats["offset_s"] == pytest.approx(offset_s)
+    assert check.verdict is (Verdict.DIVERGED if offset_s else Verdict.WITHIN_NOISE)
+
+
+def test_a_waived_track_does_not_cover_how_the_others_drift():
+    """Each track that gets late by and by is a finding of its own."""
+    late = [
+        w.model_copy(update={"start": w.start + by, "end": w.end + by})
+        for n, w in enumerate(HOUR)
+        for by in [0.2 if w.speaker == 3 else 0.24 * (n > 0.7 * len(HOUR))]
+    ]
+    known = [Waiver(path="word_times/3/*", reason="known", owner="ana")]
+    late.sort(key=lambda w: w.start)
+    check = _times(compare(_bare(HOUR), _candidate(late), floors=FLOORS, waivers=known))
+    assert check.verdict is Verdict.DIVERGED
+    standing = [finding for finding in check.measure.findings if not finding.waiver]
+    assert {f.path for f in standing} == {f"word_times/{n}/drift" for n in range(3)}
+    assert all(f.hypothesis == pytest.approx(0.24) and f.at_s for f in standing)
+    alone = _moved(0.2, {3})
+    check = _times(compare(_bare(HOUR), _candidate(alone), floors=FLOORS, waivers=known))
+    assert check.verdict is Verdict.WAIVED
 
 
 @pytest.mark.parametrize(
