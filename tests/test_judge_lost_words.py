@@ -192,7 +192,7 @@ def test_a_listener_who_is_late_is_placed_all_the_same():
 )
 def test_a_guest_is_placed_by_few_words_when_these_are_displaced(words, by_s, offset_s):
     """Three that nobody could mistake for each other; a tenth of a second takes eight."""
-    line = "please raise the budget by five thousand".split()[:words]
+    line = ["please", "raise", "the", "budget", "by", "five", "thousand"][:words]
     said = [Word(text=f"{text} ", start=100 + n * 0.4, end=100.3 + n * 0.4, speaker=9)
             for n, text in enumerate(line)]  # fmt: skip
     late = [w.model_copy(update={"start": w.start + by_s, "end": w.end + by_s}) for w in said]
