@@ -2,8 +2,8 @@
 
 A suppressed effect (a candidate in shadow) counts as done: what would have been
 sent is compared. Payloads are compared in structure and in everything that is
-not volatile (see volatile.py) or the run's own text. Local files are compared
-where both sides' folders were seen.
+not volatile (see volatile.py) or the run's own text. Where a side's data folder
+could not be seen, local files of the other one conclude nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from comparators.own_topics import named_topics, without_topics
 from comparators.records import differences
 from comparators.structure import DURATION_TOLERANCE_MS, as_finding, exact
 from comparators.volatile import anonymous, canonical
-from reflector_migrate.model import Effect, Finding, Measure, Observation, Severity
+from reflector_migrate.model import UNSEEN_FILES, Effect, Finding, Measure, Observation, Severity
 
 STEPS: Mapping[str, str] = {
     "zulip_message": "post_zulip",
@@ -34,7 +34,7 @@ Name = tuple[str, str]
 
 LOCAL = "local_put"
 DRAWING = "audio.json"
-"""What a player draws; local files have no other content that is compared."""
+"""What a player draws; of other local files only the size is compared."""
 
 SIZE_TOLERANCE = 0.05
 """Encoders of another version and random container ids change sizes by less."""
@@ -88,8 +88,10 @@ def _counted_step(name: Name, differing: Sequence[Name]) -> str:
 def compare_side_effects(reference: Observation, hypothesis: Observation) -> Measure:
     """Counts of every effect, then the payloads and sizes of those on both sides."""
     mine, theirs = _grouped(reference), _grouped(hypothesis)
-    if not all(any(kind == LOCAL for kind, _ in side) for side in (mine, theirs)):
-        mine, theirs = ({n: e for n, e in side.items() if n[0] != LOCAL} for side in (mine, theirs))
+    unseen = ""
+    if any(UNSEEN_FILES in side.notes for side in (reference, hypothesis)):
+        unseen = UNSEEN_FILES if _are_local(mine) or _are_local(theirs) else ""
+        mine, theirs = _without_local(mine), _without_local(theirs)
     counts = _counts(mine), _counts(theirs)
     differing = [n for n in sorted({*counts[0], *counts[1]}) if counts[0][n] != counts[1][n]]
     findings = [
@@ -99,7 +101,7 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
     for name in sorted(set(mine) & set(theirs)):
         for pair in zip(mine[name], theirs[name], strict=False):
             findings += _content(name, *pair, reference, hypothesis)
-    return exact(
+    measure = exact(
         "side_effects",
         findings[0].step or "finalize" if findings else "finalize",
         max(counts[0].total(), counts[1].total()),
@@ -107,6 +109,15 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
         reference_text=_summary(counts[0]),
         hypothesis_text=_summary(counts[1], hypothesis),
     )
+    return measure if findings else measure.model_copy(update={"inconclusive": unseen})
+
+
+def _are_local(groups: Mapping[Name, list[Effect]]) -> bool:
+    return any(kind == LOCAL for kind, _ in groups)
+
+
+def _without_local(groups: Mapping[Name, list[Effect]]) -> dict[Name, list[Effect]]:
+    return {name: effects for name, effects in groups.items() if name[0] != LOCAL}
 
 
 def _grouped(observation: Observation) -> dict[Name, list[Effect]]:
@@ -177,9 +188,13 @@ def _content(
 
 
 def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Finding]:
-    """Objects of another size class; unknown sizes are not compared."""
+    """Files and objects of another size class; unknown sizes are not compared.
+
+    Of a local drawing it is compared what it shows, not how many digits it is written with.
+    """
     sizes = mine.size_bytes, theirs.size_bytes
-    if None in sizes or mine.kind != "s3_put":
+    is_sized = mine.kind == "s3_put" or (mine.kind == LOCAL and mine.key != DRAWING)
+    if None in sizes or not is_sized:
         return []
     first, second = int(sizes[0] or 0), int(sizes[1] or 0)
     if abs(first - second) <= SIZE_TOLERANCE * max(first, second):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reflector_migrate.legacy.deployment import Deployment
-from reflector_migrate.model import Effect
+from reflector_migrate.model import UNSEEN_FILES, Effect
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import RoomRow, Rows, TranscriptRow
 from reflector_migrate.pipeline.services.connections import connections
@@ -42,10 +42,11 @@ def effects_of(
     """
     storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
     effects = [*_stored(storage, place, row), *_local(place, row)]
+    notes = [] if place.data_dir.is_dir() else [UNSEEN_FILES]
     if place.is_recorded:
-        return tuple(effects), ()
+        return tuple(effects), tuple(notes)
     effects += _deleted(storage, place, rows, row)
-    room, notes = rows.get_room(row.room_id), []
+    room = rows.get_room(row.room_id)
     if zulip is None:
         effects += _zulip_derived(settings, row, room, spans, earlier_message)
         notes.append("zulip: derived from the row, not seen")
@@ -70,19 +71,32 @@ def _stored(storage: Storage, place: Deployment, row: TranscriptRow) -> Iterator
 def _local(place: Deployment, row: TranscriptRow) -> Iterator[Effect]:
     """The files of the contract in the transcript's folder, where this host has it.
 
-    Of the drawing it is told whether it shows the waveform that the row's event tells.
+    Of the drawing it is told whether it shows the waveform that the row's event tells; of one
+    that this user may not read, nothing.
     """
     for name in (AUDIO, DRAWING):
         path = place.data_dir / row.id / name
-        if path.is_file():
-            told = {"drawn": _drawn(path, row)} if name == DRAWING else {}
-            yield Effect(kind="local_put", key=name, payload=told, size_bytes=path.stat().st_size)
+        size = _size(path)
+        if size is not None:
+            drawn = _drawn(path, row) if name == DRAWING else None
+            told = {"drawn": drawn} if drawn else {}
+            yield Effect(kind="local_put", key=name, payload=told, size_bytes=size)
 
 
-def _drawn(path: Path, row: TranscriptRow) -> str:
+def _size(path: Path) -> int | None:
+    """Of a file that is there for this user to see."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _drawn(path: Path, row: TranscriptRow) -> str | None:
     told = [e["data"].get("waveform") for e in row.events if e["event"] == "WAVEFORM"]
     try:
         drawn = json.loads(path.read_text("utf-8"))
+    except OSError:
+        return None
     except ValueError:
         return "nothing"
     return "the row's waveform" if [drawn] == told[-1:] else "another waveform"

@@ -28,7 +28,15 @@ from reflector_migrate.model.comparison import (
 from reflector_migrate.model.frozen import Frozen
 from reflector_migrate.model.measure import Finding, Measure
 from reflector_migrate.model.observation import Observation, StepRun, Usage
-from reflector_migrate.model.outputs import Effect, Event, Outputs, Participant, Topic, Word
+from reflector_migrate.model.outputs import (
+    UNSEEN_FILES,
+    Effect,
+    Event,
+    Outputs,
+    Participant,
+    Topic,
+    Word,
+)
 from reflector_migrate.model.steps import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.model.vocabulary import (
     Engine,
@@ -42,6 +50,7 @@ from reflector_migrate.model.vocabulary import (
 
 __all__ = [
     "STEP_NAMES",
+    "UNSEEN_FILES",
     "VISIBLE_STEPS",
     "Blame",
     "Check",

@@ -13,6 +13,9 @@ from pydantic import Field
 
 from reflector_migrate.model.frozen import Frozen
 
+UNSEEN_FILES = "local files: the data folder is not on this host"
+"""An observation's note: that none are told says nothing of whether there are any."""
+
 
 class Word(Frozen):
     """One recognised word; text exactly as received, seconds from the meeting's start."""
