@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from comparators.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
@@ -72,10 +73,16 @@ def is_compatible(first: Fact, second: Fact) -> bool:
     if first.kind == "time":
         return a == b or (UNSURE in a + b and _on_the_dial(a) == _on_the_dial(b))
     if first.kind == "date":
-        return a == b or f"x{a}".endswith(f"-{b}") or f"x{b}".endswith(f"-{a}")
+        return a in _endings(b) or b in _endings(a)
     if first.kind == "participant":
         return a == b or _is_part(a, b) or _is_part(b, a)
     return a == b
+
+
+def _endings(date: str) -> list[str]:
+    """The date, and it without its year, and without its month."""
+    parts = date.split("-")
+    return ["-".join(parts[at:]) for at in range(len(parts))]
 
 
 def _on_the_dial(time: str) -> tuple[int, str]:
@@ -97,7 +104,17 @@ def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
     """Whether these hold the fact, or one compatible with it."""
     if fact in facts:
         return True
+    if fact.kind == "date":
+        dates, endings = _dates(facts)
+        return fact.value in endings or not dates.isdisjoint(_endings(fact.value))
     return fact.kind in VAGUE and any(is_compatible(fact, other) for other in facts)
+
+
+@lru_cache(maxsize=8)
+def _dates(facts: frozenset[Fact]) -> tuple[frozenset[str], frozenset[str]]:
+    """Every date, and every ending of one: there may be thousands, each sought among all."""
+    dates = frozenset(fact.value for fact in facts if fact.kind == "date")
+    return dates, frozenset(ending for date in dates for ending in _endings(date))
 
 
 def _amounts(reader: Reader) -> set[Fact]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 
 from comparators.halves import with_halves
 from comparators.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
@@ -16,7 +17,7 @@ from comparators.placed import Placed
 
 ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
-_ENDS = re.compile(r"[.!?;:]\W*$")
+_STOPS = frozenset(".!?;:")
 # What is rare stands first, then what must be before it: searched many times faster.
 _HALF_OF_DAY = re.compile(r"\.(?<=\b[aApP]\.) ?[mM]\b\.?")
 _PER_CENT = re.compile(r"\b(?:per|pro) cent\b", re.IGNORECASE)
@@ -49,7 +50,7 @@ class Reading:
     def is_stop(self, index: int) -> bool:
         """Whether a sentence ends behind the token, in front of the next one's word."""
         words = self._words[self._places[index] : self._places[index + 1]]
-        return any(map(_ENDS.search, words))
+        return any(map(_ends, words))
 
 
 @lru_cache
@@ -83,6 +84,19 @@ def _apart(token: str) -> tuple[str, ...]:
     """`5km` is two tokens; `3rd` and `q3` stay one."""
     match = _GLUED.fullmatch(token)
     return match.groups() if match and not ORDINAL.fullmatch(token) else (token,)
+
+
+def _ends(word: str) -> bool:
+    """Whether a sentence's mark stands behind the word's last letter or figure.
+
+    From behind, each character once: a line of dots takes a regular expression its square.
+    """
+    behind = takewhile(_is_mark, reversed(word))
+    return not _STOPS.isdisjoint(behind)
+
+
+def _is_mark(character: str) -> bool:
+    return not (character.isalnum() or character == "_")
 
 
 def _is_capital(word: str) -> bool:

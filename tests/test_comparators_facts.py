@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import time
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.facts import extract, facts_of, read, without_counterpart
+from comparators.facts import (
+    extract,
+    facts_of,
+    is_compatible,
+    is_stated,
+    read,
+    without_counterpart,
+)
+from comparators.lexicon import LEXICONS
+from comparators.reader import Fact
+from comparators.reading import Reading
 from comparators.registry import by_name
 from tests.comparing import observation, outputs_of
 
@@ -247,3 +258,41 @@ def test_a_text_read_once_gives_its_facts_as_often_as_asked():
     found = [facts_of(once, names) for names in (PEOPLE, (), PEOPLE)]
     assert found == [extract(RECAP_EN, "en", names) for names in (PEOPLE, (), PEOPLE)]
     assert found[0] != found[1]
+
+
+def _seconds(work):
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def test_a_line_of_dots_is_read_once():
+    """Some recognisers write a pause so: twenty thousand took seconds, each dot all behind it."""
+    dots = "." * 20_000
+    assert _seconds(lambda: extract(f"we do not {dots}x ship", "en")) < 0.5
+    stops = {f"we do not{mark} ship": "" for mark in (".", "?!", "...)", ';"', ":")}
+    for text in stops:
+        assert Reading(text, LEXICONS["en"]).is_stop(2)
+    for text in ("we do not.x ship", "we do not ) ship", "we do not_ ship"):
+        assert not Reading(text, LEXICONS["en"]).is_stop(2)
+
+
+def test_thousands_of_dates_are_sought_among_thousands():
+    """By what they end with, and not each against each."""
+    days = [date(2000, 1, 1) + timedelta(days=n) for n in range(3000)]
+    mine = frozenset(Fact("date", f"{day}") for day in days)
+    theirs = frozenset(Fact("date", f"{day + timedelta(days=3000)}") for day in days)
+    found: list[Fact] = []
+    assert _seconds(lambda: found.extend(without_counterpart(mine, theirs))) < 0.5
+    assert found == sorted(mine)
+
+
+@pytest.mark.parametrize("values", [
+    ("2026-03-10", "03-10", True), ("03-10", "2026-03-10", True), ("2026-03-10", "10", True),
+    ("2026-03-10", "2025-03-10", False), ("2026-03-10", "3-10", False), ("03-10", "04-10", False),
+])  # fmt: skip
+def test_a_date_with_less_is_stated_by_one_with_more(values):
+    """The index says what the comparison of two says."""
+    mine, theirs, expected = Fact("date", values[0]), Fact("date", values[1]), values[2]
+    assert is_compatible(mine, theirs) is expected
+    assert is_stated(mine, frozenset({theirs})) is expected
