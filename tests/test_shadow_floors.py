@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+import comparators
+from reflector_migrate.judge import repeats
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow import floors
 from reflector_migrate.shadow.floors import StoredFloors, conditions, is_repeatable, pair_of
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.pairs import LegacyPair
@@ -40,6 +46,24 @@ def test_another_model_is_another_condition(changed):
     assert conditions(Settings.model_validate(changed), seen) != told
     assert conditions(Settings(), seen.model_copy(update={"build": "other"})) != told
     assert conditions(Settings(), seen) == told
+
+
+def test_another_reading_is_another_condition(tmp_path, monkeypatch):
+    """A comparator that reads otherwise measured something else, whatever the normaliser is."""
+    theirs = tmp_path / "comparators"
+    shutil.copytree(Path(comparators.__file__).parent, theirs)
+    measuring = tmp_path / "repeats.py"
+    shutil.copy(repeats.__file__, measuring)
+    assert floors.reading_of(theirs, measuring) == floors.reading()
+    told = conditions(Settings(), observation())
+    for changed in (theirs / "altered.py", measuring):
+        before = floors.reading_of(theirs, measuring)
+        with changed.open("a") as file:
+            file.write("\nREAD = 'otherwise'\n")
+        after = floors.reading_of(theirs, measuring)
+        assert after != before
+        monkeypatch.setattr(floors, "reading", lambda after=after: after)
+        assert conditions(Settings(), observation()) != told
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import comparators
 from comparators.normalise import NORMALISER
+from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
+from reflector_migrate.judge import repeats
 from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
 from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.model import Observation, Role
@@ -17,13 +23,14 @@ from reflector_migrate.store.runs import RunRecord
 def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
     """What two pairs must have in common to be evidence beside each other.
 
-    Another build of the primary, another model, another normaliser, other noise or
-    recorded answers in the stand-ins: any of them begins a new floor.
+    Another build of the primary, another model, another normaliser, comparators that read
+    otherwise, other noise or recorded answers in the stand-ins: any begins a new floor.
     """
     services, is_sandbox = settings.services, settings.sandbox.control_url is not None
     return {
         "legacy_build": primary.build,
         "normaliser": NORMALISER,
+        "reading": reading(),
         "recogniser": "stand-in" if is_sandbox else services.transcript_url,
         "recogniser_model": services.transcript_model,
         "llm": "stand-in" if is_sandbox else services.llm_url,
@@ -31,6 +38,17 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
         "llm_context_window": services.llm_context_window,
         "standins": _standins(settings),
     }
+
+
+@lru_cache(maxsize=1)
+def reading() -> str:
+    """Which code measured a pair: a hash that changes when any comparator does."""
+    return reading_of(Path(comparators.__file__).parent, Path(repeats.__file__))
+
+
+def reading_of(folder: Path, measuring: Path) -> str:
+    """Of the comparators in that folder, and of what takes a pair's divergences from them."""
+    return f"{hash_of(folder)}-{sha256(measuring.read_bytes()).hexdigest()[:HEX_DIGITS]}"
 
 
 def _standins(settings: Settings) -> dict[str, Any]:
