@@ -5,7 +5,7 @@
     columns, distance         words as columns and integers; exact edit distance
     permutation, time_constrained    cpWER and tcpWER, exactly
     attribution, untimely     whose words are whose, and which are right at a wrong time
-    reading, reader, moments, facts, spoken    what a text states, whatever its wording
+    reading, reader, moments, refusals, facts, spoken    what a text states, whatever its wording
     sentences, whose          whose words a text gives to whom, and what a clause negates
     told                      words as they were told, where others were stored
     words ... cost            compare(reference, hypothesis) -> Measure with counts

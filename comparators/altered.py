@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from comparators.facts import is_stated
-from comparators.key_facts import Stated, stated
+from comparators.key_facts import Stated, names_of, stated
 from comparators.reader import Fact
 from comparators.sentences import Clause, clauses
 from reflector_migrate.model import Finding, Measure, Observation, Severity
@@ -31,7 +31,8 @@ GROUPS: Mapping[str, frozenset[str]] = {
 def altered(measure: Measure, reference: Observation, hypothesis: Observation) -> dict[str, int]:
     """How many facts of each group either side altered, by a measure of facts of these two."""
     lost, made = _facts(measure, "missing"), _facts(measure, "extra")
-    mine, theirs = stated(measure.name, reference), stated(measure.name, hypothesis)
+    names = names_of(reference, hypothesis)
+    mine, theirs = (stated(measure.name, side, names) for side in (reference, hypothesis))
     first, second = _by(theirs, mine, lost, made), _by(mine, theirs, made, lost)
     both = {group: first[group] + second[group] for group in first}
     wrong = _count(lost, "attributions") + _count(made, "attributions")
@@ -80,7 +81,7 @@ def _turned(kept: Iterable[Fact], text: Stated, other: Stated) -> int:
     negated = {fact.value for fact in kept if fact.kind == "negation"}
     if not negated:
         return 0
-    mine, theirs = clauses(text.text, text.read_as), clauses(other.text, text.read_as)
+    mine, theirs = (clauses(one.text, text.read_as, text.names) for one in (text, other))
     return sum(1 for value in negated if any(_is_turned(value, one, mine) for one in theirs))
 
 
@@ -94,7 +95,7 @@ def _is_turned(value: str, negated: Clause, written: Iterable[Clause]) -> bool:
         return False
     least = max(MIN_REST, MOST * len(rest))
     return any(
-        one.stems == negated.stems or len(rest & one.stems) >= least
+        one.stems | {value} == negated.stems or len(rest & one.stems) >= least
         for one in written
-        if value in one.stems - one.negated
+        if value in one.all_stems - one.negated
     )

@@ -17,6 +17,7 @@ from comparators.moments import UNSURE, moments, written
 from comparators.normalise import base_language, normalise
 from comparators.reader import Fact, Reader
 from comparators.reading import Reading
+from comparators.refusals import is_skipped, refusals
 from comparators.stems import stem
 
 LANGUAGES = frozenset(LEXICONS)
@@ -55,7 +56,7 @@ def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
     """Every fact of a text; `names` are the participants to look for."""
     reader = Reader(text.rest)
     found = _participants(reader, names)  # first: who is meant is no part of what is negated
-    found |= _negations(reader)
+    found |= _negations(reader) | refusals(reader)
     found |= moments(reader)
     return text.written | found | _amounts(reader)
 
@@ -198,16 +199,9 @@ def _negated(reader: Reader, negation: int, skipped: int) -> str:
     ahead, behind = reader.sentence(negation, skipped + _REACH)
     for index in (*ahead[skipped : skipped + _REACH], *behind[:_REACH]):
         token = reader.at(index)
-        if token and not _is_skipped(reader, index, token):
+        if token and not is_skipped(reader, index):
             return stem(token, reader.lexicon.language)
     return ""
-
-
-def _is_skipped(reader: Reader, index: int, token: str) -> bool:
-    """What says when or how often is a fact of its own, wherever the sentence puts it."""
-    lexicon = reader.lexicon
-    named = (lexicon.skipped, lexicon.negations, lexicon.days, lexicon.months)
-    return any(token in words for words in named) or reader.number(index) is not None
 
 
 def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:

@@ -16,6 +16,7 @@ from comparators.language import detect
 from comparators.normalise import NORMALISER, base_language
 from comparators.reader import Fact
 from comparators.spoken import spoken_facts
+from comparators.whose import KIND as ATTRIBUTION
 from comparators.whose import attributions
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
@@ -69,11 +70,11 @@ def compare_summary_facts(reference: Observation, hypothesis: Observation) -> Me
 
 
 def _of(name: str, step: str, reference: Observation, hypothesis: Observation) -> Measure:
-    names = _names(reference, hypothesis)
+    names = names_of(reference, hypothesis)
     return _compare(name, step, stated(name, reference, names), stated(name, hypothesis, names))
 
 
-def _names(*sides: Observation) -> frozenset[str]:
+def names_of(*sides: Observation) -> frozenset[str]:
     """Everybody either side knows: a wrong person is one the other side names."""
     return frozenset(p.name for side in sides for p in side.outputs.participants)
 
@@ -124,20 +125,27 @@ class _Difference(NamedTuple):
 
 
 def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference]:
-    """Facts of one side only, and whether anybody said so in its transcript."""
+    """Facts of one side only, and whether anybody said so in its transcript.
+
+    What is given to the wrong person was said: it is invented by nobody.
+    """
     if not facts:
         return []
     spoken = side.spoken_facts()
-    return [_Difference(kind, fact, is_stated(fact, spoken)) for fact in facts]
+    return [
+        _Difference(kind, fact, fact.kind == ATTRIBUTION or is_stated(fact, spoken))
+        for fact in facts
+    ]
 
 
 def _finding(name: str, step: str, difference: _Difference) -> Finding:
     kind, fact, is_supported = difference
     stated = f"{fact.kind} {fact.value}"
+    is_bearable = is_supported and fact.kind != ATTRIBUTION
     return Finding(
         path=f"{name}/{fact.kind}/{kind}",
         step=step,
-        severity=Severity.MAJOR if is_supported else Severity.CRITICAL,
+        severity=Severity.MAJOR if is_bearable else Severity.CRITICAL,
         kind=kind,
         reference=stated if kind == "missing" else None,
         hypothesis=stated if kind == "extra" else None,

@@ -27,12 +27,16 @@ class Lexicon(NamedTuple):
 
     days and months are dates by themselves; `unsure` ones only beside a number or
     after a preposition. ones: what counts one in front of a span of time.
-    negators negate only where `to` follows.
+    negators negate only where `to` follows; refusals what is done in the next word, or
+    in the one they are the end of: `against postponing`, `postponing was ruled out`.
     """
 
     language: str
     negations: frozenset[str]
     negators: frozenset[str]
+    refusals: frozenset[str]
+    refused: frozenset[str]
+    deeds: tuple[str, ...]
     not_only: frozenset[str]
     days: Mapping[str, str]
     months: Mapping[str, int]
@@ -82,6 +86,9 @@ ENGLISH = Lexicon(
         "doesnt didnt wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt "
         "mustnt shant neednt aint unable lacks lacked lacking"),
     negators=word_set("declined declines decline refused refuses refuse failed fails fail"),
+    refusals=word_set("against reject rejects rejected rejecting rule rules ruled ruling"),
+    refused=word_set("rejected ruled"),
+    deeds=("ing",),
     not_only=word_set("only just merely"),
     days=_table(
         "monday: monday mondays mon; tuesday: tuesday tuesdays tue tues; "
@@ -119,6 +126,9 @@ GERMAN = Lexicon(
         "nicht nein kein keine keinen keinem keiner keines keinerlei keineswegs nie niemals "
         "nichts niemand niemanden niemandem ohne weder nirgends"),
     negators=frozenset(),
+    refusals=word_set("gegen abgelehnt ausgeschlossen verworfen"),
+    refused=word_set("abgelehnt ausgeschlossen verworfen"),
+    deeds=("ung", "ungen"),
     not_only=word_set("nur"),
     days={
         **_table(

@@ -17,10 +17,11 @@ _PAUSES = re.compile(r"(?<=[.!?;,:])\s+|\n+")
 
 
 class Clause(NamedTuple):
-    """Stems of its words of content, and those of them that it negates."""
+    """Stems of its words of content, those of them that it negates, and of short words too."""
 
     stems: frozenset[str]
     negated: frozenset[str]
+    all_stems: frozenset[str]
 
 
 def split(text: str) -> list[str]:
@@ -28,23 +29,25 @@ def split(text: str) -> list[str]:
     return _ENDS.split(text)
 
 
-def stems(words: Iterable[str], lexicon: Lexicon) -> frozenset[str]:
+def stems(words: Iterable[str], lexicon: Lexicon, shortest: int = SHORTEST) -> frozenset[str]:
     """Of words of content; figures are facts of their own."""
     tokens = {token for word in words for token in tokens_of(word, lexicon.language)}
     aside = lexicon.skipped | lexicon.negations
-    telling = (t for t in tokens if len(t) >= SHORTEST and t.isalpha() and t not in aside)
+    telling = (t for t in tokens if len(t) >= shortest and t.isalpha() and t not in aside)
     return frozenset(stem(token, lexicon.language) for token in telling)
 
 
-def clauses(text: str, language: str) -> list[Clause]:
+def clauses(text: str, language: str, names: Iterable[str] = ()) -> list[Clause]:
     """Every clause of a text: a list's entries are one each, or all would negate each other's.
 
+    `names` are people's, who are negated by nothing.
     Raises KeyError for a language without a lexicon.
     """
-    return [_clause(one, LEXICONS[language]) for one in _PAUSES.split(text)]
+    return [_clause(one, LEXICONS[language], names) for one in _PAUSES.split(text)]
 
 
-def _clause(text: str, lexicon: Lexicon) -> Clause:
-    facts = extract(text, lexicon.language)
+def _clause(text: str, lexicon: Lexicon, names: Iterable[str]) -> Clause:
+    facts, words = extract(text, lexicon.language, names), words_in(text)
     negated = frozenset(fact.value for fact in facts if fact.kind == "negation")
-    return Clause(stems(words_in(text), lexicon) | negated, negated)
+    telling = stems(words, lexicon) - stems(lexicon.refusals, lexicon)
+    return Clause(telling | negated, negated, stems(words, lexicon, 1) | negated)

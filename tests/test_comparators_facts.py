@@ -296,3 +296,23 @@ def test_a_date_with_less_is_stated_by_one_with_more(values):
     mine, theirs, expected = Fact("date", values[0]), Fact("date", values[1]), values[2]
     assert is_compatible(mine, theirs) is expected
     assert is_stated(mine, frozenset({theirs})) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "negated"),
+    [
+        pytest.param("We decided against postponing it.", "en", {"postpo"}, id="against"),
+        pytest.param("They ruled out hiring.", "en", {"hir"}, id="ruled out"),
+        pytest.param("Hiring was ruled out.", "en", {"hir"}, id="it is ruled out"),
+        pytest.param("We did not rule out hiring.", "en", {"rul"}, id="not ruled out"),
+        pytest.param("The rule against theft is old.", "en", set(), id="no deed"),
+        pytest.param("The proposal was rejected.", "en", set(), id="a thing that is rejected"),
+        pytest.param("Die Verschiebung wurde abgelehnt.", "de", {"versch"}, id="German"),
+        pytest.param("Wir sind gegen die Verschiebung.", "de", {"versch"}, id="German, against"),
+        pytest.param("Der Antrag wurde abgelehnt.", "de", set(), id="German, a thing"),
+    ],
+)
+def test_what_is_refused_is_negated(text, language, negated):
+    """Where a deed is refused; a thing rejected is a fact of its own, and no negation."""
+    found = extract(text, language)
+    assert {fact.value for fact in found if fact.kind == "negation"} == negated

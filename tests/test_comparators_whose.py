@@ -61,8 +61,22 @@ ANN_FOR_CY = "ann ash says what cy cole said"
             "Ann: crates of pears, the market; the bakery oven and its repair.", set(),
             id="half of it is theirs",
         ),
-        pytest.param("Ann Ash regretted the broken bakery oven and repairs.", {ANN_FOR_CY},
-                     id="other forms of the words"),
+        pytest.param(
+            "Ann Ash regretted the broken bakery oven and repairs. Cy has pears in crates.",
+            {ANN_FOR_CY}, id="other forms of the words, and less of them the other way",
+        ),
+        pytest.param("Ann Ash will see to the broken bakery oven and its repair.", set(),
+                     id="a task taken on"),
+        pytest.param(
+            "Cy reported the bakery oven and its repair. "
+            "Ann will see to the broken bakery oven and its repair.",
+            set(), id="a task taken on after a report",
+        ),
+        pytest.param(
+            "Bo sold crates of pears at the harbour. Cy said the accountant wants receipts. "
+            "Ann regretted the broken bakery oven and its repair.",
+            {ANN_FOR_CY, "bo birch says what ann ash said", "cy cole says what bo birch said"},
+            id="three in a ring"),
     ],
 )  # fmt: skip
 def test_whose_words(summary, wrong):
@@ -87,6 +101,7 @@ def test_an_exchange_is_a_difference_of_facts():
     measure = compare_summary_facts(right, wrong)
     assert {f.path for f in measure.findings} == {"summary_facts/attribution/extra"}
     assert {f.severity.value for f in measure.findings} == {"critical"}
+    assert measure.counts["unsupported"] == 0, "all of it was said: nothing is invented"
     assert altered(measure, right, wrong)["attributions"] == 2
     assert compare_summary_facts(wrong, right).counts["missing"] == 2
     assert compare_summary_facts(wrong, wrong.model_copy()).errors == 0
@@ -118,3 +133,48 @@ def test_a_negation_is_altered_only_where_its_clause_stands_without_it(written, 
     mine, theirs = _run(RIGHT + NEGATED, said=said), _run(RIGHT + written, said=said)
     measure = compare_summary_facts(mine, theirs)
     assert altered(measure, mine, theirs)["negations"] == turned
+
+
+TEAM = "The team will {}the auditors' invoice."
+PLAN = "The team {} the spring launch."
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        pytest.param(TEAM.format("not pay "), TEAM.format("pay "), id="pay"),
+        pytest.param(TEAM.format("not cut "), TEAM.format("cut "), id="cut"),
+        pytest.param("Do not let the vendor touch customer data.",
+                     "Do let the vendor touch customer data.", id="let"),
+        pytest.param("The team did not buy.", "The team did buy.", id="of two words"),
+        pytest.param("It was not Bo's proposal that the board accepted.",
+                     "It was Bo's proposal that the board accepted.", id="behind a name"),
+        pytest.param("It was not Bo who approved the spring budget.",
+                     "It was Bo who approved the spring budget.", id="behind another name"),
+        pytest.param(PLAN.format("decided against postponing"), PLAN.format("will postpone"),
+                     id="decided against"),
+        pytest.param(PLAN.format("will not postpone"), PLAN.format("will postpone"), id="plain"),
+        pytest.param(PLAN.format("ruled out postponing"), PLAN.format("plans on postponing"),
+                     id="ruled out"),
+    ],
+)  # fmt: skip
+def test_a_negation_lost_is_altered_whatever_it_negates(mine, theirs):
+    """A short word, one behind a name, and one that is refused without a `not`."""
+    said = {**SAID, 1: mine}
+    first, second = _run(RIGHT + mine, said=said), _run(RIGHT + theirs, said=said)
+    for pair in ((first, second), (second, first)):
+        assert altered(compare_summary_facts(*pair), *pair)["negations"] == 1
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    ["The team decided against postponing the spring launch.",
+     "Postponing the spring launch was ruled out.", "The team ruled out postponing the launch.",
+     "The board rejected postponing the spring launch.", "Postponing the launch was rejected."],
+)  # fmt: skip
+def test_a_refusal_is_a_negation(theirs):
+    """The same meaning is no difference at all."""
+    mine = PLAN.format("will not postpone")
+    said = {**SAID, 1: mine}
+    first, second = _run(RIGHT + mine, said=said), _run(RIGHT + theirs, said=said)
+    assert compare_summary_facts(first, second).errors == 0

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from comparators.columns import word_pair
 from comparators.untimely import COLLAR_S
+from comparators.whose import KIND as ATTRIBUTION
 from reflector_migrate.judge.grounds import Grounds
 from reflector_migrate.judge.holding import Held, hold
 from reflector_migrate.judge.repeats import FACTS, INVENTED, parts_of
@@ -65,7 +66,8 @@ def _answers_agree(step: str | None, grounds: Grounds) -> bool:
 
 
 def _is_invented(finding: Finding) -> bool:
-    is_unsaid = finding.severity is Severity.CRITICAL
+    is_attribution = finding.path.split("/")[1:2] == [ATTRIBUTION]
+    is_unsaid = finding.severity is Severity.CRITICAL and not is_attribution
     return finding.kind == "extra" and is_unsaid and not finding.waiver
 
 
