@@ -21,14 +21,34 @@ from tests.restart_world import (
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(LIMIT_S)]
 
+HUNG = re.compile(r"attempt (\d) of 4: recogniser did not answer within 2 s")
+
+
+def statuses(found):
+    """How the attempts at every step ended."""
+    return {s.status for s in found.step_runs}
+
 
 def by_track(it, step):
-    """Status of each attempt of a track's step, by track."""
+    """Status of each attempt of a track's step that ended by itself, by track.
+
+    A JOIN that looks just when a branch has failed cancels the others (docs/decisions/joins.md);
+    they are tried again, and that is what these tests are not about.
+    """
     found = {}
     for attempt in it.end().step_runs:
-        if attempt.name == step:
+        if attempt.name == step and attempt.status != "cancelled":
             found.setdefault(attempt.track_index, []).append(attempt.status)
     return found
+
+
+def asked_again(it, found, undisturbed, times):
+    """What an undisturbed run leaves, with `times` calls more; and one for a cancelled attempt."""
+    usual = undisturbed["shadow"]["recogniser"]
+    more = len(it.world.control.requests("recogniser")) - usual
+    cancelled = [s for s in found.step_runs if s.status == "cancelled"]
+    assert times <= more <= times + len(cancelled)
+    return {**undisturbed["shadow"], "recogniser": usual + more}
 
 
 def test_a_hung_recogniser_is_timed_out_alone(drama, undisturbed):
@@ -42,15 +62,16 @@ def test_a_hung_recogniser_is_timed_out_alone(drama, undisturbed):
         1: ["failed", "failed", "completed"],
     }
     reasons = [reason for status, reason in it.attempts("transcribe_track") if status == "failed"]
-    assert reasons == [f"attempt {n} of 4: recogniser did not answer within 2 s" for n in (1, 2)]
+    told = [HUNG.fullmatch(reason) for reason in reasons]
+    numbers = [int(one[1]) for one in told]
+    assert numbers == [1, 2] or (numbers[0] == 1 < numbers[1] and "cancelled" in statuses(found))
     assert {s.attempt for s in found.step_runs if s.name == "pad_track"} == {1}
-    expected = {**undisturbed["shadow"], "recogniser": undisturbed["shadow"]["recogniser"] + 2}
-    assert_as_if_undisturbed(it, found, expected)
+    assert_as_if_undisturbed(it, found, asked_again(it, found, undisturbed, 2))
 
 
 def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed, stage):
     """A step that gives no sign of life goes to another worker, though the call never ends."""
-    it = drama(services={"transcript_timeout_s": 600.0})
+    it = drama(services={"transcript_timeout_s": 1500.0})  # longer than the table lets it be silent
     it.world.control.set_fault("recogniser", "timeout", times=1, match="padded_1")
     with timed(stage.servers, "transcribe_track", responseTimeoutSeconds=SILENT_S):
         it.begin()
@@ -58,8 +79,7 @@ def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed
         it.host()  # its own host has one slot for recognition, and that one is taken
         found = it.end()
     assert by_track(it, "transcribe_track") == {0: ["completed"], 1: ["timed_out", "completed"]}
-    expected = {**undisturbed["shadow"], "recogniser": undisturbed["shadow"]["recogniser"] + 1}
-    assert_as_if_undisturbed(it, found, expected)
+    assert_as_if_undisturbed(it, found, asked_again(it, found, undisturbed, 1))
 
 
 def test_zulip_and_webhook_that_fail_neither_fail_nor_delay_the_end(drama, undisturbed):
