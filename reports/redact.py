@@ -40,12 +40,12 @@ _EVENT = re.compile(
 )
 _PATH_TEXT = (
     "action_items attribution blanks captions catastrophes changed completion content cost count"
-    " cues date delete deleted drawn duration empty end ended ends equal error events extra facts"
-    " fields file first form id insert key language length local_delete local_doubled local_put"
-    " long_summary looped lost missing moved mp3 name negation number offset order own participant"
-    " participants payload reordered replace row s3_delete s3_put scatter short_summary"
-    " side_effects size socket source_language speaker speaker_mapping speaker_words speakers"
-    " start status stored summary summary_facts target_language text times timestamp title"
+    " cues date delete deleted drawn drift duration empty end ended ends equal error events extra"
+    " facts fields file first form id insert key language length local_delete local_doubled"
+    " local_put long_summary looped lost missing moved mp3 name negation number offset order own"
+    " participant participants payload reordered replace row s3_delete s3_put scatter"
+    " short_summary side_effects size socket source_language speaker speaker_mapping speaker_words"
+    " speakers start status stored summary summary_facts target_language text times timestamp title"
     " title_facts topic_boundaries topic_content topics transcript translation truncated user_id"
     " values waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
 )
