@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +15,13 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
 from reflector_migrate.conductor.workers.meta import META
-from reflector_migrate.errors import RefusedError
+from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
 from reflector_migrate.settings import Settings
 
 __all__ = ["Execution", "read", "retry", "task_queue_pollers", "terminate"]
+
+logger = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 Status = Literal["completed", "failed", "timed_out", "running", "missing"]
@@ -102,18 +105,35 @@ def retry(settings: Settings, workflow_id: str) -> None:
     """Run only what failed again; RefusedError when nothing did.
 
     A server may still be evaluating a JOIN over the failed task, and then ends the
-    workflow once more, although nothing new has failed. Such an end is undone.
+    workflow once more, although nothing new has failed. Such an end is undone. Raises
+    UnknownOutcomeError, ServerUnreachableError only of the retry itself, not of what is
+    looked at after it.
     """
     with connected(settings) as client:
         failures = _failures(client.workflow(workflow_id))
-        for _ in range(RETRIES_UNDONE):
-            client.retry(workflow_id)
-            if _goes_on(client, workflow_id, failures):
+        client.retry(workflow_id)
+        try:
+            if _is_kept_going(client, workflow_id, failures):
                 return
+        except ServerUnreachableError as error:  # it was accepted: it must not seem not to be
+            logger.warning("workflow %s was retried, and not seen: %s", workflow_id, error.message)
+            return
     raise RefusedError(
         f"workflow {workflow_id} ends again at once, without a step having failed",
         hint="migrate retry once more, or look at it in Conductor's UI",
     )
+
+
+def _is_kept_going(client: ConductorClient, workflow_id: str, failures: int) -> bool:
+    """Whether a retry holds, if need be asked for some more times."""
+    for _ in range(RETRIES_UNDONE - 1):
+        if _goes_on(client, workflow_id, failures):
+            return True
+        try:
+            client.retry(workflow_id)
+        except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
+            logger.info("workflow %s: %s", workflow_id, error.message)
+    return _goes_on(client, workflow_id, failures)
 
 
 def _goes_on(client: ConductorClient, workflow_id: str, failures: int) -> bool:

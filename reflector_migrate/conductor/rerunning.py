@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.conductor.start import start_request
+from reflector_migrate.conductor.start import start_anew
 from reflector_migrate.conductor.tasks.definitions import SERVICE_OF
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.model import STEP_NAMES
@@ -83,9 +82,7 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
 def _begun_anew(settings: Settings, client: ConductorClient, workflow: Json) -> str:
     run = Run.model_validate(workflow["input"]["run"])
     tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
-    workflow_id = client.start(start_request(settings, run, tracks))
-    Progress(settings).planned(run.model_copy(update={"workflow_id": workflow_id}), tracks)
-    return workflow_id
+    return start_anew(settings, client, run, tracks, int(workflow.get("createTime") or 0))
 
 
 def _first_task(workflow: Json, step: str) -> Json:

@@ -14,6 +14,7 @@ from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.workflows.following import FIRST
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
+from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
 
@@ -55,26 +56,49 @@ def start_request(settings: Settings, run: Run, tracks: Sequence[Track]) -> dict
     }
 
 
-def find_workflow(client: ConductorClient, run: Run) -> str | None:
+def start_anew(
+    settings: Settings, client: ConductorClient, run: Run, tracks: Sequence[Track], after_ms: int
+) -> str:
+    """Id of another workflow of a run, whose last one was made at `after_ms`.
+
+    After a lost answer the server is searched for one that is younger. Raises
+    UnknownOutcomeError when that cannot be done either.
+    """
+    found = _start_once(client, start_request(settings, run, tracks), run, after_ms)
+    Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
+    return found
+
+
+def find_workflow(client: ConductorClient, run: Run, after_ms: int = 0) -> str | None:
     """The workflow of this run, running or ended, newest first; None if there is none.
 
+    Of those made after `after_ms` (Unix, by the server's clock), if that is given.
     A 3.15.0 without an index does not list ended workflows by correlation id;
     running ones are found there by name.
     """
     found = [w for w in _executions(client, run) if _run_id(w) == run.run_id]
-    found.sort(key=lambda w: w.get("createTime") or 0, reverse=True)
-    return str(found[0]["workflowId"]) if found else None
+    found = [w for w in found if _made_ms(w) > after_ms or not after_ms]
+    return str(max(found, key=_made_ms)["workflowId"]) if found else None
 
 
-def _start_once(client: ConductorClient, request: dict[str, Any], run: Run) -> str:
+def _start_once(
+    client: ConductorClient, request: dict[str, Any], run: Run, after_ms: int = 0
+) -> str:
     try:
         return client.start(request)
-    except UnknownOutcomeError:
-        for wait_s in LOOK_AGAIN_S:
-            time.sleep(wait_s)
-            if found := find_workflow(client, run):
-                return found
-    return client.start(request)
+    except UnknownOutcomeError as lost:
+        try:
+            return _search(client, run, after_ms) or client.start(request)
+        except ServerUnreachableError:  # who cannot look does not know either
+            raise lost from None
+
+
+def _search(client: ConductorClient, run: Run, after_ms: int) -> str | None:
+    for wait_s in LOOK_AGAIN_S:
+        time.sleep(wait_s)
+        if found := find_workflow(client, run, after_ms):
+            return found
+    return None
 
 
 def _executions(client: ConductorClient, run: Run) -> Iterator[dict[str, Any]]:
@@ -92,6 +116,10 @@ def _existing(client: ConductorClient, workflow_id: str) -> Iterator[dict[str, A
         yield client.workflow(workflow_id, with_tasks=False)
     except NotFoundError:
         return
+
+
+def _made_ms(workflow: dict[str, Any]) -> int:
+    return int(workflow.get("createTime") or 0)
 
 
 def _run_id(workflow: dict[str, Any]) -> str | None:

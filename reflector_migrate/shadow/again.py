@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError, RefusedError
@@ -20,15 +19,14 @@ AFTERWARDS = ("cleanup_consent", "post_zulip", "send_webhook")
 def retry(settings: Settings, run: RunRecord) -> str:
     """Only the failed step; returns the workflow's id. RefusedError when nothing failed."""
     from reflector_migrate.conductor.execution import retry as go_on
-    from reflector_migrate.conductor.progress import Progress
+    from reflector_migrate.shadow.taking_up import taken_up
 
     ended = _ended_workflow_of(settings, run)
     if ended.status == "completed":
         raise RefusedError(
             f"workflow {ended.workflow_id} has completed", hint="migrate rerun --from runs it again"
         )
-    Progress(settings).again(run.run_id, ended.workflow_id)
-    with _taken_up(settings, run, has_end_ahead=not ended.has_finalized):
+    with taken_up(settings, run, has_end_ahead=not ended.has_finalized):
         go_on(settings, ended.workflow_id)
     _collect_again(settings, run)
     return ended.workflow_id
@@ -36,9 +34,9 @@ def retry(settings: Settings, run: RunRecord) -> str:
 
 def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     """That step and all after it; returns the id of the workflow that does, perhaps another."""
-    from reflector_migrate.conductor.progress import Progress
     from reflector_migrate.conductor.rerunning import PLANNED_BY
     from reflector_migrate.conductor.rerunning import rerun as from_step
+    from reflector_migrate.shadow.taking_up import taken_up
 
     if step not in STEP_NAMES:
         raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
@@ -47,19 +45,10 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     if first not in {done.name for done in ended.step_runs}:
         raise InputError(f"workflow {old_id} has not reached {step}")
-    Progress(settings).again(run.run_id, old_id, from_step=first)
-    with _taken_up(settings, run, has_end_ahead=step not in AFTERWARDS):
+    with taken_up(settings, run, first, has_end_ahead=step not in AFTERWARDS):
         workflow_id = from_step(settings, old_id, step)
     _collect_again(settings, run, workflow_id)
     return workflow_id
-
-
-def _taken_up(
-    settings: Settings, run: RunRecord, *, has_end_ahead: bool
-) -> AbstractContextManager[None]:
-    from reflector_migrate.shadow.taking_up import taken_up
-
-    return taken_up(settings, run) if has_end_ahead else nullcontext()
 
 
 def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:

@@ -33,6 +33,9 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
 log = logging.getLogger(__name__)
 
+ASKED_WITHIN_S = 60.0
+"""How long after a retry or rerun by hand was marked its server may still be asked for it."""
+
 ENDED = "harness:{}-ended"
 BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor", "floor-too-wide")
 
@@ -49,7 +52,8 @@ def collect(settings: Settings, run_id: str) -> bool:
         if not is_late(settings, run):
             log.warning("run %s cannot be collected yet: %s", run_id, error.message)
             return False
-        runs.update(run_id, "failed", reason=error.message)
+        if not runs.move_on(run, "failed", reason=error.message):
+            return False
         Dispatches(settings.store_url).add(
             run.recording_id, "failed", run_id=run_id, reason=error.message
         )
@@ -61,15 +65,14 @@ def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
     secondary = secondary_of(settings, run)
     if not is_late(settings, run) and not (
         sides.candidate_ended
+        and not _is_being_asked(settings, run)
         and has_ended(settings, run, sides.primary_status, sides.has_webhook)
         and _secondary_has_ended(secondary)
     ):
-        runs.update(run.run_id, "started")
+        runs.move_on(run, "started")
         return False
     primary, candidate = observe_primary(settings, run), observe_candidate(settings, run)
-    store_comparison(settings, run, primary, candidate, secondary)
-    runs.update(run.run_id, "compared")
-    return True
+    return store_comparison(settings, run, primary, candidate, secondary)
 
 
 def is_late(settings: Settings, run: RunRecord) -> bool:
@@ -77,6 +80,12 @@ def is_late(settings: Settings, run: RunRecord) -> bool:
     again = EventLog(settings.store_url).last_again(run.run_id)
     begun = max(run.created_at, again or run.created_at)
     return now() - begun >= timedelta(seconds=settings.shadow.timeout_s)
+
+
+def _is_being_asked(settings: Settings, run: RunRecord) -> bool:
+    """Whether the server may not yet have been asked to run it again: its end is an earlier one."""
+    again = EventLog(settings.store_url).last_again(run.run_id)
+    return again is not None and now() - again < timedelta(seconds=ASKED_WITHIN_S)
 
 
 def _secondary_has_ended(secondary: Secondary | None) -> bool:
@@ -112,8 +121,11 @@ def store_comparison(
     primary: Observation,
     candidate: Observation,
     second: Secondary | None = None,
-) -> Comparison:
-    """Judge the observations and keep them with the verdict, all or nothing."""
+) -> bool:
+    """Judge the observations and keep them with the verdict, all or nothing: the run is compared.
+
+    False if nothing was kept: the run has moved on since it was read, or was compared before.
+    """
     from reflector_migrate.judge.compare import compare
     from reflector_migrate.judge.pricing import priced
     from reflector_migrate.shadow.waiving import waivers_in_force
@@ -141,9 +153,9 @@ def store_comparison(
     if second is not None and secondary is not None:
         pair = pair_of(primary, secondary, run, told, second.came_first)
         sides.append(secondary)
-    evidence.add(sides, comparison, at.date().isoformat(), pair)
-    log.info("run %s: %s", run.run_id, comparison.verdict)
-    return comparison
+    is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)
+    log.info("run %s: %s%s", run.run_id, comparison.verdict, "" if is_kept else ", not kept")
+    return is_kept
 
 
 def _notes(

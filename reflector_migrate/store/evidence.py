@@ -14,6 +14,7 @@ from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.pairs import LegacyPair, add_pair
+from reflector_migrate.store.runs import RunRecord, moved_on
 from reflector_migrate.store.tables import comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once
 
@@ -31,12 +32,17 @@ class Evidence:
         comparison: Comparison,
         night: str,
         pair: LegacyPair | None = None,
+        closing: RunRecord | None = None,
     ) -> bool:
         """Store a comparison with its observations, all or nothing; False if it was there.
 
-        `pair` is how far the primary lies from its secondary, where one ran.
+        `pair` is how far the primary lies from its secondary, where one ran. `closing` is the
+        registered run, as it was when one began to observe it: it is `compared` with this, and
+        nothing is stored of one that has moved on since, being run again, say.
         """
         with writing(self._url) as connection:
+            if closing is not None and not moved_on(connection, closing, "compared"):
+                return False
             if pair is not None:
                 add_pair(connection, pair)
             for side in sides:

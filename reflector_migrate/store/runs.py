@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
@@ -64,6 +64,11 @@ class Runs:
             values["workflow_id"] = workflow_id
         with writing(self._url) as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
+
+    def move_on(self, run: RunRecord, state: str, *, reason: str | None = None) -> bool:
+        """Move a run on unless somebody has since it was read as `run`; True if it was moved."""
+        with writing(self._url) as connection:
+            return moved_on(connection, run, state, reason)
 
     def by_id(self, run_id: str) -> RunRecord | None:
         """The run, or None."""
@@ -153,6 +158,13 @@ class Dispatches:
         with reading(self._url) as connection:
             row = connection.execute(query.order_by(dispatches.c.id.desc()).limit(1)).mappings()
             return dict(found) if (found := row.first()) else None
+
+
+def moved_on(connection: Connection, run: RunRecord, state: str, reason: str | None = None) -> bool:
+    """As `Runs.move_on`, within a transaction that depends on it."""
+    as_read = (runs.c.run_id == run.run_id, runs.c.updated_at == run.updated_at)
+    values = {"state": state, "reason": reason, "updated_at": now()}
+    return connection.execute(update(runs).where(*as_read).values(**values)).rowcount == 1
 
 
 def _record(row: Row[Any]) -> RunRecord:

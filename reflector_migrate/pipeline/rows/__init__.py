@@ -1,9 +1,10 @@
 """The rows a deployment keeps of its recordings, on SQLite and PostgreSQL.
 
-tables.py    the tables, shaped as Reflector's
-facts.py     one frozen value per kind of row
-rows.py      reading and writing them, a writer at a time
-copies.py    a recording's rows carried into another database, or erased
+tables.py     the tables, shaped as Reflector's
+facts.py      one frozen value per kind of row
+rows.py       reading and writing them, a writer at a time
+reopening.py  a transcript that is worked on again, and back
+copies.py     a recording's rows carried into another database, or erased
 """
 
 from reflector_migrate.pipeline.rows.copies import restore, snapshot, wipe

@@ -127,15 +127,6 @@ class Rows:
         """Set the column and keep a STATUS event; False when the event was there already."""
         return self.append_event(transcript_id, "STATUS", {"value": status}, status=status)
 
-    def reopen(self, transcript_id: str) -> tuple[str | None, Sequence[Json]]:
-        """Status `processing`, without the STATUS event of an earlier end; what there was."""
-
-        def change(row: TranscriptRow) -> tuple[dict[str, Any], tuple[str | None, Sequence[Json]]]:
-            events = [event for event in row.events if event["event"] != "STATUS"]
-            return {"status": "processing", "events": events}, (row.status, row.events)
-
-        return self._change(transcript_id, change)
-
     def append_event(self, transcript_id: str, event: str, data: Json, **columns: Any) -> bool:
         """Keep an event, and set columns with it, in one transaction.
 
@@ -148,7 +139,7 @@ class Rows:
             events, is_new = _put(row.events, new, _event_key)
             return {"events": events, **columns}, is_new
 
-        return self._change(transcript_id, change)
+        return self.change(transcript_id, change)
 
     def set_title(self, transcript_id: str, title: str | None) -> str | None:
         """Set the title unless it has one, and give back the one that stands."""
@@ -157,7 +148,7 @@ class Rows:
             kept = row.title or title
             return {"title": kept}, kept
 
-        return self._change(transcript_id, change)
+        return self.change(transcript_id, change)
 
     def add_topic(self, transcript_id: str, topic: Json, told: Json | None = None) -> None:
         """Keep a topic (by id) and write the captions anew; raises WordsOutOfOrderError.
@@ -173,7 +164,7 @@ class Rows:
                 columns["events"], _ = _put(row.events, event, _event_key)
             return columns, None
 
-        self._change(transcript_id, change)
+        self.change(transcript_id, change)
 
     def upsert_participants(self, transcript_id: str, participants: Sequence[Json]) -> None:
         """Keep participants {id, speaker, name, user_id}, each once by id, in the order given."""
@@ -184,11 +175,33 @@ class Rows:
                 kept, _ = _put(kept, dict(participant), lambda one: one["id"])
             return {"participants": list(kept)}, None
 
-        self._change(transcript_id, change)
+        self.change(transcript_id, change)
 
     def update_transcript(self, transcript_id: str, **columns: Any) -> None:
         """Set columns of a transcript; raises TerminalStepError when there is none."""
-        self._change(transcript_id, lambda _row: (columns, None))
+        self.change(transcript_id, lambda _row: (columns, None))
+
+    def change(
+        self, transcript_id: str, change: Callable[[TranscriptRow], tuple[dict[str, Any], T]]
+    ) -> T:
+        """Set the columns that `change` makes of the row as it stands; its answer.
+
+        In one transaction. Raises TerminalStepError when there is no such transcript.
+        """
+        table = tables.transcript
+        here = table.c.id == transcript_id
+
+        def work(connection: Connection) -> T:
+            query = select(table).where(here).with_for_update()
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                raise TerminalStepError(f"transcript {transcript_id} does not exist")
+            columns, answer = change(TranscriptRow.of(row))
+            if columns:
+                connection.execute(update(table).where(here).values(**columns))
+            return answer
+
+        return write(self.engine, work)
 
     # new rows: each is left alone, and False comes back, when it is there already
 
@@ -233,23 +246,6 @@ class Rows:
         with reading(self.engine) as connection:
             row = connection.execute(query.limit(1)).mappings().first()
         return kind.of(row) if row is not None else None
-
-    def _change(
-        self, transcript_id: str, change: Callable[[TranscriptRow], tuple[dict[str, Any], T]]
-    ) -> T:
-        table = tables.transcript
-        here = table.c.id == transcript_id
-
-        def work(connection: Connection) -> T:
-            query = select(table).where(here).with_for_update()
-            row = connection.execute(query).mappings().first()
-            if row is None:
-                raise TerminalStepError(f"transcript {transcript_id} does not exist")
-            columns, answer = change(TranscriptRow.of(row))
-            connection.execute(update(table).where(here).values(**columns))
-            return answer
-
-        return write(self.engine, work)
 
 
 def _event_key(kept: Json) -> tuple[str, Any]:
