@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reflector_migrate.conductor.execution import execution_of, read
+from reflector_migrate.conductor.execution import execution_of, read, retry
+from reflector_migrate.conductor.http import UnknownOutcomeError
 from reflector_migrate.settings import Settings
+from tests.answering import answering, at
 
 
 def task(name, seq, status="COMPLETED", reference=None, **more):
@@ -115,3 +117,39 @@ def test_no_id_is_no_execution():
     """A run that was never started is missing, without a server being asked."""
     nowhere = Settings.model_validate({"conductor": {"server_url": "http://127.0.0.1:9/api"}})
     assert read(nowhere, "").status == "missing"
+
+
+class Falling:
+    """A server that takes a retry, if it is to say so, and is then away."""
+
+    def __init__(self, *, says_so):
+        self.says_so, self.retried = says_so, 0
+
+    def __call__(self, method, _path):
+        """Until then a workflow that failed."""
+        if method == "POST":
+            self.retried += 1
+            return (200, None) if self.says_so else None
+        return None if self.retried else (200, workflow("FAILED"))
+
+
+def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
+    """Whoever asked would take it back otherwise, although it runs."""
+    server = Falling(says_so=True)
+    with answering(server) as url:
+        retry(at(Settings(), url), "wf")
+    assert server.retried == 1
+    server = Falling(says_so=False)
+    with answering(server) as url, pytest.raises(UnknownOutcomeError):
+        retry(at(Settings(), url), "wf")
+    assert server.retried == 1
+
+
+def test_another_who_was_faster_is_let_go_on():
+    """Ended anew over the old failure, and retried by the failure workflow before us."""
+    seen = iter(["FAILED", "FAILED", *["RUNNING"] * 99])
+    taken = iter([(200, None), (404, {"message": "not retryable"})])
+    answers = {"GET": lambda: (200, workflow(next(seen))), "POST": lambda: next(taken)}
+    with answering(lambda method, _path: answers[method]()) as url:
+        retry(at(Settings(), url), "wf")
+    assert next(taken, None) is None

@@ -2,10 +2,13 @@
 
 import pytest
 
-from reflector_migrate.conductor.rerunning import PLANNED_BY, why_anew
+from reflector_migrate.conductor.http import UnknownOutcomeError
+from reflector_migrate.conductor.rerunning import PLANNED_BY, rerun, why_anew
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.settings import Settings
+from tests.a_run import RAW
+from tests.answering import answering, at
 
 HOUR_S = 3600.0
 NOW_S = 100 * HOUR_S
@@ -65,3 +68,54 @@ def test_no_branch_of_a_fork_is_run_again_alone():
                 assert begins < line.index(fork["taskReferenceName"])
     for step in ("pad_track", "transcribe_track"):
         assert PLANNED_BY[step] == "plan_padding"
+
+
+def of_run(workflow_id, made, *tasks):
+    """An ended workflow of the run, made at that second."""
+    given = {**RAW, "tracks": []}
+    about = {"workflowId": workflow_id, "status": "FAILED", "input": given}
+    return {**about, "createTime": made * 1000, "tasks": list(tasks)}
+
+
+class Losing:
+    """A server that starts what it is asked to, and never says so; or that dies then."""
+
+    def __init__(self, *, dies=False):
+        first = {"referenceTaskName": "get_recording", "taskDefName": "get_recording"}
+        self.old = of_run("wf-2", 20, {**first, "seq": 1})
+        self.known = [of_run("wf-1", 10), self.old]
+        self.dies, self.started = dies, 0
+
+    def __call__(self, method, path):
+        """Carry it out."""
+        if method == "POST":
+            self.started += 1
+            self.known.append(of_run("wf-3", 30))
+            return None
+        if self.dies and self.started:
+            return None
+        if path.endswith("/wf-2"):
+            return 200, self.old
+        return 200, (self.known if "/correlated/" in path else [])
+
+
+def test_a_lost_answer_begins_nothing_anew_twice(tmp_path):
+    """The run's youngest workflow is found, and neither the old one nor one before that."""
+    server = Losing()
+    with answering(server) as url:
+        assert rerun(settings_at(tmp_path, url), "wf-2", "get_recording") == "wf-3"
+    assert server.started == 1
+
+
+def test_where_nobody_can_look_the_outcome_stays_unknown(tmp_path):
+    """Not `unreachable`, which would mean that nothing has begun."""
+    server = Losing(dies=True)
+    with answering(server) as url, pytest.raises(UnknownOutcomeError, match="POST"):
+        rerun(settings_at(tmp_path, url), "wf-2", "get_recording")
+    assert server.started == 1
+
+
+def settings_at(folder, url):
+    """With a store, which is left empty."""
+    made = Settings.model_validate({"store": {"url": f"sqlite:///{folder}/store.db"}})
+    return at(made, url)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.errors import InputError
-from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.collector import collect
@@ -22,6 +24,8 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
+from tests.a_run import RUN
+from tests.answering import answering, at
 
 
 @pytest.fixture
@@ -63,6 +67,66 @@ def test_a_run_that_is_run_again_has_its_time_anew(settings: Settings) -> None:
     )
     assert collect(impatient, "run-1") is True
     assert runs.by_id("run-1").state == "failed"
+
+
+@pytest.mark.parametrize("is_retried", [True, False])
+def test_a_run_retried_while_it_is_judged_is_judged_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, is_retried: bool
+) -> None:
+    """The failed result is not kept as its last, and the run stays with the collector."""
+    runs = Runs(settings.store_url)
+    runs.update("run-1", "started", workflow_id="wf-1")
+
+    def observed(_settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> Observation:
+        if is_retried and role is Role.PRIMARY:
+            runs.update(run.run_id, "started")  # what `migrate retry` does, just now
+        made = {"recording": "rec", "run_id": run.run_id, "status": "completed", "role": role}
+        return Observation(engine=Engine.CELERY, **made)
+
+    monkeypatch.setattr("reflector_migrate.shadow.collector.observe_primary", observed)
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.collector.observe_candidate",
+        lambda settings, run: observed(settings, run, Role.CANDIDATE),
+    )
+    with _ended(settings) as there:
+        assert collect(there, "run-1") is not is_retried
+    assert runs.by_id("run-1").state == ("started" if is_retried else "compared")
+    assert (Evidence(settings.store_url).comparison("run-1") is None) is is_retried
+
+
+def test_the_end_before_a_retry_is_not_judged(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marked to be run again: until the server was asked, its workflow has the old end."""
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.collector.observe_primary",
+        lambda _settings, run: seen.append(run.run_id),
+    )
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.collector.observe_candidate",
+        lambda _settings, _run: (_ for _ in ()).throw(MigrateError("no further")),
+    )
+    runs = Runs(settings.store_url)
+    runs.update("run-1", "started", workflow_id="wf-1")
+    Progress(settings).again("run-1", "wf-1")
+    with _ended(settings) as there:
+        assert collect(there, "run-1") is False
+        assert seen == []
+        monkeypatch.setattr("reflector_migrate.shadow.collector.ASKED_WITHIN_S", 0.0)
+        assert collect(there, "run-1") is False
+    assert seen == ["run-1"]
+
+
+@contextmanager
+def _ended(settings: Settings) -> Iterator[Settings]:
+    """Both sides have: a primary whose effects are not waited for, a workflow that failed."""
+    Rows.at(settings.reflector.database_url or "").update_transcript("t-1", status="ended")
+    given = {**RUN.model_dump(mode="json"), "run_id": "run-1", "transcript_id": "t-1"}
+    failed = {"workflowId": "wf-1", "status": "FAILED", "tasks": [], "input": {"run": given}}
+    shadow = settings.shadow.model_copy(update={"settle_s": 0.0, "chain_s": 0.0})
+    with answering(lambda *_: (200, failed)) as url:
+        yield at(settings.model_copy(update={"shadow": shadow}), url)
 
 
 def _compared(settings: Settings) -> None:

@@ -7,19 +7,25 @@ import time
 
 import pytest
 
-from reflector_migrate.errors import RefusedError
+from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.pipeline.context import build_context
+from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.pipeline.telling import keep_and_tell
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.taking_up import taken_up
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
-from reflector_migrate.store.runs import RunRecord
+from reflector_migrate.store.runs import RunRecord, Runs
+from tests.answering import answering, at
 
 ENDED = [
     {"event": "DURATION", "data": {"duration": 1.0}},
     {"event": "STATUS", "data": {"value": "ended"}},
 ]
+FAILED = {"workflowId": "w", "status": "FAILED", "tasks": []}
 RUN = RunRecord(
     run_id="r", claim="c", recording_id="rec", transcript_id="t", namespace="shadow", build="b",
     state="compared", reason=None, workflow_id="w", primary_task_id=None, request={},
@@ -36,7 +42,10 @@ def settings(tmp_path):
     made = {"id": "t", "recording_id": "rec", "user_id": "u", "status": "ended", "events": ENDED}
     Rows.at(urls["rows"]).insert_transcript(**made)
     candidate = {"database_url": urls["rows"], "bus_url": "redis://127.0.0.1:9/2"}
-    return Settings.model_validate({"store": {"url": urls["store"]}, "candidate": candidate})
+    Runs(urls["store"]).claim(RUN)
+    made = Settings.model_validate({"store": {"url": urls["store"]}, "candidate": candidate})
+    with answering(lambda *_: (200, FAILED)) as url:
+        yield at(made, url)
 
 
 def row_of(settings):
@@ -46,7 +55,7 @@ def row_of(settings):
 
 def told(settings):
     """Statuses in the order in which they were told, by channel."""
-    events = EventLog(settings.store_url).of("r")
+    events = [e for e in EventLog(settings.store_url).of("r") if e.event.endswith("STATUS")]
     return [(e.channel.removeprefix("shadow:"), e.data["value"]) for e in events]
 
 
@@ -70,11 +79,98 @@ def test_what_is_refused_leaves_it_as_it_was(settings):
     ]
 
 
+def fail(settings, error, work):
+    """Take the run up, and fail after some work."""
+
+    def taken():
+        with taken_up(settings, RUN):
+            work()
+            raise error
+
+    with pytest.raises(type(error)):
+        taken()
+
+
+def state_of(settings):
+    """Where the register has the run."""
+    return Runs(settings.store_url).by_id("r").state
+
+
+def tell(settings, status):
+    """A step's end, as finalize writes and tells it."""
+    about = {"recording_id": "rec", "transcript_id": "t", "namespace": "shadow"}
+    run = Run(run_id="r", bucket_name="b", workflow_id="w", **about)
+    keep_and_tell(build_context(run, settings), "STATUS", {"value": status}, status=status)
+
+
+@pytest.mark.parametrize(
+    "definite", [RefusedError("no"), NotFoundError("no"), ServerUnreachableError("not sent")]
+)
+def test_before_the_server_is_asked_the_run_is_started(settings, definite):
+    """Whoever is killed in between leaves it to the collector; refused, it is what it was."""
+    seen = []
+    fail(settings, definite, lambda: seen.append(state_of(settings)))
+    assert seen == ["started"]
+    assert (state_of(settings), row_of(settings).status) == ("compared", "ended")
+
+
+@pytest.mark.parametrize("lost", [UnknownOutcomeError("sent"), KeyboardInterrupt()])
+def test_what_may_have_begun_is_left_to_go_on(settings, lost):
+    """The answer is lost: the workflow may run, its row is its own, the collector finds out."""
+    with pytest.raises(type(lost)), taken_up(settings, RUN):
+        raise lost
+    assert (state_of(settings), row_of(settings).status) == ("started", "processing")
+    assert [value for _, value in told(settings)] == ["processing"] * 2
+
+
+def test_what_another_has_the_server_do_already_goes_on(settings):
+    """Two retry at once: the second is refused, and the first one's run is really going."""
+    running = answering(lambda *_: (200, {**FAILED, "status": "RUNNING"}))
+    with running as url, pytest.raises(NotFoundError), taken_up(at(settings, url), RUN):
+        raise NotFoundError("not in a retryable state")
+    assert (state_of(settings), row_of(settings).status) == ("started", "processing")
+
+
+def test_what_was_written_meanwhile_is_not_overwritten(settings):
+    """An end that came stays the end; of a row still `processing` only the STATUS goes back."""
+    fail(settings, RefusedError("late"), lambda: tell(settings, "error"))
+    assert row_of(settings).status == "error"
+    assert told(settings)[-1][1] == "error"
+    title = {"event": "FINAL_TITLE", "data": {"title": "New"}}
+    rows = Rows.at(settings.candidate.database_url)
+    fail(settings, RefusedError("no"), lambda: rows.append_event("t", *title.values()))
+    failed = {"event": "STATUS", "data": {"value": "error"}}
+    assert (row_of(settings).status, row_of(settings).events) == (
+        "error",
+        [ENDED[0], failed, title],
+    )
+
+
+def test_a_second_failure_is_told_like_the_first(settings):
+    """The first one's `error` comes while it is waited for: it does not use up the second's."""
+    rows = Rows.at(settings.candidate.database_url)
+    rows.update_transcript("t", status="processing", events=[])
+    threading.Timer(0.5, tell, [settings, "error"]).start()
+    with taken_up(settings, RUN):
+        tell(settings, "error")
+    values = [value for channel, value in told(settings) if channel == "ts:t"]
+    assert values == ["error", "processing", "error"]
+
+
+def test_a_failure_is_waited_for_until_listeners_have_it(settings):
+    """It stands in the row a moment before; told after the mark it would be the second's."""
+    Rows.at(settings.candidate.database_url).set_status("t", "error")
+    threading.Timer(0.5, tell, [settings, "error"]).start()
+    with taken_up(settings, RUN):
+        values = [value for channel, value in told(settings) if channel == "ts:t"]
+    assert values == ["error", "processing"]
+
+
 def test_a_failure_that_is_being_told_is_waited_for(settings, monkeypatch):
     """`error` written after it was taken up would be of what has begun again."""
     rows = Rows.at(settings.candidate.database_url)
     rows.update_transcript("t", status="processing", events=[])
-    threading.Timer(0.5, lambda: rows.set_status("t", "error")).start()
+    threading.Timer(0.5, tell, [settings, "error"]).start()
     began = time.monotonic()
     with taken_up(settings, RUN):
         assert time.monotonic() - began >= 0.4

@@ -146,6 +146,26 @@ def test_evidence_is_written_once_and_whole(url: str) -> None:
     assert evidence.of_night("2026-11-24") == ()
 
 
+def test_a_run_that_has_moved_on_is_not_compared(url: str) -> None:
+    """Run again while its earlier result is judged: nothing of that is kept, the next one is."""
+    runs, evidence = Runs(url), Evidence(url)
+    runs.claim(_run())
+    begun = _found(runs)
+    runs.update("run-1", "started")  # by `migrate retry`
+    assert not evidence.add([], _comparison("run-1"), "2026-11-23", closing=begun)
+    assert not runs.move_on(begun, "failed")
+    assert (_found(runs).state, evidence.comparison("run-1")) == ("started", None)
+    assert evidence.add([], _comparison("run-1"), "2026-11-23", closing=_found(runs))
+    assert _found(runs).state == "compared"
+    assert evidence.comparison("run-1") == _comparison("run-1")
+
+
+def _found(runs: Runs) -> RunRecord:
+    found = runs.by_id("run-1")
+    assert found is not None
+    return found
+
+
 def test_garbage_is_looked_for_again_after_a_night_is_read(url: str) -> None:
     """Also where reading fails; and where it was off already it stays off."""
     for was_on in (True, False):
