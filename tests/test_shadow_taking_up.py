@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -146,21 +147,27 @@ def test_what_was_written_meanwhile_is_not_overwritten(settings):
     )
 
 
-def test_a_second_failure_is_told_like_the_first(settings):
+def meanwhile(monkeypatch, work):
+    """Have this happen while it is waited, for certain."""
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _s: work())
+    monkeypatch.setattr("reflector_migrate.shadow.taking_up.time", clock)
+
+
+def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
     """The first one's `error` comes while it is waited for: it does not use up the second's."""
     rows = Rows.at(settings.candidate.database_url)
     rows.update_transcript("t", status="processing", events=[])
-    threading.Timer(0.5, tell, [settings, "error"]).start()
+    meanwhile(monkeypatch, lambda: tell(settings, "error"))
     with taken_up(settings, RUN):
         tell(settings, "error")
     values = [value for channel, value in told(settings) if channel == "ts:t"]
     assert values == ["error", "processing", "error"]
 
 
-def test_a_failure_is_waited_for_until_listeners_have_it(settings):
+def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
     """It stands in the row a moment before; told after the mark it would be the second's."""
     Rows.at(settings.candidate.database_url).set_status("t", "error")
-    threading.Timer(0.5, tell, [settings, "error"]).start()
+    meanwhile(monkeypatch, lambda: tell(settings, "error"))
     with taken_up(settings, RUN):
         values = [value for channel, value in told(settings) if channel == "ts:t"]
     assert values == ["error", "processing"]
