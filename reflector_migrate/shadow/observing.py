@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observing_candidate import renamed
-from reflector_migrate.store.pairs import Secondaries
 from reflector_migrate.store.clock import now
+from reflector_migrate.store.pairs import Secondaries
 from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
