@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,9 +154,13 @@ def stop(targets: Sequence[ProcessRecord], records: Records, grace_s: float) -> 
 
 def stop_strays(records: Records) -> int:
     """Kill whatever still carries this sandbox's mark and belongs to no record; how many."""
-    mark = records.mark()
     known = {record.pid for record in records.read()}
-    strays = [p for p in marked(MARK, mark) if _session(p.pid) not in known]
+    return kill_marked(records.mark(), but=known)
+
+
+def kill_marked(mark: str, but: Collection[int] = ()) -> int:
+    """Kill whatever carries a sandbox's mark, `but` for these sessions; how many."""
+    strays = [p for p in marked(MARK, mark) if _session(p.pid) not in but]
     for process in strays:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(strays, timeout=_KILL_WAIT_S)

@@ -43,6 +43,10 @@ class Reaper:
         os.close(theirs)
         return cls(process, ours)
 
+    def tell(self, mark: str) -> None:
+        """By which mark to find what it has to stop, should the folder be gone by then."""
+        os.write(self.pipe, f"{mark}\n".encode())
+
     def dismiss(self) -> None:
         """Let it go, after everything has been stopped."""
         os.close(self.pipe)
@@ -58,9 +62,11 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     folder, pipe = Path(argv[0]), int(argv[1])
-    while os.read(pipe, 1):
-        pass
-    stop_everything(folder)
+    told = b""
+    while chunk := os.read(pipe, 4096):
+        told += chunk
+    marks = told.decode().split()
+    stop_everything(folder, marks[-1] if marks else None)
     return 0
 
 

@@ -94,6 +94,7 @@ class Sandbox:
         )
         self._settings: Settings | None = None
         self._reaper: Reaper | None = None
+        self._mark: str | None = None
         self._signals = ExitStack()
         self._is_ours = False
 
@@ -126,7 +127,7 @@ class Sandbox:
     def down(self) -> tuple[str, ...]:
         """Stop everything within ten seconds; the names of those that needed SIGKILL."""
         with uninterrupted():
-            stubborn = stop_everything(self.folders.root)
+            stubborn = stop_everything(self.folders.root, self._mark)
             if self._reaper is not None:
                 self._reaper.dismiss()
                 self._reaper = None
@@ -213,6 +214,9 @@ class Sandbox:
             self._reaper = Reaper.watch(self.folders.root)
         if "conductor" in self._parts:
             pinned(self._version)  # a wrong version is told before anything is written
+        self._mark = Records.of(self.folders.root).mark()
+        if self._reaper is not None:
+            self._reaper.tell(self._mark)
         ports = free_ports(PORTS)
         settings = write_config(self._base, self.folders, ports, self._changes)
         after = {

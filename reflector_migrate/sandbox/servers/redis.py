@@ -19,6 +19,8 @@ def redis(settings: Settings, folders: Folders, port: int) -> Server:
         "bind": HOST,
         "dir": str(data),
         "save": "",
+        # a title of its own would overwrite the environment, by which strays are found
+        "set-proc-title": "no",
         "appendonly": "yes",
         "appendfsync": "always",
         "daemonize": "no",
