@@ -1,4 +1,4 @@
-"""Steps that do nothing, on both engines, for bench_parallel: a Celery app and a worker host.
+"""Steps that do nothing, on both engines, for bench_orchestration: a Celery app and a worker host.
 
 celery -A noops worker       with NOOPS_BROKER in the environment
 python noops.py --group all  is a worker host like the real one, over steps that answer at once

@@ -31,12 +31,10 @@ def start_workflow(settings: Settings, run: Run, tracks: Sequence[Track]) -> str
     must be kept apart by the caller's own claim. Raises ServerUnreachableError,
     RefusedError (not registered, say).
     """
-    request = start_request(settings, run, tracks)
     with connected(settings) as client:
         found = find_workflow(client, run)
         if found is None:
-            found = _start_once(client, request, run)
-            Doorbell(settings, task_domain(settings, run.namespace)).ring(FIRST)
+            found = _begin(settings, client, run, tracks)
         Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found
@@ -64,7 +62,7 @@ def start_anew(
     After a lost answer the server is searched for one that is younger. Raises
     UnknownOutcomeError when that cannot be done either.
     """
-    found = _start_once(client, start_request(settings, run, tracks), run, after_ms)
+    found = _begin(settings, client, run, tracks, after_ms)
     Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
     return found
 
@@ -79,6 +77,18 @@ def find_workflow(client: ConductorClient, run: Run, after_ms: int = 0) -> str |
     found = [w for w in _executions(client, run) if _run_id(w) == run.run_id]
     found = [w for w in found if _made_ms(w) > after_ms or not after_ms]
     return str(max(found, key=_made_ms)["workflowId"]) if found else None
+
+
+def _begin(
+    settings: Settings,
+    client: ConductorClient,
+    run: Run,
+    tracks: Sequence[Track],
+    after_ms: int = 0,
+) -> str:
+    found = _start_once(client, start_request(settings, run, tracks), run, after_ms)
+    Doorbell(settings, task_domain(settings, run.namespace)).ring(FIRST)
+    return found
 
 
 def _start_once(
