@@ -23,7 +23,7 @@ FEW_WORDS = 3
 
 def quantile(ordered: list[float], share: float) -> float:
     """The smallest value that `share` of the sorted values do not exceed; 0.0 of none."""
-    return ordered[max(-(-len(ordered) * share // 1) - 1, 0).__int__()] if ordered else 0.0
+    return ordered[max(math.ceil(len(ordered) * share) - 1, 0)] if ordered else 0.0
 
 
 def slope(at_s: list[float], by_s: list[float]) -> float:
