@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 import time
@@ -37,14 +36,16 @@ def stopped(server: PostgresServer) -> Iterator[None]:
     record = server.starter.records.find(server.process.name)
     assert record is not None
     leader = psutil.Process(record.pid)
-    family = [leader, *leader.children(recursive=True)]
-    for process in family:
-        process.send_signal(signal.SIGSTOP)
+    family = [leader]
     try:
+        leader.suspend()  # first: from here on it starts no child and buries none
+        family += leader.children(recursive=True)
+        for process in family:
+            process.suspend()
         yield
     finally:
         for process in reversed(family):
-            process.send_signal(signal.SIGCONT)
+            process.resume()
 
 
 @pytest.fixture
