@@ -2,18 +2,18 @@
 
 A figure or a date: the other side's text states it, this side heard it too, and states in
 its place one that nobody said. A person: another one in their place (people are seldom
-heard by name). A negation: heard, and the clause it stands in is written without it. An
-attribution: one person is given what another said.
+heard by name). A negation: the clause it stands in is written without it, unless each side
+writes what it heard. An attribution: one person is given what another said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from comparators.facts import is_stated
 from comparators.key_facts import Stated, names_of, stated
 from comparators.reader import Fact
-from comparators.sentences import Clause, clauses
+from comparators.sentences import Clause, clauses, wholes
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 MIN_REST, MOST = 2, 2 / 3
@@ -33,22 +33,20 @@ def altered(measure: Measure, reference: Observation, hypothesis: Observation) -
     lost, made = _facts(measure, "missing"), _facts(measure, "extra")
     names = names_of(reference, hypothesis)
     mine, theirs = (stated(measure.name, side, names) for side in (reference, hypothesis))
-    first, second = _by(theirs, mine, lost, made), _by(mine, theirs, made, lost)
+    first, second = _by(theirs, lost, made), _by(mine, made, lost)
     both = {group: first[group] + second[group] for group in first}
     wrong = _count(lost, "attributions") + _count(made, "attributions")
     people = min(_count(lost, "people"), _count(made, "people"))
-    return both | {"people": people, "attributions": wrong}
+    turned = _turned(lost, mine, theirs) + _turned(made, theirs, mine)
+    return both | {"people": people, "negations": turned, "attributions": wrong}
 
 
-def _by(
-    text: Stated, other: Stated, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]
-) -> dict[str, int]:
+def _by(text: Stated, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]) -> dict[str, int]:
     """What one side altered: `lost` it does not state, `made` it alone does (True: was said)."""
     heard = _heard(text, lost)
     kept = [fact for fact in lost if is_stated(fact, heard)]
     unsaid = [fact for fact, was_said in made.items() if not was_said]
-    counts = {name: min(_count(kept, name), _count(unsaid, name)) for name in ("figures", "dates")}
-    return counts | {"negations": _turned(kept, text, other)}
+    return {name: min(_count(kept, name), _count(unsaid, name)) for name in ("figures", "dates")}
 
 
 def _facts(measure: Measure, kind: str) -> dict[Fact, bool]:
@@ -76,19 +74,44 @@ def _heard(text: Stated, facts: Iterable[Fact]) -> frozenset[Fact]:
     return text.spoken_facts()
 
 
-def _turned(kept: Iterable[Fact], text: Stated, other: Stated) -> int:
-    """Negations of which the text holds the other's clause without them."""
-    negated = {fact.value for fact in kept if fact.kind == "negation"}
+def _turned(alone: Mapping[Fact, bool], text: Stated, other: Stated) -> int:
+    """Negations that the text alone states, and of which the other holds the clause without them.
+
+    Where the text's own transcript has it and the other's has not, both write what they heard.
+    """
+    negated = {fact: was_said for fact, was_said in alone.items() if fact.kind == "negation"}
     if not negated:
         return 0
-    mine, theirs = (clauses(one.text, text.read_as, text.names) for one in (text, other))
-    return sum(1 for value in negated if any(_is_turned(value, one, mine) for one in theirs))
+    heard = _heard(other, negated)
+    values = {fact.value for fact, was_said in negated.items() if not was_said or fact in heard}
+    sides = [(one.text, one.read_as, one.names) for one in (text, other)]
+    mine, theirs = (clauses(*side) for side in sides)
+    whole = [wholes(*side) for side in sides]
+    return sum(
+        any(_is_turned(value, one, mine, theirs) for one in mine)
+        or any(_is_opposite(value, one, *whole) for one in whole[0])
+        for value in values
+    )
 
 
-def _is_turned(value: str, negated: Clause, written: Iterable[Clause]) -> bool:
+def _is_opposite(
+    value: str, negated: Clause, beside: Collection[Clause], written: Iterable[Clause]
+) -> bool:
+    """Whether a whole sentence is written elsewhere, word for word but for that negation."""
+    return value in negated.negated and any(
+        one.all_stems == negated.all_stems and value not in one.negated and one not in beside
+        for one in written
+        if one.has_limit or not negated.has_limit
+    )
+
+
+def _is_turned(
+    value: str, negated: Clause, beside: Collection[Clause], written: Iterable[Clause]
+) -> bool:
     """Whether a clause that negates the word is written elsewhere without that: all or most of it.
 
-    A single word is no clause: it may stand anywhere.
+    A single word is no clause: it may stand anywhere. Neither is one turned that stands
+    beside the negated one too: both texts say it.
     """
     rest = negated.stems - {value}
     if value not in negated.negated or not rest:
@@ -97,5 +120,6 @@ def _is_turned(value: str, negated: Clause, written: Iterable[Clause]) -> bool:
     return any(
         one.stems | {value} == negated.stems or len(rest & one.stems) >= least
         for one in written
-        if value in one.all_stems - one.negated
+        if value in one.all_stems - one.negated and one not in beside
+        if one.has_limit or not negated.has_limit
     )

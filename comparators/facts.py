@@ -14,17 +14,15 @@ from typing import NamedTuple
 
 from comparators.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
 from comparators.moments import UNSURE, moments, written
+from comparators.negations import negations
 from comparators.normalise import base_language, normalise
 from comparators.reader import Fact, Reader
 from comparators.reading import Reading
-from comparators.refusals import is_skipped, refusals
-from comparators.stems import stem
 
 LANGUAGES = frozenset(LEXICONS)
 VAGUE = frozenset({"time", "date", "participant"})
 """Kinds of which one may say the same with less."""
 _HAS_DIGIT = re.compile(r"\d")
-_REACH = 6
 
 
 class Read(NamedTuple):
@@ -56,7 +54,7 @@ def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
     """Every fact of a text; `names` are the participants to look for."""
     reader = Reader(text.rest)
     found = _participants(reader, names)  # first: who is meant is no part of what is negated
-    found |= _negations(reader) | refusals(reader)
+    found |= negations(reader)
     found |= moments(reader)
     return text.written | found | _amounts(reader)
 
@@ -179,29 +177,6 @@ def _is_one(reader: Reader, index: int) -> bool:
         return False
     before = reader.at(index - 1)
     return before not in {"once", "twice", "times", "hours", "days"} and not before.isdigit()
-
-
-def _negations(reader: Reader) -> set[Fact]:
-    """Each negation with the stem of what it negates."""
-    lexicon, found = reader.lexicon, set()
-    telling = lexicon.negations | lexicon.negators
-    for index in [index for index, token in enumerate(reader.tokens) if token in telling]:
-        token, after = reader.tokens[index], reader.at(index + 1)
-        is_negator = token in lexicon.negators and after == "to"
-        if (token in lexicon.negations and after not in lexicon.not_only) or is_negator:
-            skipped = 1 if (token, after) == ("no", "one") else 0
-            found.add(Fact("negation", _negated(reader, index, skipped)))
-    return found
-
-
-def _negated(reader: Reader, negation: int, skipped: int) -> str:
-    """The next word of content in the sentence; where it ends there, the one before."""
-    ahead, behind = reader.sentence(negation, skipped + _REACH)
-    for index in (*ahead[skipped : skipped + _REACH], *behind[:_REACH]):
-        token = reader.at(index)
-        if token and not is_skipped(reader, index):
-            return stem(token, reader.lexicon.language)
-    return ""
 
 
 def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:

@@ -27,17 +27,22 @@ class Lexicon(NamedTuple):
 
     days and months are dates by themselves; `unsure` ones only beside a number or
     after a preposition. ones: what counts one in front of a span of time.
-    negators negate only where `to` follows; refusals what is done in the next word, or
-    in the one they are the end of: `against postponing`, `postponing was ruled out`.
+    negators are verbs whose deed is not done, where it follows behind `infinitive`, with
+    nothing but `occasions` between: `missed its date to deliver`. refusals negate what is
+    done in the next word, or in the one they are the end of: `against postponing`,
+    `postponing was ruled out`.
     """
 
     language: str
     negations: frozenset[str]
     negators: frozenset[str]
+    infinitive: str
+    occasions: frozenset[str]
     refusals: frozenset[str]
     refused: frozenset[str]
     deeds: tuple[str, ...]
     not_only: frozenset[str]
+    limits: frozenset[str]
     days: Mapping[str, str]
     months: Mapping[str, int]
     unsure: frozenset[str]
@@ -85,11 +90,17 @@ ENGLISH = Lexicon(
         "not no never none nobody noone nothing neither nor nowhere without cannot cant dont "
         "doesnt didnt wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt "
         "mustnt shant neednt aint unable lacks lacked lacking"),
-    negators=word_set("declined declines decline refused refuses refuse failed fails fail"),
+    negators=word_set(
+        "declined declines decline refused refuses refuse failed fails fail neglected neglects "
+        "neglect forgot forgets forget missed misses miss"),
+    infinitive="to",
+    occasions=word_set(
+        "date deadline chance opportunity a an the its his her their our this that"),
     refusals=word_set("against reject rejects rejected rejecting rule rules ruled ruling"),
     refused=word_set("rejected ruled"),
     deeds=("ing",),
     not_only=word_set("only just merely"),
+    limits=word_set("until till before"),
     days=_table(
         "monday: monday mondays mon; tuesday: tuesday tuesdays tue tues; "
         "wednesday: wednesday wednesdays; thursday: thursday thursdays thu thur thurs; "
@@ -125,11 +136,18 @@ GERMAN = Lexicon(
     negations=word_set(
         "nicht nein kein keine keinen keinem keiner keines keinerlei keineswegs nie niemals "
         "nichts niemand niemanden niemandem ohne weder nirgends"),
-    negators=frozenset(),
+    negators=word_set(
+        "versäumt versäumte versäumten verpasst verpasste verpassten weigert weigerte weigern "
+        "weigerten vergisst vergass vergassen vergessen unterliess unterliessen unterlassen"),
+    infinitive="zu",
+    occasions=word_set(
+        "frist termin chance gelegenheit es sich die den das ihre ihren seine seinen diese "
+        "diesen eine einen"),
     refusals=word_set("gegen abgelehnt ausgeschlossen verworfen"),
     refused=word_set("abgelehnt ausgeschlossen verworfen"),
     deeds=("ung", "ungen"),
     not_only=word_set("nur"),
+    limits=word_set("bis vor bevor"),
     days={
         **_table(
             "monday: montag montags; tuesday: dienstag dienstags; wednesday: mittwoch mittwochs; "

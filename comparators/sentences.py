@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from comparators.facts import extract
@@ -17,11 +18,15 @@ _PAUSES = re.compile(r"(?<=[.!?;,:])\s+|\n+")
 
 
 class Clause(NamedTuple):
-    """Stems of its words of content, those of them that it negates, and of short words too."""
+    """Stems of its words of content, those of them that it negates, and of short words too.
+
+    has_limit: `not until Friday` is nearer to `on Friday` than to `until Friday`.
+    """
 
     stems: frozenset[str]
     negated: frozenset[str]
     all_stems: frozenset[str]
+    has_limit: bool
 
 
 def split(text: str) -> list[str]:
@@ -43,11 +48,29 @@ def clauses(text: str, language: str, names: Iterable[str] = ()) -> list[Clause]
     `names` are people's, who are negated by nothing.
     Raises KeyError for a language without a lexicon.
     """
-    return [_clause(one, LEXICONS[language], names) for one in _PAUSES.split(text)]
+    return _stated(_PAUSES.split(text), LEXICONS[language], names)
+
+
+def wholes(text: str, language: str, names: Iterable[str] = ()) -> list[Clause]:
+    """Every sentence of a text, read like a clause; as `clauses`."""
+    return _stated(split(text), LEXICONS[language], names)
+
+
+def _stated(texts: Iterable[str], lexicon: Lexicon, names: Iterable[str]) -> list[Clause]:
+    """Each as a clause, but what is asked: that states nothing."""
+    return [_clause(one, lexicon, names) for one in texts if not one.rstrip().endswith("?")]
 
 
 def _clause(text: str, lexicon: Lexicon, names: Iterable[str]) -> Clause:
     facts, words = extract(text, lexicon.language, names), words_in(text)
     negated = frozenset(fact.value for fact in facts if fact.kind == "negation")
-    telling = stems(words, lexicon) - stems(lexicon.refusals, lexicon)
-    return Clause(telling | negated, negated, stems(words, lexicon, 1) | negated)
+    telling = stems(words, lexicon) - _denying(lexicon.language)
+    has_limit = any(token in lexicon.limits for word in words for token in tokens_of(word))
+    return Clause(telling | negated, negated, stems(words, lexicon, 1) | negated, has_limit)
+
+
+@lru_cache
+def _denying(language: str) -> frozenset[str]:
+    """Words of a clause that only say that something was not done, or decided against."""
+    lexicon = LEXICONS[language]
+    return stems(lexicon.refusals | lexicon.negators | lexicon.occasions, lexicon)

@@ -316,3 +316,28 @@ def test_what_is_refused_is_negated(text, language, negated):
     """Where a deed is refused; a thing rejected is a fact of its own, and no negation."""
     found = extract(text, language)
     assert {fact.value for fact in found if fact.kind == "negation"} == negated
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "negated"),
+    [
+        pytest.param("The team did not deliver.", "en", {"deliv"}, id="by a word"),
+        pytest.param("The team failed to deliver.", "en", {"deliv"}, id="by a verb"),
+        pytest.param("The team missed its date to deliver.", "en", {"deliv"}, id="by an occasion"),
+        pytest.param("They missed the Friday deadline to file.", "en", {"fil"}, id="and its day"),
+        pytest.param("The team never missed its date to deliver.", "en", set(), id="cancelled out"),
+        pytest.param("We did not fail to deliver.", "en", set(), id="cancelled out, too"),
+        pytest.param("Revenue declined to 5 percent.", "en", set(), id="a number is no deed"),
+        pytest.param("Revenue declined to $5.", "en", set(), id="nor is money"),
+        pytest.param("He missed his flight to Boston.", "en", set(), id="nor a place"),
+        pytest.param("Das Team liefert nicht.", "de", {"liefer"}, id="German"),
+        pytest.param("Das Team versäumte es zu liefern.", "de", {"liefer"}, id="German verb"),
+        pytest.param("Es hat den Termin zu liefern verpasst.", "de", {"liefer"}, id="verb last"),
+        pytest.param("Sie weigert sich zu zahlen.", "de", {"zahl"}, id="German reflexive"),
+        pytest.param("Sie hat nicht vergessen zu zahlen.", "de", set(), id="German, cancelled"),
+    ],
+)
+def test_what_was_not_done_is_negated_however_it_is_said(text, language, negated):
+    """`missed its date to deliver` and `did not deliver` are one fact."""
+    found = extract(text, language)
+    assert {fact.value for fact in found if fact.kind == "negation"} == negated

@@ -23,7 +23,7 @@ RIGHT = (
 )
 
 
-def _run(summary, names=NAMES, said=SAID, **changes):
+def _run(summary, names=NAMES, said=SAID, language="en", **changes):
     texts = [(speaker, text) for speaker, line in said.items() for text in line.split()]
     words = tuple(
         Word(text=f"{text} ", start=n * 0.5, end=n * 0.5 + 0.4, speaker=speaker)
@@ -31,7 +31,7 @@ def _run(summary, names=NAMES, said=SAID, **changes):
     )
     people = tuple(Participant(id=str(n), speaker=n, name=name) for n, name in names.items())
     outputs = Outputs(words=words, participants=people, long_summary=summary, title="t")
-    return observation(outputs, language="en", **changes)
+    return observation(outputs, language=language, **changes)
 
 
 def _swapped(text, first="Ann Ash", second="Cy Cole"):
@@ -178,3 +178,63 @@ def test_a_refusal_is_a_negation(theirs):
     said = {**SAID, 1: mine}
     first, second = _run(RIGHT + mine, said=said), _run(RIGHT + theirs, said=said)
     assert compare_summary_facts(first, second).errors == 0
+
+
+def _turned_in(mine, theirs, said=None, heard=None, language="en"):
+    """Negations altered between two runs, in either direction alike."""
+    first = _run(mine, said={**SAID, 1: said or mine}, language=language)
+    second = _run(theirs, said={**SAID, 1: heard or mine}, language=language)
+    found = [
+        altered(compare_summary_facts(*pair), *pair)["negations"]
+        for pair in ((first, second), (second, first))
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "turned"),
+    [
+        pytest.param("Do not ship.", "Do ship.", 1, id="a sentence of one word"),
+        pytest.param("The meeting agreed: do not ship.", "The meeting agreed: do ship.", 1,
+                     id="behind a colon"),
+        pytest.param("The team missed its date to deliver.", "The team delivers.", 1,
+                     id="by a verb"),
+        pytest.param("The team did not deliver.", "The team missed its date to deliver.", 0,
+                     id="in other words"),
+        pytest.param("Do not ship.", "Key points: ship.", 0, id="a key word"),
+        pytest.param("Will we ship? Do not ship.", "Will we ship?", 0, id="the answer left out"),
+        pytest.param("Ana will not ship the release.", "Will Ana ship the release? No.", 0,
+                     id="asked, and denied"),
+        pytest.param("We ship. Do not ship.", "We ship.", 0, id="what both texts say"),
+        pytest.param("We will not ship the release until Friday.",
+                     "We will ship the release on Friday.", 0, id="not until is at the earliest"),
+        pytest.param("We will not ship the release until Friday.",
+                     "We will ship the release until Friday.", 1, id="until without not"),
+        pytest.param("Nicht liefern!", "Liefern!", 1, id="German"),
+        pytest.param("Das Team bezahlt die Rechnung nicht.", "Das Team bezahlt die Rechnung.", 1,
+                     id="German, behind its verb"),
+        pytest.param("Das Team liefert nicht.", "Das Team versäumte es zu liefern.", 0,
+                     id="German, in other words"),
+        pytest.param("Wir liefern die Ware nicht vor Freitag.", "Wir liefern die Ware am Freitag.",
+                     0, id="German, at the earliest"),
+    ],
+)  # fmt: skip
+def test_a_clause_whose_polarity_is_another_is_turned(mine, theirs, turned):
+    """Aligned by its words; what paraphrase explains, a list or a question is no such clause."""
+    language = "de" if {"Nicht", "nicht"} & set(mine.strip(".").split()) else "en"
+    assert _turned_in(mine, theirs, language=language) == turned
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "turned"),
+    [
+        pytest.param("We ship.", "We do not ship.", 1, id="each the opposite of what it heard"),
+        pytest.param("We do not ship.", "We do not ship.", 1, id="heard by both"),
+        pytest.param("We ship.", "We ship.", 1, id="said by nobody"),
+        pytest.param("We do not ship.", "We ship.", 0, id="each writes what it heard"),
+    ],
+)
+def test_a_negation_that_was_misheard_is_the_recognisers(said, heard, turned):
+    """A summary is faithful to its own transcript, and only then is it excused."""
+    assert _turned_in("Do not ship.", "Do ship.", said, heard) == turned
