@@ -94,6 +94,38 @@ def test_a_run_retried_while_it_is_judged_is_judged_again(
     assert (Evidence(settings.store_url).comparison("run-1") is None) is is_retried
 
 
+def test_a_run_retried_after_its_verdict_is_compared_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands now; until then nothing is said of it; the first verdict is told beside it."""
+    status = {"candidate": "failed"}
+
+    def observed(_settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> Observation:
+        made = {"recording": "rec", "run_id": run.run_id, "role": role}
+        return Observation(engine=Engine.CELERY, status=status.get(role, "completed"), **made)
+
+    monkeypatch.setattr("reflector_migrate.shadow.collector.observe_primary", observed)
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.collector.observe_candidate",
+        lambda settings, run: observed(settings, run, Role.CANDIDATE),
+    )
+    runs, recording = Runs(settings.store_url), Runs(settings.store_url).by_id("run-1").recording_id
+    runs.update("run-1", "started", workflow_id="wf-1")
+    with _ended(settings) as there:
+        assert collect(there, "run-1") is True
+        assert Evidence(settings.store_url).comparison("run-1").verdict is Verdict.DIVERGED
+        runs.update("run-1", "started")  # by `migrate retry`
+        assert stored_comparison(there, recording).verdict is Verdict.INCONCLUSIVE
+        status["candidate"] = "completed"
+        assert collect(there, "run-1") is True
+    anew = Evidence(settings.store_url).comparison("run-1")
+    assert anew.verdict is not Verdict.DIVERGED
+    assert anew.candidate.status == "completed"
+    assert anew.notes[-1].startswith("run again by hand: the first verdict of ")
+    assert ", DIVERGED, " in anew.notes[-1]
+    assert Evidence(settings.store_url).first("run-1").verdict is Verdict.DIVERGED
+
+
 def test_the_end_before_a_retry_is_not_judged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

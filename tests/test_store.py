@@ -160,6 +160,32 @@ def test_a_run_that_has_moved_on_is_not_compared(url: str) -> None:
     assert evidence.comparison("run-1") == _comparison("run-1")
 
 
+def test_what_is_run_again_is_compared_anew_and_its_night_stays(url: str) -> None:
+    """The youngest for whoever asks for it; the first in its night, which says so."""
+    runs, evidence = Runs(url), Evidence(url)
+    runs.claim(_run())
+    seen = Observation(
+        recording="rec", run_id="run-1", role=Role.CANDIDATE, engine=Engine.CONDUCTOR,
+        status="failed",
+    )  # fmt: skip
+    whole = seen.model_copy(update={"status": "completed"})
+    first = _comparison("run-1").model_copy(update={"verdict": Verdict.DIVERGED})
+    assert evidence.add([seen], first, "2026-11-23", closing=_found(runs))
+    assert not evidence.add([whole], _comparison("run-1"), "2026-11-24"), "of no run by hand"
+    for night in ("2026-11-24", "2026-11-25"):
+        runs.update("run-1", "started")
+        assert evidence.add([whole], _comparison("run-1"), night, closing=_found(runs))
+    assert _found(runs).state == "compared"
+    assert evidence.comparison("run-1") == evidence.latest("rec") == _comparison("run-1")
+    assert evidence.first("run-1") == first
+    assert evidence.observation("run-1", Role.CANDIDATE) == whole
+    (shown,) = evidence.of_night("2026-11-23")
+    assert shown.verdict is Verdict.DIVERGED
+    assert shown.notes[-1].startswith("run again by hand since, and MATCHED then")
+    assert evidence.nights() == (("2026-11-23", "DIVERGED", 1),)
+    assert [body["verdict"] for body in evidence.bodies()] == ["DIVERGED"]
+
+
 def _found(runs: Runs) -> RunRecord:
     found = runs.by_id("run-1")
     assert found is not None

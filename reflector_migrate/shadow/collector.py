@@ -148,6 +148,7 @@ def store_comparison(
     stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
     why = stored.note(run.recording_id, stratum)
     notes = (*comparison.notes, *_notes(second, why, comparison, is_replayed=is_replayed))
+    notes += _supersedes(evidence.first(run.run_id))
     comparison = priced(comparison, settings.prices).model_copy(update={**known, "notes": notes})
     pair, sides = None, [primary, candidate]
     if second is not None and secondary is not None:
@@ -156,6 +157,14 @@ def store_comparison(
     is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)
     log.info("run %s: %s%s", run.run_id, comparison.verdict, "" if is_kept else ", not kept")
     return is_kept
+
+
+def _supersedes(first: Comparison | None) -> tuple[str, ...]:
+    """A retry or rerun by hand is compared anew; what its night says stays as it was."""
+    if first is None:
+        return ()
+    on = f" of {first.compared_at:%Y-%m-%d %H:%M} UTC" if first.compared_at else ""
+    return (f"run again by hand: the first verdict{on}, {first.verdict}, stands in its night",)
 
 
 def _notes(

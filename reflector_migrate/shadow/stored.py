@@ -33,7 +33,7 @@ def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 
 def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
     run = Runs(settings.store_url).latest(recording_id)
     found = Evidence(settings.store_url).latest(recording_id)
-    if found is not None and (run is None or found.run_id == run.run_id):
+    if found is not None and (run is None or _is_of(found, run)):
         return found
     if run is None:
         raise InputError(
@@ -41,6 +41,11 @@ def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
             hint="only recordings that ran under the shadow flag are known here",
         )
     return _unfinished(settings, run)
+
+
+def _is_of(found: Comparison, run: RunRecord) -> bool:
+    """Whether it is of the run as it stands: not of one that was run again since."""
+    return found.run_id == run.run_id and run.state == "compared"
 
 
 def _unfinished(settings: Settings, run: RunRecord) -> Comparison:

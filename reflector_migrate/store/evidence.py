@@ -1,22 +1,30 @@
-"""Observations and comparisons: written once, read by the report and the gates."""
+"""Observations and comparisons: written once, read by the report and the gates.
+
+A run's first comparison is its night's: nobody repairs a night afterwards. What a retry
+or rerun by hand makes of the run is compared anew and kept beside it; whoever asks for
+the run or its recording gets the youngest.
+"""
 
 from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Table, func, select
 
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.store.base import reading, writing
-from reflector_migrate.store.clock import now
+from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.pairs import LegacyPair, add_pair
 from reflector_migrate.store.runs import RunRecord, moved_on
-from reflector_migrate.store.tables import comparisons, observations, spans
+from reflector_migrate.store.tables import comparisons, later_comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Evidence:
@@ -34,53 +42,46 @@ class Evidence:
         pair: LegacyPair | None = None,
         closing: RunRecord | None = None,
     ) -> bool:
-        """Store a comparison with its observations, all or nothing; False if it was there.
+        """Store a comparison with its observations, all or nothing; False if it is not kept.
 
         `pair` is how far the primary lies from its secondary, where one ran. `closing` is the
         registered run, as it was when one began to observe it: it is `compared` with this, and
-        nothing is stored of one that has moved on since, being run again, say.
+        nothing is stored of one that has moved on since, being run again, say. Without it a
+        second comparison of a run is not kept.
         """
         with writing(self._url) as connection:
             if closing is not None and not moved_on(connection, closing, "compared"):
                 return False
             if pair is not None:
                 add_pair(connection, pair)
-            for side in sides:
-                insert_once(
-                    connection,
-                    observations,
-                    run_id=comparison.run_id,
-                    role=side.role.value,
-                    recording_id=side.recording,
-                    body=side.model_dump_json(by_alias=True),
-                    at=now(),
-                )
-            return insert_once(
-                connection,
-                comparisons,
-                run_id=comparison.run_id,
-                recording_id=comparison.recording,
-                night=night,
-                verdict=comparison.verdict.value,
-                body=comparison.model_dump_json(by_alias=True),
-                at=now(),
-            )
+            if _add_first(connection, sides, comparison, night):
+                return True
+            if closing is not None:
+                _add_later(connection, sides, comparison)
+            return closing is not None
 
     def comparison(self, run_id: str) -> Comparison | None:
-        """The comparison of one run, or None."""
-        return self._comparison(comparisons.c.run_id == run_id)
+        """The youngest comparison of one run, or None."""
+        return self._youngest("run_id", run_id)
+
+    def first(self, run_id: str) -> Comparison | None:
+        """The comparison that stands in the run's night, or None."""
+        return self._found(comparisons, "run_id", run_id)[1]
 
     def latest(self, recording_id: str) -> Comparison | None:
         """The youngest comparison of a recording, or None."""
-        return self._comparison(comparisons.c.recording_id == recording_id)
+        return self._youngest("recording_id", recording_id)
 
     def observation(self, run_id: str, role: Role) -> Observation | None:
-        """One side of a run as it was seen, or None."""
+        """One side of a run as it was last seen, or None."""
         query = select(observations.c.body).where(
             observations.c.run_id == run_id, observations.c.role == role.value
         )
+        later = select(later_comparisons.c.sides).where(later_comparisons.c.run_id == run_id)
         with reading(self._url) as connection:
-            body = connection.scalar(query)
+            first = connection.scalar(query)
+            sides = connection.scalar(later.order_by(later_comparisons.c.id.desc()).limit(1))
+        body = (sides or {}).get(role.value, first)
         return None if body is None else Observation.model_validate_json(body)
 
     def earlier_candidate(self, candidate: Observation) -> Observation | None:
@@ -110,7 +111,9 @@ class Evidence:
         query = select(comparisons.c.body).where(comparisons.c.night == night)
         with reading(self._url) as connection, uncollected():
             bodies = connection.scalars(query.order_by(comparisons.c.id))
-            return tuple(map(Comparison.model_validate_json, bodies))
+            found = tuple(map(Comparison.model_validate_json, bodies))
+            later = _later_verdicts(connection, night)
+        return tuple(_superseded(one, later.get(one.run_id)) for one in found)
 
     def compared_runs(self) -> frozenset[str]:
         """Every run that a comparison is stored of."""
@@ -125,11 +128,65 @@ class Evidence:
             rows = connection.execute(grouped.order_by(comparisons.c.night)).all()
         return tuple((night, verdict, count) for night, verdict, count in rows)
 
-    def _comparison(self, condition: Any) -> Comparison | None:
-        query = select(comparisons.c.body).where(condition).order_by(comparisons.c.id.desc())
+    def _youngest(self, column: str, value: str) -> Comparison | None:
+        """Of both tables, by when it was written."""
+        found = [self._found(table, column, value) for table in (comparisons, later_comparisons)]
+        return max(found, key=lambda one: one[0])[1]
+
+    def _found(self, table: Table, column: str, value: str) -> tuple[datetime, Comparison | None]:
+        query = select(table.c.at, table.c.body).where(table.c[column] == value)
         with reading(self._url) as connection:
-            body = connection.scalar(query.limit(1))
-        return None if body is None else Comparison.model_validate_json(body)
+            row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
+        if row is None:
+            return _NEVER, None
+        return in_utc(row.at) or _NEVER, Comparison.model_validate_json(row.body)
+
+
+def _add_first(
+    connection: Connection, sides: Iterable[Observation], comparison: Comparison, night: str
+) -> bool:
+    """False, and nothing kept, if the run has one."""
+    row = {"run_id": comparison.run_id, "recording_id": comparison.recording, "night": night}
+    row |= {"verdict": comparison.verdict.value, "body": comparison.model_dump_json(by_alias=True)}
+    if not insert_once(connection, comparisons, **row, at=now()):
+        return False
+    for side in sides:
+        row = {"run_id": comparison.run_id, "role": side.role.value}
+        row |= {"recording_id": side.recording, "body": side.model_dump_json(by_alias=True)}
+        insert_once(connection, observations, **row, at=now())
+    return True
+
+
+def _add_later(
+    connection: Connection, sides: Iterable[Observation], comparison: Comparison
+) -> None:
+    connection.execute(
+        later_comparisons.insert().values(
+            run_id=comparison.run_id,
+            recording_id=comparison.recording,
+            verdict=comparison.verdict.value,
+            body=comparison.model_dump_json(by_alias=True),
+            sides={side.role.value: side.model_dump_json(by_alias=True) for side in sides},
+            at=now(),
+        )
+    )
+
+
+def _later_verdicts(connection: Connection, night: str) -> dict[str, str]:
+    """Run -> the youngest verdict on it, of a night's runs that were run again by hand."""
+    joined = later_comparisons.join(comparisons, comparisons.c.run_id == later_comparisons.c.run_id)
+    query = select(later_comparisons.c.run_id, later_comparisons.c.verdict).select_from(joined)
+    rows = connection.execute(query.where(comparisons.c.night == night).order_by(
+        later_comparisons.c.id))  # fmt: skip
+    return {row.run_id: row.verdict for row in rows}
+
+
+def _superseded(first: Comparison, verdict: str | None) -> Comparison:
+    """The night's comparison, with what it has become since by hand."""
+    if verdict is None:
+        return first
+    why = f"run again by hand since, and {verdict} then; this verdict is the night's"
+    return first.model_copy(update={"notes": (*first.notes, why)})
 
 
 @contextmanager

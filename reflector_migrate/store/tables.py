@@ -4,6 +4,7 @@ SCHEMA_VERSION history
 1: runs, artifacts, task_cache, effects, step_runs, events, spans,
    observations, comparisons, dispatches, audit
 2: secondaries, legacy_pairs
+3: later_comparisons
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData(
     naming_convention={
@@ -144,6 +145,19 @@ comparisons = Table(
     Column("body", Text, nullable=False),
     _at(),
 )
+
+later_comparisons = Table(
+    "later_comparisons",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("recording_id", String(200), nullable=False, index=True),
+    Column("verdict", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("sides", JSON, nullable=False),
+    _at(),
+)
+"""Of runs that were retried or run again after their first one, which stands beside it."""
 
 secondaries = Table(
     "secondaries",
