@@ -9,8 +9,10 @@ import pytest
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.holding import MIN_EDITS
 from reflector_migrate.judge.noise import MIN_PAIRS, Floor, NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.parts import _is_invented
 from reflector_migrate.judge.repeats import INVENTED, divergences
-from reflector_migrate.model import StepRun, Usage, Verdict
+from reflector_migrate.judge.waivers import Waiver
+from reflector_migrate.model import Finding, StepRun, Usage, Verdict
 from tests.comparing import SPOKEN, STRATUM, observation, outputs_of, words_of
 
 V = Verdict
@@ -187,6 +189,78 @@ def test_an_altered_fact_is_seen_under_a_wide_floor(group):
     assert f"altered {group}: 1 of" in check.note
     assert (check.floor, check.limit) == (0, 0)
     assert check.value
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_invented"),
+    [
+        pytest.param(MEETING, f"{MEETING} 77 people came.", True, id="the candidate's own"),
+        pytest.param(f"{MEETING} 77 people came.", MEETING, False, id="legacy's, left out"),
+        pytest.param(MEETING, f"{MEETING} It is ten percent more.", False, id="said, and added"),
+        pytest.param(MEETING, MEETING.replace("1200 euro", "much"), False, id="said, left out"),
+    ],
+)
+def test_only_what_the_candidate_made_up_is_invented(mine, theirs, is_invented):
+    """Held against legacy's inventions, of which there are none; all else is within its floor."""
+    never = {f"summary_facts{INVENTED}": 0.0}
+    never |= {f"summary_facts/altered {name}": WIDE for name in ALTERED}
+    primary = _run(role="primary", short_summary=mine, long_summary=None)
+    candidate = _run(3, short_summary=theirs, long_summary=None)
+    floors = _floors(MIN_PAIRS, summary_facts=WIDE, **never)
+    check = _check(compare(primary, candidate, floors=floors), "summary_facts")
+    assert check.measure.errors, "the texts state different facts"
+    assert check.verdict is (V.DIVERGED if is_invented else V.WITHIN_NOISE), check
+    assert check.note.startswith("invented: 1 of") is is_invented
+    waiver = Waiver(path="summary_facts/number/extra", reason="known", owner="an owner")
+    found = compare(primary, candidate, floors=floors, waivers=[waiver])
+    assert _check(found, "summary_facts").verdict is not V.DIVERGED
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "severity", "waiver", "expected"),
+    [
+        pytest.param("number/extra", "extra", "critical", "", True, id="nobody said so"),
+        pytest.param("number/extra", "extra", "major", "", False, id="somebody did"),
+        pytest.param("number/missing", "missing", "critical", "", False, id="legacy's own"),
+        pytest.param("number/extra", "extra", "critical", "known (an owner)", False, id="waived"),
+        pytest.param("attribution/extra", "extra", "critical", "", False, id="said, by another"),
+    ],
+)
+def test_what_is_invented(path, kind, severity, waiver, expected):
+    """A fact of the candidate alone that its own transcript does not hold, and nobody waived."""
+    found = Finding(path=f"summary_facts/{path}", kind=kind, severity=severity, waiver=waiver)
+    assert _is_invented(found) is expected
+
+
+def test_a_part_that_older_pairs_did_not_measure_has_no_floor():
+    """Enough pairs of the whole, none of what is newer: by name, with a way out; no match."""
+    older = _floors(MIN_PAIRS, **{"summary_facts": WIDE, f"summary_facts{INVENTED}": WIDE})
+    primary = _run(role="primary", short_summary=MEETING, long_summary=None)
+    candidate = _run(3, short_summary=ALTERED["negations"], long_summary=None)
+    check = _check(compare(primary, candidate, floors=older), "summary_facts")
+    assert (check.verdict, check.rule, check.n) == (V.INCONCLUSIVE, "no-floor", 0)
+    assert check.note.startswith("altered negations: 1 of ")
+    assert check.note.endswith("`migrate compare RECORDING --secondary` in a sandbox makes one")
+    again = _run(5, "secondary", short_summary=MEETING, long_summary=None)
+    found = _check(compare(primary, candidate, floors=older, secondary=again), "summary_facts")
+    assert (found.verdict, found.rule) == (V.INCONCLUSIVE, "own-secondary"), "one pair, one flip"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "verdict"),
+    [
+        ("Do not ship. Ana is for it.", "Do ship. Ana is for it.", V.DIVERGED),
+        ("Ana did not deliver.", "Ana missed the date to deliver.", V.MATCHED),
+    ],
+)
+def test_a_turned_sentence_lies_beyond_a_wide_floor(mine, theirs, verdict):
+    """Legacy differs in every other fact and never turned a clause; the same said otherwise may."""
+    wide = {"summary_facts": WIDE, f"summary_facts{INVENTED}": WIDE}
+    never = {f"summary_facts/altered {name}": 0.0 for name in ALTERED}
+    primary = _run(role="primary", short_summary=mine, long_summary=None)
+    candidate = _run(3, short_summary=theirs, long_summary=None)
+    found = compare(primary, candidate, floors=_floors(MIN_PAIRS, **wide, **never))
+    assert _check(found, "summary_facts").verdict is verdict
 
 
 def test_a_misheard_fact_is_not_an_altered_one():

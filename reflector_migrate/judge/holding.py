@@ -14,6 +14,8 @@ FEW_PAIRS_FACTOR = 4.0
 MIN_EDITS = 5
 """And not by fewer edits than these: of two runs with equally many errors to come, one has
 none and the other five or more at most once in a hundred (Poisson, at its worst rate)."""
+OUT = "`migrate compare RECORDING --secondary` in a sandbox makes one"
+"""Where a floor comes from."""
 WRITTEN = FACTS | {
     "topic_boundaries", "topic_content", "title", "short_summary", "long_summary",
 }  # fmt: skip
@@ -50,8 +52,7 @@ def hold(name: str, value: float, edits: float, grounds: Grounds) -> Held:
     is_own = own is not None and (stored is None or stored.n < MIN_PAIRS)
     floor = Floor(own, 1) if own is not None and is_own else stored
     if floor is None:
-        note = f"no A/A pair of {grounds.stratum}" if grounds.floors else ""
-        return Held(Verdict.INCONCLUSIVE, "no-floor", value, note=note)
+        return Held(Verdict.INCONCLUSIVE, "no-floor", value, note=_unmeasured(measure, grounds))
     rule, note = (
         ("own-secondary", "its own A/A pair only") if is_own
         else ("aa-p99+margin", _few(floor, grounds.stratum))
@@ -65,6 +66,15 @@ def hold(name: str, value: float, edits: float, grounds: Grounds) -> Held:
     )
     verdict = _beside(value, floor, margin, is_own=is_own, is_far=is_far)
     return Held(verdict, rule, value, floor, margin, note)
+
+
+def _unmeasured(measure: str, grounds: Grounds) -> str:
+    """No pair of the stratum at all, or none that measured this part, being older than it."""
+    if not grounds.floors:
+        return ""
+    is_older = grounds.floors.of(measure, grounds.stratum)
+    without = f" has this measured: {OUT}" if is_older else ""
+    return f"no A/A pair of {grounds.stratum}{without}"
 
 
 def _few(floor: Floor, stratum: str) -> str:

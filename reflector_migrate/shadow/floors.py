@@ -12,6 +12,7 @@ import comparators
 from comparators.normalise import NORMALISER
 from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
 from reflector_migrate.judge import repeats
+from reflector_migrate.judge.holding import OUT
 from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
 from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.model import Observation, Role
@@ -92,7 +93,10 @@ class StoredFloors:
     def note(self, recording_id: str, stratum: str) -> str:
         """How many pairs of the stratum, of how many recordings, or all of this one."""
         if not self._pairs:
-            return "no A/A pair is stored of this legacy build, these models and this noise"
+            return (
+                "no A/A pair is stored of this legacy build, these models, this noise and as these "
+                f"comparators read: {OUT}"
+            )
         pairs = [pair for pair in self._pairs if pair.stratum == stratum]
         of = {pair.recording_id for pair in pairs}
         whose = "this very recording alone" if of == {recording_id} else f"{len(of)} recordings"
