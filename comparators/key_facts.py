@@ -7,6 +7,7 @@ Languages without a lexicon are inconclusive by name, unless the texts are equal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from comparators.columns import language_of
@@ -132,10 +133,17 @@ def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference
     if not facts:
         return []
     spoken = side.spoken_facts()
-    return [
-        _Difference(kind, fact, fact.kind == ATTRIBUTION or is_stated(fact, spoken))
-        for fact in facts
-    ]
+    known = is_stated_in(spoken)
+    return [_Difference(kind, fact, fact.kind == ATTRIBUTION or known(fact)) for fact in facts]
+
+
+def is_stated_in(spoken: frozenset[Fact]) -> Callable[[Fact], bool]:
+    """Whether a fact was said: as one of these, or as a date's day or year without the rest."""
+    parts = {part for fact in spoken if fact.kind == "date" for part in fact.value.split("-")}
+    of_dates = {str(int(part)) for part in parts if part.isdecimal()}
+    return lambda fact: (
+        is_stated(fact, spoken) or (fact.kind == "number" and fact.value in of_dates)
+    )
 
 
 def _finding(name: str, step: str, difference: _Difference) -> Finding:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from comparators.near import is_within
 from comparators.structure import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
 from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
 
@@ -156,11 +157,11 @@ def _agrees(payload: Any, own: Any) -> bool:
     if isinstance(own, tuple):
         is_list = isinstance(payload, list | tuple) and len(payload) == len(own)
         return is_list and all(map(_is_near, payload, own))
-    return isinstance(payload, int | float) and abs(payload - own) <= DURATION_TOLERANCE_MS
+    return isinstance(payload, int | float) and is_within(payload, own, DURATION_TOLERANCE_MS)
 
 
 def _is_near(told: Any, own: float) -> bool:
-    return isinstance(told, int | float) and abs(told - own) <= WAVEFORM_TOLERANCE + 1e-9
+    return isinstance(told, int | float) and is_within(told, own, WAVEFORM_TOLERANCE + 1e-9)
 
 
 def _fields(

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from comparators.near import is_within
+
 
 class Difference(NamedTuple):
     """path as a/b/*, list positions wildcarded; kind: changed | missing | extra."""
@@ -85,7 +87,7 @@ def _text(item: Any) -> str:
 def _equal(path: str, mine: Any, theirs: Any, tolerances: Mapping[str, float]) -> bool:
     """Equal values of equal kind, or numbers no further apart than the field allows."""
     if _is_number(mine) and _is_number(theirs):
-        return bool(abs(mine - theirs) <= tolerances.get(path.rsplit("/", 1)[-1], 0))
+        return is_within(mine, theirs, tolerances.get(path.rsplit("/", 1)[-1], 0))
     return type(mine) is type(theirs) and bool(mine == theirs)
 
 

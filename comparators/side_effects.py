@@ -36,8 +36,9 @@ LOCAL = "local_put"
 DRAWING = "audio.json"
 """What a player draws; of other local files only the size is compared."""
 
-SIZE_TOLERANCE = 0.05
-"""Encoders of another version and random container ids change sizes by less."""
+SIZE_PARTS = 20
+"""Encoders of another version and random container ids change sizes by less than one part of so
+many."""
 
 ENCODED = (".mp3", ".webm", "audio.json")
 """Objects whose bytes an encoder's version or a rounding may change; others are determined."""
@@ -197,7 +198,7 @@ def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     if None in sizes or not is_sized:
         return []
     first, second = int(sizes[0] or 0), int(sizes[1] or 0)
-    if abs(first - second) <= SIZE_TOLERANCE * max(first, second):
+    if abs(first - second) * SIZE_PARTS <= max(first, second):
         return []
     return [
         Finding(
@@ -257,7 +258,7 @@ def _parsed(value: Any) -> Any:
     """A JSON text as what it says; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
         try:
-            return json.loads(value)
-        except ValueError:
+            return json.loads(value, parse_constant=str)  # a NaN would differ from itself
+        except (ValueError, RecursionError):
             return value
     return value

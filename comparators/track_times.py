@@ -27,13 +27,18 @@ def quantile(ordered: list[float], share: float) -> float:
 
 
 def slope(at_s: list[float], by_s: list[float]) -> float:
-    """Seconds of shift gained per second of meeting (least squares); 0.0 of fewer than two."""
+    """Seconds of shift gained per second of meeting (least squares); 0.0 where no line is told.
+
+    That is of fewer than two, and of times so large that their squares are no numbers.
+    """
     n = len(at_s)
     mean_at, mean_by = sum(at_s) / max(n, 1), sum(by_s) / max(n, 1)
-    spread = sum((x - mean_at) ** 2 for x in at_s)
+    off_at = [x - mean_at for x in at_s]
+    spread = sum(x * x for x in off_at)
     if not spread:
         return 0.0
-    return sum((x - mean_at) * (y - mean_by) for x, y in zip(at_s, by_s, strict=True)) / spread
+    found = sum(x * (y - mean_by) for x, y in zip(off_at, by_s, strict=True)) / spread
+    return found if math.isfinite(found) else 0.0
 
 
 def shares(measure: Measure) -> dict[str, float | None]:

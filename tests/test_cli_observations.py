@@ -72,6 +72,8 @@ def test_unknown_fields_are_tolerated_at_every_depth(run: Run, tmp_path: Path) -
                      ["outputs.duration_ms"], id="infinity by overflow"),
         pytest.param(json.dumps(_document(outputs={"row": {"a": [{"b": float("nan")}]}})),
                      ["outputs.row.a.0.b", "NaN"], id="NaN in a free field"),
+        pytest.param(json.dumps(_document(steps=[{"name": "x", "usage": {"llm_calls": 10**400}}])),
+                     ["steps.0.usage.llm_calls", "double"], id="more than a number holds"),
         pytest.param("", ["Invalid JSON"], id="an empty file"),
         pytest.param("[]", ["document"], id="not an object"),
         pytest.param('{"a": ' * 5000, ["Invalid JSON"], id="endless nesting"),

@@ -135,6 +135,22 @@ def test_a_negation_is_altered_only_where_its_clause_stands_without_it(written, 
     assert altered(measure, mine, theirs)["negations"] == turned
 
 
+@pytest.mark.parametrize(
+    ("said", "figure", "unsupported"),
+    [
+        pytest.param("It is off since the 30th of January", "the 30th of", 0, id="a date's day"),
+        pytest.param("It is off since January 30, 2026", "2026", 0, id="its year"),
+        pytest.param("It is off since the 18th of January", "the 30th of", 1, id="another's"),
+        pytest.param("It costs 30 euro", "30", 1, id="money is no bare figure"),
+    ],
+)
+def test_a_dates_figure_was_said(said, figure, unsupported):
+    """A summary may cut a date short: nobody invented its day."""
+    mine = _run("Business as usual.", said={**SAID, 1: said})
+    theirs = _run(f"Figures: {figure}.", said={**SAID, 1: said}, role="candidate")
+    assert compare_summary_facts(mine, theirs).counts["unsupported"] == unsupported
+
+
 TEAM = "The team will {}the auditors' invoice."
 PLAN = "The team {} the spring launch."
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ def read_observation(path: Path) -> Observation:
         raise InputError(f"{path}: {_why(invalid)}", hint=HINT) from None
     wrong = next(_no_numbers(observation), None)
     if wrong:
-        raise InputError(f"{path}: {wrong}: NaN and infinity are no JSON numbers", hint=HINT)
+        why = "NaN, infinity and what no double holds are no JSON numbers"
+        raise InputError(f"{path}: {wrong}: {why}", hint=HINT)
     return observation
 
 
@@ -78,16 +79,19 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _no_numbers(observation: Observation) -> Iterator[str]:
-    """Where free-form fields hold NaN or infinity; typed ones have been checked."""
+    """Where free-form fields hold NaN or infinity; typed ones have been checked, but for size."""
+    for index, step in enumerate(observation.steps):
+        yield from _non_finite(f"steps.{index}.usage", dict(step.usage))
     yield from _non_finite("outputs.row", observation.outputs.row)
     for index, event in enumerate(observation.events):
         yield from _non_finite(f"events.{index}.data", event.data)
     for index, effect in enumerate(observation.effects):
-        yield from _non_finite(f"effects.{index}.payload", effect.payload)
+        sizes = {"size_bytes": effect.size_bytes, "count": effect.count}
+        yield from _non_finite(f"effects.{index}", {**sizes, "payload": effect.payload})
 
 
 def _non_finite(path: str, value: Any) -> Iterator[str]:
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
         yield path
     elif isinstance(value, Mapping):
         for key, item in value.items():

@@ -1,0 +1,94 @@
+"""Numbers and texts that no run should leave: compared or refused, and no comparator breaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparators.near import is_within
+from comparators.records import differences
+from comparators.track_times import slope
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.model import Event, Verdict
+from tests.comparing import effects_of, events_of, observation, outputs_of, words_of
+
+HUGE, INF, NAN = 10**400, float("inf"), float("nan")
+DEEP = "[" * 5000
+OUTPUTS = outputs_of()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param(1, 1.4, True, id="near"),
+        pytest.param(1, 2, False, id="far"),
+        pytest.param(HUGE, 1.0, False, id="no float holds it"),
+        pytest.param(HUGE, HUGE + 1, False, id="beyond a double, exact"),
+        pytest.param(HUGE, HUGE, True, id="beyond a double, equal"),
+        pytest.param(INF, INF, True, id="infinity"),
+        pytest.param(INF, -INF, False, id="of another sign"),
+        pytest.param(NAN, NAN, True, id="no number, on both sides"),
+        pytest.param(NAN, 0.0, False, id="no number, on one side"),
+    ],
+)
+def test_numbers_are_near_whatever_they_are(first, second, expected):
+    """In either order, and alike in a record."""
+    assert is_within(first, second, 0.5) is is_within(second, first, 0.5) is expected
+    assert (not differences({"a": first}, {"a": second}, {"a": 0.5})) is expected
+
+
+def _with_event(name, **data):
+    events = [e for e in events_of(OUTPUTS) if e.event != name]
+    return {"events": (*events, Event(event=name, data=data))}
+
+
+def _with_effect(index, **changes):
+    effects = list(effects_of(OUTPUTS))
+    effects[index] = effects[index].model_copy(update=changes)
+    return {"effects": tuple(effects)}
+
+
+def _at(*starts):
+    words = words_of()
+    late = [
+        w.model_copy(update={"start": s, "end": s}) for w, s in zip(words, starts, strict=False)
+    ]
+    return {"outputs": outputs_of([*late, *words[len(late) :]])}
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        pytest.param(_with_event("DURATION", duration=HUGE), "events", id="a huge duration"),
+        pytest.param(
+            _with_event("WAVEFORM", waveform=[*OUTPUTS.waveform[1:], -HUGE]), "events",
+            id="a huge amplitude",
+        ),
+        pytest.param(_with_effect(0, size_bytes=HUGE), "side_effects", id="a huge object"),
+        pytest.param(_with_effect(2, payload={"body": DEEP}), "side_effects", id="a deep payload"),
+        pytest.param(_at(1e308, 1e308, -1e308), "word_times", id="the end of time"),
+    ],
+)  # fmt: skip
+def test_what_no_run_should_leave_is_a_difference(changes, check):
+    """Of a hypothesis, by its own check; beside itself it is equal. Nothing is ERRORED."""
+    good = observation(OUTPUTS, events=events_of(OUTPUTS), effects=effects_of(OUTPUTS))
+    bad = good.model_copy(update=changes)
+    for pair in ((good, bad), (bad, good), (bad, bad)):
+        found = {c.name: c for c in compare(*pair).checks}
+        broken = [c.traceback for c in found.values() if c.verdict is Verdict.ERRORED]
+        assert broken == []
+        if pair != (bad, good):  # a reference's own contradictions accuse nobody
+            assert bool(found[check].measure.errors) is (pair == (good, bad))
+
+
+def test_a_payload_that_holds_no_number_is_like_itself():
+    """A NaN in a text of JSON is no difference from the same text."""
+    body = {"payload": {"url": "http://hook", "body": '{"a": NaN, "b": [Infinity]}'}}
+    runs = [observation(OUTPUTS, **_with_effect(2, **body)) for _ in range(2)]
+    found = {c.name: c for c in compare(*runs).checks}
+    assert found["side_effects"].verdict is Verdict.MATCHED
+
+
+def test_no_line_is_told_through_times_without_end():
+    """Their squares are no numbers."""
+    assert slope([0.0, 1e308, 2.0], [0.0, 1e308, 0.0]) == 0.0
+    assert slope([0.0, 1.0, 2.0], [0.0, 0.5, 1.0]) == 0.5
