@@ -142,7 +142,7 @@ def is_stated_in(spoken: frozenset[Fact]) -> Callable[[Fact], bool]:
     parts = {part for fact in spoken if fact.kind == "date" for part in fact.value.split("-")}
     of_dates = {str(int(part)) for part in parts if part.isdecimal()}
     return lambda fact: (
-        is_stated(fact, spoken) or (fact.kind == "number" and fact.value in of_dates)
+        is_stated(fact, spoken) or (fact.kind in {"number", "date"} and fact.value in of_dates)
     )
 
 
