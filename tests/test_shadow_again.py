@@ -10,14 +10,17 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.shadow.again import AFTERWARDS
+from reflector_migrate.shadow.observing import Sides
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_world import (
@@ -132,6 +135,38 @@ def test_what_the_server_refuses_leaves_the_status_as_it_was(ended):
     assert done.returncode == 2
     assert "has completed" in done.stderr
     assert differences(left_by(it.world), before) == {}
+
+
+def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monkeypatch):
+    """No failure workflow is started: whoever looks after the run says it, once."""
+    it = ended
+    until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
+    before, told = left_by(it.world), len(statuses_of(it))
+    it.hold("detect_topics")
+    migrate(it, "rerun", it.world.run.recording_id, "--from", "merge_transcripts")
+    it.wait_for("detect_topics")
+    with connected(it.world.settings) as client:
+        client.terminate(it.workflow_id, "by hand")
+    it.let_go("detect_topics")
+    assert read(it.world.settings, it.workflow_id).failure_workflow is None
+    assert look(it).candidate_status == "running"  # a step may still be at work
+    assert it.world.row.status == "processing"
+    monkeypatch.setattr("reflector_migrate.shadow.untold.FOR_STRAGGLERS", timedelta(seconds=3))
+    until(lambda: look(it).candidate_ended, "it is told")
+    assert [look(it).candidate_status for _ in range(2)] == ["failed", "failed"]
+    assert it.world.row.status == "error"
+    migrate(it, "retry", it.world.run.recording_id)
+    assert it.end().status == "completed"
+    told = statuses_of(it)[told:]
+    for event in ("STATUS", "TRANSCRIPT_STATUS"):
+        values = [value for name, value in told if name == event]
+        assert values == ["processing", "error", "processing", "ended"]
+    assert differences(left_by(it.world) | {"told": []}, before | {"told": []}) == {}
+
+
+def look(it):
+    """As the collector does."""
+    return Sides.of(it.world.settings, Runs(it.world.settings.store_url).by_id(it.world.run.run_id))
 
 
 def told_again(left, before):

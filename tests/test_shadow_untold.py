@@ -1,39 +1,136 @@
-"""A failed workflow counts as running until its row says so, or nobody will say it."""
+"""A failed workflow counts as running until its row says so; what nobody tells is told here."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 
-from reflector_migrate.conductor.execution import Execution
+from reflector_migrate.conductor.execution import Execution, execution_of
+from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.observing import _is_failure_untold
+from reflector_migrate.shadow.untold import is_untold
 from reflector_migrate.store.clock import now
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.runs import Runs
+from tests.test_shadow_taking_up import RUN, row_of, settings, tell, told
+
+__all__ = ["settings"]
+
+TERMINATED, FOLLOWED = None, "another-workflow"
+
+
+def failed(ended_s, *, followed_by=TERMINATED, status="failed", steps=()):
+    """An execution that ended so many seconds ago."""
+    at = now() - timedelta(seconds=ended_s)
+    return Execution("w", status, steps, ended=at, failure_workflow=followed_by)
+
+
+def begin(settings, status="processing"):
+    """The row as it is while its workflow runs."""
+    events = [{"event": "DURATION", "data": {"duration": 1.0}}]
+    rows = Rows.at(settings.candidate.database_url)
+    rows.update_transcript("t", status=status, events=events)
 
 
 @pytest.mark.parametrize(
-    ("status", "row", "ended_s", "is_untold"),
+    ("execution", "row", "is_open"),
     [
-        ("failed", "processing", 1, True),
-        ("timed_out", "processing", 1, True),
-        ("failed", "uploaded", 1, True),  # its first step failed
-        ("failed", "error", 1, False),
-        ("failed", "ended", 1, False),  # what came after its finalize failed
-        ("failed", None, 1, False),
-        ("failed", "processing", 61, False),  # a person terminated it
-        ("completed", "processing", 1, False),
-        ("running", "processing", 1, False),
+        pytest.param(partial(failed, 1, followed_by=FOLLOWED), "processing", True, id="being told"),
+        pytest.param(
+            partial(failed, 50, followed_by=FOLLOWED), "uploaded", True, id="its first step"
+        ),
+        pytest.param(partial(failed, 1), "processing", True, id="a step may still be at work"),
+        pytest.param(partial(failed, 1, status="timed_out"), "processing", True, id="timed out"),
+        pytest.param(partial(failed, 1, followed_by=FOLLOWED), "error", False, id="told"),
+        pytest.param(partial(failed, 1), "ended", False, id="what came after its end failed"),
+        pytest.param(partial(failed, 99, status="completed"), "processing", False, id="completed"),
+        pytest.param(partial(failed, 99, status="running"), "processing", False, id="running"),
+        pytest.param(
+            partial(Execution, "w", "missing"), "processing", False, id="the server lost it"
+        ),
     ],
 )
-def test_a_failure_is_untold_for_a_while(monkeypatch, status, row, ended_s, is_untold):
-    """The other workflow that tells it starts only then."""
-    found = SimpleNamespace(status=row) if row else None
-    rows = SimpleNamespace(find_transcript=lambda _id: found)
-    monkeypatch.setattr(Rows, "at", lambda _url: rows)
-    ended = now() - timedelta(seconds=ended_s)
-    execution = Execution("w", status, ended=ended)
-    run = SimpleNamespace(transcript_id="t")
-    assert _is_failure_untold(Settings(), run, execution) is is_untold
+def test_who_else_may_tell_it_is_left_to(settings, execution, row, is_open):
+    """Nothing is written or told, whether it is waited for or not."""
+    begin(settings, row)
+    assert is_untold(settings, RUN, execution()) is is_open
+    assert row_of(settings).status == row
+    assert told(settings) == []
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [
+        pytest.param(partial(failed, 16), id="a person terminated it"),
+        pytest.param(partial(failed, 61, followed_by=FOLLOWED), id="its failure workflow is lost"),
+        pytest.param(partial(failed, 61, followed_by=FOLLOWED, status="timed_out"), id="timed out"),
+    ],
+)
+def test_what_nobody_tells_is_told_once(settings, execution):
+    """As finalize does it: column, event and broadcast; and not again, whoever comes after."""
+    begin(settings)
+    for _ in range(2):
+        assert not is_untold(settings, RUN, execution())
+    tell(settings, "error")  # the failure workflow runs after all
+    row = row_of(settings)
+    assert row.status == "error"
+    assert [e["event"] for e in row.events] == ["DURATION", "STATUS"]
+    assert told(settings) == [("ts:t", "error"), ("user:u", "error")]
+
+
+def test_what_had_ended_its_transcript_is_no_failure_of_its(settings):
+    """Its row may say anything by then."""
+    begin(settings)
+    done = (StepRun(name="finalize", status="completed"),)
+    assert not is_untold(settings, RUN, failed(99, steps=done))
+    assert row_of(settings).status == "processing"
+
+
+def test_what_is_being_taken_up_again_is_left_alone(settings, monkeypatch):
+    """The mark comes first, then the server is asked; a minute later it surely was not."""
+    begin(settings)
+    again(settings)
+    assert is_untold(settings, RUN, failed(99))
+    assert row_of(settings).status == "processing"
+    monkeypatch.setattr("reflector_migrate.shadow.untold.FOR_ANOTHER", timedelta(0))
+    assert not is_untold(settings, RUN, failed(99))
+    assert row_of(settings).status == "error"
+
+
+def test_taken_up_between_look_and_write_it_is_left_alone(settings, monkeypatch):
+    """Whoever takes it up marks it before the row is reopened: the mark is looked for last."""
+    begin(settings)
+    latest = Runs.latest
+
+    def meanwhile(runs, recording_id):
+        again(settings)
+        return latest(runs, recording_id)
+
+    monkeypatch.setattr(Runs, "latest", meanwhile)
+    assert not is_untold(settings, RUN, failed(99))
+    assert (row_of(settings).status, told(settings)) == ("processing", [])
+
+
+def test_a_row_that_a_later_run_has_is_left_alone(settings):
+    """The transcript was processed again: the row is the younger run's."""
+    begin(settings)
+    later = {"run_id": "r2", "claim": "c2", "created_at": now() + timedelta(seconds=1)}
+    Runs(settings.store_url).claim(replace(RUN, **later))
+    assert not is_untold(settings, RUN, failed(99))
+    assert row_of(settings).status == "processing"
+
+
+def test_the_server_says_whether_another_workflow_follows():
+    """Where it put the other's id."""
+    given = {"workflowId": "w", "status": "FAILED", "tasks": []}
+    output = {"conductor.failure_workflow": FOLLOWED}
+    assert execution_of({**given, "output": output}).failure_workflow == FOLLOWED
+    assert execution_of(given).failure_workflow is None
+
+
+def again(settings):
+    """A retry by hand says so before it asks the server."""
+    EventLog(settings.store_url).record("r", "progress:again:1", "c", {"event": "", "data": {}})

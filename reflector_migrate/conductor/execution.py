@@ -46,6 +46,8 @@ TASK_STATUS: Mapping[str, StepStatus] = {
     "CANCELED": "cancelled",
     "SKIPPED": "skipped",
 }
+FAILURE_WORKFLOW = "conductor.failure_workflow"
+"""Where the server says in an output which other workflow it started, if it did."""
 RETRIES_UNDONE = 5
 WATCHED_S, LOOK_S = 1.0, 0.1
 """How long after a retry the server may still end the workflow over what failed before it."""
@@ -61,6 +63,7 @@ class Execution(NamedTuple):
     run_id: str | None = None
     started: datetime | None = None
     ended: datetime | None = None
+    failure_workflow: str | None = None
 
     @property
     def failed_steps(self) -> tuple[str, ...]:
@@ -98,6 +101,7 @@ def execution_of(workflow: Json) -> Execution:
         run_id=((workflow.get("input") or {}).get("run") or {}).get("run_id"),
         started=_moment(workflow.get("startTime") or workflow.get("createTime")),
         ended=_moment(workflow.get("endTime")),
+        failure_workflow=(workflow.get("output") or {}).get(FAILURE_WORKFLOW),
     )
 
 

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observing_candidate import renamed
-from reflector_migrate.store.clock import now
 from reflector_migrate.store.pairs import Secondaries
 from reflector_migrate.store.runs import RunRecord
-
-if TYPE_CHECKING:
-    from reflector_migrate.conductor.execution import Execution
-
-UNTOLD = timedelta(seconds=60)
-"""How long after a workflow's end its failure may still be on its way into the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +29,15 @@ class Sides:
     def of(cls, settings: Settings, run: RunRecord) -> Self:
         """Ask the primary's database and the Conductor server; one cheap look each.
 
-        Listeners are told, on the way, what the server decided without a worker.
+        Listeners are told, on the way, what the server decided without a worker; and a row
+        whose workflow failed, and of which nobody else says so, gets its `error`.
         """
         from reflector_migrate.conductor.catching_up import catch_up
+        from reflector_migrate.shadow.untold import is_untold
 
         status, has_webhook = legacy_status(settings, run)
         execution = catch_up(settings, run.workflow_id or "")
-        is_open = _is_failure_untold(settings, run, execution)
+        is_open = is_untold(settings, run, execution)
         return cls(
             primary_status=status,
             candidate_status="running" if is_open else execution.status,
@@ -54,21 +48,6 @@ class Sides:
     def candidate_ended(self) -> bool:
         """True once the workflow cannot change any more by itself."""
         return self.candidate_status != "running"
-
-
-def _is_failure_untold(settings: Settings, run: RunRecord, execution: Execution) -> bool:
-    """Whether a failed workflow's row does not say so yet, and still may.
-
-    Another workflow, which the server starts then, sets it; for one that a person
-    terminated nobody does.
-    """
-    from reflector_migrate.pipeline.rows import Rows
-
-    if execution.status not in ("failed", "timed_out") or execution.ended is None:
-        return False
-    row = Rows.at(settings.candidate.database_url or "").find_transcript(run.transcript_id)
-    is_told = row is None or row.status in ("error", "ended")
-    return not is_told and now() - execution.ended < UNTOLD
 
 
 def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]:

@@ -44,7 +44,7 @@ def taken_up(
     step may be at work. A failure that is still to be told is waited for, lest it be told of
     what has begun again. Raises TerminalStepError when the transcript is gone.
     """
-    ctx = build_context(_run_of(settings, run), settings)
+    ctx = build_context(run_of(settings, run), settings)
     if has_end_ahead:
         _wait_until_told(ctx)
     Progress(settings).again(run.run_id, run.workflow_id or "", from_step=from_step)
@@ -98,7 +98,8 @@ def _is_told(ctx: StepContext) -> bool:
     return bool(told) and told[-1].data["value"] == status
 
 
-def _run_of(settings: Settings, run: RunRecord) -> Run:
+def run_of(settings: Settings, run: RunRecord) -> Run:
+    """The run as its steps know it."""
     return Run.model_validate(
         {
             "run_id": run.run_id,
