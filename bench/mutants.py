@@ -31,7 +31,7 @@ from reflector_migrate.pipeline import runner, steps
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from tests.defects_world import RECORDINGS, DefectsWorld, Scene
-from tests.pipeline_world import local_s3
+from tests.sources_world import local_s3
 
 FOLDER = Path(steps.__file__).parent
 EXPLAINED = Path(__file__).with_name("mutants.toml")

@@ -34,7 +34,7 @@ from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.tables import task_cache
 from tests.defects_world import RECORDINGS, DefectsWorld
-from tests.pipeline_world import local_s3
+from tests.sources_world import local_s3
 
 SEED = 7
 RUNS, RUNS_ALONE = 4, 12

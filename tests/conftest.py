@@ -102,7 +102,7 @@ def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
     """An S3 of this file's own."""
-    from tests.pipeline_world import local_s3
+    from tests.sources_world import local_s3
 
     with local_s3() as url:
         yield url
@@ -134,7 +134,7 @@ def defects_world(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Conductor for real workers that hang and die, and the world they work on."""
-    from tests.restart_world import staged  # heavy, and for a few live tests only
+    from tests.restart_servers import staged  # heavy, and for a few live tests only
 
     with staged(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
@@ -143,7 +143,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def undisturbed(stage: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a run leaves on that stage that nothing disturbs, by namespace."""
-    from tests.restart_world import left_undisturbed
+    from tests.restart_left import left_undisturbed
 
     return left_undisturbed(stage, tmp_path_factory.mktemp("undisturbed"))
 

@@ -45,7 +45,8 @@ from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 from reflector_migrate.store.tables import task_cache
-from tests.pipeline_world import empty_store, settings_for
+from tests.pipeline_world import settings_for
+from tests.recorded_world import empty_store
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "recordings"
 PIPELINE = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"

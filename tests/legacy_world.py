@@ -22,7 +22,9 @@ from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.settling import is_settled
-from tests.pipeline_world import RUNS, World, fill, put_people, put_tracks
+from tests.pipeline_world import World, put_people
+from tests.recorded_world import RUNS, fill
+from tests.sources_world import put_tracks
 
 PROCESS = "reflector.worker.process.process_multitrack_recording"
 PIPELINE = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"

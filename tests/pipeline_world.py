@@ -1,65 +1,30 @@
-"""A small world for the pipeline's tests: local S3, stand-ins, rows in SQLite, one recording."""
+"""A small world for the pipeline's tests: one recording, its rows, and every step on them."""
 
 from __future__ import annotations
 
-import io
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-import av
-import boto3
-import numpy as np
-from moto.server import ThreadedMotoServer
 
 from reflector_migrate.conductor.heard import HARNESS
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import build_context, place_of
 from reflector_migrate.pipeline.contracts import Run
-from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import StepResult, execute, run_step, validated_input
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.base import engine_for
 from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.migrate import upgrade
+from tests.recorded_world import RUNS, empty_store, recorded_rows, rows_before
+from tests.sources_world import put_tracks, s3_client
 
-RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
-BUCKETS = ("daily-tracks", "reflector-media", "shadow-tracks", "shadow-media")
 ORDER = (
     "get_recording", "get_participants", "pad", "mixdown_tracks", "generate_waveform",
     "transcribe", "merge_transcripts", "detect_topics", "generate_title", "generate_summary",
     "finalize", "cleanup_consent", "post_zulip", "send_webhook",
 )  # fmt: skip
-
-
-@contextmanager
-def local_s3() -> Iterator[str]:
-    """A real S3 API on a free port, with the four buckets."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = s3_client(url)
-    for bucket in BUCKETS:
-        client.create_bucket(Bucket=bucket)
-    yield url
-    server.stop()
-
-
-def s3_client(url: str) -> Any:
-    """A plain client of the local S3."""
-    return boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    )  # fmt: skip
 
 
 @dataclass
@@ -223,35 +188,6 @@ def make_world(
     return world
 
 
-@lru_cache(maxsize=1)
-def empty_store() -> bytes:
-    """The bytes of a store at the newest revision; migrating each test's own would be slow."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.db"
-        upgrade(f"sqlite:///{path}")
-        engine_for(f"sqlite:///{path}").dispose()
-        return path.read_bytes()
-
-
-@lru_cache(maxsize=8)
-def rows_before(scenario: str, webhook_url: str) -> bytes:
-    """The bytes of a database as it was before a recorded run began."""
-    recorded = recorded_rows(scenario)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.db"
-        url = f"sqlite:///{path}"
-        create_all(url)
-        fill(Rows.at(url), recorded, webhook_url)
-        engine_for(url).dispose()
-        return path.read_bytes()
-
-
-def recorded_rows(scenario: str) -> dict[str, Any]:
-    """Every row that the real run left, by table."""
-    found: dict[str, Any] = json.loads((RUNS / scenario / "rows.json").read_text())
-    return found
-
-
 def settings_for(
     folder: Path, s3_url: str, control: StandinControl, namespace: str, **overrides: Any
 ) -> Settings:
@@ -289,61 +225,6 @@ def settings_for(
         **overrides,
     }
     return Settings.model_validate(places)
-
-
-def fill(rows: Rows, recorded: dict[str, Any], webhook_url: str) -> None:
-    """The rows as they were before the recorded run began."""
-    room = recorded["room"][0] | {"webhook_url": f"{webhook_url}/hook"}
-    rows.insert_room(**_timed(room))
-    rows.insert_meeting(**_timed(recorded["meeting"][0]))
-    for consent in recorded.get("meeting_consent", ()):
-        rows.insert_consent(**_timed(consent))
-    rows.insert_recording(**_timed(recorded["recording"][0]))
-    made = ("id", "created_at", "user_id", "meeting_id", "recording_id", "room_id")
-    transcript = _timed({k: recorded["transcript"][0][k] for k in made})
-    rows.insert_transcript(**transcript)
-
-
-def _timed(row: dict[str, Any]) -> dict[str, Any]:
-    times = ("created_at", "recorded_at", "start_date", "end_date", "consent_timestamp")
-    return {
-        k: datetime.fromisoformat(v).astimezone(UTC) if k in times and v else v
-        for k, v in row.items()
-    }
-
-
-def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float = 0.2) -> None:
-    """The source tracks, in production's bucket and in the candidate's."""
-    for bucket in BUCKETS:
-        keys = [{"Key": key} for key in world.keys(bucket)]
-        if keys:
-            world.s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
-    own = where / "tracks"
-    folder = own if own.is_dir() else RUNS / "tracks"
-    for number, key in enumerate(world.scenario["keys"]):
-        kind = "screen-audio" if "screen-audio" in key else "cam-audio"
-        person = key.rsplit("/", 1)[-1].split("-", 1)[1][:8]
-        path = folder / f"{person}-{kind}.webm"
-        path = path if path.exists() else RUNS / "tracks" / path.name
-        body = tone(first_s + number / 10) if is_brief else path.read_bytes()
-        for bucket in ("daily-tracks", "shadow-tracks"):
-            world.s3.put_object(Bucket=bucket, Key=key, Body=body)
-
-
-@lru_cache(maxsize=8)
-def tone(start_s: float) -> bytes:
-    """One second of a tone as Opus in WebM, starting at `start_s`."""
-    out = io.BytesIO()
-    with av.open(out, "w", format="webm") as container:
-        stream = container.add_stream("libopus", rate=48_000, layout="mono")
-        at = np.arange(960) / 48_000
-        for number in range(50):
-            wave = (np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16)[None]
-            frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
-            frame.rate, frame.pts = 48_000, int(start_s * 48_000) + number * 960
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return out.getvalue()
 
 
 def put_people(world: World) -> None:

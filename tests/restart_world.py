@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 from pydantic import SecretStr
 
 from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.execution import Execution, read
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
-from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.errors import ServerUnreachableError
-from reflector_migrate.model import VISIBLE_STEPS
-from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import Rows, create_all
-from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
-from tests.pipeline_world import fill, local_s3, make_world, recorded_rows
+from tests.pipeline_world import make_world
+from tests.recorded_world import fill, recorded_rows
+from tests.restart_servers import SOAK
 
 IN_TURN = (
     "get_recording", "get_participants", "pad_track", "mixdown_tracks", "generate_waveform",
@@ -43,63 +35,11 @@ IN_TURN = (
 """The steps in the order in which they first run, without the forks' helper."""
 SCENARIO = "denied-consent"
 PROGRAM = Path(__file__).parent / "restart_workers.py"
-VERSIONS = ("3.32.3", "3.15.0")
-TIMES = re.compile(r'\\"timestamp\\":\\"[^"]*\\"|t=\d+,v1=\w+|"X-Webhook-Retry": "\d+",? ?')
-SOAK = "MIGRATE_SOAK" in os.environ
 PATIENCE_S = 12_000.0 if SOAK else 500.0
 LIMIT_S = 14_400 if SOAK else 600
 """How long one test may take."""
-BRIEF = {"retryLogic": "FIXED", "retryDelaySeconds": 1}
-"""In place of the table's backoff; its retry counts and timeouts stay."""
 SILENT_S = 10
 """How long a worker may be silent where a test waits for that, and not for minutes."""
-
-
-class Stage(NamedTuple):
-    """What all dramas share."""
-
-    servers: Sandbox
-    s3_url: str
-    control: StandinControl
-
-
-@contextmanager
-def staged(folder):
-    """Conductor 3.32.3, Redis, S3 and the outside services."""
-    nobody = folder / "nobody"
-    nobody.mkdir()
-    with (
-        local_s3() as s3_url,
-        running_standins(nobody) as url,
-        StandinControl(url) as control,
-        servers_of(VERSIONS[0], folder / "servers") as servers,
-    ):
-        yield Stage(servers, s3_url, control)
-
-
-@contextmanager
-def servers_of(version, folder):
-    """Of that version; what failed is tried again after a second."""
-    patient = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
-    parts = ("conductor", "redis")
-    with Sandbox(patient, folder, conductor_version=version, with_=parts) as sandbox:
-        caps = server_version(sandbox.settings).caps_retry_delay
-        with connected(sandbox.settings) as client:
-            for made in task_definitions(sandbox.settings, caps_retry_delay=caps):
-                client.replace_task_def(made if SOAK else {**made, **BRIEF})
-        yield sandbox
-
-
-@contextmanager
-def timed(servers, step, **times):
-    """A step with other times for a while; in a soak it keeps the table's."""
-    with connected(servers.settings) as client:
-        usual = client.task_def(step)
-        client.replace_task_def(usual if SOAK else {**usual, **times})
-        try:
-            yield
-        finally:
-            client.replace_task_def(usual)
 
 
 def a_world(folder, s3_url, control, namespace, scenario=SCENARIO, **overrides):
@@ -287,67 +227,3 @@ def dramas(stage, folder):
     finally:
         for one in made:
             one.close()
-
-
-def left_undisturbed(stage, folder):
-    """What each namespace's run leaves that nothing disturbs, and what it asked for."""
-    left = {}
-    for namespace in ("shadow", "live"):
-        home = folder / f"undisturbed-{namespace}"
-        home.mkdir()
-        world = a_world(home, stage.s3_url, stage.control, namespace)
-        world.whole()
-        left[namespace] = left_by(world)
-    return left
-
-
-def left_by(world):
-    """Everything a run leaves, but for clocks, signatures and progress; and the paid calls."""
-    row = {name: getattr(world.row, name) for name in world.row.__slots__}
-    row["events"], last = _in_either_order(row["events"])
-    assert last in (["FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY"], [])
-    effects = [e.model_dump(exclude={"at", "sha256"}) for e in world.effects()]
-    messages = [m for m in world.messages() if m[1]["event"] != "PIPELINE_PROGRESS"]
-    standing = [m["id"] for m in world.control.zulip_messages()]
-    if standing:  # numbers go on from run to run
-        row["zulip_message_id"] = standing.index(row["zulip_message_id"])
-    posted = [(m["subject"], m["content"]) for m in world.control.zulip_messages()]
-    told = [json.loads(w["body"]) | {"timestamp": ""} for w in world.control.webhooks()]
-    effects.sort(key=lambda effect: (effect["kind"], effect["key"]))  # tracks race
-    done = {"effects": effects, "told": sorted(map(str, messages)), "zulip": posted, "hook": told}
-    done = json.loads(TIMES.sub("", json.dumps(done, default=str)))
-    asked = {service: len(world.control.requests(service)) for service in ("recogniser", "llm")}
-    place = place_of(world.run, world.settings)
-    files = [str(p.relative_to(place.data_dir)) for p in place.data_dir.rglob("*") if p.is_file()]
-    objects = {b: world.keys(b) for b in ("shadow-media", "reflector-media", "daily-tracks")}
-    return {**row, **done, **objects, **asked, "files": sorted(files)}
-
-
-def differences(left, expected):
-    """Only what is not as it would be undisturbed, both ways."""
-    assert left.keys() == expected.keys()
-    return {k: (left[k], expected[k]) for k in left if left[k] != expected[k]}
-
-
-def _in_either_order(events):
-    """Events with the title put first: title and summaries are written side by side."""
-    titles = [e for e in events if e["event"] == "FINAL_TITLE"]
-    others = [e for e in events if e["event"] != "FINAL_TITLE"]
-    return [*titles, *others], [e["event"] for e in others if e["event"].startswith("FINAL_")]
-
-
-def assert_as_if_undisturbed(it, found, expected):
-    """Completed; nothing lost, doubled or asked for again; each state of each step told once."""
-    assert found.status == "completed", (found.reason, it.orders)
-    assert found.failed_steps == ()
-    different = differences(left_by(it.world), expected)
-    assert different == {}, different  # the whole of it: a short account hides the cause
-    news = [m["data"] for _, m in it.world.messages() if m["event"] == "PIPELINE_PROGRESS"]
-    told = {}
-    for one in news:
-        key = (one["current_step"], one.get("track_index"))
-        told.setdefault(key, []).append(one["step_status"])
-    assert len(told) == len(VISIBLE_STEPS) - 2 + 2 * len(it.world.tracks)
-    assert set(map(tuple, told.values())) == {("pending", "in_progress", "completed")}
-    percents = [one["percent"] for one in news]
-    assert percents == sorted(percents)

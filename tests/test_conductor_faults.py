@@ -10,15 +10,9 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.pipeline.prompts import ASK_TOPIC
-from tests.restart_world import (
-    LIMIT_S,
-    SILENT_S,
-    assert_as_if_undisturbed,
-    differences,
-    left_by,
-    timed,
-    until,
-)
+from tests.restart_left import assert_as_if_undisturbed, differences, left_by
+from tests.restart_servers import timed
+from tests.restart_world import LIMIT_S, SILENT_S, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(LIMIT_S)]
 

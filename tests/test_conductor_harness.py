@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from importlib import import_module
 
 import pytest
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.domain import Identity
-from reflector_migrate.conductor.workers import notes
-from reflector_migrate.conductor.workers.desk import early_by
-from reflector_migrate.conductor.workers.groups import GROUPS, members
 from reflector_migrate.conductor.workers.harness import Harness, reason_of
 from reflector_migrate.conductor.workers.meta import META, without_meta
-from reflector_migrate.conductor.workers.table import WORKERS
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
-from reflector_migrate.model import STEP_NAMES, Usage
+from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.runner import StepResult
-from reflector_migrate.pipeline.services.connections import bus, connections
-from reflector_migrate.settings import Settings, WorkerSettings
-from reflector_migrate.store.base import engine_for
-
-WHO = Identity("host", 7, "build1", "contract1")
-
-
-class Watcher:
-    """Remembers what it was told."""
-
-    def __init__(self):
-        self.told = []
-
-    def started(self, *_about):
-        """Hear of a beginning."""
-        self.told.append("started")
-
-    def completed(self, *_about):
-        """Hear of an output."""
-        self.told.append("completed")
-
-    def failed(self, *_about):
-        """Hear of an end."""
-        self.told.append("failed")
-
-
-def work(execute, step="finalize", retry_count=0, **inputs):
-    """The result of one task, and what the watcher heard."""
-    watcher = Watcher()
-    harness = Harness(Settings(), WHO, execute, watcher, lambda _task: lambda: None)
-    task = Task(task_id="t", workflow_instance_id="w", input_data=inputs, retry_count=retry_count)
-    return WORKERS[step](task, harness), watcher.told
-
-
-def raising(error):
-    """A step that fails, after having used something."""
-
-    def execute(step, raw, settings, heartbeat, meter):
-        meter.add(llm_tokens_in=5)
-        raise error
-
-    return execute
-
-
-def answering(output):
-    """A step that answers."""
-
-    def execute(step, raw, settings, heartbeat, meter):
-        return StepResult(output, Usage(llm_calls=2), "in", "out")
-
-    return execute
+from reflector_migrate.settings import Settings
+from tests.harness_world import WHO, Watcher, answering, raising, work
 
 
 def test_a_result_says_who_made_it_and_what_it_used():
@@ -150,50 +94,12 @@ def test_error_is_written_only_when_the_workflow_is_over(monkeypatch, outcome, i
     assert asked == (["the-failed-one"] if outcome == "error" else [])
 
 
-@pytest.mark.parametrize(
-    ("scheduled_ms", "given_out_ms", "delay_s", "early_s"),
-    [
-        pytest.param(100_000, 100_000, 60, 60, id="just scheduled"),
-        pytest.param(60_500, 100_000, 60, 21, id="rounded up"),
-        pytest.param(40_000, 100_000, 60, 0, id="due"),
-        pytest.param(100_000, 100_000, 0, 0, id="no backoff"),
-        pytest.param(700_000, 100_000, 2, 2, id="two servers' clocks: never more than the backoff"),
-        pytest.param(100_000, None, 2, 0, id="a server that does not say when"),
-        pytest.param(None, None, None, 0, id="nothing known"),
-    ],
-)
-def test_a_task_that_comes_before_its_backoff_is_over(
-    scheduled_ms, given_out_ms, delay_s, early_s, monkeypatch
-):
-    """By how much, whatever our clock says; 3.32.3 gives such out where there is a limit."""
-    task = Task(
-        task_id="t", scheduled_time=scheduled_ms, update_time=given_out_ms,
-        start_delay_in_seconds=delay_s,
-    )  # fmt: skip
-    for skew_s in (-600, 0, 600):
-        with monkeypatch.context() as patch:
-            patch.setattr("time.time", lambda s=skew_s: 100.0 + s)
-            assert early_by(task) == early_s
-
-
 def test_a_database_that_is_away_costs_no_attempt():
     """The task goes back for a while, and one can read why; nobody is told of a failure."""
     result, heard = work(raising(OutageError("database: no connection")), retry_count=3)
     assert (result.status, result.callback_after_seconds) == ("IN_PROGRESS", 5)
     assert result.reason_for_incompletion == "waiting: database: no connection"
     assert heard == ["started"]
-
-
-def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
-    """The last thing written counts; a process that wrote nothing was at nothing."""
-    path = notes.notes_beside(tmp_path / "0")
-    assert notes.read(path) == ()
-    first = notes.Note("pad_track", "t1", "w1", 1, {"s3_requests": 2})
-    notes.write(path, [first, notes.Note("pad_track", "t2", "w1", 2, {})])
-    notes.write(path, [first])
-    assert notes.read(path) == (first,)
-    notes.write(None, [first])
-    notes.write(tmp_path / "no-such-folder" / "x", [first])
 
 
 def test_what_an_attempt_has_used_is_known_before_it_ends():
@@ -219,24 +125,6 @@ def test_what_an_attempt_has_used_is_known_before_it_ends():
     task.retry_count = 1  # 3.15.0 gives the next attempt what this one left
     assert harness.cut_short(task) == Usage()
     assert harness.work("finalize", task).output_data[META]["usage"] == {"llm_calls": 1}
-
-
-def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):
-    """Database engine, HTTP and S3 clients and the bus: a forked child has its own of each."""
-    settings = Settings.model_validate({"s3": {"endpoint_url": "http://127.0.0.1:1"}})
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-
-    def made():
-        links = connections(settings)
-        return [engine_for(url), links.http, links.s3, bus("redis://127.0.0.1:1/0")]
-
-    before = made()
-    assert all(mine is kept for mine, kept in zip(made(), before, strict=True))
-    child = os.fork()
-    if child == 0:
-        shared = [mine is theirs for mine, theirs in zip(made(), before, strict=True)]
-        os._exit(any(shared))
-    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_reason_tells_no_words_of_a_transcript():
@@ -284,42 +172,6 @@ def test_a_step_never_sees_what_workers_add():
     work(execute, transcripts=branches, listed=[{META: 1, "x": 2}])
     assert seen == {"transcripts": {"t_0": {"track_index": 0}}, "listed": [{"x": 2}]}
     assert without_meta(5) == 5
-
-
-@pytest.mark.parametrize("step", STEP_NAMES)
-def test_each_step_has_a_worker_in_a_file_of_its_name(step):
-    """The requirements' files exist and each does its own step."""
-    module = import_module(f"reflector_migrate.conductor.workers.{step}")
-    called = []
-
-    def execute(name, raw, settings, heartbeat, meter):
-        called.append(name)
-        return StepResult({}, Usage(), "", "")
-
-    assert getattr(module, step) is WORKERS[step]
-    work(execute, step=step)
-    assert called == [step]
-
-
-def test_every_step_is_polled_by_exactly_one_group():
-    """No step is forgotten, none is polled twice in one host."""
-    assert sorted(s for steps in GROUPS.values() for s in steps) == sorted(STEP_NAMES)
-
-
-@pytest.mark.parametrize(
-    ("group", "expected"),
-    [
-        pytest.param("all", ["light", "transcribe", "audio", "audio", "audio"], id="all"),
-        pytest.param("audio", ["audio"] * 3, id="audio has a process per slot"),
-        pytest.param("light", ["light"], id="light is one process"),
-    ],
-)
-def test_groups_become_processes(group, expected):
-    """Audio tasks never share an interpreter."""
-    made = members(group, WorkerSettings(audio=3, light=5))
-    assert [m.group for m in made] == expected
-    assert all(m.slots == 1 for m in made if m.group == "audio")
-    assert all(m.slots == 5 for m in made if m.group == "light")
 
 
 @pytest.mark.parametrize(

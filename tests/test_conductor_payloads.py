@@ -22,7 +22,7 @@ from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.standins.client import StandinControl
-from tests.pipeline_world import tone
+from tests.sources_world import tone
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 

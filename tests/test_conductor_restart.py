@@ -9,17 +9,9 @@ import pytest
 
 from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.sandbox.servers.postgres import postgres
-from tests.restart_world import (
-    IN_TURN,
-    LIMIT_S,
-    SILENT_S,
-    SOAK,
-    VERSIONS,
-    assert_as_if_undisturbed,
-    servers_of,
-    timed,
-    until,
-)
+from tests.restart_left import assert_as_if_undisturbed
+from tests.restart_servers import SOAK, VERSIONS, servers_of, timed
+from tests.restart_world import IN_TURN, LIMIT_S, SILENT_S, until
 
 SERVERS = ("redis", "conductor")
 DYING = {

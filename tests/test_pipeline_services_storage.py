@@ -14,7 +14,7 @@ from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.settings import Settings
-from tests.pipeline_world import local_s3
+from tests.sources_world import local_s3
 
 BODY = b"sound" * 1000
 

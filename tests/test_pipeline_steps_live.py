@@ -16,7 +16,9 @@ from reflector_migrate.pipeline.services.storage import Storage
 from reflector_migrate.settings import ServicesSettings
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.canonical import sha256_of
-from tests.pipeline_world import RUNS, make_world, put_tracks
+from tests.pipeline_world import make_world
+from tests.recorded_world import RUNS
+from tests.sources_world import put_tracks
 
 
 @pytest.fixture

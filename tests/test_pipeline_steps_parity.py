@@ -11,7 +11,9 @@ import pytest
 
 from reflector_migrate.errors import TransientStepError
 from tests.encoder import assert_same_waveform
-from tests.pipeline_world import BUCKETS, RUNS, make_world
+from tests.pipeline_world import make_world
+from tests.recorded_world import RUNS
+from tests.sources_world import BUCKETS
 
 pytestmark = pytest.mark.heavy  # four whole recorded runs, step by step
 

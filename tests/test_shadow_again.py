@@ -23,17 +23,9 @@ from reflector_migrate.shadow.again import AFTERWARDS
 from reflector_migrate.shadow.observing import Sides
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
-from tests.restart_world import (
-    IN_TURN,
-    VERSIONS,
-    Drama,
-    differences,
-    dramas,
-    environ_of,
-    left_by,
-    servers_of,
-    until,
-)
+from tests.restart_left import differences, left_by
+from tests.restart_servers import VERSIONS, servers_of
+from tests.restart_world import IN_TURN, Drama, dramas, environ_of, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 

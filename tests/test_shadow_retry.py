@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.restart_world import differences, left_by
+from tests.restart_left import differences, left_by
 from tests.test_shadow_again import command, migrate, register, states_of, told_again
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

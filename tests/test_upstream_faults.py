@@ -18,7 +18,8 @@ from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
-from tests.pipeline_world import local_s3, make_world
+from tests.pipeline_world import make_world
+from tests.sources_world import local_s3
 
 ROOT = Path(__file__).parent.parent
 FAULTS = tomllib.loads((ROOT / "fixtures" / "upstream_faults.toml").read_text("utf-8"))["fault"]
