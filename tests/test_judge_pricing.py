@@ -11,10 +11,8 @@ from click.testing import CliRunner
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.pricing import cost_of, priced
-from reflector_migrate.model import Role, StepRun, Usage
+from reflector_migrate.model import StepRun, Usage
 from reflector_migrate.settings import Price
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reports.document import Coverage, Night
 from reports.page import render_page
 from tests.comparing import observation
@@ -27,11 +25,17 @@ FULL = Price(
     s3_gib=90_000,
     s3_requests_million=400_000,
 )
+
+
 USED = Usage(
     gpu_seconds=10, llm_tokens_in=1_000_000, llm_tokens_out=500_000, s3_bytes=1 << 29,
     s3_requests=50, external_calls=4,
 )  # fmt: skip
+
+
 CACHED = Usage(cache_hits=3, saved_gpu_seconds=2.5, saved_llm_tokens=70)
+
+
 MICRODOLLARS = 3060 + 70_000 + 70_000 + 45_000 + 20
 
 
@@ -85,6 +89,8 @@ def test_each_side_of_a_comparison_is_priced(prices, used, told):
 
 
 PART = Usage(gpu_seconds=1, is_partial=True)
+
+
 LOST = {"status": "timed_out", "started": datetime(2026, 2, 1, tzinfo=UTC)}
 
 
@@ -158,69 +164,6 @@ def test_the_command_prices_two_files(tmp_path):
     assert told["primary"]["cost_microdollars"] == MICRODOLLARS
     shown = CliRunner().invoke(cli, [*config, "compare", *files, "--exit-zero"])
     assert f"${MICRODOLLARS / 1e6:.4f}" in shown.output
-
-
-def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
-    """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
-    config = config_in(tmp_path)
-    upgrade(f"sqlite:///{tmp_path}/store.db")
-    primary = observed(USED)
-    again = primary.steps[0].model_copy(update={"attempt": 2, "usage": CACHED})
-    candidate = primary.model_copy(
-        update={"role": Role.CANDIDATE, "steps": (*primary.steps, again)}
-    )
-    found = compare(primary, candidate).model_copy(update={"run_id": "r1"})
-    store = Evidence(f"sqlite:///{tmp_path}/store.db")
-    store.add([primary, candidate], priced(found, (FULL,)), "2026-02-01")
-    told = json.loads(CliRunner().invoke(cli, [*config, "cost", "rec", "--json"]).stdout)
-    for side in ("primary", "candidate"):
-        (step, total) = told["sides"][side]
-        assert (step["step"], total["step"]) == ("transcribe_track", "total")
-        assert step["microdollars"] == total["microdollars"] == MICRODOLLARS
-        assert step["usage"]["s3_requests"] == 50
-        assert step["usage"]["external_calls"] == 4
-    assert step["repeated"] == 1
-    assert step["usage"]["saved_gpu_seconds"] == 2.5
-    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
-    lines = [line.split() for line in shown if line.startswith("  transcribe_track")]
-    money = f"${MICRODOLLARS / 1e6:.4f}"
-    used = ["transcribe_track", "10.00", "0", "1000000/500000", f"{1 << 29}", "50", "4"]
-    assert lines == [[*used, "0", "-", money], [*used, "1", "2.50", "s", "70", "t", money]]
-
-
-@pytest.mark.parametrize(
-    ("steps", "told", "money"),
-    [
-        pytest.param([{}, {}], [None, None, None], ["unknown"] * 3, id="nobody counted"),
-        pytest.param(
-            [{"usage": USED}, {}], [MICRODOLLARS, 0, MICRODOLLARS],
-            ["$0.1881", "$0.0000", "$0.1881"], id="one used nothing",
-        ),
-        pytest.param(
-            [{"usage": USED}, LOST], [MICRODOLLARS, None, None],
-            ["$0.1881", "unknown", ">=$0.1881"], id="one fell silent",
-        ),
-        pytest.param(
-            [{"usage": USED}, {**LOST, "usage": PART}], [MICRODOLLARS, None, None],
-            ["$0.1881", ">=$0.0003", ">=$0.1884"], id="one died, having told a part",
-        ),
-    ],
-)  # fmt: skip
-def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told, money):
-    """A real legacy step tells its times only: unknown. A lower bound is said to be one."""
-    config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
-    upgrade(f"sqlite:///{tmp_path}/store.db")
-    runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
-    side = observed(USED).model_copy(update={"steps": runs})
-    found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
-    store = Evidence(f"sqlite:///{tmp_path}/store.db")
-    store.add([side], found.model_copy(update={"run_id": "r1"}), "2026-02-01")
-    result = CliRunner().invoke(cli, [*config, "cost", "rec", "--json"])
-    for rows in json.loads(result.stdout)["sides"].values():
-        assert [row["microdollars"] for row in rows] == told
-    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
-    rows = [line.split() for line in shown if line.startswith("  ") and "cost" not in line]
-    assert [row[-1] for row in rows] == money * 2
 
 
 def test_each_call_of_the_language_model_is_kept():

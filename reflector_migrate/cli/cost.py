@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -37,7 +37,7 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     Prices come from [[prices]] in the configuration, the entry in force on the
     day of the run; what has no price, or what nobody counted (a real deployment's legacy
     steps), shows as unknown, never as zero. A killed or silent attempt may have used more
-    than it told: >= is said before what is known.
+    than it told: >= is said before what is known, and below the table how many there were.
 
     \b
     Examples:
@@ -57,16 +57,30 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
         for row in rows:
             cells = "".join(f" {c.shown(row):>{c.width}}" for c in COLUMNS)
             click.echo(f"  {row['step']:<27}{cells}")
+        for note in _notes(rows):
+            click.echo(f"  {note}")
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """In words, of which attempts it is not known what they used."""
+    total = rows[-1]
+    if not total["is_counted"]:
+        yield "unknown: nobody counted what these steps used"
+    elif total["uncounted"]:
+        silent = [f"{row['step']} {row['uncounted']}" for row in rows[:-1] if row["uncounted"]]
+        yield f"attempts that hung or died before they told all they used: {', '.join(silent)}"
 
 
 def _rows(settings: Settings, side: Side) -> list[Row]:
-    from reflector_migrate.judge.pricing import cost_of_steps, least_cost_of_steps
-    from reflector_migrate.model import STEP_NAMES
+    from reflector_migrate.judge.pricing import cost_of_steps, least_cost_of_steps, usage_of
+    from reflector_migrate.model import STEP_NAMES, Usage
+
+    is_counted = usage_of(side) != Usage()
 
     def row(name: str, steps: Sequence[StepRun]) -> Row:
         prices = settings.prices
         costs = cost_of_steps(side, steps, prices), least_cost_of_steps(side, steps, prices)
-        return _row(name, steps, *costs)
+        return {**_row(name, steps, *costs), "is_counted": is_counted}
 
     rows = []
     for name in STEP_NAMES:
@@ -77,32 +91,53 @@ def _rows(settings: Settings, side: Side) -> list[Row]:
 
 
 def _row(step: str, runs: Sequence[StepRun], microdollars: int | None, at_least: int | None) -> Row:
-    """`repeated`: attempts by the engine, beside the requests that a client made again."""
+    """`repeated`: attempts by the engine, beside the requests that a client made again.
+
+    `uncounted`: attempts that hung or died before they told all they used.
+    """
+    from reflector_migrate.judge.pricing import is_counted
     from reflector_migrate.model import Usage
 
     return {
         "step": step,
         "usage": sum((run.usage for run in runs), start=Usage()).model_dump(mode="json"),
         "repeated": sum(run.attempt > 1 for run in runs),
+        "uncounted": sum(not is_counted(run) for run in runs),
         "microdollars": microdollars,
         "at_least_microdollars": at_least,
     }
 
 
+def _known(text: str, row: Row, *fields: str) -> str:
+    """What was used: at least this, or unknown, where an attempt did not tell all of it."""
+    if row["is_counted"] and not row["uncounted"]:
+        return text
+    return f">={text}" if any(row["usage"][field] for field in fields) else "unknown"
+
+
 def _gpu(row: Row) -> str:
     about = "~" if row["usage"]["gpu_seconds_estimated"] else ""
-    return f"{about}{row['usage']['gpu_seconds']:.2f}"
+    return _known(f"{about}{row['usage']['gpu_seconds']:.2f}", row, "gpu_seconds")
 
 
 def _tokens(row: Row) -> str:
-    return f"{row['usage']['llm_tokens_in']}/{row['usage']['llm_tokens_out']}"
+    fields = "llm_tokens_in", "llm_tokens_out"
+    return _known("/".join(str(row["usage"][field]) for field in fields), row, *fields)
 
 
 def _saved(row: Row) -> str:
     used = row["usage"]
     if not used["cache_hits"]:
-        return "-"
-    return f"{used['saved_gpu_seconds']:.2f} s {used['saved_llm_tokens']} t"
+        return _known("-", row)
+    saved = f"{used['saved_gpu_seconds']:.2f} s {used['saved_llm_tokens']} t"
+    return _known(saved, row, "cache_hits")
+
+
+def _retries(row: Row) -> str:
+    """By the engine, which is always known, and by a client."""
+    made = row["usage"]["retries"] + row["repeated"]
+    is_sure = row["is_counted"] and not row["uncounted"]
+    return str(made) if is_sure else f">={made}" if made else "unknown"
 
 
 def _money(row: Row) -> str:
@@ -113,17 +148,17 @@ def _money(row: Row) -> str:
 
 
 def _used(field: str) -> Callable[[Row], str]:
-    return lambda row: str(row["usage"][field])
+    return lambda row: _known(str(row["usage"][field]), row, field)
 
 
 COLUMNS = (
     Column("GPU s", 8, _gpu),
-    Column("LLM", 4, _used("llm_calls")),
+    Column("LLM", 7, _used("llm_calls")),
     Column("tokens in/out", 14, _tokens),
     Column("S3 bytes", 10, _used("s3_bytes")),
-    Column("S3", 4, _used("s3_requests")),
-    Column("calls", 5, _used("external_calls")),
-    Column("retries", 7, lambda row: str(row["usage"]["retries"] + row["repeated"])),
+    Column("S3", 7, _used("s3_requests")),
+    Column("calls", 7, _used("external_calls")),
+    Column("retries", 7, _retries),
     Column("saved by cache", 14, _saved),
     Column("cost", 11, _money),
 )

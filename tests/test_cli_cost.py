@@ -1,0 +1,130 @@
+"""`migrate cost`: every kind of use, by step and side; what nobody told is unknown, never zero."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from reflector_migrate.cli.main import cli
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.pricing import priced
+from reflector_migrate.model import Role, StepRun
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from tests.test_judge_pricing import (
+    CACHED,
+    FULL,
+    LOST,
+    MICRODOLLARS,
+    PART,
+    USED,
+    config_in,
+    observed,
+)
+
+
+def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
+    """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
+    config = config_in(tmp_path)
+    upgrade(f"sqlite:///{tmp_path}/store.db")
+    primary = observed(USED)
+    again = primary.steps[0].model_copy(update={"attempt": 2, "usage": CACHED})
+    candidate = primary.model_copy(
+        update={"role": Role.CANDIDATE, "steps": (*primary.steps, again)}
+    )
+    found = compare(primary, candidate).model_copy(update={"run_id": "r1"})
+    store = Evidence(f"sqlite:///{tmp_path}/store.db")
+    store.add([primary, candidate], priced(found, (FULL,)), "2026-02-01")
+    told = json.loads(CliRunner().invoke(cli, [*config, "cost", "rec", "--json"]).stdout)
+    for side in ("primary", "candidate"):
+        (step, total) = told["sides"][side]
+        assert (step["step"], total["step"]) == ("transcribe_track", "total")
+        assert step["microdollars"] == total["microdollars"] == MICRODOLLARS
+        assert step["usage"]["s3_requests"] == 50
+        assert step["usage"]["external_calls"] == 4
+    assert step["repeated"] == 1
+    assert step["usage"]["saved_gpu_seconds"] == 2.5
+    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
+    lines = [line.split() for line in shown if line.startswith("  transcribe_track")]
+    money = f"${MICRODOLLARS / 1e6:.4f}"
+    used = ["transcribe_track", "10.00", "0", "1000000/500000", f"{1 << 29}", "50", "4"]
+    assert lines == [[*used, "0", "-", money], [*used, "1", "2.50", "s", "70", "t", money]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "told", "money"),
+    [
+        pytest.param([{}, {}], [None, None, None], ["unknown"] * 3, id="nobody counted"),
+        pytest.param(
+            [{"usage": USED}, {}], [MICRODOLLARS, 0, MICRODOLLARS],
+            ["$0.1881", "$0.0000", "$0.1881"], id="one used nothing",
+        ),
+        pytest.param(
+            [{"usage": USED}, LOST], [MICRODOLLARS, None, None],
+            ["$0.1881", "unknown", ">=$0.1881"], id="one fell silent",
+        ),
+        pytest.param(
+            [{"usage": USED}, {**LOST, "usage": PART}], [MICRODOLLARS, None, None],
+            ["$0.1881", ">=$0.0003", ">=$0.1884"], id="one died, having told a part",
+        ),
+    ],
+)  # fmt: skip
+def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told, money):
+    """A real legacy step tells its times only: unknown. A lower bound is said to be one."""
+    config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
+    upgrade(f"sqlite:///{tmp_path}/store.db")
+    runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
+    side = observed(USED).model_copy(update={"steps": runs})
+    found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
+    store = Evidence(f"sqlite:///{tmp_path}/store.db")
+    store.add([side], found.model_copy(update={"run_id": "r1"}), "2026-02-01")
+    result = CliRunner().invoke(cli, [*config, "cost", "rec", "--json"])
+    for rows in json.loads(result.stdout)["sides"].values():
+        assert [row["microdollars"] for row in rows] == told
+    shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
+    rows = [line.split() for line in shown if line.startswith("  ") and "cost" not in line]
+    assert [row[-1] for row in rows if row[0] in (*names, "total")] == money * 2
+
+
+@pytest.mark.parametrize(
+    ("last", "shown", "note"),
+    [
+        pytest.param(
+            LOST,
+            {"transcribe_track": "10.00", "merge_transcripts": "unknown", "total": ">=10.00"},
+            "attempts that hung or died before they told all they used: merge_transcripts 1",
+            id="one fell silent",
+        ),
+        pytest.param(
+            {**LOST, "usage": PART},
+            {"transcribe_track": "10.00", "merge_transcripts": ">=1.00", "total": ">=11.00"},
+            "attempts that hung or died before they told all they used: merge_transcripts 1",
+            id="one died, having told a part",
+        ),
+        pytest.param(
+            None,
+            dict.fromkeys(("transcribe_track", "merge_transcripts", "total"), "unknown"),
+            "unknown: nobody counted what these steps used",
+            id="nobody counted",
+        ),
+    ],
+)
+def test_what_nobody_told_is_no_zero_in_any_column(tmp_path, last, shown, note):
+    """Unknown, or at least what the others used; and words say which attempts were silent."""
+    config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
+    upgrade(f"sqlite:///{tmp_path}/store.db")
+    given = [{"usage": USED}, last] if last else [{}, {}]
+    runs = tuple(StepRun(name=name, **step) for name, step in zip(names, given, strict=True))
+    side = observed(USED).model_copy(update={"steps": runs})
+    found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
+    Evidence(f"sqlite:///{tmp_path}/store.db").add(
+        [side], found.model_copy(update={"run_id": "r1"}), "2026-02-01"
+    )
+    lines = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
+    cells = {line.split()[0]: line.split() for line in lines if line.startswith("  ")}
+    assert {name: cells[name][1] for name in shown} == shown
+    silent = cells["merge_transcripts"]
+    assert not [cell for cell in silent[1:] if cell in ("0", "0.00", "0/0", "-")], silent
+    assert lines.count(f"  {note}") == 2  # both sides are the same here
