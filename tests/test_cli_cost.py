@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,9 @@ from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.pricing import priced
 from reflector_migrate.model import Role, StepRun
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.attempts import keep
+from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from tests.test_judge_pricing import (
@@ -128,3 +132,35 @@ def test_what_nobody_told_is_no_zero_in_any_column(tmp_path, last, shown, note):
     silent = cells["merge_transcripts"]
     assert not [cell for cell in silent[1:] if cell in ("0", "0.00", "0/0", "-")], silent
     assert lines.count(f"  {note}") == 2  # both sides are the same here
+
+
+def test_what_a_server_forgot_after_a_rerun_is_counted_all_the_same(tmp_path):
+    """Kept before the step was run again and at the end of each go; seen twice it counts once."""
+    config, url = config_in(tmp_path), f"sqlite:///{tmp_path}/store.db"
+    upgrade(url)
+    settings = Settings.model_validate({"store": {"url": url}})
+    side = observed(USED)
+    first = side.steps[0].model_copy(update={"input_ref": "conductor:w/t/input"})
+    other = first.model_copy(update={"name": "merge_transcripts", "usage": PART})
+    again = first.model_copy(update={"ended": first.ended + timedelta(hours=1)})  # the same task
+    side = side.model_copy(update={"steps": (first, other)})
+    found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
+    Evidence(url).add([side], found.model_copy(update={"run_id": "r1"}), "2026-02-01")
+    before = costs_of(config)
+    keep(settings, "r1", (first, other))
+    assert costs_of(config) == before
+    EventLog(url).record("r1", "progress:again:1", "c", {"event": "", "data": {}})
+    keep(settings, "r1", (again,))
+    after = costs_of(config)
+    assert after["primary"] == before["primary"]
+    assert after["candidate"]["transcribe_track"] == 2 * MICRODOLLARS
+    assert after["candidate"]["merge_transcripts"] == before["candidate"]["merge_transcripts"]
+
+
+def costs_of(config):
+    """What each step cost at least, by side."""
+    sides = json.loads(CliRunner().invoke(cli, [*config, "cost", "rec", "--json"]).stdout)["sides"]
+    return {
+        role: {row["step"]: row["at_least_microdollars"] for row in rows}
+        for role, rows in sides.items()
+    }

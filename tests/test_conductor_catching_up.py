@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import is_idle, is_overdue
+from reflector_migrate.conductor.catching_up import has_join_in_vain, is_idle, is_overdue
 from reflector_migrate.conductor.going_on import goes_on, gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.errors import RefusedError
@@ -53,6 +53,41 @@ def test_idle(tasks, expected):
     """Nobody has anything to do, and the last end, or the start, is three seconds ago."""
     named = ({"taskDefName": name, "status": s, "endTime": end} for name, s, end in tasks)
     assert is_idle({"startTime": 990_000, "tasks": list(named)}, NOW_S) is expected
+
+
+def lost(join="IN_PROGRESS", other="COMPLETED", other_end=990_000, step="transcribe_track"):
+    """A fork of two and its JOIN, while something else is at work."""
+    ends = [("t_0", "COMPLETED", 980_000), ("t_1", other, other_end)]
+    branches = [
+        {"referenceTaskName": name, "taskDefName": step, "status": status, "endTime": end}
+        for name, status, end in ends
+    ]
+    made = {"referenceTaskName": "join", "taskType": "JOIN", "status": join}
+    at_work = {"referenceTaskName": "w", "taskDefName": "mixdown_tracks", "status": "IN_PROGRESS"}
+    return [*branches, {**made, "inputData": {"joinOn": ["t_0", "t_1"]}}, at_work]
+
+
+AGAIN = {"referenceTaskName": "t_1", "status": "SCHEDULED", "seq": 9}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        pytest.param(lost(), True, id="all is done, and it waits"),
+        pytest.param(lost(join="COMPLETED"), False, id="it has what it waits for"),
+        pytest.param(lost(other="IN_PROGRESS", other_end=0), False, id="one is at work"),
+        pytest.param(lost(other="FAILED"), False, id="one failed: an attempt may follow"),
+        pytest.param(lost(other_end=998_000), False, id="it will be looked at in a moment"),
+        pytest.param(lost()[1:], False, id="one has not begun"),
+        pytest.param([*lost(), AGAIN], False, id="one is run again"),
+        pytest.param([{**lost()[2], "inputData": {"joinOn": []}}], False, id="waits for nothing"),
+    ],
+)
+def test_a_join_that_waits_in_vain(tasks, expected):
+    """Whatever else is at work, which an idle workflow has not."""
+    workflow = {"startTime": 1, "tasks": tasks}
+    assert has_join_in_vain(workflow, NOW_S) is expected
+    assert not is_idle(workflow, NOW_S) or len(tasks) == 1
 
 
 def attempt(step, status, retries=0, seq=1, reference=None):

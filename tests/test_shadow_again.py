@@ -20,6 +20,7 @@ from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.shadow.again import AFTERWARDS
+from reflector_migrate.shadow.attempts import with_kept
 from reflector_migrate.shadow.observing import Sides
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
@@ -68,6 +69,7 @@ def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
     until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
     before, ran = left_by(it.world), runs_of(it)
     assert (len(before["hook"]), len(before["zulip"])) == (1, 1)
+    done = read(it.world.settings, it.workflow_id).step_runs
     said = migrate(it, "rerun", it.world.run.recording_id, "--from", step)
     is_anew = "begins anew" in said
     assert is_anew is (step in ANEW)
@@ -83,6 +85,15 @@ def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
     assert told_again(after, before) == statuses
     assert differences(after | {"told": []}, before | {"told": []}) == {}
     assert it.world.row.status == "ended"
+    assert paid(it, found.step_runs) == pytest.approx(paid(it, done))
+
+
+def paid(it, steps):
+    """Seconds and questions of the whole run, what the server forgot since with it."""
+    kept = with_kept(it.world.settings, it.world.run_id, steps)
+    used = [(s.usage.gpu_seconds, s.usage.llm_calls) for s in kept]
+    assert min(map(sum, zip(*used, strict=True))) > 0
+    return [sum(kind) for kind in zip(*used, strict=True)]
 
 
 def expected_runs(step: str, tracks: int) -> Counter[str]:

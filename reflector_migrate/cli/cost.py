@@ -11,7 +11,7 @@ from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.model import Side, StepRun
+    from reflector_migrate.model import Comparison, Side, StepRun
     from reflector_migrate.settings import Settings
 
 Row = dict[str, Any]
@@ -47,7 +47,8 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     found = comparison_of(settings, recording)
-    sides = {side.role.value: _rows(settings, side) for side in (found.primary, found.candidate)}
+    both = found.primary, _with_kept(settings, found)
+    sides = {side.role.value: _rows(settings, side) for side in both}
     if as_json:
         echo_json({"schema": "migrate.cost/1", "ok": True, "exit_code": 0, "sides": sides})
         return
@@ -59,6 +60,15 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
             click.echo(f"  {row['step']:<27}{cells}")
         for note in _notes(rows):
             click.echo(f"  {note}")
+
+
+def _with_kept(settings: Settings, found: Comparison) -> Side:
+    """The candidate, with what it did before and after it was compared, run again by hand."""
+    from reflector_migrate.shadow.attempts import with_kept
+
+    side = found.candidate
+    steps = with_kept(settings, found.run_id, side.steps) if found.run_id else side.steps
+    return side.model_copy(update={"steps": steps})
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:

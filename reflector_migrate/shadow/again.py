@@ -36,6 +36,7 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     """That step and all after it; returns the id of the workflow that does, perhaps another."""
     from reflector_migrate.conductor.rerunning import PLANNED_BY
     from reflector_migrate.conductor.rerunning import rerun as from_step
+    from reflector_migrate.shadow.attempts import keep
     from reflector_migrate.shadow.taking_up import taken_up
 
     if step not in STEP_NAMES:
@@ -45,6 +46,7 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     if first not in {done.name for done in ended.step_runs}:
         raise InputError(f"workflow {old_id} has not reached {step}")
+    keep(settings, run.run_id, ended.step_runs)  # the server forgets what it runs again
     with taken_up(settings, run, first, has_end_ahead=step not in AFTERWARDS):
         workflow_id = from_step(settings, old_id, step)
     _collect_again(settings, run, workflow_id)

@@ -10,6 +10,7 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.attempts import keep
 from reflector_migrate.shadow.floors import (
     conditions,
     floors_of_stored,
@@ -72,6 +73,7 @@ def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
         runs.move_on(run, "started")
         return False
     primary, candidate = observe_primary(settings, run), observe_candidate(settings, run)
+    keep(settings, run.run_id, candidate.steps)
     return store_comparison(settings, run, primary, candidate, secondary)
 
 
