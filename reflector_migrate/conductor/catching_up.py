@@ -24,7 +24,7 @@ GRACE_S = 1.0
 """How long past its response timeout a task may be before the server is asked to look."""
 
 IDLE_S = 3.0
-"""How long a running workflow, or a JOIN, may have nothing to wait for before it is pointed out."""
+"""How long a running workflow may have nothing to do before the server is asked to look."""
 
 FIRST_S = 15.0
 """How long a workflow that a JOIN cut short is left to its failure workflow."""
@@ -35,10 +35,9 @@ def catch_up(settings: Settings, workflow_id: str) -> Execution:
 
     A server looks at a workflow again by its own clock: 3.32.3 finds a task's first loss at
     once, but a second one in a row only after a minute; and a step that ends while another
-    thread holds the workflow's lock is not followed up until then, nor is a JOIN that lost what
-    it had. So an overdue task, an idle workflow and such a JOIN are pointed out, and a workflow
-    that a JOIN cut short goes on. Status `missing` when the server does not have it. Raises
-    ServerUnreachableError.
+    thread holds the workflow's lock is not followed up until then. So an overdue task and an
+    idle workflow are pointed out, and a workflow that a JOIN cut short goes on. Status
+    `missing` when the server does not have it. Raises ServerUnreachableError.
     """
     if not workflow_id:
         return Execution(workflow_id, "missing")
@@ -70,15 +69,12 @@ def _gone_on(
 def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]) -> None:
     scale, unix_s = settings.conductor.time_scale, time.time()
     total_s = {name: scaled(timing.timeout_s, scale) for name, timing in TABLE.items()}
-    is_overlooked = (
-        is_idle(workflow, unix_s)
-        or has_join_in_vain(workflow, unix_s)
-        or any(
-            is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
-            for task in workflow.get("tasks") or ()
-        )
+    overdue = (
+        is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
+        for task in workflow.get("tasks") or ()
     )
-    if workflow["status"] != "RUNNING" or not is_overlooked:
+    is_overlooked = is_idle(workflow, unix_s) and not has_join_in_vain(workflow)
+    if workflow["status"] != "RUNNING" or not (is_overlooked or any(overdue)):
         return
     try:
         client.decide(str(workflow["workflowId"]))
@@ -95,25 +91,22 @@ def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
     return not is_open and unix_s - last_s > IDLE_S
 
 
-def has_join_in_vain(workflow: Mapping[str, Any], unix_s: float) -> bool:
-    """Whether a JOIN still waits although all it waits for has been done for a while."""
+def has_join_in_vain(workflow: Mapping[str, Any]) -> bool:
+    """Whether a JOIN still waits although all it waits for is done.
+
+    No asking helps it: what decides does not look at JOINs, and each time puts off the
+    sweeper, which does (measured, docs/decisions/joins.md).
+    """
     tasks = sorted(workflow.get("tasks") or (), key=lambda task: task.get("seq") or 0)
     last = {task["referenceTaskName"]: task for task in tasks if "referenceTaskName" in task}
-    return any(
-        task.get("taskType") == "JOIN"
-        and task["status"] == "IN_PROGRESS"
-        and _have_ended(task, last, unix_s)
-        for task in last.values()
-    )
+    return any(_waits_in_vain(task, last) for task in last.values())
 
 
-def _have_ended(
-    join: Mapping[str, Any], last: Mapping[str, Mapping[str, Any]], now_s: float
-) -> bool:
-    awaited = [last.get(name) for name in (join.get("inputData") or {}).get("joinOn") or ()]
-    done = [task for task in awaited if task is not None and task["status"] in DONE]
-    last_s = max((task.get("endTime") or 0 for task in done), default=0) / 1000
-    return bool(done) and len(done) == len(awaited) and now_s - last_s > IDLE_S
+def _waits_in_vain(task: Mapping[str, Any], last: Mapping[str, Mapping[str, Any]]) -> bool:
+    if task.get("taskType") != "JOIN" or task["status"] != "IN_PROGRESS":
+        return False
+    names = (task.get("inputData") or {}).get("joinOn") or ()
+    return bool(names) and all(name in last and last[name]["status"] in DONE for name in names)
 
 
 def is_overdue(task: Mapping[str, Any], unix_s: float, total_s: float = 0) -> bool:

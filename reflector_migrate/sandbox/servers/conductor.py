@@ -22,6 +22,9 @@ _COMMON = (
     # how long a thread waits for a workflow's lock; by default it gives up after half a second,
     # and what it came to tell is looked at when the sweeper next comes round
     "--conductor.app.lockTimeToTry=10s",
+    # how long a JOIN may be left alone that waits: 3.15.0 looks at one after 2, 4, 8, … seconds,
+    # so that after a long recognition the next step came up to half a minute late
+    "--conductor.app.systemTaskWorkerCallbackDuration=1s",
 )
 
 
