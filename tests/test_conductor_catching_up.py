@@ -6,12 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import (
-    _point_out,
-    has_join_in_vain,
-    is_idle,
-    is_overdue,
-)
+from reflector_migrate.conductor.catching_up import is_idle, is_overdue
 from reflector_migrate.conductor.going_on import goes_on, gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.errors import RefusedError
@@ -66,62 +61,6 @@ def attempt(step, status, retries=0, seq=1, reference=None):
         "taskDefName": step, "referenceTaskName": reference or step, "status": status,
         "retryCount": retries, "seq": seq,
     }  # fmt: skip
-
-
-def forked(join="IN_PROGRESS", other="COMPLETED"):
-    """A fork of two, done long ago but for the `other`, and its JOIN."""
-    ends = [("t_0", "COMPLETED"), ("t_1", other)]
-    branches = [
-        {**attempt("transcribe_track", status, reference=name), "endTime": 980_000}
-        for name, status in ends
-    ]
-    made = {"referenceTaskName": "join", "taskType": "JOIN", "status": join}
-    return [*branches, {**made, "inputData": {"joinOn": ["t_0", "t_1"]}}]
-
-
-@pytest.mark.parametrize(
-    ("tasks", "expected"),
-    [
-        pytest.param(forked(), True, id="all is done, and it waits"),
-        pytest.param(forked(join="COMPLETED"), False, id="it has what it waits for"),
-        pytest.param(forked(other="IN_PROGRESS"), False, id="one is at work"),
-        pytest.param(forked(other="FAILED"), False, id="one failed: an attempt may follow"),
-        pytest.param(forked()[1:], False, id="one has not begun"),
-        pytest.param(
-            [*forked(), {"referenceTaskName": "t_1", "status": "SCHEDULED", "seq": 9}], False,
-            id="one is run again",
-        ),
-        pytest.param([{**forked()[2], "inputData": {}}], False, id="waits for nothing"),
-    ],
-)  # fmt: skip
-def test_a_join_that_waits_in_vain(tasks, expected):
-    """By the last attempt at each of its branches."""
-    assert has_join_in_vain({"tasks": tasks}) is expected
-
-
-@pytest.mark.parametrize(
-    ("tasks", "is_asked"),
-    [
-        pytest.param(forked(join="COMPLETED"), True, id="nothing follows the JOIN"),
-        pytest.param(forked(), False, id="a JOIN that lost what it had"),
-        pytest.param(forked(other="FAILED"), True, id="no attempt follows a failure"),
-    ],
-)
-def test_an_idle_workflow_is_pointed_out_unless_that_keeps_the_sweeper_away(
-    monkeypatch, tasks, is_asked
-):
-    """Asked every second, 3.32.3 left a lost JOIN for over 45 s; left alone, for 25 (measured)."""
-    asked = []
-
-    class Server:
-        """Is asked to look."""
-
-        decide = staticmethod(asked.append)
-
-    monkeypatch.setattr("time.time", lambda: NOW_S)
-    workflow = {"workflowId": "w", "status": "RUNNING", "startTime": 1, "tasks": tasks}
-    _point_out(Settings(), Server(), workflow)
-    assert asked == (["w"] if is_asked else [])
 
 
 FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")

@@ -10,7 +10,7 @@ from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.execution import Execution, execution_of
-from reflector_migrate.conductor.going_on import DONE, gone_on, is_cut_short
+from reflector_migrate.conductor.going_on import gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import TABLE, scaled
@@ -73,8 +73,7 @@ def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[st
         is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
         for task in workflow.get("tasks") or ()
     )
-    is_overlooked = is_idle(workflow, unix_s) and not has_join_in_vain(workflow)
-    if workflow["status"] != "RUNNING" or not (is_overlooked or any(overdue)):
+    if workflow["status"] != "RUNNING" or not (is_idle(workflow, unix_s) or any(overdue)):
         return
     try:
         client.decide(str(workflow["workflowId"]))
@@ -89,24 +88,6 @@ def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
     last_s = max((task.get("endTime") or 0 for task in steps), default=begun) / 1000
     is_open = any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in steps)
     return not is_open and unix_s - last_s > IDLE_S
-
-
-def has_join_in_vain(workflow: Mapping[str, Any]) -> bool:
-    """Whether a JOIN still waits although all it waits for is done.
-
-    No asking helps it: what decides does not look at JOINs, and each time puts off the
-    sweeper, which does (measured, docs/decisions/joins.md).
-    """
-    tasks = sorted(workflow.get("tasks") or (), key=lambda task: task.get("seq") or 0)
-    last = {task["referenceTaskName"]: task for task in tasks if "referenceTaskName" in task}
-    return any(_waits_in_vain(task, last) for task in last.values())
-
-
-def _waits_in_vain(task: Mapping[str, Any], last: Mapping[str, Mapping[str, Any]]) -> bool:
-    if task.get("taskType") != "JOIN" or task["status"] != "IN_PROGRESS":
-        return False
-    names = (task.get("inputData") or {}).get("joinOn") or ()
-    return bool(names) and all(name in last and last[name]["status"] in DONE for name in names)
 
 
 def is_overdue(task: Mapping[str, Any], unix_s: float, total_s: float = 0) -> bool:
