@@ -8,16 +8,13 @@ writes what it heard. An attribution: one person is given what another said.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from comparators.facts import is_stated
 from comparators.key_facts import Stated, names_of, stated
+from comparators.polarity import Text, turned
 from comparators.reader import Fact
-from comparators.sentences import Clause, clauses, wholes
 from reflector_migrate.model import Finding, Measure, Observation, Severity
-
-MIN_REST, MOST = 2, 2 / 3
-"""Words of a negated clause that must be there without the negation, and their share."""
 
 GROUPS: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"number", "percent", "money", "duration"}),
@@ -37,8 +34,8 @@ def altered(measure: Measure, reference: Observation, hypothesis: Observation) -
     both = {group: first[group] + second[group] for group in first}
     wrong = _count(lost, "attributions") + _count(made, "attributions")
     people = min(_count(lost, "people"), _count(made, "people"))
-    turned = _turned(lost, mine, theirs) + _turned(made, theirs, mine)
-    return both | {"people": people, "negations": turned, "attributions": wrong}
+    negations = _turned(lost, mine, theirs) + _turned(made, theirs, mine)
+    return both | {"people": people, "negations": negations, "attributions": wrong}
 
 
 def _by(text: Stated, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]) -> dict[str, int]:
@@ -84,42 +81,5 @@ def _turned(alone: Mapping[Fact, bool], text: Stated, other: Stated) -> int:
         return 0
     heard = _heard(other, negated)
     values = {fact.value for fact, was_said in negated.items() if not was_said or fact in heard}
-    sides = [(one.text, one.read_as, one.names) for one in (text, other)]
-    mine, theirs = (clauses(*side) for side in sides)
-    whole = [wholes(*side) for side in sides]
-    return sum(
-        any(_is_turned(value, one, mine, theirs) for one in mine)
-        or any(_is_opposite(value, one, *whole) for one in whole[0])
-        for value in values
-    )
-
-
-def _is_opposite(
-    value: str, negated: Clause, beside: Collection[Clause], written: Iterable[Clause]
-) -> bool:
-    """Whether a whole sentence is written elsewhere, word for word but for that negation."""
-    return value in negated.negated and any(
-        one.all_stems == negated.all_stems and value not in one.negated and one not in beside
-        for one in written
-        if one.has_limit or not negated.has_limit
-    )
-
-
-def _is_turned(
-    value: str, negated: Clause, beside: Collection[Clause], written: Iterable[Clause]
-) -> bool:
-    """Whether a clause that negates the word is written elsewhere without that: all or most of it.
-
-    A single word is no clause: it may stand anywhere. Neither is one turned that stands
-    beside the negated one too: both texts say it.
-    """
-    rest = negated.stems - {value}
-    if value not in negated.negated or not rest:
-        return False
-    least = max(MIN_REST, MOST * len(rest))
-    return any(
-        one.stems | {value} == negated.stems or len(rest & one.stems) >= least
-        for one in written
-        if value in one.all_stems - one.negated and one not in beside
-        if one.has_limit or not negated.has_limit
-    )
+    sides = [Text(one.text, one.read_as, one.names) for one in (text, other)]
+    return len(turned(values, *sides))

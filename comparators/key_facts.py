@@ -140,7 +140,7 @@ def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference
 def is_stated_in(spoken: frozenset[Fact]) -> Callable[[Fact], bool]:
     """Whether a fact was said: as one of these, or as a date's day or year without the rest."""
     parts = {part for fact in spoken if fact.kind == "date" for part in fact.value.split("-")}
-    of_dates = {str(int(part)) for part in parts if part.isdecimal()}
+    of_dates = {str(int(part)) for part in parts if part.isdecimal() and len(part) <= 4}
     return lambda fact: (
         is_stated(fact, spoken) or (fact.kind in {"number", "date"} and fact.value in of_dates)
     )

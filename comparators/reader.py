@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -50,9 +51,10 @@ class Reader:
         self._taken.update(indices)
 
     def number(self, index: int) -> float | None:
-        """The number there, in figures."""
+        """The number there, in figures; None of so many figures that no double holds it."""
         match = _NUMBER.fullmatch(self.at(index))
-        return float(match.group()) if match else None
+        number = float(match.group()) if match else math.inf
+        return number if math.isfinite(number) else None
 
     def ordinal(self, index: int) -> tuple[int, int] | None:
         """(value, tokens it takes) of `3rd`, `third`, `twenty third`."""

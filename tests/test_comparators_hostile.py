@@ -88,6 +88,19 @@ def test_a_payload_that_holds_no_number_is_like_itself():
     assert found["side_effects"].verdict is Verdict.MATCHED
 
 
+@pytest.mark.parametrize("unit", ["", " euro", " million", " percent", " o'clock", ". January"])
+@pytest.mark.parametrize("field", ["title", "short_summary"])
+def test_a_model_that_counts_for_ever_is_compared(field, unit):
+    """Four hundred figures are more than a number holds, and still one fact like any other."""
+    texts = [f"It takes {figure * 400}{unit} to ship." for figure in "98"]
+    runs = [observation(outputs_of(**{field: text})) for text in texts]
+    name = "title_facts" if field == "title" else "summary_facts"
+    for pair, differ in ((runs, True), ([runs[0]] * 2, False)):
+        found = {c.name: c for c in compare(*pair).checks}[name]
+        assert found.verdict is not Verdict.ERRORED, found.traceback
+        assert bool(found.measure.errors) is differ
+
+
 def test_no_line_is_told_through_times_without_end():
     """Their squares are no numbers."""
     assert slope([0.0, 1e308, 2.0], [0.0, 1e308, 0.0]) == 0.0
