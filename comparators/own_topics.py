@@ -13,8 +13,8 @@ from reflector_migrate.model import Observation, Topic
 FIELDS = ("title", "summary", "timestamp", "duration")
 """What a webhook's topics tell of the run's own, besides their captions."""
 
-_LISTED = re.compile(r"^\d+\. \[(\d+:\d{2}(?::\d{2})?)\] (.*)$", re.MULTILINE)
-_LIST = re.compile(r"(?:^\d+\. \[\d+:\d{2}(?::\d{2})?\] .*\n?)+", re.MULTILINE)
+_LISTED = re.compile(r"^\d+\. \[(\d{1,9}:\d{2}(?::\d{2})?)\] (.*)$", re.MULTILINE)
+_LIST = re.compile(r"(?:^\d+\. \[\d{1,9}:\d{2}(?::\d{2})?\] .*\n?)+", re.MULTILINE)
 
 
 def without_topics(value: Any, observation: Observation) -> Any:

@@ -8,6 +8,7 @@ data (a test says so), without its import, which takes longer than a comparison.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -102,9 +103,11 @@ def _join(path: str, name: str) -> str:
 def keyed(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
     """Records by their key; a repeated key is kept as key#2, so that doubles show."""
     out: dict[str, Any] = {}
+    seen = Counter[str]()
     for record in records:
-        name, times = str(record.get(key)), 1
-        while (name if times == 1 else f"{name}#{times}") in out:
-            times += 1
-        out[name if times == 1 else f"{name}#{times}"] = dict(record)
+        name = str(record.get(key))
+        seen[name] += 1
+        while (named := name if seen[name] == 1 else f"{name}#{seen[name]}") in out:
+            seen[name] += 1
+        out[named] = dict(record)
     return out

@@ -44,7 +44,9 @@ OWN_TEXTS = frozenset({"webvtt", "long_summary", "short_summary", "title"})
 
 OWN_PLACES: Mapping[str, re.Pattern[str]] = {
     "title": re.compile(r"\A# Reflector [^\w\s]\s(?P<own>[^\n]*)"),
-    "long_summary": re.compile(r"^```spoiler Summary\n(?P<own>.*?)\n```$", re.M | re.S),
+    "long_summary": re.compile(
+        r"\A(?>.*?^```spoiler Summary\n)(?P<own>.*?)\n```$", re.M | re.S
+    ),  # where the first block has no end, no later one has: each is not sought anew
 }
 """Where a Zulip message holds what the run wrote: its heading, its block of the summary."""
 

@@ -18,8 +18,8 @@ from comparators.structure import exact
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 
 STEP = "detect_topics"
-_TIME = r"(\d{2,}):(\d{2}):(\d{2})\.(\d{3})"
-_CUE = re.compile(rf"{_TIME} --> {_TIME}\n(?:<v Speaker(\d+)>)?(.*)")
+_TIME = r"(\d{2,9}):(\d{2}):(\d{2})\.(\d{3})"
+_CUE = re.compile(rf"{_TIME} --> {_TIME}\n(?:<v Speaker(\d{{1,9}})>)?(.*)")
 
 
 class Cue(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from comparators.near import is_within
-from comparators.records import differences
+from comparators.records import differences, keyed
 from comparators.track_times import slope
+from comparators.volatile import OWN_PLACES
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Event, Verdict
 from tests.comparing import effects_of, events_of, observation, outputs_of, words_of
@@ -99,6 +102,45 @@ def test_a_model_that_counts_for_ever_is_compared(field, unit):
         found = {c.name: c for c in compare(*pair).checks}[name]
         assert found.verdict is not Verdict.ERRORED, found.traceback
         assert bool(found.measure.errors) is differ
+
+
+@pytest.mark.parametrize(
+    "cue",
+    [
+        pytest.param(f"{'9' * 5000}:00:00.000 --> 00:00:01.000\na", id="hours"),
+        pytest.param(f"00:00:00.000 --> 00:00:01.000\n<v Speaker{'1' * 5000}>a", id="a speaker"),
+    ],
+)
+def test_figures_without_end_are_no_time(cue):
+    """Python turns no more than some thousands of figures into a number."""
+    pair = observation(OUTPUTS), observation(outputs_of(webvtt=f"WEBVTT\n\n{cue}"))
+    for sides in (pair, pair[::-1], pair[1:] * 2):
+        found = {c.name: c for c in compare(*sides).checks}["webvtt"]
+        assert found.verdict is not Verdict.ERRORED, found.traceback
+
+
+def test_a_message_of_endless_times_is_compared():
+    """A topic list's clock is read as a number, too."""
+    said = {"payload": {"content": f"1. [{'9' * 5000}:01] Shipping and Audit\n2. [00:01] b\n"}}
+    runs = [observation(OUTPUTS, **_with_effect(1, **said)), observation(OUTPUTS)]
+    for sides in (runs, runs[::-1]):
+        found = {c.name: c for c in compare(*sides).checks}["side_effects"]
+        assert found.verdict is Verdict.DIVERGED, found.traceback
+
+
+def test_equal_keys_and_blocks_without_end_take_no_square_of_time():
+    """A few tenths of a second, where each sought anew took minutes."""
+    begun = time.perf_counter()
+    assert len(keyed([{"key": "x"}] * 20_000, "key")) == 20_000
+    message = "```spoiler Summary\n" * 20_000
+    assert OWN_PLACES["long_summary"].search(message) is None
+    assert time.perf_counter() - begun < 2
+
+
+def test_a_summarys_block_is_found_behind_other_text():
+    """The first that has an end; what stands before it matters nothing."""
+    message = "# Reflector\n\n```spoiler Summary\nall of it\n```\n```spoiler Summary\nmore\n```"
+    assert OWN_PLACES["long_summary"].search(message)["own"] == "all of it"
 
 
 def test_no_line_is_told_through_times_without_end():
