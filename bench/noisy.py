@@ -213,7 +213,10 @@ def _page(
         f"floors by stratum of {noise.pairs} pairs of legacy's own runs, the judged run's left "
         "out. (All pairs of a dozen runs a recording: they hang together, and so are worth fewer. "
         "How often unaltered candidates are flagged is measured with pairs of their own, see "
-        "noise.md.) In one process, with the harness's own reader, comparators and judge. Made "
+        "noise.md.) A step that fails on what an earlier one handed it is blamed itself here: that "
+        "one's inputs are other words, so nothing shows whether its output had to be another. "
+        "Words misheard beyond the floor are as much a difference as a defect, and come first. "
+        "In one process, with the harness's own reader, comparators and judge. Made "
         "by `python -m bench.noisy --page docs/defects-in-noise.md`."
     )
     yield ""

@@ -24,9 +24,15 @@ class Text(NamedTuple):
 
 
 def turned(values: Collection[str], negating: Text, stating: Text) -> frozenset[str]:
-    """Of these stems, those that one text negates in a clause which the other states."""
-    by_clause = _opposite(values, clauses(*negating), clauses(*stating), _is_mostly)
-    return by_clause | _opposite(values, wholes(*negating), wholes(*stating), _is_whole)
+    """Of these stems, those that one text negates in a clause which the other states.
+
+    What a clause of a single word negates is sought by its whole sentence.
+    """
+    mine = clauses(*negating)
+    lone = {value for one in mine if len(one.all_stems) == 1 for value in one.negated}
+    by_clause = _opposite(values, mine, clauses(*stating), _is_mostly)
+    by_whole = _opposite(lone.intersection(values), wholes(*negating), wholes(*stating), _is_whole)
+    return by_clause | by_whole
 
 
 def _opposite(

@@ -230,6 +230,8 @@ def _turned_in(mine, theirs, said=None, heard=None, language="en"):
                      "We will ship the release on Friday.", 0, id="not until is at the earliest"),
         pytest.param("We will not ship the release until Friday.",
                      "We will ship the release until Friday.", 1, id="until without not"),
+        pytest.param("Names: Martin Kowalski, No; open: the vote.",
+                     "Names: Martin Kowalski; open: the vote.", 0, id="an entry of a list"),
         pytest.param("Nicht liefern!", "Liefern!", 1, id="German"),
         pytest.param("Das Team bezahlt die Rechnung nicht.", "Das Team bezahlt die Rechnung.", 1,
                      id="German, behind its verb"),
