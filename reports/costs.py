@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
-from reflector_migrate.model import Comparison, Side
+from reflector_migrate.model import Gist
+from reflector_migrate.model.gist import USED, numbers_of
 from reports.charts import Chart, Shape
 from reports.figures import count, dollars
 
 WIDTH, NAME, LANE, GAP = 900, 190, 18, 30
-USED = (
-    ("GPU seconds", "gpu_seconds"),
-    ("model calls", "llm_calls"),
-    ("tokens in", "llm_tokens_in"),
-    ("tokens out", "llm_tokens_out"),
-    ("S3 bytes", "s3_bytes"),
-    ("external calls", "external_calls"),
-    ("retries", "retries"),
-    ("cache hits", "cache_hits"),
-)
-
-_FIELDS = attrgetter(*(field for _, field in USED))
+_NAMES = {
+    "gpu_seconds": "GPU seconds",
+    "llm_calls": "model calls",
+    "llm_tokens_in": "tokens in",
+    "llm_tokens_out": "tokens out",
+    "s3_bytes": "S3 bytes",
+    "external_calls": "external calls",
+    "retries": "retries",
+    "cache_hits": "cache hits",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +45,32 @@ class Costs:
     def used(self) -> tuple[tuple[str, float, float], ...]:
         """(what, by the primary, by the candidate); what neither used is left out."""
         mine, theirs = (bill.used for bill in self.bills)
-        told = zip((name for name, _ in USED), mine, theirs, strict=True)
+        told = zip((_NAMES[field] for field in USED), mine, theirs, strict=True)
         return tuple(entry for entry in told if entry[1] or entry[2])
 
 
-def costs(comparisons: Sequence[Comparison]) -> Costs | None:
+def costs(gists: Sequence[Gist]) -> Costs | None:
     """The night's bills; None when nothing ran."""
-    if not comparisons:
+    if not gists:
         return None
+    used = _used(gists)
     bills = (
-        _bill([comparison.primary for comparison in comparisons]),
-        _bill([comparison.candidate for comparison in comparisons]),
+        _bill([(g.primary_engine, g.primary_cost) for g in gists], used[: len(USED)]),
+        _bill([(g.candidate_engine, g.candidate_cost) for g in gists], used[len(USED) :]),
     )
     return Costs(bills, _chart(bills))
 
 
-def _bill(sides: Sequence[Side]) -> Bill:
-    prices = [s.cost_microdollars for s in sides if s.cost_microdollars is not None]
-    engines = " and ".join(sorted({side.engine.value for side in sides}))
-    return Bill(engines, sum(prices), len(prices), len(sides) - len(prices), _usage(sides))
+def _bill(sides: Sequence[tuple[str, int | None]], used: tuple[float, ...]) -> Bill:
+    prices = [price for _, price in sides if price is not None]
+    engines = " and ".join(sorted({engine for engine, _ in sides}))
+    return Bill(engines, sum(prices), len(prices), len(sides) - len(prices), used)
 
 
-def _usage(sides: Sequence[Side]) -> tuple[float, ...]:
-    """What all steps used together; one pass, as a night has some hundred thousand steps."""
-    totals = [0.0] * len(USED)
-    for side in sides:
-        for step in side.steps:
-            for place, used in enumerate(_FIELDS(step.usage)):
-                if used:
-                    totals[place] += used
-    return tuple(totals)
+def _used(gists: Sequence[Gist]) -> tuple[float, ...]:
+    """What all steps of the primary used together, as in USED, then the candidate's."""
+    numbers, columns = numbers_of([gist.used for gist in gists]), 2 * len(USED)
+    return tuple(sum(numbers[place::columns]) for place in range(columns))
 
 
 def _chart(bills: tuple[Bill, Bill]) -> Chart:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, overload
 
-from reflector_migrate.model import Comparison, Verdict
+from reflector_migrate.model import Comparison, Gist, Verdict, gist_of
+
+Read: TypeAlias = Callable[[Sequence[int]], Sequence[Comparison]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,45 @@ class Ignored:
     hits: int | None = None
 
 
+class Documents(Sequence[Comparison]):
+    """Comparisons that are read when somebody looks at them; the gist of each is at hand."""
+
+    AT_ONCE = 500
+
+    def __init__(self, gists: tuple[Gist, ...], read: Read) -> None:
+        """`read` gives the comparisons at these places, in the order asked for."""
+        self.gists, self.read = gists, read
+
+    def __len__(self) -> int:
+        """How many there are; nothing is read for it."""
+        return len(self.gists)
+
+    @overload
+    def __getitem__(self, place: int) -> Comparison: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Comparison]: ...
+    def __getitem__(self, place: int | slice) -> Comparison | Sequence[Comparison]:
+        """One, or those of a slice read together."""
+        places = range(len(self))[place]
+        return self.read([places])[0] if isinstance(places, int) else self.read(places)
+
+    def __iter__(self) -> Iterator[Comparison]:
+        """All of them, a portion at a time."""
+        for start in range(0, len(self), self.AT_ONCE):
+            yield from self[start : start + self.AT_ONCE]
+
+
 @dataclass(frozen=True, slots=True)
 class Night:
-    """Everything a nightly page shows; times are ISO-8601 UTC, given by the caller."""
+    """Everything a nightly page shows; times are ISO-8601 UTC, given by the caller.
+
+    Whatever is counted is counted from the gists, which are the comparisons' own.
+    """
 
     night: str
     generated_at: str
     coverage: Coverage
-    comparisons: tuple[Comparison, ...]
+    comparisons: Sequence[Comparison]
     gates: tuple[GateLine, ...] = ()
     trend: tuple[TrendPoint, ...] = ()
     rules: str = ""
@@ -90,11 +124,23 @@ class Night:
     window: tuple[str, str] | None = None
     ignored: tuple[Ignored, ...] = ()
     limits: tuple[str, ...] = ()
+    gists: tuple[Gist, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gists come with documents that are not read yet, and are made of others."""
+        given = self.comparisons
+        found = given.gists if isinstance(given, Documents) else tuple(map(gist_of, given))
+        object.__setattr__(self, "gists", found)
+
+    def documents(self, places: Sequence[int]) -> Sequence[Comparison]:
+        """The comparisons at these places, in the order asked for."""
+        given = self.comparisons
+        return given.read(places) if isinstance(given, Documents) else [given[p] for p in places]
 
     @property
     def verdict(self) -> Verdict:
         """The worst verdict; nothing compared, or something lost, is at best INCONCLUSIVE."""
-        found = [comparison.verdict for comparison in self.comparisons]
+        found = [Verdict(verdict) for verdict in {gist.verdict for gist in self.gists}]
         if self.coverage.missing or self.coverage.failed or self.coverage.unread:
             found.append(Verdict.INCONCLUSIVE)
         return Verdict.worst(found)

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from reflector_migrate.model import Check, Comparison, Finding, Side, Turn, Verdict
+from reflector_migrate.model.gist import wall_s
 from reports import figures
 from reports.charts import Chart
 from reports.differences import example
 from reports.medians import Lane, chart_of, lanes_of
-from reports.rows import wall_s
 
 FINDINGS = 5
 COLOURS = 8

@@ -6,8 +6,8 @@ import re
 from xml.etree import ElementTree as ET
 
 from reflector_migrate.model import Comparison, Verdict
+from reflector_migrate.model.gist import wall_s
 from reports.drawer import CheckLine, drawer
-from reports.rows import wall_s
 from reports.text import clipped
 
 _REJECTED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from reflector_migrate.model import STEP_NAMES, Comparison, Side
+from reflector_migrate.model.gist import wall_s
 from reports.charts import Chart, Shape
 from reports.figures import span
-from reports.rows import wall_s
 from reports.waterfall import Bar, bars
 
 MOST = 400

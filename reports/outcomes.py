@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reflector_migrate.model import Comparison
+from reflector_migrate.model import Gist
 from reports.rows import OUTCOMES, outcome
 
 
@@ -32,11 +32,11 @@ class Stratum:
     diverged: int
 
 
-def matrix(comparisons: Iterable[Comparison]) -> tuple[tuple[Cell, ...], ...]:
+def matrix(gists: Iterable[Gist]) -> tuple[tuple[Cell, ...], ...]:
     """Rows by the primary's outcome, columns by the candidate's, in the order of OUTCOMES."""
     counts: dict[tuple[str, str], int] = {}
-    for comparison in comparisons:
-        key = (outcome(comparison.primary), outcome(comparison.candidate))
+    for gist in gists:
+        key = (outcome(gist.primary_status), outcome(gist.candidate_status))
         counts[key] = counts.get(key, 0) + 1
     return tuple(
         tuple(Cell(mine, theirs, counts.get((mine, theirs), 0)) for theirs in OUTCOMES)
@@ -44,14 +44,14 @@ def matrix(comparisons: Iterable[Comparison]) -> tuple[tuple[Cell, ...], ...]:
     )
 
 
-def strata(comparisons: Iterable[Comparison]) -> tuple[Stratum, ...]:
+def strata(gists: Iterable[Gist]) -> tuple[Stratum, ...]:
     """By number of tracks and by language; a recording of unknown kind is a kind of its own."""
     counts: dict[str, list[int]] = {}
-    for comparison in comparisons:
-        for name in (_tracks(comparison.track_count), f"language {comparison.language or '?'}"):
+    for gist in gists:
+        for name in (_tracks(gist.tracks), f"language {gist.language or '?'}"):
             entry = counts.setdefault(name, [0, 0])
             entry[0] += 1
-            entry[1] += comparison.verdict.value == "DIVERGED"
+            entry[1] += gist.verdict == "DIVERGED"
     return tuple(Stratum(name, *counts[name]) for name in sorted(counts))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
@@ -16,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reflector_migrate.model import Comparison, Verdict
+from reflector_migrate.model import Gist, Verdict
 from reports import charts, costs, differences, figures, medians, outcomes, picks, spread, trend
 from reports.document import Night
 from reports.drawer import Drawer, drawer
@@ -37,8 +38,8 @@ def render_page(night: Night) -> str:
     Words, titles and names are taken out first when night.is_redacted.
     """
     night = redact(night)
-    names = check_names(night.comparisons)
-    found = rows(night.comparisons, names)
+    names = check_names(night.gists)
+    found = rows(night.gists, names)
     style, script = _asset(STYLES), _asset(SCRIPTS)
     template = environment().get_template("page.html.j2")
     return template.render(
@@ -89,7 +90,7 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
     return {
         "night": night,
         "window": night.window or _whole_day(night.night),
-        "builds": _builds(night.comparisons),
+        "builds": _builds(night.gists),
         "headline": headline(night),
         "sentences": sentences(night, found, names),
         "tally": {v.value: sum(row.verdict is v for row in found) for v in Verdict},
@@ -100,16 +101,16 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
 
 def _measured(night: Night) -> dict[str, Any]:
     """What the charts and tables are drawn from."""
-    comparisons = night.comparisons
+    gists = night.gists
     return {
-        "groups": differences.groups(comparisons),
-        "waivers": differences.waivers(comparisons),
-        "spreads": spread.spreads(comparisons),
+        "groups": differences.groups(gists),
+        "waivers": differences.waivers(gists),
+        "spreads": spread.spreads(gists),
         "trend": trend.trend(night.trend),
-        "medians": medians.medians(comparisons),
-        "costs": costs.costs(comparisons),
-        "matrix": outcomes.matrix(comparisons),
-        "strata": outcomes.strata(comparisons),
+        "medians": medians.medians(night.comparisons),
+        "costs": costs.costs(gists),
+        "matrix": outcomes.matrix(gists),
+        "strata": outcomes.strata(gists),
     }
 
 
@@ -118,7 +119,8 @@ def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> d
     full = environment().get_template("drawer.html.j2")
     texts, numbers = columns(found, names)
     chosen = picks.picks(found, night.night)
-    drawers: dict[int, Drawer] = {place: drawer(night.comparisons[place]) for place in chosen}
+    whole = zip(chosen, night.documents(chosen), strict=True)
+    drawers: dict[int, Drawer] = {place: drawer(comparison) for place, comparison in whole}
     pages = {str(place): str(full.render(d=told)) for place, told in drawers.items()}
     return {
         "worst": [drawers[place] for place in picks.worst(found)],
@@ -137,15 +139,16 @@ def _whole_day(night: str) -> tuple[str, str]:
     return (f"{day}T00:00Z", f"{day + timedelta(days=1)}T00:00Z")
 
 
-def _builds(comparisons: tuple[Comparison, ...]) -> list[tuple[str, str, str, int]]:
+def _builds(gists: tuple[Gist, ...]) -> list[tuple[str, str, str, int]]:
     """(role, engine, build, recordings) of every build that ran tonight."""
-    seen: dict[tuple[str, str, str], int] = {}
-    for comparison in comparisons:
-        for side in (comparison.primary, comparison.candidate, comparison.secondary):
-            if side is not None:
-                key = (side.role.value, side.engine.value, side.build)
-                seen[key] = seen.get(key, 0) + 1
-    return [(*key, number) for key, number in sorted(seen.items(), key=lambda kv: kv[0])]
+    seen = Counter(("primary", gist.primary_engine, gist.primary_build) for gist in gists)
+    seen.update(("candidate", gist.candidate_engine, gist.candidate_build) for gist in gists)
+    seen.update(
+        ("secondary", gist.secondary_engine, gist.secondary_build or "")
+        for gist in gists
+        if gist.secondary_engine is not None
+    )
+    return [(*key, number) for key, number in sorted(seen.items())]
 
 
 def _asset(names: tuple[str, ...]) -> str:

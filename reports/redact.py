@@ -17,12 +17,14 @@ from reflector_migrate.model import (
     Check,
     Comparison,
     Finding,
+    Gist,
     Measure,
     Side,
     StepRun,
     Turn,
 )
-from reports.document import Night
+from reflector_migrate.model.told import Told, told_as_text, told_of
+from reports.document import Documents, Night
 
 WITHHELD = "withheld"
 
@@ -64,8 +66,22 @@ def redact(night: Night) -> Night:
         failed=_reasons(night.coverage.failed),
         unread=night.coverage.unread.partition(":")[0],
     )
-    comparisons = tuple(_comparison(comparison) for comparison in night.comparisons)
-    return replace(night, coverage=coverage, comparisons=comparisons)
+    hidden = Documents(
+        tuple(map(_gist, night.gists)),
+        lambda places: [_comparison(comparison) for comparison in night.documents(places)],
+    )
+    return replace(night, coverage=coverage, comparisons=hidden)
+
+
+def _gist(gist: Gist) -> Gist:
+    """That of the redacted comparison, which is not needed for it."""
+    (told,) = told_of([gist.told])
+    return gist._replace(title="", told=told_as_text(map(_told, told)))
+
+
+def _told(told: Told) -> Told:
+    sides = {"reference": _number(told.reference), "hypothesis": _number(told.hypothesis)}
+    return told._replace(path=bare_path(told.path), message="", **sides)
 
 
 def _reasons(counts: Mapping[str, int]) -> dict[str, int]:

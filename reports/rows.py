@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reflector_migrate.model import Check, Comparison, Side, Verdict
+from reflector_migrate.model import Gist, Verdict
+from reflector_migrate.model.gist import SIGNS, names_of
 from reports.text import visible
 
-LETTERS = {
-    Verdict.DIVERGED: "D",
-    Verdict.ERRORED: "E",
-    Verdict.INCONCLUSIVE: "I",
-    Verdict.WAIVED: "W",
-    Verdict.WITHIN_NOISE: "N",
-    Verdict.MATCHED: "M",
-}
-INFORMATIONAL = "-"
 ABSENT = "."
 ORDER = list(Verdict)
 OUTCOMES = ("ok", "err", "missing")
 
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_SIGNS = {verdict.value: sign for verdict, sign in SIGNS.items()}
 _OUTCOME_OF = {"completed": "ok", "failed": "err", "timed_out": "err"}
 
 
@@ -56,86 +50,70 @@ class Row(NamedTuple):
         return (rank, -self.critical, -self.failing, -(self.words or 0.0), self.recording)
 
 
-def check_names(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+def check_names(gists: Iterable[Gist]) -> tuple[str, ...]:
     """Every check of the night, in the order in which they are first met."""
-    seen: dict[str, None] = {}
-    for comparison in comparisons:
-        for check in comparison.checks:
-            seen[check.name] = None
-    return tuple(seen)
+    alike = dict.fromkeys([gist.checks for gist in gists])
+    return tuple(dict.fromkeys(name for checks in alike for name in names_of(checks)))
 
 
-def rows(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[Row, ...]:
-    """A row a comparison, in the order given."""
-    place = {name: position for position, name in enumerate(names)}
-    return tuple(_row(comparison, place) for comparison in comparisons)
+def rows(gists: Sequence[Gist], names: Sequence[str]) -> tuple[Row, ...]:
+    """A row a recording, in the order given."""
+    places = {checks: _places(names_of(checks), names) for checks in {g.checks for g in gists}}
+    return tuple([_row(gist, _letters(gist.signs, places[gist.checks])) for gist in gists])
 
 
-def _row(comparison: Comparison, place: dict[str, int]) -> Row:
-    letters = [ABSENT] * len(place)
-    failing = critical = 0
-    rate: dict[str, float | None] = {}
-    for check in comparison.checks:
-        letter = _letter(check)
-        letters[place[check.name]] = letter
-        if letter in "DE":
-            failing += 1
-            critical += _has_critical(check)
-        if check.name in {"words", "speaker_words"}:
-            rate[check.name] = check.measure.divergence if check.measure else None
-    blame = comparison.first_divergent_step
-    primary, candidate = comparison.primary, comparison.candidate
+def _row(gist: Gist, letters: str) -> Row:
+    ended = (outcome(gist.primary_status), outcome(gist.candidate_status))
     return Row(
-        recording=visible(comparison.recording),
-        title=visible(comparison.title),
-        verdict=comparison.verdict,
-        sign=LETTERS[comparison.verdict],
-        step=visible(blame.step) if blame else "",
-        words=rate.get("words"),
-        speakers=rate.get("speaker_words"),
-        failing=failing,
-        critical=critical,
-        duration_s=comparison.duration_s,
-        tracks=comparison.track_count,
-        outcome=f"{outcome(primary)}/{outcome(candidate)}",
-        primary_s=wall_s(primary),
-        candidate_s=wall_s(candidate),
-        primary_cost=primary.cost_microdollars,
-        candidate_cost=candidate.cost_microdollars,
-        checks="".join(letters),
-        tags=_tags(comparison, letters),
+        visible(gist.recording),
+        visible(gist.title),
+        _VERDICTS[gist.verdict],
+        _SIGNS[gist.verdict],
+        visible(gist.step),
+        gist.words,
+        gist.speaker_words,
+        gist.against,
+        gist.critical,
+        gist.duration_s,
+        gist.tracks,
+        f"{ended[0]}/{ended[1]}",
+        gist.primary_s,
+        gist.candidate_s,
+        gist.primary_cost,
+        gist.candidate_cost,
+        letters,
+        _tags(gist, ended),
     )
 
 
-def _letter(check: Check) -> str:
-    if check.measure is not None and check.measure.kind == "informational":
-        return INFORMATIONAL
-    return LETTERS[check.verdict]
+def _places(own: tuple[str, ...], names: Sequence[str]) -> tuple[int, ...] | None:
+    """Where each of the night's checks stands among a recording's own; None for all as it is.
 
-
-def _has_critical(check: Check) -> bool:
-    return check.measure is not None and any(
-        finding.severity == "critical" and not finding.waiver for finding in check.measure.findings
-    )
-
-
-def _tags(comparison: Comparison, letters: list[str]) -> str:
-    found = [comparison.language or ""]
-    found.append("waived" if "W" in letters else "")
-    found.append("secondary" if comparison.secondary is not None else "")
-    found.append("nofloor" if "no-floor" in [c.rule for c in comparison.checks] else "")
-    one_sided = outcome(comparison.primary) != outcome(comparison.candidate)
-    found.append("onesided" if one_sided else "")
-    return visible(" ".join(tag for tag in found if tag))
-
-
-def outcome(side: Side) -> str:
-    """ok, err, or missing: what became of the run."""
-    return _OUTCOME_OF.get(side.status, "missing")
-
-
-def wall_s(side: Side) -> float | None:
-    """Seconds from start to end; None while either is unknown."""
-    if side.started is None or side.ended is None:
+    One that is not there stands behind its last.
+    """
+    if own == tuple(names):
         return None
-    return (side.ended - side.started).total_seconds()
+    place_of = {name: place for place, name in enumerate(own)}
+    return tuple(place_of.get(name, len(own)) for name in names)
+
+
+def _letters(signs: str, places: tuple[int, ...] | None) -> str:
+    return signs if places is None else "".join([f"{signs}{ABSENT}"[place] for place in places])
+
+
+def _tags(gist: Gist, ended: tuple[str, str]) -> str:
+    found = [gist.language] if gist.language else []
+    if "W" in gist.signs:
+        found.append("waived")
+    if gist.secondary_engine is not None:
+        found.append("secondary")
+    if gist.floorless:
+        found.append("nofloor")
+    if ended[0] != ended[1]:
+        found.append("onesided")
+    return visible(" ".join(found))
+
+
+def outcome(status: str) -> str:
+    """ok, err, or missing: what became of a run."""
+    return _OUTCOME_OF.get(status, "missing")

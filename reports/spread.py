@@ -5,14 +5,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isnan
+from operator import gt
+from typing import TypeAlias
 
-from reflector_migrate.model import Comparison
+from reflector_migrate.model import Gist
+from reflector_migrate.model.gist import GRADES, names_of, numbers_of
 from reports.charts import Chart, Shape
 from reports.figures import count, percent
 
 EDGES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 LABELS = ("0", ".1", ".2", ".5", "1", "2", "5", "10", "20", "50", "100")
 WIDTH, HEIGHT, BASE, STEP = 308, 112, 90, 28
+
+Numbers: TypeAlias = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +57,29 @@ class _Seen:
     over: int = 0
 
 
-def spreads(comparisons: Iterable[Comparison]) -> tuple[Spread, ...]:
+def spreads(gists: Iterable[Gist]) -> tuple[Spread, ...]:
     """One for each graded measure with any value, in the order of the checks."""
+    alike: dict[str, list[bytes]] = {}
+    for gist in gists:
+        alike.setdefault(gist.graded, []).append(gist.grades)
     seen: dict[str, _Seen] = {}
-    for comparison in comparisons:
-        for check in comparison.checks:
-            measure = check.measure
-            if measure is None or measure.kind != "graded" or not measure.length:
-                continue
-            entry = seen.get(check.name)
-            if entry is None:
-                entry = seen[check.name] = _Seen([])
-            value = measure.errors / measure.length
-            entry.values.append(value)
-            if check.limit is not None:
-                entry.over += value > check.limit
-                entry.limit = max(entry.limit or 0.0, check.limit)
-                entry.floor = max(entry.floor or 0.0, check.floor or 0.0)
-                entry.pairs = max(entry.pairs, check.n)
+    for graded, kept in alike.items():
+        names, numbers = names_of(graded), numbers_of(kept)
+        for place, name in enumerate(names):
+            columns = (numbers[GRADES * place + n :: GRADES * len(names)] for n in range(GRADES))
+            _see(seen.setdefault(name, _Seen([])), *columns)
     return tuple(_spread(name, entry) for name, entry in seen.items())
+
+
+def _see(seen: _Seen, far: Numbers, floors: Numbers, limits: Numbers, pairs: Numbers) -> None:
+    """Add one measure's columns, as GRADES has them; what has no limit tells of no floor."""
+    seen.values += far
+    seen.over += sum(map(gt, far, limits))  # nothing is over an unknown limit, which is NaN
+    for limit, floor, n in set(zip(limits, floors, pairs, strict=True)):
+        if not isnan(limit):
+            seen.limit = max(seen.limit or 0.0, limit)
+            seen.floor = max(seen.floor or 0.0, 0.0 if isnan(floor) else floor)
+            seen.pairs = max(seen.pairs, int(n))
 
 
 def _spread(name: str, seen: _Seen) -> Spread:

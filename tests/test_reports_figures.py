@@ -11,7 +11,19 @@ from datetime import timedelta
 import pytest
 
 from fixtures.reports.nights import MIDNIGHT, night, recording, side
-from reflector_migrate.model import Check, Engine, Finding, Measure, Role, Side, StepRun, Verdict
+from reflector_migrate.model import (
+    Check,
+    Engine,
+    Finding,
+    Gist,
+    Measure,
+    Role,
+    Side,
+    StepRun,
+    Verdict,
+    gist_of,
+)
+from reflector_migrate.model.told import wildcarded
 from reports import costs, differences, figures, medians, outcomes, spread, trend
 from reports.document import Coverage, TrendPoint
 from reports.pack import columns, packed
@@ -56,11 +68,16 @@ def with_checks(*checks: Check):
     return night(1).comparisons[0].model_copy(update={"checks": checks})
 
 
+def gists(told) -> tuple[Gist, ...]:
+    """What a night counts of them."""
+    return tuple(map(gist_of, told))
+
+
 def test_spread_puts_each_value_under_its_edge():
     """Equal alone, then up to and including each edge; what has no length is left out."""
     values = (0, 1, 10, 11, 100, 200, 201, 10_000)
     told = [with_checks(graded(value)) for value in values] + [with_checks(graded(0, 0))]
-    (found,) = spread.spreads(told)
+    (found,) = spread.spreads(gists(told))
     assert found.bins == (1, 2, 1, 0, 1, 1, 1, 0, 0, 0, 1)
     assert (found.n, found.over, found.largest) == (8, 2, 1.0)
     assert "2 over the limit of 2.00%" in found.chart.label
@@ -68,7 +85,7 @@ def test_spread_puts_each_value_under_its_edge():
 
 def test_spread_without_floor_draws_no_band():
     """No A/A floor, no band and no limit: and the label says so."""
-    (found,) = spread.spreads([with_checks(graded(5, limit=None))])
+    (found,) = spread.spreads(gists([with_checks(graded(5, limit=None))]))
     assert {shape.look for shape in found.chart.shapes} == {"bar", "tick mid", "axis"}
     assert found.chart.label.endswith("no noise floor yet")
 
@@ -123,7 +140,7 @@ def test_an_unknown_price_is_hatched_never_nothing():
     free = Side(role=Role.PRIMARY, engine=Engine.CELERY)
     priced = Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, cost_microdollars=500)
     told = night(1).comparisons[0].model_copy(update={"primary": free, "candidate": priced})
-    found = costs.costs([told])
+    found = costs.costs(gists([told]))
     assert found is not None
     assert [(bill.priced, bill.unpriced, bill.known) for bill in found.bills] == [
         (0, 1, 0),
@@ -148,11 +165,11 @@ def test_like_differences_meet_in_one_group():
                           finding("row/topics/12/title"), finding("row/x", waiver="w (me)"))),
         with_checks(exact(finding("row/topics/7/title"))).model_copy(update={"recording": "other"}),
     ]  # fmt: skip
-    first, last = differences.groups(told)
+    first, last = differences.groups(gists(told))
     assert (first.path, first.recordings, first.findings) == ("row/topics/*/title", 2, 3)
     assert first.example == "a → b"
     assert (last.path, last.waived) == ("row/x", 1)
-    assert [(w.label, w.hits) for w in differences.waivers(told)] == [("w (me)", 1)]
+    assert [(w.label, w.hits) for w in differences.waivers(gists(told))] == [("w (me)", 1)]
 
 
 @pytest.mark.parametrize(
@@ -169,13 +186,13 @@ def test_like_differences_meet_in_one_group():
 )
 def test_paths_of_a_kind_meet_across_recordings(path, group):
     """What differs from recording to recording is wildcarded, what says the kind is not."""
-    assert differences.wildcarded(path) == group
+    assert wildcarded(path) == group
 
 
 def test_matrix_counts_each_recording_once():
     """All cells together are all recordings; a run still going is missing."""
     told = night(400).comparisons
-    cells = [cell for row in outcomes.matrix(told) for cell in row]
+    cells = [cell for row in outcomes.matrix(gists(told)) for cell in row]
     assert sum(cell.recordings for cell in cells) == 400
     still = sum(c.candidate.status == "running" for c in told)
     assert sum(cell.recordings for cell in cells if cell.candidate == "missing") == still > 0
@@ -183,7 +200,7 @@ def test_matrix_counts_each_recording_once():
 
 def test_picks_are_the_worst_first_and_the_same_again():
     """Diverged before inconclusive; another night draws other matches, the same night the same."""
-    told = night(600).comparisons
+    told = night(600).gists
     found = rows(told, check_names(told))
     order = [list(Verdict).index(found[place].verdict) for place in worst(found)]
     assert order == sorted(order)
@@ -192,7 +209,7 @@ def test_picks_are_the_worst_first_and_the_same_again():
 
 def test_packed_columns_come_back_as_they_were():
     """None, small rates, and money that 32 bits cannot hold survive the packing."""
-    told = night(3).comparisons
+    told = night(3).gists
     (first, second, third) = rows(told, check_names(told))
     odd = (first._replace(words=1e-9, tracks=None, primary_cost=2**40),
            second._replace(words=None, duration_s=None), third._replace(words=0.0))  # fmt: skip

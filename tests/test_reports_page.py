@@ -165,9 +165,9 @@ def test_redaction_leaves_no_word():
 def test_redaction_keeps_what_is_counted():
     """A redacted night has the same rows, titles aside."""
     plain, hidden = night(300), night(300, is_redacted=True)
-    names = check_names(plain.comparisons)
-    told = rows(redact(hidden).comparisons, names)
-    assert told == tuple(row._replace(title="") for row in rows(plain.comparisons, names))
+    names = check_names(plain.gists)
+    told = rows(redact(hidden).gists, names)
+    assert told == tuple(row._replace(title="") for row in rows(plain.gists, names))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from reflector_migrate.cutover.audit import Audit
 from reflector_migrate.errors import MigrateError, ServerUnreachableError, TerminalStepError
-from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
+from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict, gist_of
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.base import engine_for, writing
 from reflector_migrate.store.cache import TaskCache
@@ -25,6 +25,7 @@ from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.migrate import current, head, upgrade
+from reflector_migrate.store.nights import Nights
 from reflector_migrate.store.pairs import LegacyPair, LegacyPairs, Secondaries, SecondaryRun
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
@@ -142,8 +143,8 @@ def test_evidence_is_written_once_and_whole(url: str) -> None:
     assert evidence.observation("run", Role.PRIMARY) == seen
     assert evidence.latest("rec") == _comparison("run")
     assert evidence.nights() == (("2026-11-23", "MATCHED", 1),)
-    assert evidence.of_night("2026-11-23") == (_comparison("run"),)
-    assert evidence.of_night("2026-11-24") == ()
+    assert Nights(url).of("2026-11-23") == (gist_of(_comparison("run")),)
+    assert Nights(url).of("2026-11-24") == ()
 
 
 def test_a_run_that_has_moved_on_is_not_compared(url: str) -> None:
@@ -197,9 +198,9 @@ def test_garbage_is_looked_for_again_after_a_night_is_read(url: str) -> None:
     for was_on in (True, False):
         (gc.enable if was_on else gc.disable)()
         try:
-            Evidence(url).of_night("2026-11-23")
+            Nights(url).of("2026-11-23")
             with pytest.raises(MigrateError):
-                Evidence("sqlite:////nowhere/at/all.db").of_night("2026-11-23")
+                Nights("sqlite:////nowhere/at/all.db").of("2026-11-23")
             assert gc.isenabled() is was_on
         finally:
             gc.enable()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.model import Gist, Verdict
+from reflector_migrate.model.gist import SIGNS, names_of
 from reflector_migrate.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 COVERAGE_AT_LEAST = 0.99
 CATASTROPHES_UNDER = 0.01
 A_A_PAIRS = 30
-
-Body = Mapping[str, Any]
 
 
 def synthetic_recordings_complete(settings: Settings) -> Answer:
@@ -28,7 +27,7 @@ def synthetic_recordings_complete(settings: Settings) -> Answer:
         known = load_recordings(settings.sandbox.recordings)
     except InputError as error:
         return pending(error.message)
-    latest = {body["recording"]: body["verdict"] for body in _bodies(settings)}
+    latest = {gist.recording: gist.verdict for gist in _gists(settings)}
     found = {name: latest.get(recording.recording_id) for name, recording in known.items()}
     missing = sorted(name for name, verdict in found.items() if verdict is None)
     wrong = sorted(name for name, verdict in found.items() if verdict not in (None, "MATCHED"))
@@ -42,7 +41,7 @@ def synthetic_recordings_complete(settings: Settings) -> Answer:
 
 def a_a_recordings(settings: Settings) -> Answer:
     """Enough recordings ran twice on the primary's engine."""
-    pairs = sum(body.get("secondary") is not None for body in _bodies(settings))
+    pairs = sum(gist.secondary_engine is not None for gist in _gists(settings))
     if pairs >= A_A_PAIRS:
         return passed(str(pairs), f"≥ {A_A_PAIRS}", pairs)
     return pending(f"{A_A_PAIRS - pairs} to go", str(pairs), f"≥ {A_A_PAIRS}", pairs)
@@ -87,11 +86,11 @@ def _shortfall(ledger: Ledger) -> str:
 
 def exact_differences(settings: Settings) -> Answer:
     """No unwaived difference in anything that must be equal."""
-    bodies = _bodies(settings)
-    if not bodies:
+    gists = _gists(settings)
+    if not gists:
         return pending("nothing was compared", limit="0", n=0)
-    found = sum(_has_exact_difference(body) for body in bodies)
-    return judged(found == 0, f"{found} unwaived", "0", len(bodies))
+    found = sum(gist.exact > 0 for gist in gists)
+    return judged(found == 0, f"{found} unwaived", "0", len(gists))
 
 
 def catastrophes(settings: Settings) -> Answer:
@@ -101,29 +100,22 @@ def catastrophes(settings: Settings) -> Answer:
     n >= ln 20 / -ln(1 - p).
     """
     needed = math.ceil(math.log(20) / -math.log(1 - CATASTROPHES_UNDER))
-    bodies = _bodies(settings)
-    found = sum(_check_verdict(body, "catastrophes") == "DIVERGED" for body in bodies)
+    gists = _gists(settings)
+    found = sum(_sign(gist, "catastrophes") == SIGNS[Verdict.DIVERGED] for gist in gists)
     limit = f"< {CATASTROPHES_UNDER:.0%}"
     if found:
-        return failed(str(found), limit, len(bodies))
-    if len(bodies) < needed:
-        return pending(f"{needed - len(bodies)} recordings to go", "0", limit, len(bodies))
-    return passed("0", limit, len(bodies))
+        return failed(str(found), limit, len(gists))
+    if len(gists) < needed:
+        return pending(f"{needed - len(gists)} recordings to go", "0", limit, len(gists))
+    return passed("0", limit, len(gists))
 
 
-def _bodies(settings: Settings) -> list[Body]:
-    from reflector_migrate.store.evidence import Evidence
+def _gists(settings: Settings) -> tuple[Gist, ...]:
+    from reflector_migrate.store.nights import Nights
 
-    return list(Evidence(settings.store_url).bodies())
-
-
-def _has_exact_difference(body: Body) -> bool:
-    return any(
-        check["verdict"] in ("DIVERGED", "ERRORED")
-        and (check.get("measure") is None or check["measure"]["kind"] == "exact")
-        for check in body["checks"]
-    )
+    return Nights(settings.store_url).all()
 
 
-def _check_verdict(body: Body, name: str) -> str | None:
-    return next((c["verdict"] for c in body["checks"] if c["name"] == name), None)
+def _sign(gist: Gist, name: str) -> str | None:
+    """The letter of its check of that name."""
+    return dict(zip(names_of(gist.checks), gist.signs, strict=True)).get(name)

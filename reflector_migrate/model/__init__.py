@@ -10,6 +10,8 @@ Nothing of ours outside is imported here, and everything else is asked for as
     observation.py   one engine's account of one recording
     measure.py       how far two accounts lie apart, counted
     comparison.py    what is concluded from it; the line of evidence for a gate
+    told.py          its findings, like ones together
+    gist.py          what a night counts of it, flat
 
 Observations and comparisons cross files and machines, so they are frozen pydantic
 models with a version; unknown fields are ignored, missing ones named.
@@ -26,6 +28,7 @@ from reflector_migrate.model.comparison import (
     Turn,
 )
 from reflector_migrate.model.frozen import Frozen
+from reflector_migrate.model.gist import Gist, gist_of
 from reflector_migrate.model.measure import Finding, Measure
 from reflector_migrate.model.observation import Observation, StepRun, Usage
 from reflector_migrate.model.outputs import (
@@ -62,6 +65,7 @@ __all__ = [
     "Finding",
     "Frozen",
     "GateVerdict",
+    "Gist",
     "Measure",
     "Observation",
     "Outputs",
@@ -77,4 +81,5 @@ __all__ = [
     "Usage",
     "Verdict",
     "Word",
+    "gist_of",
 ]

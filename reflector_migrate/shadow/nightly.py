@@ -12,6 +12,7 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.files import write_aside
+from reflector_migrate.store.nights import Nights
 
 if TYPE_CHECKING:
     from reports.document import Coverage, Night, TrendPoint
@@ -37,16 +38,18 @@ def write_page(settings: Settings, night: Night, path: Path | None = None) -> Pa
 
 def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night:
     """The night's document from what is stored; an empty night is a document too."""
-    from reports.document import Night
+    from reports.document import Documents, Night
 
-    evidence = Evidence(settings.store_url)
-    comparisons = evidence.of_night(night)
+    nights = Nights(settings.store_url)
+    gists = nights.of(night)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
-        coverage=_coverage(settings, night, (c.run_id for c in comparisons)),
-        comparisons=comparisons,
-        trend=_trend(evidence, night),
+        coverage=_coverage(settings, night, (gist.run_id for gist in gists)),
+        comparisons=Documents(
+            gists, lambda places: nights.documents([gists[place].run_id for place in places])
+        ),
+        trend=_trend(Evidence(settings.store_url), night),
         is_redacted=is_redacted,
     )
 

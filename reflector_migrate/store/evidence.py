@@ -7,10 +7,8 @@ the run or its recording gets the youngest.
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +17,7 @@ from sqlalchemy import Connection, Table, func, select
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
+from reflector_migrate.store.nights import add_gist
 from reflector_migrate.store.pairs import LegacyPair, add_pair
 from reflector_migrate.store.runs import RunRecord, moved_on
 from reflector_migrate.store.tables import comparisons, later_comparisons, observations, spans
@@ -103,18 +102,6 @@ class Evidence:
             for body in connection.scalars(query.order_by(comparisons.c.id)):
                 yield json.loads(body)
 
-    def of_night(self, night: str) -> tuple[Comparison, ...]:
-        """A night's comparisons, oldest first.
-
-        All of them stay, and looking for garbage among them would take most of the time.
-        """
-        query = select(comparisons.c.body).where(comparisons.c.night == night)
-        with reading(self._url) as connection, uncollected():
-            bodies = connection.scalars(query.order_by(comparisons.c.id))
-            found = tuple(map(Comparison.model_validate_json, bodies))
-            later = _later_verdicts(connection, night)
-        return tuple(_superseded(one, later.get(one.run_id)) for one in found)
-
     def compared_runs(self) -> frozenset[str]:
         """Every run that a comparison is stored of."""
         with reading(self._url) as connection:
@@ -150,6 +137,7 @@ def _add_first(
     row |= {"verdict": comparison.verdict.value, "body": comparison.model_dump_json(by_alias=True)}
     if not insert_once(connection, comparisons, **row, at=now()):
         return False
+    add_gist(connection, comparison)
     for side in sides:
         row = {"run_id": comparison.run_id, "role": side.role.value}
         row |= {"recording_id": side.recording, "body": side.model_dump_json(by_alias=True)}
@@ -170,35 +158,6 @@ def _add_later(
             at=now(),
         )
     )
-
-
-def _later_verdicts(connection: Connection, night: str) -> dict[str, str]:
-    """Run -> the youngest verdict on it, of a night's runs that were run again by hand."""
-    joined = later_comparisons.join(comparisons, comparisons.c.run_id == later_comparisons.c.run_id)
-    query = select(later_comparisons.c.run_id, later_comparisons.c.verdict).select_from(joined)
-    rows = connection.execute(query.where(comparisons.c.night == night).order_by(
-        later_comparisons.c.id))  # fmt: skip
-    return {row.run_id: row.verdict for row in rows}
-
-
-def _superseded(first: Comparison, verdict: str | None) -> Comparison:
-    """The night's comparison, with what it has become since by hand."""
-    if verdict is None:
-        return first
-    why = f"run again by hand since, and {verdict} then; this verdict is the night's"
-    return first.model_copy(update={"notes": (*first.notes, why)})
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage is looked for meanwhile; afterwards as before, whatever happens."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Spans:

@@ -11,12 +11,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reflector_migrate.store.base import reading, unhurried, writing
+from reflector_migrate.store.nights import fill_gists
 
 
 def upgrade(url: str) -> str:
-    """Apply what is missing, in one transaction; returns the schema's revision."""
+    """Apply what is missing, gists too, in one transaction; returns the schema's revision."""
     with writing(url) as connection, unhurried(connection):
         command.upgrade(_config(connection), "head")
+        fill_gists(connection)
     return head()
 
 

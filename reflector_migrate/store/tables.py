@@ -5,6 +5,7 @@ SCHEMA_VERSION history
    observations, comparisons, dispatches, audit
 2: secondaries, legacy_pairs
 3: later_comparisons
+4: gists (in gists.py)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData(
     naming_convention={

@@ -1,0 +1,124 @@
+"""What a night is counted from: gists in columns, written and erased with their comparisons.
+
+A comparison whose gist is missing (stored by a build that knew none) or of another version
+is read whole, and its gist made of it: no night is ever short of one.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+
+from reflector_migrate.model import Comparison, Gist, gist_of
+from reflector_migrate.model.gist import VERSION
+from reflector_migrate.store.base import reading
+from reflector_migrate.store.tables import comparisons, gists
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+"""Documents read with one statement; a night of them is 300 MB."""
+
+_COLUMNS = [gists.c[name] for name in Gist._fields]
+_BESIDE = comparisons.outerjoin(
+    gists, and_(gists.c.comparison_id == comparisons.c.id, gists.c.version == VERSION)
+)
+
+
+class Nights:
+    """Nights as they are counted, and the documents behind."""
+
+    def __init__(self, url: str) -> None:
+        """Keep the URL only; connections are made per process, when used."""
+        self._url = url
+
+    def of(self, night: str) -> tuple[Gist, ...]:
+        """A night's gists, oldest first."""
+        return self._gists(comparisons.c.night == night)
+
+    def all(self) -> tuple[Gist, ...]:
+        """The gists of all nights, oldest first."""
+        return self._gists(comparisons.c.id.is_not(None))
+
+    def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
+        """The comparisons of these runs, in the order given; KeyError where one is gone."""
+        found: dict[str, str] = {}
+        with reading(self._url) as connection:
+            for some in portions(run_ids):
+                query = select(comparisons.c.run_id, comparisons.c.body)
+                rows = connection.execute(query.where(comparisons.c.run_id.in_(some)))
+                found.update((run_id, body) for run_id, body in rows)
+        return tuple(Comparison.model_validate_json(found[run_id]) for run_id in run_ids)
+
+    def _gists(self, condition: ColumnElement[bool]) -> tuple[Gist, ...]:
+        query = select(comparisons.c.id, *_COLUMNS).select_from(_BESIDE).where(condition)
+        with reading(self._url) as connection, uncollected():
+            rows = connection.execute(query.order_by(comparisons.c.id)).all()
+            lacking = [row[0] for row in rows if row[1] is None]
+            made = dict(_made(connection, lacking))
+        return tuple(made[row[0]] if row[1] is None else Gist._make(row[1:]) for row in rows)
+
+
+def add_gist(connection: Connection, comparison: Comparison) -> None:
+    """Keep the gist of a comparison that this transaction has stored."""
+    stored = select(comparisons.c.id).where(comparisons.c.run_id == comparison.run_id)
+    row = {"comparison_id": stored.scalar_subquery(), **_row(gist_of(comparison))}
+    connection.execute(insert(gists).values(row))
+
+
+def fill_gists(connection: Connection) -> int:
+    """Make the gists that are missing or of another version; returns how many.
+
+    A document that this build cannot read is left alone, and named.
+    """
+    lacking = select(comparisons.c.id).select_from(_BESIDE).where(gists.c.comparison_id.is_(None))
+    number = 0
+    for some in portions(connection.scalars(lacking.order_by(comparisons.c.id)).all()):
+        connection.execute(delete(gists).where(gists.c.comparison_id.in_(some)))
+        made = [{"comparison_id": i, **_row(gist)} for i, gist in _made(connection, some, log)]
+        if made:
+            connection.execute(insert(gists), made)
+        number += len(made)
+    return number
+
+
+def portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """AT_ONCE of them at a time."""
+    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
+
+
+def _row(gist: Gist) -> dict[str, Any]:
+    return {"version": VERSION, **gist._asdict()}
+
+
+def _made(
+    connection: Connection, ids: Sequence[int], tell: logging.Logger | None = None
+) -> Iterator[tuple[int, Gist]]:
+    """Each comparison's gist, of its document; one that cannot be read is told, or raises."""
+    for some in portions(ids):
+        query = select(comparisons.c.id, comparisons.c.body).where(comparisons.c.id.in_(some))
+        for number, body in connection.execute(query):
+            try:
+                yield number, gist_of(Comparison.model_validate_json(body))
+            except ValidationError as invalid:
+                if tell is None:
+                    raise
+                tell.warning("comparison %s cannot be read: %s", number, invalid.error_count())
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage is looked for meanwhile; afterwards as before, whatever happens."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
