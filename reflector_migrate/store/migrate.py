@@ -15,10 +15,10 @@ from reflector_migrate.store.nights import fill_gists
 
 
 def upgrade(url: str) -> str:
-    """Apply what is missing, gists too, in one transaction; returns the schema's revision."""
+    """Apply what is missing, in one transaction, then make missing gists; returns the revision."""
     with writing(url) as connection, unhurried(connection):
         command.upgrade(_config(connection), "head")
-        fill_gists(connection)
+    fill_gists(url)
     return head()
 
 

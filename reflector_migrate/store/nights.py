@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from reflector_migrate.model import Comparison, Gist, gist_of
 from reflector_migrate.model.gist import VERSION
-from reflector_migrate.store.base import reading
+from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.tables import comparisons, gists
+from reflector_migrate.store.upsert import replace
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,12 @@ AT_ONCE = 500
 
 _COLUMNS = [gists.c[name] for name in Gist._fields]
 _BESIDE = comparisons.outerjoin(
-    gists, and_(gists.c.comparison_id == comparisons.c.id, gists.c.version == VERSION)
+    gists,
+    and_(
+        gists.c.comparison_id == comparisons.c.id,
+        gists.c.run_id == comparisons.c.run_id,  # SQLite gives an id anew after its row is gone
+        gists.c.version == VERSION,
+    ),
 )
 
 
@@ -68,33 +74,41 @@ class Nights:
 def add_gist(connection: Connection, comparison: Comparison) -> None:
     """Keep the gist of a comparison that this transaction has stored."""
     stored = select(comparisons.c.id).where(comparisons.c.run_id == comparison.run_id)
-    row = {"comparison_id": stored.scalar_subquery(), **_row(gist_of(comparison))}
-    connection.execute(insert(gists).values(row))
+    _keep(connection, connection.scalars(stored).one(), gist_of(comparison))
 
 
-def fill_gists(connection: Connection) -> int:
+def fill_gists(url: str) -> int:
     """Make the gists that are missing or of another version; returns how many.
 
-    A document that this build cannot read is left alone, and named.
+    Each portion is a transaction of its own, so that nobody waits for long and what was cut
+    short goes on the next time. A document that this build cannot read is left alone, and named.
     """
-    lacking = select(comparisons.c.id).select_from(_BESIDE).where(gists.c.comparison_id.is_(None))
-    number = 0
-    for some in portions(connection.scalars(lacking.order_by(comparisons.c.id)).all()):
-        connection.execute(delete(gists).where(gists.c.comparison_id.in_(some)))
-        made = [{"comparison_id": i, **_row(gist)} for i, gist in _made(connection, some, log)]
-        if made:
-            connection.execute(insert(gists), made)
-        number += len(made)
-    return number
+    number = last = 0
+    while True:
+        with writing(url) as connection:
+            ids = _lacking(connection, last)
+            for place, gist in _made(connection, ids, log):
+                _keep(connection, place, gist)
+                number += 1
+        if not ids:
+            return number
+        last = ids[-1]
+
+
+def _lacking(connection: Connection, after: int) -> Sequence[int]:
+    query = select(comparisons.c.id).select_from(_BESIDE).where(gists.c.comparison_id.is_(None))
+    query = query.where(comparisons.c.id > after).order_by(comparisons.c.id).limit(AT_ONCE)
+    return connection.scalars(query).all()
+
+
+def _keep(connection: Connection, comparison_id: int, gist: Gist) -> None:
+    row = {"comparison_id": comparison_id, "version": VERSION, **gist._asdict()}
+    replace(connection, gists, **row)
 
 
 def portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """AT_ONCE of them at a time."""
     return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-
-
-def _row(gist: Gist) -> dict[str, Any]:
-    return {"version": VERSION, **gist._asdict()}
 
 
 def _made(
@@ -103,13 +117,13 @@ def _made(
     """Each comparison's gist, of its document; one that cannot be read is told, or raises."""
     for some in portions(ids):
         query = select(comparisons.c.id, comparisons.c.body).where(comparisons.c.id.in_(some))
-        for number, body in connection.execute(query):
+        for number, body in connection.execute(query).all():
             try:
                 yield number, gist_of(Comparison.model_validate_json(body))
-            except ValidationError as invalid:
+            except ValidationError:
                 if tell is None:
                     raise
-                tell.warning("comparison %s cannot be read: %s", number, invalid.error_count())
+                tell.warning("comparison %s is none that this build can read", number)
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""What a night counts of a comparison, and that a page needs little more."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pytest
+
+from fixtures.reports.nights import NIGHT, awkward, night
+from reflector_migrate.model import Comparison, Gist, gist_of
+from reflector_migrate.model import gist as rules
+from reflector_migrate.model.told import told_of, wildcarded
+from reports import medians
+from reports.document import Coverage, Documents, Night
+from reports.page import render_page
+from reports.picks import MATCHES, ONE_SIDED, WORST
+from reports.redact import bare_path, redact
+
+TOLD = (*night(250).comparisons, awkward())
+
+
+def test_what_a_gist_says_has_a_version() -> None:
+    """If this differs, what is stored says something else: count VERSION up, then mend it here."""
+    said = repr(tuple(map(gist_of, TOLD)))
+    assert (rules.VERSION, sha256(said.encode()).hexdigest()[:12]) == (1, "fc22f5507f12")
+
+
+def test_a_gist_counts_like_findings_together() -> None:
+    """Worst severity, first example; a waived one apart; a check without findings for itself."""
+    (told,) = told_of([gist_of(awkward()).told])
+    assert [(t.path, t.severity, t.times, t.reference) for t in told] == [
+        ("row/topics/*/x", "critical", 2, True),
+        ("row/topics/*/x", "major", 1, None),
+        ("words", "major", 1, None),
+    ]
+    assert told[0].hypothesis == 0.1 + 0.2
+    assert (told[1].message[-16:], told[2].kind) == ("… (+1640 letters)"[-16:], "errored")
+    gist = gist_of(awkward())
+    assert (gist.against, gist.exact, gist.critical, gist.floorless) == (2, 1, 1, 1)
+    far, floor, limit, pairs = rules.numbers_of([gist.grades])
+    assert (far, pairs) == (1 / 3, 0)
+    assert math.isnan(floor)
+    assert math.isnan(limit)
+
+
+def _same(found: Sequence[Gist], documents: Sequence[Comparison]) -> bool:
+    return tuple(found) == tuple(map(gist_of, documents))
+
+
+def test_redacting_a_gist_is_redacting_its_document() -> None:
+    """Whichever is done first; and the open night is another one."""
+    for documents in (TOLD, TOLD[-1:]):
+        hidden = redact(Night(NIGHT, "x", Coverage(1, 1), documents, is_redacted=True))
+        assert _same(hidden.gists, hidden.comparisons)
+        assert not _same(hidden.gists, documents)
+
+
+def test_wildcarding_and_baring_a_path_commute() -> None:
+    """So that a redacted night groups what an open one does, and no more words show."""
+    rng = random.Random(4)
+    parts = ["row", "mp3", "12", "1234567", "Ana", "track 3", "title", "a1b2c3d4", "p0#2", "*", ""]
+    for _ in range(500):
+        path = "/".join(rng.choices(parts, k=rng.randrange(1, 5)))
+        assert bare_path(wildcarded(path)) == wildcarded(bare_path(path))
+
+
+def _counting(documents: Sequence[Comparison], read: list[int]) -> Documents:
+    def given(places: Sequence[int]) -> list[Comparison]:
+        read.extend(places)
+        return [documents[place] for place in places]
+
+    return Documents(tuple(map(gist_of, documents)), given)
+
+
+def test_documents_are_read_when_looked_at() -> None:
+    """One, a stride, or all in portions; their number costs nothing."""
+    read: list[int] = []
+    found = _counting(TOLD, read)
+    assert (len(found), read) == (len(TOLD), [])
+    assert (found[3], found[-1]) == (TOLD[3], TOLD[-1])
+    assert tuple(found[::100]) == TOLD[::100]
+    assert read == [3, len(TOLD) - 1, 0, 100, 200]
+    assert tuple(found) == TOLD
+    with pytest.raises(IndexError):
+        found[len(TOLD)]
+
+
+def test_a_page_reads_only_what_it_shows_in_full() -> None:
+    """The same page as from documents at hand, of which most are never read."""
+    documents = night(1_500).comparisons
+    read: list[int] = []
+    lazy = Night(NIGHT, "x", Coverage(1, 1), _counting(documents, read))
+    assert render_page(lazy) == render_page(Night(NIGHT, "x", Coverage(1, 1), documents))
+    assert 0 < len(set(read)) <= medians.MOST + WORST + ONE_SIDED + MATCHES
