@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
-from operator import gt
+from operator import gt, sub
 from typing import TypeAlias
 
 from reflector_migrate.model import Gist
@@ -83,10 +83,9 @@ def _see(seen: _Seen, far: Numbers, floors: Numbers, limits: Numbers, pairs: Num
 
 
 def _spread(name: str, seen: _Seen) -> Spread:
-    bins = [0] * len(EDGES)
-    for value in seen.values:
-        bins[min(bisect_left(EDGES, value), len(EDGES) - 1)] += 1
     ordered = sorted(seen.values)
+    up_to = [bisect_right(ordered, edge) for edge in EDGES[:-1]]
+    bins = list(map(sub, [*up_to, len(ordered)], [0, *up_to]))
     numbers = (ordered[(len(ordered) - 1) // 2], ordered[-1])
     chart = _chart(name, bins, seen, numbers)
     return Spread(
