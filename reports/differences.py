@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reflector_migrate.model import STEP_NAMES, Finding, Gist, Severity
 from reflector_migrate.model.told import EXAMPLE_LETTERS, Told, told_of
 from reports.text import clipped, visible
+
+Member: TypeAlias = tuple[Told, str]
+"""Findings of one kind, and the recording that tells them."""
 
 _SEVERITIES = list(Severity)
 
@@ -37,44 +41,43 @@ class Waived:
     recordings: int
 
 
-def groups(gists: Iterable[Gist]) -> tuple[Group, ...]:
+def told(gists: Iterable[Gist]) -> list[Member]:
+    """What recordings tell of their findings; most of most nights tell nothing."""
+    telling = [gist for gist in gists if gist.told]
+    found = zip(telling, told_of(gist.told for gist in telling), strict=True)
+    return [(alike, gist.recording) for gist, several in found for alike in several]
+
+
+def groups(members: Iterable[Member]) -> tuple[Group, ...]:
     """The worst first: by severity, then by how many recordings; waived ones last."""
-    found: dict[tuple[str, str, str], list[tuple[Told, str]]] = {}
-    for told, recording in _told(gists):
-        found.setdefault((told.step, told.path, told.kind), []).append((told, recording))
+    found: dict[tuple[str, str, str], list[Member]] = {}
+    for alike, recording in members:
+        found.setdefault((alike.step, alike.path, alike.kind), []).append((alike, recording))
     return tuple(sorted((_group(*entry) for entry in found.items()), key=_rank))
 
 
-def _told(gists: Iterable[Gist]) -> Iterator[tuple[Told, str]]:
-    """What each recording tells of its findings; most of most nights tell nothing."""
-    telling = [gist for gist in gists if gist.told]
-    for gist, found in zip(telling, told_of(gist.told for gist in telling), strict=True):
-        for told in found:
-            yield told, gist.recording
-
-
-def _group(key: tuple[str, str, str], members: list[tuple[Told, str]]) -> Group:
+def _group(key: tuple[str, str, str], members: list[Member]) -> Group:
     standing = [member for member in members if not member[0].waiver]
     shown, recording = (standing or members)[0]
-    times = sum(told.times for told, _ in members)
+    times = sum(alike.times for alike, _ in members)
     return Group(
         step=key[0],
         path=key[1],
         kind=key[2],
-        severity=min((Severity(told.severity) for told, _ in members), key=_SEVERITIES.index),
+        severity=min((Severity(alike.severity) for alike, _ in members), key=_SEVERITIES.index),
         recordings=len({name for _, name in members}),
         findings=times,
-        waived=times - sum(told.times for told, _ in standing),
+        waived=times - sum(alike.times for alike, _ in standing),
         example=_example(shown),
         example_recording=recording,
     )
 
 
-def _example(told: Told) -> str:
+def _example(alike: Told) -> str:
     """As `example`, of texts that are cut already."""
-    if told.reference is None and told.hypothesis is None:
-        return visible(told.message)
-    return f"{visible(_worded(told.reference))} → {visible(_worded(told.hypothesis))}"
+    if alike.reference is None and alike.hypothesis is None:
+        return visible(alike.message)
+    return f"{visible(_worded(alike.reference))} → {visible(_worded(alike.hypothesis))}"
 
 
 def example(finding: Finding) -> str:
@@ -98,11 +101,11 @@ def _rank(group: Group) -> tuple[bool, int, int, int, str]:
     return (is_waived, severity, -group.recordings, step, f"{group.path} {group.kind}")
 
 
-def waivers(gists: Iterable[Gist]) -> tuple[Waived, ...]:
+def waivers(members: Iterable[Member]) -> tuple[Waived, ...]:
     """Every waiver that covered something tonight, with what it covered."""
     hits, recordings = Counter[str](), dict[str, set[str]]()
-    for told, recording in _told(gists):
-        if told.waiver:
-            hits[told.waiver] += told.times
-            recordings.setdefault(told.waiver, set()).add(recording)
+    for alike, recording in members:
+        if alike.waiver:
+            hits[alike.waiver] += alike.times
+            recordings.setdefault(alike.waiver, set()).add(recording)
     return tuple(Waived(label, hits[label], len(recordings[label])) for label in sorted(hits))

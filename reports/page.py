@@ -102,9 +102,10 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
 def _measured(night: Night) -> dict[str, Any]:
     """What the charts and tables are drawn from."""
     gists = night.gists
+    told = differences.told(gists)
     return {
-        "groups": differences.groups(gists),
-        "waivers": differences.waivers(gists),
+        "groups": differences.groups(told),
+        "waivers": differences.waivers(told),
         "spreads": spread.spreads(gists),
         "trend": trend.trend(night.trend),
         "medians": medians.medians(night.comparisons),

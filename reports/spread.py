@@ -72,14 +72,18 @@ def spreads(gists: Iterable[Gist]) -> tuple[Spread, ...]:
 
 
 def _see(seen: _Seen, far: Numbers, floors: Numbers, limits: Numbers, pairs: Numbers) -> None:
-    """Add one measure's columns, as GRADES has them; what has no limit tells of no floor."""
+    """Add one measure's columns, as GRADES has them."""
     seen.values += far
     seen.over += sum(map(gt, far, limits))  # nothing is over an unknown limit, which is NaN
-    for limit, floor, n in set(zip(limits, floors, pairs, strict=True)):
-        if not isnan(limit):
-            seen.limit = max(seen.limit or 0.0, limit)
-            seen.floor = max(seen.floor or 0.0, 0.0 if isnan(floor) else floor)
-            seen.pairs = max(seen.pairs, int(n))
+    seen.floor = _largest(floors, seen.floor)
+    seen.limit = _largest(limits, seen.limit)
+    seen.pairs = int(_largest(pairs, seen.pairs) or 0)
+
+
+def _largest(numbers: Numbers, before: float | None) -> float | None:
+    """Of those that are known; as before where none is."""
+    known = [number for number in set(numbers) if not isnan(number)]
+    return max(known if before is None else [before, *known], default=None)
 
 
 def _spread(name: str, seen: _Seen) -> Spread:

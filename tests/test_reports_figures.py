@@ -165,11 +165,12 @@ def test_like_differences_meet_in_one_group():
                           finding("row/topics/12/title"), finding("row/x", waiver="w (me)"))),
         with_checks(exact(finding("row/topics/7/title"))).model_copy(update={"recording": "other"}),
     ]  # fmt: skip
-    first, last = differences.groups(gists(told))
+    members = differences.told(gists(told))
+    first, last = differences.groups(members)
     assert (first.path, first.recordings, first.findings) == ("row/topics/*/title", 2, 3)
     assert first.example == "a → b"
     assert (last.path, last.waived) == ("row/x", 1)
-    assert [(w.label, w.hits) for w in differences.waivers(gists(told))] == [("w (me)", 1)]
+    assert [(w.label, w.hits) for w in differences.waivers(members)] == [("w (me)", 1)]
 
 
 @pytest.mark.parametrize(

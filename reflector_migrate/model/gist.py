@@ -35,7 +35,7 @@ USED = (
     "retries", "cache_hits",
 )  # fmt: skip
 GRADES = 4
-"""Numbers of a graded check: divergence, floor, limit, pairs; NaN for what is unknown."""
+"""Numbers of a graded check: divergence, floor, limit, pairs; the last three NaN without limit."""
 
 _USED_OF = attrgetter(*USED)
 
@@ -182,9 +182,10 @@ def _is_graded(check: Check) -> bool:
 
 
 def _grades(check: Check) -> tuple[float, ...]:
-    far = check.measure.divergence if check.measure else None
-    known = (math.nan if value is None else value for value in (far, check.floor, check.limit))
-    return (*known, check.n)
+    far = (check.measure.divergence if check.measure else None) or 0.0
+    if check.limit is None:
+        return (far, math.nan, math.nan, math.nan)
+    return (far, check.floor or 0.0, check.limit, check.n)
 
 
 def _has_critical(check: Check) -> bool:

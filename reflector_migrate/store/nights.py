@@ -63,12 +63,15 @@ class Nights:
         return tuple(Comparison.model_validate_json(found[run_id]) for run_id in run_ids)
 
     def _gists(self, condition: ColumnElement[bool]) -> tuple[Gist, ...]:
-        query = select(comparisons.c.id, *_COLUMNS).select_from(_BESIDE).where(condition)
+        query = select(*_COLUMNS).select_from(_BESIDE).where(condition).order_by(comparisons.c.id)
         with reading(self._url) as connection, uncollected():
-            rows = connection.execute(query.order_by(comparisons.c.id)).all()
-            lacking = [row[0] for row in rows if row[1] is None]
-            made = dict(_made(connection, lacking))
-        return tuple(made[row[0]] if row[1] is None else Gist._make(row[1:]) for row in rows)
+            found = tuple(map(Gist._make, connection.execute(query)))
+            if all(gist.run_id is not None for gist in found):
+                return found
+            ids = connection.scalars(query.with_only_columns(comparisons.c.id)).all()
+            kept = dict(zip(ids, found, strict=True))
+            lacking = [place for place, gist in kept.items() if gist.run_id is None]
+            return tuple((kept | dict(_made(connection, lacking))).values())
 
 
 def add_gist(connection: Connection, comparison: Comparison) -> None:
