@@ -180,7 +180,8 @@ def test_what_is_run_again_is_compared_anew_and_its_night_stays(url: str) -> Non
     assert evidence.comparison("run-1") == evidence.latest("rec") == _comparison("run-1")
     assert evidence.first("run-1") == first
     assert evidence.observation("run-1", Role.CANDIDATE) == whole
-    (shown,) = evidence.of_night("2026-11-23")
+    (shown,) = Nights(url).documents(["run-1"])
+    assert Nights(url).of("2026-11-23") == (gist_of(first),)
     assert shown.verdict is Verdict.DIVERGED
     assert shown.notes[-1].startswith("run again by hand since, and MATCHED then")
     assert evidence.nights() == (("2026-11-23", "DIVERGED", 1),)

@@ -14,16 +14,19 @@ from reflector_migrate.model.gist import VERSION
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.gists import gists
 from reflector_migrate.store.migrate import _config, upgrade
-from reflector_migrate.store.nights import AT_ONCE, Nights
-from reflector_migrate.store.tables import comparisons, gists
+from reflector_migrate.store.nights import Nights
+from reflector_migrate.store.tables import comparisons
 
 NIGHT = "2026-11-23"
+AT_ONCE = 150
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store brought to the newest schema, on each database."""
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty store brought to the newest schema, on each database; small portions."""
+    monkeypatch.setattr("reflector_migrate.store.gists.AT_ONCE", AT_ONCE)
     if request.param == "sqlite":
         found = f"sqlite:///{tmp_path / 'store.db'}"
     else:
@@ -32,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
-TOLD = (*night(250).comparisons, awkward())
+TOLD = (*night(80).comparisons, awkward())
 
 
 def _stored(url: str) -> None:
@@ -73,8 +76,8 @@ def test_columns_say_what_the_documents_say(url: str) -> None:
     assert run_ids == [comparison.run_id for comparison in TOLD]
     assert _same(found, TOLD)
     assert _same(found, Nights(url).documents(run_ids))
-    assert Nights(url).documents(run_ids[::-50]) == tuple(
-        Comparison.model_validate_json(c.model_dump_json(by_alias=True)) for c in TOLD[::-50]
+    assert Nights(url).documents(run_ids[::-20]) == tuple(
+        Comparison.model_validate_json(c.model_dump_json(by_alias=True)) for c in TOLD[::-20]
     )
     assert _kept(url) == len(TOLD)
     assert (Nights(url).all(), Nights(url).of("2026-11-24")) == (found, ())
@@ -94,7 +97,7 @@ def test_nothing_is_left_where_the_gist_cannot_be_made(
 ) -> None:
     """One transaction: the comparison is not there either."""
     monkeypatch.setattr(
-        "reflector_migrate.store.nights.gist_of", lambda _: (_ for _ in ()).throw(ValueError("no"))
+        "reflector_migrate.store.gists.gist_of", lambda _: (_ for _ in ()).throw(ValueError("no"))
     )
     with pytest.raises(ValueError, match="no"):
         Evidence(url).add([], TOLD[0], NIGHT)
@@ -111,9 +114,9 @@ def test_an_erased_comparison_leaves_no_column(url: str) -> None:
 
 
 def test_upgrading_fills_what_is_lacking(url: str) -> None:
-    """A store of schema 0002 with comparisons in it has their gists afterwards."""
+    """A store of schema 0003 with comparisons in it has their gists afterwards."""
     with writing(url) as connection:
-        command.downgrade(_config(connection), "0002")
+        command.downgrade(_config(connection), "0003")
     _without_gists(url)
     upgrade(url)
     assert _kept(url) == 5 * len(TOLD)

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reflector_migrate.store.base import reading, unhurried, writing
-from reflector_migrate.store.nights import fill_gists
+from reflector_migrate.store.gists import fill_gists
 
 
 def upgrade(url: str) -> str:

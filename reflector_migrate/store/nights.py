@@ -1,40 +1,22 @@
-"""What a night is counted from: gists in columns, written and erased with their comparisons.
+"""Nights as they are counted: from gists, with the documents behind for those who want them.
 
-A comparison whose gist is missing (stored by a build that knew none) or of another version
-is read whole, and its gist made of it: no night is ever short of one.
+A comparison without a gist that counts is read whole: no night is ever short of one.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
-from reflector_migrate.model import Comparison, Gist, gist_of
-from reflector_migrate.model.gist import VERSION
-from reflector_migrate.store.base import reading, writing
-from reflector_migrate.store.tables import comparisons, gists
-from reflector_migrate.store.upsert import replace
-
-log = logging.getLogger(__name__)
-
-AT_ONCE = 500
-"""Documents read with one statement; a night of them is 300 MB."""
+from reflector_migrate.model import Comparison, Gist
+from reflector_migrate.store.base import reading
+from reflector_migrate.store.gists import BESIDE, gists, made, portions
+from reflector_migrate.store.tables import comparisons, later_comparisons
 
 _COLUMNS = [gists.c[name] for name in Gist._fields]
-_BESIDE = comparisons.outerjoin(
-    gists,
-    and_(
-        gists.c.comparison_id == comparisons.c.id,
-        gists.c.run_id == comparisons.c.run_id,  # SQLite gives an id anew after its row is gone
-        gists.c.version == VERSION,
-    ),
-)
 
 
 class Nights:
@@ -53,17 +35,18 @@ class Nights:
         return self._gists(comparisons.c.id.is_not(None))
 
     def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
-        """The comparisons of these runs, in the order given; KeyError where one is gone."""
-        found: dict[str, str] = {}
+        """The comparisons of these runs, in the order given; KeyError where one is gone.
+
+        One that was run again by hand says what it has become since.
+        """
         with reading(self._url) as connection:
-            for some in portions(run_ids):
-                query = select(comparisons.c.run_id, comparisons.c.body)
-                rows = connection.execute(query.where(comparisons.c.run_id.in_(some)))
-                found.update((run_id, body) for run_id, body in rows)
-        return tuple(Comparison.model_validate_json(found[run_id]) for run_id in run_ids)
+            bodies = _youngest(connection, run_ids, comparisons, "body")
+            later = _youngest(connection, run_ids, later_comparisons, "verdict")
+        found = ((run_id, Comparison.model_validate_json(bodies[run_id])) for run_id in run_ids)
+        return tuple(_superseded(first, later.get(run_id)) for run_id, first in found)
 
     def _gists(self, condition: ColumnElement[bool]) -> tuple[Gist, ...]:
-        query = select(*_COLUMNS).select_from(_BESIDE).where(condition).order_by(comparisons.c.id)
+        query = select(*_COLUMNS).select_from(BESIDE).where(condition).order_by(comparisons.c.id)
         with reading(self._url) as connection, uncollected():
             found = tuple(map(Gist._make, connection.execute(query)))
             if all(gist.run_id is not None for gist in found):
@@ -71,62 +54,27 @@ class Nights:
             ids = connection.scalars(query.with_only_columns(comparisons.c.id)).all()
             kept = dict(zip(ids, found, strict=True))
             lacking = [place for place, gist in kept.items() if gist.run_id is None]
-            return tuple((kept | dict(_made(connection, lacking))).values())
+            return tuple((kept | dict(made(connection, lacking))).values())
 
 
-def add_gist(connection: Connection, comparison: Comparison) -> None:
-    """Keep the gist of a comparison that this transaction has stored."""
-    stored = select(comparisons.c.id).where(comparisons.c.run_id == comparison.run_id)
-    _keep(connection, connection.scalars(stored).one(), gist_of(comparison))
+def _youngest(
+    connection: Connection, run_ids: Sequence[str], table: Table, column: str
+) -> dict[str, str]:
+    """Run -> what stands in that column of its youngest row."""
+    query = select(table.c.run_id, table.c[column]).order_by(table.c.id)
+    found: dict[str, str] = {}
+    for some in portions(run_ids):
+        rows = connection.execute(query.where(table.c.run_id.in_(some)))
+        found.update((run_id, value) for run_id, value in rows)
+    return found
 
 
-def fill_gists(url: str) -> int:
-    """Make the gists that are missing or of another version; returns how many.
-
-    Each portion is a transaction of its own, so that nobody waits for long and what was cut
-    short goes on the next time. A document that this build cannot read is left alone, and named.
-    """
-    number = last = 0
-    while True:
-        with writing(url) as connection:
-            ids = _lacking(connection, last)
-            for place, gist in _made(connection, ids, log):
-                _keep(connection, place, gist)
-                number += 1
-        if not ids:
-            return number
-        last = ids[-1]
-
-
-def _lacking(connection: Connection, after: int) -> Sequence[int]:
-    query = select(comparisons.c.id).select_from(_BESIDE).where(gists.c.comparison_id.is_(None))
-    query = query.where(comparisons.c.id > after).order_by(comparisons.c.id).limit(AT_ONCE)
-    return connection.scalars(query).all()
-
-
-def _keep(connection: Connection, comparison_id: int, gist: Gist) -> None:
-    row = {"comparison_id": comparison_id, "version": VERSION, **gist._asdict()}
-    replace(connection, gists, **row)
-
-
-def portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """AT_ONCE of them at a time."""
-    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-
-
-def _made(
-    connection: Connection, ids: Sequence[int], tell: logging.Logger | None = None
-) -> Iterator[tuple[int, Gist]]:
-    """Each comparison's gist, of its document; one that cannot be read is told, or raises."""
-    for some in portions(ids):
-        query = select(comparisons.c.id, comparisons.c.body).where(comparisons.c.id.in_(some))
-        for number, body in connection.execute(query).all():
-            try:
-                yield number, gist_of(Comparison.model_validate_json(body))
-            except ValidationError:
-                if tell is None:
-                    raise
-                tell.warning("comparison %s is none that this build can read", number)
+def _superseded(first: Comparison, verdict: str | None) -> Comparison:
+    """The night's comparison, with what it has become since by hand."""
+    if verdict is None:
+        return first
+    why = f"run again by hand since, and {verdict} then; this verdict is the night's"
+    return first.model_copy(update={"notes": (*first.notes, why)})
 
 
 @contextmanager
