@@ -42,8 +42,9 @@ class Nights:
         with reading(self._url) as connection:
             bodies = _youngest(connection, run_ids, comparisons, "body")
             later = _youngest(connection, run_ids, later_comparisons, "verdict")
-        found = ((run_id, Comparison.model_validate_json(bodies[run_id])) for run_id in run_ids)
-        return tuple(_superseded(first, later.get(run_id)) for run_id, first in found)
+        with uncollected():
+            found = [Comparison.model_validate_json(bodies[run_id]) for run_id in run_ids]
+        return tuple(_superseded(first, later.get(first.run_id)) for first in found)
 
     def _gists(self, condition: ColumnElement[bool]) -> tuple[Gist, ...]:
         query = select(*_COLUMNS).select_from(BESIDE).where(condition).order_by(comparisons.c.id)
