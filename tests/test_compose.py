@@ -100,6 +100,8 @@ def test_the_server_reads_our_properties(service: str, file: str) -> None:
     assert mounted in found["volumes"]
     lines = (ROOT / "docker" / file).read_text().splitlines()
     said = {line for line in lines if not line.startswith("#")}
+    told = {option.removeprefix("--") for option in _COMMON}
+    assert {line for line in said if ".app." in line} == {line for line in told if ".app." in line}
     if service == "conductor-seed":
         told = {option.removeprefix("--") for option in (*_COMMON, *_on_redis(6379))}
         ours = {line.replace("127.0.0.1:6379", "redis:6379") for line in told}
