@@ -168,3 +168,15 @@ def test_a_services_budget_binds_all_workers_together(domain, workers):
     finally:
         end_all(domain)
         register_all(domain, force=True)
+
+
+@pytest.mark.parametrize("server", ["3.15.0"], indirect=True)
+def test_what_follows_a_join_comes_soon_however_long_that_waited(ordered):
+    """By its own settings 3.15.0 looks after 2, 4, 8, 16 s: seen here, 16 and 46 s late."""
+    settings, order = ordered
+    order(sleep={"transcribe_track": [16.0, True, 99]})
+    found = ended(settings, start_workflow(settings, a_run(), tracks(2)))
+    assert found.status == "completed", found.reason
+    heard = max(s.ended for s in found.step_runs if s.name == "transcribe_track")
+    (merge,) = [s for s in found.step_runs if s.name == "merge_transcripts"]
+    assert (merge.queued - heard).total_seconds() < 5
