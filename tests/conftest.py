@@ -28,6 +28,7 @@ from reflector_migrate.settings import Settings
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
 _LEAVE_S = 5.0
 _WHOLE_RUN = 10  # live tests in one run
+_SHOWN_OF_FIRST_TRY = 4000  # characters, from the end
 PATIENT = Settings.model_validate(
     {"sandbox": {"start_timeout_s": 240.0}}
 )  # busy machines boot slowly
@@ -45,6 +46,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     live = [item for item in session.items if item.get_closest_marker("live")]
     if len(live) >= _WHOLE_RUN and not session.config.option.collectonly:
         build(PATIENT, lambda line: sys.stderr.write(f"{line}\n"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show why a test needed its second chance: a pass that follows must not hide it."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="_")
+        terminalreporter.line(report.longreprtext[-_SHOWN_OF_FIRST_TRY:])
 
 
 @pytest.fixture(scope="session", autouse=True)
