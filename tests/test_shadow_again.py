@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from reflector_migrate.shadow.observing import Sides
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_left import differences, left_by
-from tests.restart_servers import VERSIONS, servers_of
+from tests.restart_servers import SOAK, VERSIONS, servers_of
 from tests.restart_world import IN_TURN, Drama, dramas, environ_of, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -36,6 +37,8 @@ BEGINS = {
     "cleanup_consent": "cleanup_consent",
 }
 ANEW = ("get_recording", "get_participants")
+DIFFERENT = ("get_recording", "pad_track", "transcribe_track", "merge_transcripts", "send_webhook")
+"""Each is run again in another way: anew, from a fork, from the second one, from a JOIN, alone."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -58,7 +61,11 @@ def played(it: Drama) -> Drama:
     return it
 
 
-@pytest.mark.parametrize("step", STEP_NAMES)
+@pytest.mark.parametrize(
+    ("ended", "step"),
+    [*product(VERSIONS[:1], STEP_NAMES), *product(VERSIONS[1:], STEP_NAMES if SOAK else DIFFERENT)],
+    indirect=["ended"],
+)
 def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
     """That step and all after it, no paid call again, the world told once; `processing`, `ended`.
 
