@@ -15,6 +15,7 @@ from reflector_migrate.shadow.untold import is_untold
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import Runs
+from tests.answering import answering, at
 from tests.test_shadow_taking_up import RUN, row_of, settings, tell, told
 
 __all__ = ["settings"]
@@ -79,6 +80,16 @@ def test_what_nobody_tells_is_told_once(settings, execution):
     assert row.status == "error"
     assert [e["event"] for e in row.events] == ["DURATION", "STATUS"]
     assert told(settings) == [("ts:t", "error"), ("user:u", "error")]
+
+
+def test_what_a_failures_own_workflow_left_undone_stays_to_be_seen(settings):
+    """It completed and set nothing: a fault that the comparison has to show."""
+    begin(settings)
+    done = {"workflowId": FOLLOWED, "status": "COMPLETED", "tasks": []}
+    with answering(lambda *_: (200, done)) as url:
+        assert is_untold(at(settings, url), RUN, failed(1, followed_by=FOLLOWED))
+        assert not is_untold(at(settings, url), RUN, failed(16, followed_by=FOLLOWED))
+    assert (row_of(settings).status, told(settings)) == ("processing", [])
 
 
 def test_what_had_ended_its_transcript_is_no_failure_of_its(settings):

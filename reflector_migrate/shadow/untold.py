@@ -2,6 +2,7 @@
 
 A workflow that fails starts another, which sets `error`. One that a person terminates starts
 none, and that other can be lost: then it is told here, once, whoever else comes to it too.
+One that did its work and told nothing has a fault, which is not mended here: it is to be seen.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ AN_END = ("error", "ended")
 def is_untold(settings: Settings, run: RunRecord, execution: Execution) -> bool:
     """Whether a failed workflow's row does not say so yet, and still will.
 
-    After a while nobody else will say it, and it is said here. What fails after the
-    transcript's end is no failure of its; neither is a row of this run's that a later run
-    of the recording has taken over.
+    After a while nobody else will say it, and it is said here, unless the workflow for it
+    completed. What fails after the transcript's end is no failure of its; neither is a row of
+    this run's that a later run of the recording has taken over. Raises ServerUnreachableError.
     """
     if execution.status not in ("failed", "timed_out") or execution.ended is None:
         return False
@@ -47,17 +48,24 @@ def is_untold(settings: Settings, run: RunRecord, execution: Execution) -> bool:
     if row is None or row.status in AN_END or execution.has_finalized:
         return False
     again = EventLog(settings.store_url).last_again(run.run_id)
-    if now() - max(execution.ended, again or execution.ended) < _patience(execution, again):
+    was_followed = _was_followed(settings, execution)
+    is_coming = execution.failure_workflow is not None and not was_followed
+    # an end that is older than a retry by hand: its server may not have been asked yet
+    is_earlier = again is not None and again > execution.ended
+    patience = FOR_ANOTHER if is_coming or is_earlier else FOR_STRAGGLERS
+    if now() - max(execution.ended, again or execution.ended) < patience:
         return True
-    if _is_latest(settings, run):
+    if not was_followed and _is_latest(settings, run):
         _say(ctx, again)
     return False
 
 
-def _patience(execution: Execution, again: datetime | None) -> timedelta:
-    """An end that is older than a retry by hand: its server may not have been asked yet."""
-    is_earlier = again is not None and execution.ended is not None and again > execution.ended
-    return FOR_ANOTHER if execution.failure_workflow or is_earlier else FOR_STRAGGLERS
+def _was_followed(settings: Settings, execution: Execution) -> bool:
+    """Whether the workflow that the server started for the failure has done all it does."""
+    from reflector_migrate.conductor.execution import read
+
+    followed_by = execution.failure_workflow
+    return followed_by is not None and read(settings, followed_by).status == "completed"
 
 
 def _is_latest(settings: Settings, run: RunRecord) -> bool:
