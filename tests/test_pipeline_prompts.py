@@ -3,7 +3,7 @@
 import pytest
 
 from reflector_migrate.pipeline.prompts import ASK_DETAIL, ASK_PARAGRAPH, ASK_TITLE
-from reflector_migrate.pipeline.steps.generate_summary import notes
+from reflector_migrate.pipeline.steps.generate_summary import distinct, notes
 from reflector_migrate.pipeline.summary import Section
 
 
@@ -30,3 +30,8 @@ def test_the_recap_is_made_from_every_paragraph_under_its_subject():
     """In order, one paragraph each."""
     sections = [Section("Press", "It broke."), Section("Fruit", "None was lost.")]
     assert notes(sections) == "Press: It broke.\n\nFruit: None was lost."
+
+
+def test_a_subject_is_written_about_once_and_a_blank_one_never():
+    """Models repeat themselves, and leave lines empty."""
+    assert distinct([" Plans ", "", "Costs", "Plans", "  "]) == ["Plans", "Costs"]

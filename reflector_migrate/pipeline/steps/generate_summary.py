@@ -75,7 +75,7 @@ def _subjects(ctx: StepContext, text: str, names: Sequence[str], may_retry: bool
     except StepError as error:
         _go_on_without("subjects", error, may_retry)
         return []
-    return _distinct(answer.subjects)[:MAX_SUBJECTS]
+    return distinct(answer.subjects)[:MAX_SUBJECTS]
 
 
 def _guessed_names(ctx: StepContext, text: str, may_retry: bool) -> list[str]:
@@ -87,7 +87,7 @@ def _guessed_names(ctx: StepContext, text: str, may_retry: bool) -> list[str]:
     except StepError as error:
         _go_on_without("participants", error, may_retry)
         return []
-    return _distinct(answer.participants)
+    return distinct(answer.participants)
 
 
 def _go_on_without(what: str, error: StepError, may_retry: bool) -> None:
@@ -107,5 +107,6 @@ def notes(sections: Sequence[Section]) -> str:
     return "\n\n".join(f"{section.subject}: {section.paragraph}" for section in sections)
 
 
-def _distinct(texts: Sequence[str]) -> list[str]:
+def distinct(texts: Sequence[str]) -> list[str]:
+    """Each once, in their order, trimmed; blank ones are left out."""
     return list(dict.fromkeys(text.strip() for text in texts if text.strip()))
