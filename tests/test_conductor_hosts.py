@@ -29,6 +29,8 @@ from reflector_migrate.model import STEP_NAMES
 from tests.conductor_world import a_run, attempts, ended, environ_of, tracks, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+ONE_SERVER = pytest.mark.parametrize("server", ["3.32.3"], indirect=True)
+"""What a host does with its own processes, whichever server it asks."""
 
 
 def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
@@ -99,6 +101,7 @@ def test_a_task_of_another_contract_reaches_nobody(ordered, domain):
     terminate(domain, theirs, "test")
 
 
+@ONE_SERVER
 def test_a_dead_worker_process_is_replaced(ordered):
     """All members of the family die; the host starts them again and the run completes."""
     settings, order = ordered
@@ -123,6 +126,7 @@ def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
     terminate(domain, workflow_id, "test")
 
 
+@ONE_SERVER
 def test_sigterm_lets_a_short_step_finish(domain, workers):
     """What ends within the drain is handed in, not done again."""
     host = workers(group="light", drain_s=6.0, sleep={"get_recording": [1.0, False, 1]})
@@ -135,6 +139,7 @@ def test_sigterm_lets_a_short_step_finish(domain, workers):
     terminate(domain, workflow_id, "test")
 
 
+@ONE_SERVER
 def test_when_the_host_is_killed_its_processes_end_too(workers):
     """A SIGKILL of the parent leaves nobody polling."""
     host = workers(group="audio")
