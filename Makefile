@@ -47,7 +47,7 @@ mutants: .venv/.installed ## mutants of the steps' code: each noticed or explain
 
 soak: .venv/.installed ## the tests of faults and deaths with the requirements' own timeouts (hours)
 	@MIGRATE_SOAK=1 $(BIN)/python -m pytest -q tests/test_conductor_restart.py tests/test_conductor_faults.py \
-		tests/test_shadow_again.py -v --durations=15
+		-v --durations=15
 
 lock: .venv/.installed ## resolve the dependencies again
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-annotate \

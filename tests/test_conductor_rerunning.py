@@ -20,6 +20,11 @@ def join(seq, retries):
     return {"taskType": "JOIN", "referenceTaskName": "join", "seq": seq, "retryCount": retries}
 
 
+def attempt(seq, status):
+    """One at padding a track."""
+    return {"taskType": "pad_track", "taskDefName": "pad_track", "seq": seq, "status": status}
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
@@ -34,6 +39,14 @@ def join(seq, retries):
         ),
         pytest.param({"tasks": [join(7, 1), MERGE]}, None, id="a JOIN that is not run again"),
         pytest.param({"workflowDefinition": {}, "createTime": 1000}, None, id="no timeout"),
+        *(
+            pytest.param(
+                {"tasks": [attempt(5, status), attempt(8, "COMPLETED"), MERGE]},
+                "a step before it needed another attempt", id=f"an attempt before it {status}",
+            )
+            for status in ("FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED")
+        ),
+        pytest.param({"tasks": [MERGE, attempt(20, "FAILED")]}, None, id="an attempt after it"),
     ],
 )  # fmt: skip
 def test_why_a_workflow_begins_anew(changed, why):

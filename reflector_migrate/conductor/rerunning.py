@@ -33,6 +33,9 @@ which the JOIN then waits in vain. Nor is a step whose definition limits how man
 3.32.3 schedules it and never gives it out (seen).
 """
 
+UNDONE = ("FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED")
+"""What the server gives out again of what lies before a rerun."""
+
 YOUNG = 0.5
 """Share of a workflow's timeout after which there is too little left of it to run again."""
 
@@ -65,7 +68,9 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
     A workflow's age counts from its start or its last retry, not from a rerun, so that an
     old one would time out at once. And a JOIN that was retried is kept by 3.32.3 under two
     names, of which a rerun removes one: the JOIN that follows is taken for scheduled
-    already, and never is.
+    already, and never is. Nor may an attempt before the task have failed, or been cancelled,
+    although another one followed: 3.32.3 gives it out again, beside the task (seen: tracks
+    that were padded again while their words were merged, and stayed behind).
     """
     begun = max(workflow.get("createTime") or 0, workflow.get("lastRetriedTime") or 0) / 1000
     timeout_s = (workflow.get("workflowDefinition") or {}).get("timeoutSeconds") or 0
@@ -73,9 +78,13 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
         return "it is too old"
     if task.get("taskDefName") in SERVICE_OF:
         return "its step's runs are limited"
-    later = (t for t in workflow["tasks"] if (t.get("seq") or 0) > (task.get("seq") or 0))
+    at = task.get("seq") or 0
+    later = (t for t in workflow["tasks"] if (t.get("seq") or 0) > at)
     if any(t.get("taskType") == "JOIN" and t.get("retryCount") for t in later):
         return "a JOIN of it was retried"
+    earlier = (t for t in workflow["tasks"] if (t.get("seq") or 0) < at)
+    if any(t.get("status") in UNDONE for t in earlier):
+        return "a step before it needed another attempt"
     return None
 
 
