@@ -24,6 +24,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.sandbox.warm import build
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.migrate import upgrade
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
 _LEAVE_S = 5.0
@@ -176,6 +177,17 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 def postgres_url(postgres_server: PostgresServer) -> str:
     """The SQLAlchemy URL of an empty database of this test's own."""
     return postgres_server.create_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The SQLAlchemy URL of an empty store of the newest schema, on each database."""
+    if request.param == "sqlite":
+        found = f"sqlite:///{tmp_path / 'store.db'}"
+    else:
+        found = request.getfixturevalue("postgres_url")
+    upgrade(found)
+    return found
 
 
 @pytest.fixture(scope="session", params=["3.32.3", "3.15.0"])

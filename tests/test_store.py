@@ -31,15 +31,10 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def url(any_store: str) -> str:
     """An empty store brought to the newest schema, on each database."""
-    if request.param == "sqlite":
-        found = f"sqlite:///{tmp_path / 'store.db'}"
-    else:
-        found = request.getfixturevalue("postgres_url")
-    upgrade(found)
-    return found
+    return any_store
 
 
 def _run(number: int = 1) -> RunRecord:

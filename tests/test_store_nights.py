@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from alembic import command
 from sqlalchemy import delete, func, insert, select, update
@@ -23,16 +21,11 @@ NIGHT = "2026-11-23"
 AT_ONCE = 150
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def url(any_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty store brought to the newest schema, on each database; small portions."""
     monkeypatch.setattr("reflector_migrate.store.gists.AT_ONCE", AT_ONCE)
-    if request.param == "sqlite":
-        found = f"sqlite:///{tmp_path / 'store.db'}"
-    else:
-        found = request.getfixturevalue("postgres_url")
-    upgrade(found)
-    return found
+    return any_store
 
 
 TOLD = (*night(80).comparisons, awkward())
