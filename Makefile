@@ -42,7 +42,7 @@ lint: .venv/.installed
 bench: .venv/.installed ## every figure we claim, as a ratio measured in one run
 	@for script in bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-mutants: .venv/.installed ## mutants of the steps' code: each noticed or explained (docs/mutants.md)
+mutants: .venv/.installed ## mutants of the steps' code: each noticed or explained (docs/results/mutants.md)
 	@$(BIN)/python -m bench.mutants
 
 soak: .venv/.installed ## the tests of faults and deaths with the requirements' own timeouts (hours)

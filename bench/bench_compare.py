@@ -82,7 +82,7 @@ def bench_cpwer(rng: random.Random, sizes: Sequence[tuple[int, int, int, float]]
     """cpWER, error counts equal; also for unequal speaker counts."""
     if not HAS_MEETEVAL:
         print("!! cpWER (meeteval): NOT RUN, meeteval is not installed (it needs a compiler);\n"
-              "!! docs/performance.md has the figures measured where it was")  # fmt: skip
+              "!! docs/results/performance.md has the figures measured where it was")  # fmt: skip
         return
     for n, r, h, reach in sizes:
         reference = [transcript(rng, n // r) for _ in range(r)]

@@ -1,8 +1,9 @@
 """Mutants of the steps' code in the candidate alone, and whether a comparison notices them.
 
 `make mutants` samples them by a seed, runs each on synthetic recordings in one process (see
-tests/defects_world.py) until a comparison diverges, and writes docs/mutants.md. A mutant that
-no recording shows must be explained in bench/mutants.toml, or the command fails.
+tests/defects_world.py) until a comparison diverges. It writes docs/results/mutants.md and, a row
+per mutant, docs/results/mutants.csv. A mutant that no recording shows must be explained in
+bench/mutants.toml, or the command fails.
 
     python -m bench.mutants [--at-most 200] [--minutes 30] [--seed 5] [--only STEP]
 """
@@ -10,6 +11,7 @@ no recording shows must be explained in bench/mutants.toml, or the command fails
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import logging
 import random
@@ -21,6 +23,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,7 +38,12 @@ from tests.sources_world import local_s3
 
 FOLDER = Path(steps.__file__).parent
 EXPLAINED = Path(__file__).with_name("mutants.toml")
-PAGE = Path(__file__).parents[1] / "docs" / "mutants.md"
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "mutants.md"
+ROWS = PAGE.with_suffix(".csv")
+COLUMNS = (
+    "mutant", "line", "before", "after", "noticed_on", "noticed_by", "first_divergent_step",
+    "why_not_noticed",
+)  # fmt: skip
 LIMIT_S = 60
 ORDINARY = Scene("three-voices")
 SCENES = (
@@ -74,8 +82,10 @@ def main() -> int:
     survived = [r for r in results if not r["caught_by"]]
     unexplained = [r for r in survived if r["name"] not in explained]
     if not options.only:
-        head = _head(results, survived, total, options, time.monotonic() - begun)
-        PAGE.write_text("\n".join([*head, *_table(results, explained)]) + "\n", encoding="utf-8")
+        PAGE.write_text(
+            _page(results, survived, total, options, time.monotonic() - begun), encoding="utf-8"
+        )
+        _write_rows(results, explained)
     for line in unexplained:
         print(f"SURVIVED {line['name']} line {line['line']}: {line['before']}  ->  {line['after']}")
     print(f"{len(results)} mutants, {len(results) - len(survived)} noticed, "
@@ -202,50 +212,49 @@ def _limited(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def _head(
+def _page(
     results: Sequence[Any], survived: Sequence[Any], total: int, options: argparse.Namespace,
     seconds: float,
-) -> list[str]:  # fmt: skip
+) -> str:  # fmt: skip
     right = sum(r["blamed"] == r["step"] for r in results if r["caught_by"])
-    noticed = len(results) - len(survived)
-    return [
-        "# Mutants of the steps' code", "",
-        f"`make mutants`: {len(results)} of {total} mutants of `reflector_migrate/pipeline/steps`, "
-        f"sampled with seed {options.seed}, each in the candidate alone, in one process, compared "
-        f"with the unaltered primary. {noticed} were noticed, {right} of them with the altered "
-        f"step named as the first divergent one; {len(survived)} were not, and each is explained. "
-        f"It took {seconds / 60:.0f} minutes on {options.processes} processes.", "",
-        "A mutant is tried on the recordings below, one after the other, until a comparison "
-        "diverges; `twice` runs every step twice, as a worker does that is lost after its work; "
-        "`daily` answers 500 to both sides.", "",
-        f"{', '.join(map(str, SCENES))}.", "",
-    ]  # fmt: skip
+    scenes = "\n".join(f"- {scene}" for scene in SCENES)
+    return f"""\
+# Mutants of the steps' code
+
+A mutant is one small automatic change of a step's code. `make mutants` tried {len(results)} of
+{total} mutants of `reflector_migrate/pipeline/steps` on {date.today()}, sampled with seed
+{options.seed}. Each ran in the candidate alone, in one process, and was compared with the
+unaltered primary.
+
+| | mutants |
+|---|--:|
+| tried | {len(results)} |
+| noticed | {len(results) - len(survived)} |
+| of these with the altered step blamed | {right} |
+| not noticed, each with a reason | {len(survived)} |
+
+It took {seconds / 60:.0f} minutes on {options.processes} processes.
+
+[mutants.csv](mutants.csv) has one row per mutant: the line, the code before and after, and the
+recording, checks and step that noticed it, or the reason why it does not show.
+
+A mutant is tried on these recordings, in order, until a comparison diverges. `twice` runs every
+step twice, as after a worker that dies when its work is done. `daily` answers 500 to both sides.
+
+{scenes}
+"""
 
 
-def _table(results: Sequence[Any], explained: Mapping[str, str]) -> Iterator[str]:
-    yield "## Not noticed"
-    yield ""
-    yield "| mutant | line | was | became | why it does not show |"
-    yield "|---|--:|---|---|---|"
-    for r in results:
-        if not r["caught_by"]:
-            cells = (f"`{r['name']}`", str(r["line"]), _code(r["before"]), _code(r["after"]))
-            yield f"| {' | '.join(cells)} | {explained.get(r['name'], '**not explained**')} |"
-    yield ""
-    yield "## Noticed"
-    yield ""
-    yield "| mutant | became | on | by | first divergent step |"
-    yield "|---|---|---|---|---|"
-    for r in results:
-        if r["caught_by"]:
-            by = ", ".join(r["caught_by"][:3]) + (", …" if len(r["caught_by"]) > 3 else "")
-            cells = (f"`{r['name']}`", _code(r["after"]), r["scene"], by, r["blamed"] or "none")
-            yield f"| {' | '.join(cells)} |"
-
-
-def _code(text: str) -> str:
-    cut = text if len(text) <= 90 else f"{text[:89]}…"
-    return f"`{cut.replace('|', chr(92) + '|').replace('`', chr(39))}`"
+def _write_rows(results: Sequence[Any], explained: Mapping[str, str]) -> None:
+    with ROWS.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for r in results:
+            why = "" if r["caught_by"] else explained.get(r["name"], "not explained")
+            by = " ".join(r["caught_by"])
+            rows.writerow(
+                (r["name"], r["line"], r["before"], r["after"], r["scene"], by, r["blamed"], why)
+            )
 
 
 if __name__ == "__main__":

@@ -202,24 +202,23 @@ def _page(
     flagged = sorted(n for n, found in plain.items() if found.verdict is Verdict.DIVERGED)
     yield "# Seeded defects under noise"
     yield ""
-    yield (
-        f"{len(caught)} of {len(proofs)} caught by the check declared, {len(right)} laid to the "
-        f"right step. Of {len(plain)} unaltered candidates {len(flagged)} were flagged"
-        f"{': ' if flagged else ''}{', '.join(flagged)}."
-    )
-    yield ""
-    yield (
-        f"{WER:.0%} of words misheard, each wording changed with chance {RATE}, anew at each call; "
-        f"floors by stratum of {noise.pairs} pairs of legacy's own runs, the judged run's left "
-        "out. (All pairs of a dozen runs a recording: they hang together, and so are worth fewer. "
-        "How often unaltered candidates are flagged is measured with pairs of their own, see "
-        "noise.md.) A step that fails on what an earlier one handed it is blamed itself here: that "
-        "one's inputs are other words, so nothing shows whether its output had to be another. "
-        "Words misheard beyond the floor are as much a difference as a defect, and come first. "
-        "In one process, with the harness's own reader, comparators and judge. Made "
-        "by `python -m bench.noisy --page docs/defects-in-noise.md`."
-    )
-    yield ""
+    flagged_names = f": {', '.join(flagged)}" if flagged else ""
+    yield f"""\
+{len(caught)} of {len(proofs)} caught by the declared check, {len(right)} attributed to the right
+step. Of {len(plain)} unaltered candidates {len(flagged)} were flagged{flagged_names}.
+
+Noise: {WER:.0%} of words misheard, and each wording changed with chance {RATE}, newly drawn at each
+call. Floors by stratum come from {noise.pairs} pairs of legacy runs, without the judged run. All
+pairs of a dozen runs a recording are used. They are correlated, and so are worth fewer. The rate of
+false alarms is measured with independent pairs: 2026-11-24-false-alarms.md.
+
+- A step that fails on what an earlier one handed it is blamed itself. The earlier step's inputs are
+  other words, so nothing shows whether its output had to differ.
+- Words misheard beyond the floor are as much a difference as a defect, and come first.
+- Everything runs in one process, with the harness's own reader, comparators and judge.
+
+Made by `python -m bench.noisy --page docs/results/defects-in-noise.md`.
+"""
     yield "| defect | on | verdict | caught by | first divergent step | what is not as it must be |"
     yield "|---|---|---|---|---|---|"
     for proof in proofs:

@@ -40,14 +40,17 @@ def mark(proof: Proof) -> str:
 
 
 HOW = """\
-Each defect is switched on in the candidate's workers alone, for its own recordings; the recording
-goes its whole way (Celery worker, plugin, dispatcher, Conductor, workers, collector) and both
-accounts are compared. Every recording has matched without a defect before, and the primary of that
-run is the secondary against which graded measures are judged. *Caught* means that the verdict is
-DIVERGED and that each check declared in its file says so; *proven* that the first divergent step is
-the one declared as well. "not NAME" is a recording that must match although the defect is
-on. Made by `migrate defects run -o md:docs/defects.md`. The same with noise on, one line each:
-docs/defects-in-noise.md."""
+Each defect is switched on in the candidate's workers only, on its own recordings. Every recording
+goes the whole way: Celery worker, plugin, dispatcher, Conductor, workers, collector. Then both
+sides are compared. Every recording matched without a defect before. The primary of that run is the
+secondary against which graded measures are judged.
+
+*Caught* means that the verdict is DIVERGED, and that each check declared in the defect's file says
+so. *At the right step* means that the first divergent step is the declared one. "not NAME" is a
+recording that must match although the defect is on.
+
+Made by `migrate defects run -o md:docs/results/defects.md`. The same with noise on:
+docs/results/defects-in-noise.md."""
 
 
 def as_markdown(run: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def statuses(found):
 def by_track(it, step):
     """Status of each attempt of a track's step that ended by itself, by track.
 
-    A JOIN that looks just when a branch has failed cancels the others (docs/decisions/joins.md);
+    A JOIN that looks just when a branch has failed cancels the others (docs/decisions/0017);
     they are tried again, and that is what these tests are not about.
     """
     found = {}

@@ -47,7 +47,7 @@ def test_every_step_is_killed_twice_and_the_run_is_as_if_undisturbed(drama, undi
 def assert_killed_attempts_told_what_they_used(found, undisturbed):
     """Every paid call is in some attempt's account, and each account of a death says at least.
 
-    Of an attempt that a JOIN cancelled (docs/decisions/joins.md) the server takes no account.
+    Of an attempt that a JOIN cancelled (docs/decisions/0017) the server takes no account.
     """
     killed = [s for s in found.step_runs if s.status == "failed" and "was killed" in s.error]
     cut = [s for s in found.step_runs if s.status == "cancelled"]

@@ -1,0 +1,61 @@
+"""How long the sentences of our documents are: the median and the longest of each page.
+
+    python -m bench.prose [FILE ...]      without files: README, CHANGELOG, CONTRIBUTING and docs/
+
+Code blocks, tables, headings and pictures are no sentences and are left out. A list item is a
+paragraph of its own. Text in backticks counts as one word. A colon or a semicolon ends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+ITEM = re.compile(r"^[ ]*(?:[-*]|\d+\.)[ ]+", re.MULTILINE)
+CODE = re.compile(r"``.+?``|`[^`]+`", re.DOTALL)
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+END = re.compile(r"(?<=[.!?])[)*_\"']*\s+(?=[\"'(*_]*[A-Z0-9`])")
+
+
+def sentences(markdown: str) -> Iterator[str]:
+    """Each sentence of the running text, on one line, code as the word `code`."""
+    text = re.sub(r"(?ms)^(```|~~~).*?^\1[ ]*$|<!--.*?-->", "\n\n", markdown)
+    text = re.sub(r"(?m)^(?:\||#+ |!\[).*$", "\n", text)
+    text = ITEM.sub("\n\n", LINK.sub(r"\1", CODE.sub("Code", text)))
+    for paragraph in re.split(r"\n[ ]*\n", text):
+        for sentence in END.split(" ".join(paragraph.split())):
+            if re.search(r"\w", sentence):
+                yield sentence
+
+
+def words(sentence: str) -> int:
+    """How many words it has; a dash or a sign alone is none."""
+    return sum(bool(re.search(r"\w", word)) for word in sentence.split())
+
+
+def pages() -> list[Path]:
+    """What a reader is sent to."""
+    heads = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
+    return [*heads, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def main() -> int:
+    """Print the table, longest sentence in words."""
+    chosen = [Path(name) for name in sys.argv[1:]] or pages()
+    print("| page | sentences | median | longest |")
+    print("|---|--:|--:|--:|")
+    for page in chosen:
+        lengths = [words(s) for s in sentences(page.read_text(encoding="utf-8"))]
+        name = page.relative_to(ROOT) if page.is_relative_to(ROOT) else page
+        print(
+            f"| {name} | {len(lengths)} | {median(lengths or [0]):g} | {max(lengths, default=0)} |"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

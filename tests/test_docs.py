@@ -1,0 +1,63 @@
+"""The documents: decisions have one form, links lead somewhere, counts agree with their data."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+SECTIONS = ["Context", "Decision", "Alternatives", "Consequences"]
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=_name)
+def test_a_decision_has_number_date_status_and_four_sections(page: Path) -> None:
+    """A reader finds the same things at the same place in each decision."""
+    text = page.read_text(encoding="utf-8")
+    number = page.name[:4]
+    assert text.startswith(f"# {number}. ")
+    assert re.search(r"^- Date: 20\d\d-\d\d-\d\d\n- Status: \w", text, flags=re.M)
+    assert re.findall(r"^## (.+)$", text, flags=re.M) == SECTIONS
+
+
+def test_the_index_of_decisions_is_complete() -> None:
+    """Each decision is listed with its title, date and status, and numbers have no gap."""
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    for number, page in enumerate(DECISIONS, start=1):
+        title, date, status = re.findall(
+            r"^(?:# \d{4}\. |- Date: |- Status: )(.+)$", page.read_text("utf-8"), flags=re.M
+        )
+        assert page.name.startswith(f"{number:04d}-")
+        assert f"| [{number:04d}]({page.name}) | {title} | {date} | {status} |" in index
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_link_and_path_leads_somewhere(page: Path) -> None:
+    """Relative links exist beside the page, and paths in backticks in the repository."""
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert (page.parent / link).exists(), link
+    rooms = "docs|tests|bench|fixtures|docker|reflector_migrate|comparators|reports"
+    for path in re.findall(rf"`((?:{rooms})/[\w/.-]+)(?:::\w+)?`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_page_of_mutants_counts_its_rows() -> None:
+    """mutants.md has the totals of mutants.csv."""
+    with (DOCS / "results" / "mutants.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    noticed = [r for r in rows if r["noticed_by"]]
+    blamed = [r for r in noticed if r["mutant"].startswith(f"{r['first_divergent_step']}/")]
+    assert all(bool(r["noticed_by"]) != bool(r["why_not_noticed"]) for r in rows)
+    page = (DOCS / "results" / "mutants.md").read_text(encoding="utf-8")
+    counts = [int(n) for n in re.findall(r"^\| [a-z].* \| (\d+) \|$", page, flags=re.M)]
+    assert counts == [len(rows), len(noticed), len(blamed), len(rows) - len(noticed)]
