@@ -23,8 +23,8 @@ END = re.compile(r"(?<=[.!?])[)*_\"']*\s+(?=[\"'(*_]*[A-Z0-9`])")
 
 def sentences(markdown: str) -> Iterator[str]:
     """Each sentence of the running text, on one line, code as the word `code`."""
-    text = re.sub(r"(?ms)^(```|~~~).*?^\1[ ]*$|<!--.*?-->", "\n\n", markdown)
-    text = re.sub(r"(?m)^(?:\||#+ |!\[).*$", "\n", text)
+    text = re.sub(r"(?ms)^[ ]*```.*?^[ ]*```[ ]*$|<!--.*?-->", "\n\n", markdown)
+    text = re.sub(r"(?m)^(?:[ ]*\||#+ |!\[).*$", "\n", text)
     text = ITEM.sub("\n\n", LINK.sub(r"\1", CODE.sub("Code", text)))
     for paragraph in re.split(r"\n[ ]*\n", text):
         for sentence in END.split(" ".join(paragraph.split())):

@@ -13,7 +13,7 @@ from reflector_migrate.judge.pricing import cost_of, price_on
 from reflector_migrate.model import Usage
 from reflector_migrate.settings import Settings
 
-PAGE = Path(__file__).parent.parent / "docs" / "cost.md"
+PAGE = Path(__file__).parent.parent / "docs" / "costs.md"
 HOUR = Usage(gpu_seconds=100, llm_tokens_in=200_000, llm_tokens_out=50_000, s3_bytes=1 << 30)
 
 

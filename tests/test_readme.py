@@ -17,7 +17,8 @@ from reflector_migrate.cli.main import COMMANDS, cli
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, flags=re.S))
-INLINE = re.findall(r"`(migrate [a-z][^`]*)`", README)
+PAGES = [README, *(page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md")))]
+INLINE = [command for page in PAGES for command in re.findall(r"`(migrate [a-z][^`]*)`", page)]
 PLAY = [line for line in SHELL.splitlines() if line.startswith("migrate ")]
 # what a sandbox with one comparison answers; all others answer 0
 EXPECTED = {"migrate checklist run infrastructure": {3}, "migrate checklist run shadow": {1, 3}}
@@ -33,12 +34,20 @@ def _parses(group: Group, argv: list[str]) -> None:
         command.make_context(argv[0], argv[1:], parent=context)
 
 
+def _has_only_a_name(line: str) -> bool:
+    """Whether running text names a command, rather than showing how it is called."""
+    return line not in PLAY and not shlex.split(line)[2:]
+
+
 @pytest.mark.parametrize("line", sorted({*PLAY, *INLINE}))
 def test_every_command_parses(line: str) -> None:
-    """No command of the README is mistyped or has an option that does not exist."""
+    """No command of README or docs is mistyped or has an option that does not exist."""
     words = shlex.split(line.replace("|dispatcher|collector|beat", "").replace("…", "x"))
-    words = [w for w in words[1:] if w not in {"id>"}]
-    _parses(cli, [w.removeprefix("<") for w in words])
+    words = [w.replace("STEP", "finalize") for w in words[1:] if w not in {"id>"}]
+    if _has_only_a_name(line):
+        assert words[0] in COMMANDS
+    else:
+        _parses(cli, [w.removeprefix("<") for w in words])
 
 
 def test_every_make_target_exists() -> None:

@@ -25,7 +25,7 @@ HINTS = {
     "namespaces": "give the candidate a database, buckets and folders of its own",
     "store": "migrate register --with-store; is the database up where `store.url` says?",
     "redis": "is the server up where `reflector.bus_url` says?",
-    "waivers": "docs/explain.md shows the file that `judge.waivers_file` names",
+    "waivers": "docs/how-verdicts-work.md shows the file that `judge.waivers_file` names",
     "secondary": "set `shadow.secondary_rate` to 0: only a sandbox runs legacy a second time",
     "disk": "free some space in the state folder",
 }

@@ -129,7 +129,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: bool) -> None:
     """Switch the noise of recogniser and language model on or off, or show it.
 
-    Every call errs anew, so that two runs of one engine differ: see docs/noise.md.
+    Every call errs anew, so that two runs of one engine differ: see docs/how-verdicts-work.md.
 
     \b
     Examples:
