@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 from synthetic import meeting, misheard, noisy, race, transcript, words_of
 
-from comparators import overlap
-from comparators.columns import forget, raw
-from comparators.distance import blocks, count, distance, encode
-from comparators.normalise import normalise
-from comparators.permutation import best_permutation
+from comparators.alignment import text_overlap
+from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.distance import blocks, count, distance, encode
+from comparators.alignment.transcript_pair import forget, raw
+from comparators.language.normalise import normalise
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Observation, Word
 
@@ -138,7 +138,7 @@ def bench_rouge(rng: random.Random) -> None:
     texts = " ".join(reference), " ".join(noisy(rng, reference, 0.3))
 
     def ours() -> float:
-        return round(overlap.rouge_l(texts[0].split(), texts[1].split()), 6)
+        return round(text_overlap.rouge_l(texts[0].split(), texts[1].split()), 6)
 
     def peer() -> float:
         return round(float(scorer.score(*texts)["rougeL"].fmeasure), 6)

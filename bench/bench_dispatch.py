@@ -39,7 +39,7 @@ def measure(url: str) -> dict[str, list[float]]:
     import redis
     from celery import Celery
 
-    sys.path.insert(0, str(Path(__file__).parents[1] / "reflector_migrate/legacy/plugin"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "reflector_migrate/plugin"))
     os.environ["MIGRATE_LEGACY_PIPELINE"] = "types:SimpleNamespace"
     import reflector_shadow as plugin
 

@@ -22,7 +22,7 @@ from noops import app, nothing
 from patience import until
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.doorbell import Doorbell
+from reflector_migrate.conductor.wakeup import Doorbell
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings

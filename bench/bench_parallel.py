@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 from patience import until
 
-from reflector_migrate.conductor.catching_up import catch_up
+from reflector_migrate.conductor.watchdog import catch_up
+from reflector_migrate.experiments.compare import start_primary
+from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.model import StepRun
-from reflector_migrate.sandbox.compare import start_primary
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 

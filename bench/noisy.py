@@ -21,13 +21,13 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
+from reflector_migrate.experiments.defect_proofs import DefectProof, proof_of
+from reflector_migrate.experiments.noise import RATE, WER
 from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
-from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.model import Comparison, Observation, Role, Verdict
-from reflector_migrate.pipeline.defects import Defect, all_defects
-from reflector_migrate.sandbox.noise import RATE, WER
-from reflector_migrate.sandbox.proofs import DefectProof, proof_of
+from reflector_migrate.pipeline.defects.registry import Defect, all_defects
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins

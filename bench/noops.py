@@ -14,10 +14,10 @@ from typing import Any
 
 from celery import Celery
 
-from reflector_migrate.conductor.workers.groups import Member
+from reflector_migrate.conductor.runtime.groups import Member
 from reflector_migrate.model import Usage
+from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings
 
@@ -49,12 +49,12 @@ def serve_noops(
     settings: Settings, member: Member, stop: threading.Event, on_ready: Callable[[], None]
 ) -> None:
     """One worker process over steps that do nothing; all else is the real one's."""
-    from reflector_migrate.conductor.workers.member import serve
+    from reflector_migrate.conductor.runtime.worker_member import serve
 
     serve(settings, member, stop, on_ready, execute)
 
 
 if __name__ == "__main__":
-    from reflector_migrate.conductor.workers import run
+    from reflector_migrate.conductor.runtime import run
 
     sys.exit(run.main(serve=serve_noops, command=(sys.executable, __file__)))

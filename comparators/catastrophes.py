@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import eq
 
-from comparators.columns import Pair, remembered, word_pair
-from comparators.distance import encode
-from comparators.structure import exact
+from comparators.alignment.distance import encode
+from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.row import exact
 from comparators.words import Run, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from comparators.distance import distance, encode
-from comparators.payloads import is_title_unsure, payload_differences, stored
-from comparators.structure import exact
+from comparators.alignment.distance import distance, encode
+from comparators.payload.broadcasts import is_title_unsure, payload_differences, stored
+from comparators.row import exact
 from reflector_migrate.model import Event, Finding, Measure, Observation
 
 STEPS: Mapping[str, str] = {

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comparators.own_topics import named_topics, without_topics
-from comparators.records import differences
-from comparators.structure import DURATION_TOLERANCE_MS, as_finding, exact
-from comparators.volatile import anonymous, canonical
+from comparators.payload.masking import anonymous, canonical
+from comparators.payload.records import differences
+from comparators.payload.topic_marks import named_topics, without_topics
+from comparators.row import DURATION_TOLERANCE_MS, as_finding, exact
 from reflector_migrate.model import UNSEEN_FILES, Effect, Finding, Measure, Observation, Severity
 
 STEPS: Mapping[str, str] = {

@@ -6,17 +6,17 @@ The difference of the two is the attribution error.
 
 from __future__ import annotations
 
-from comparators.attribution import (
+from comparators.alignment.distance import alike_until
+from comparators.alignment.speaker_alignment import (
     MAX_SPEAKERS,
     Attribution,
     Voice,
     attribution,
     both_voices,
 )
-from comparators.columns import Pair, remembered, word_pair
-from comparators.counted import counted
-from comparators.distance import alike_until
-from comparators.normalise import NORMALISER
+from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.language.normalise import NORMALISER
+from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 MERGE, TRANSCRIBE = "merge_transcripts", "transcribe_track"

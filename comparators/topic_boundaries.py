@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from comparators.counted import counted
+from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
 
 STEP = "detect_topics"

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from comparators.assignment import assign
-from comparators.columns import language_of
-from comparators.counted import counted
-from comparators.distance import Alphabet
-from comparators.normalise import NORMALISER, normalise
+from comparators.alignment.assignment import assign
+from comparators.alignment.distance import Alphabet
+from comparators.alignment.transcript_pair import language_of
+from comparators.language.normalise import NORMALISER, normalise
+from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
 
 STEP = "detect_topics"

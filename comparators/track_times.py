@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
-from comparators.columns import Columns
-from comparators.untimely import COLLAR_S
+from comparators.alignment.transcript_pair import Columns
+from comparators.tcpwer import COLLAR_S
 from reflector_migrate.model import Measure
 
 NOTICED_S = 0.1

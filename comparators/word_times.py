@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.attribution import attributed, heard_twice, voices_aligned
-from comparators.columns import Pair, remembered, word_pair
-from comparators.normalise import NORMALISER
+from comparators.alignment.speaker_alignment import attributed, heard_twice, voices_aligned
+from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.language.normalise import NORMALISER
+from comparators.tcpwer import constrained_edits
 from comparators.track_times import (
     DISPLACED_S,
     drift,
@@ -31,7 +32,6 @@ from comparators.track_times import (
     quantile,
     slope,
 )
-from comparators.untimely import constrained_edits
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "pad_track"

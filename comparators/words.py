@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.columns import Pair, raw_pair, remembered, word_pair
-from comparators.counted import counted
-from comparators.distance import Block, count
-from comparators.normalise import NORMALISER
-from comparators.told import disagreement_as_told
+from comparators.alignment.distance import Block, count
+from comparators.alignment.transcript_pair import Pair, raw_pair, remembered, word_pair
+from comparators.language.normalise import NORMALISER
+from comparators.language.plural import counted
+from comparators.transcript_event import disagreement_as_told
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "transcribe_track"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reflector_migrate.model import Gist
-from reflector_migrate.model.gist import USED, numbers_of
+from reflector_migrate.model.comparison_index import USED, numbers_of
 from reports.charts import Chart, Shape
 from reports.figures import count, dollars
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reflector_migrate.model import STEP_NAMES, Finding, Gist, Severity
-from reflector_migrate.model.told import EXAMPLE_LETTERS, Told, told_of
+from reflector_migrate.model.finding_groups import EXAMPLE_LETTERS, Told, told_of
 from reports.text import clipped, visible
 
 Member: TypeAlias = tuple[Told, str]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from reflector_migrate.model import Check, Comparison, Finding, Side, Turn, Verdict
-from reflector_migrate.model.gist import wall_s
+from reflector_migrate.model.comparison_index import wall_s
 from reports import figures
 from reports.charts import Chart
 from reports.differences import example

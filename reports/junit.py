@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from reflector_migrate.model import Comparison, Verdict
-from reflector_migrate.model.gist import wall_s
+from reflector_migrate.model.comparison_index import wall_s
 from reports.drawer import CheckLine, drawer
 from reports.text import clipped
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from reflector_migrate.model import STEP_NAMES, Comparison, Side
-from reflector_migrate.model.gist import wall_s
+from reflector_migrate.model.comparison_index import wall_s
 from reports.charts import Chart, Shape
 from reports.figures import span
 from reports.waterfall import Bar, bars

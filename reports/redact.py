@@ -23,7 +23,7 @@ from reflector_migrate.model import (
     StepRun,
     Turn,
 )
-from reflector_migrate.model.told import Told, told_as_text, told_of
+from reflector_migrate.model.finding_groups import Told, told_as_text, told_of
 from reports.document import Documents, Night
 
 WITHHELD = "withheld"

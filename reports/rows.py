@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reflector_migrate.model import Gist, Verdict
-from reflector_migrate.model.gist import SIGNS, names_of
+from reflector_migrate.model.comparison_index import SIGNS, names_of
 from reports.text import visible
 
 ABSENT = "."

@@ -10,7 +10,7 @@ from operator import gt, sub
 from typing import TypeAlias
 
 from reflector_migrate.model import Gist
-from reflector_migrate.model.gist import GRADES, names_of, numbers_of
+from reflector_migrate.model.comparison_index import GRADES, names_of, numbers_of
 from reports.charts import Chart, Shape
 from reports.figures import count, percent
 

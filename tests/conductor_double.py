@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from reflector_migrate.conductor.workers import run
-from reflector_migrate.conductor.workers.member import serve
+from reflector_migrate.conductor.runtime import run
+from reflector_migrate.conductor.runtime.worker_member import serve
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.contracts import CONTRACTS

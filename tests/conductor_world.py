@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, VERSION
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.pipeline.contracts import Run, Track

@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+from reflector_migrate.sandbox.jvm_cache import build
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.servers.postgres import PostgresServer, postgres
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
-from reflector_migrate.sandbox.warm import build
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.migrate import upgrade
 

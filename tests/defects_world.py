@@ -21,26 +21,26 @@ from sqlalchemy import delete
 
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.errors import StepError, TransientStepError
+from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.legacy.monolith import PipelineMainMultitrack
-from reflector_migrate.legacy.process import register
-from reflector_migrate.legacy.reader import observe, primary_of
-from reflector_migrate.legacy.running import live_run, run_logged
 from reflector_migrate.model import Comparison, Observation, StepRun
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
-from reflector_migrate.pipeline.defects import Defect
+from reflector_migrate.pipeline.defects.registry import Defect
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
+from reflector_migrate.sandbox.legacy.monolith import PipelineMainMultitrack
+from reflector_migrate.sandbox.legacy.process import register
+from reflector_migrate.sandbox.legacy.running import live_run, run_logged
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
-from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.isolation import Snapshot, read_rows, take_snapshot
-from reflector_migrate.shadow.message import Announcement
-from reflector_migrate.shadow.observing_candidate import account_of_candidate
+from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.observe.candidate import account_of_candidate
+from reflector_migrate.shadow.observe.reader import observe, primary_of
+from reflector_migrate.shadow.snapshot import Snapshot, read_rows, take_snapshot
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
@@ -203,7 +203,7 @@ class DefectsWorld:
 
 def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
     """The candidate's rows as they were before its first run, and nothing that it left."""
-    from reflector_migrate.shadow import isolation
+    from reflector_migrate.shadow import snapshot
 
     shutil.rmtree(settings.candidate.data_dir / taken.transcript_id, ignore_errors=True)
     storage = Storage(connections(settings).s3, UsageMeter())
@@ -211,8 +211,8 @@ def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
         storage.delete(left.address)
     row = taken.rows["transcript"][0]
     is_new = not (row["title"] or row["zulip_message_id"])
-    prior = isolation.NEW | isolation.CLEAN if is_new else isolation.CLEAN
-    isolation._restore_rows(settings, taken, prior)
+    prior = snapshot.NEW | snapshot.CLEAN if is_new else snapshot.CLEAN
+    snapshot._restore_rows(settings, taken, prior)
 
 
 class Candidate:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.domain import Identity
-from reflector_migrate.conductor.workers.harness import Harness
-from reflector_migrate.conductor.workers.table import WORKERS
+from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.worker_registry import WORKERS
+from reflector_migrate.conductor.task_domain import Identity
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings

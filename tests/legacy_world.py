@@ -15,13 +15,13 @@ from typing import Any
 import redis
 from celery import Celery
 
-from reflector_migrate.legacy.reader import observe, primary_of
 from reflector_migrate.pipeline.rows import Rows, restore, wipe
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.settling import is_settled
+from reflector_migrate.shadow.observe.quiescence import is_settled
+from reflector_migrate.shadow.observe.reader import observe, primary_of
 from tests.pipeline_world import World, put_people
 from tests.recorded_world import RUNS, fill
 from tests.sources_world import put_tracks

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from reflector_migrate.experiments.compare import start_primary
+from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.model import Comparison, Observation, Role
-from reflector_migrate.sandbox.compare import start_primary
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence

@@ -11,11 +11,11 @@ from typing import Any
 
 import redis
 
-from reflector_migrate.legacy.deployment import Deployment, candidate_of, primary_of
 from reflector_migrate.model import Effect, Observation
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of, primary_of
 
 RACING = ("FINAL_TITLE", "FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY")  # legacy's own race
 OF_THE_POST = frozenset({"zulip_message_id"})  # a shadow posts nothing, so it has no number

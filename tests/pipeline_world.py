@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reflector_migrate.conductor.heard import HARNESS
+from reflector_migrate.conductor.progress_log import HARNESS
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import build_context, place_of
 from reflector_migrate.pipeline.contracts import Run

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import server_version
+from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl

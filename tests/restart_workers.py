@@ -17,8 +17,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from reflector_migrate.conductor.workers import family, run
-from reflector_migrate.conductor.workers.member import serve
+from reflector_migrate.conductor.runtime import run, supervisor
+from reflector_migrate.conductor.runtime.worker_member import serve
 from reflector_migrate.pipeline.runner import run_step
 
 WRITES = {
@@ -33,7 +33,7 @@ WRITES = {
     "generate_title": ("reflector_migrate.pipeline.rows:Rows", "set_title"),
     "generate_summary": ("reflector_migrate.store.cache:TaskCache", "set"),
     "finalize": ("reflector_migrate.pipeline.rows:Rows", "set_status"),
-    "cleanup_consent": ("reflector_migrate.pipeline.outlets:Media", "delete"),
+    "cleanup_consent": ("reflector_migrate.pipeline.sinks:Media", "delete"),
     "post_zulip": ("reflector_migrate.pipeline.services.zulip:Zulip", "post"),
     "send_webhook": ("reflector_migrate.store.effects:EffectLog", "record"),
 }
@@ -123,5 +123,5 @@ def serve_dying(settings, member, stop, on_ready):
 
 
 if __name__ == "__main__":
-    family.RESTART_WAITS_S = (0.1,)  # deaths are many here, and none of them is a surprise
+    supervisor.RESTART_WAITS_S = (0.1,)  # deaths are many here, and none of them is a surprise
     sys.exit(run.main(serve=serve_dying, command=(sys.executable, __file__)))

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
-from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import Execution, read
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
+from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import Rows, create_all

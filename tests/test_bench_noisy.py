@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.noisy import _exit_code, _line
+from reflector_migrate.experiments.defect_proofs import DefectProof
 from reflector_migrate.model import Verdict
-from reflector_migrate.sandbox.proofs import DefectProof
 
 
 def _proof(why="", *, caught=True):

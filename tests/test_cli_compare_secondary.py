@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
-from reflector_migrate.sandbox import compare as sandbox_compare
+from reflector_migrate.experiments import compare as sandbox_compare
 from reflector_migrate.settings import Settings
 from tests.comparing import SPOKEN, observation, outputs_of, words_of
 

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.pricing import priced
 from reflector_migrate.model import Role, StepRun
+from reflector_migrate.pricing import priced
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.attempts import keep
+from reflector_migrate.shadow.observe.attempts import keep
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade

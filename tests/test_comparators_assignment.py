@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from comparators.assignment import assign
+from comparators.alignment.assignment import assign
 
 COSTS = st.integers(1, 7).flatmap(
     lambda width: st.lists(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.facts import (
+from comparators.facts.facts import (
     extract,
     facts_of,
     is_compatible,
@@ -17,9 +17,9 @@ from comparators.facts import (
     read,
     without_counterpart,
 )
-from comparators.lexicon import LEXICONS
-from comparators.reader import Fact
-from comparators.reading import Reading
+from comparators.facts.token_reader import Fact
+from comparators.facts.tokens import Reading
+from comparators.language.lexicon import LEXICONS
 from comparators.registry import by_name
 from tests.comparing import observation, outputs_of
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from comparators.near import is_within
-from comparators.records import differences, keyed
+from comparators.payload.masking import OWN_PLACES
+from comparators.payload.near import is_within
+from comparators.payload.records import differences, keyed
 from comparators.track_times import slope
-from comparators.volatile import OWN_PLACES
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Event, Verdict
 from tests.comparing import effects_of, events_of, observation, outputs_of, words_of

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from comparators.side_effects import compare_side_effects
-from reflector_migrate.legacy import effects_seen
-from reflector_migrate.legacy.deployment import Deployment
-from reflector_migrate.legacy.effects_seen import _local, effects_of
 from reflector_migrate.model import UNSEEN_FILES, Effect, Outputs
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe import effects_seen
+from reflector_migrate.shadow.observe.deployment import Deployment
+from reflector_migrate.shadow.observe.effects_seen import _local, effects_of
 from tests.comparing import observation
 
 SOUND = Effect(kind="local_put", key="audio.mp3", size_bytes=9)

@@ -13,12 +13,12 @@ import jiwer
 import pytest
 from sacrebleu.metrics import CHRF
 
-from comparators import overlap
-from comparators.columns import word_pair
-from comparators.distance import blocks, count, distance, encode
-from comparators.permutation import best_permutation
+from comparators.alignment import text_overlap
+from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.distance import blocks, count, distance, encode
+from comparators.alignment.transcript_pair import word_pair
+from comparators.tcpwer import constrained_edits
 from comparators.topic_boundaries import boundary_edits, window_size, windowed
-from comparators.untimely import constrained_edits
 from reflector_migrate.model import Outputs, Word
 from tests.comparing import observation
 
@@ -128,8 +128,8 @@ def test_rouge_equals_the_table_and_the_library():
     for entry in _table("rouge"):
         sides = _rouge_tokens(entry["reference"]), _rouge_tokens(entry["hypothesis"])
         live = scorer.score(entry["reference"], entry["hypothesis"])
-        assert overlap.rouge_1(*sides) == pytest.approx(entry["rouge_1"])
-        assert overlap.rouge_l(*sides) == pytest.approx(entry["rouge_l"])
+        assert text_overlap.rouge_1(*sides) == pytest.approx(entry["rouge_1"])
+        assert text_overlap.rouge_l(*sides) == pytest.approx(entry["rouge_l"])
         assert live["rougeL"].fmeasure == pytest.approx(entry["rouge_l"])
 
 
@@ -138,9 +138,9 @@ def test_chrf_equals_sacrebleu():
     metric = CHRF(word_order=2)
     for reference, hypothesis in [*_texts(3, 300), ("", "a"), ("a", ""), ("x", "x"), ("ü.", "ü")]:
         expected = metric.sentence_score(hypothesis, [reference]).score
-        assert overlap.chrf_plus_plus(reference, hypothesis) == pytest.approx(expected)
+        assert text_overlap.chrf_plus_plus(reference, hypothesis) == pytest.approx(expected)
         back = metric.sentence_score(reference, [hypothesis]).score
-        both = overlap.chrf_both_ways(reference, hypothesis)
+        both = text_overlap.chrf_both_ways(reference, hypothesis)
         assert both == pytest.approx((expected + back) / 2)
 
 

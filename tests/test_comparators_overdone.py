@@ -8,10 +8,10 @@ from importlib import resources
 
 import pytest
 
-from comparators.overdone import RUNS, TRACKED
-from comparators.structure import compare_status
+from comparators.repeated_steps import RUNS, TRACKED
+from comparators.row import compare_status
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.flow import PER_TRACK
+from reflector_migrate.judge.step_graph import PER_TRACK
 from reflector_migrate.model import STEP_NAMES, Engine, Observation, Outputs, Role, StepRun, Verdict
 
 TRACKS = 3

@@ -10,12 +10,12 @@ from deepdiff import DeepDiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comparators.alignment.distance import encode
+from comparators.captions import faults, parse
 from comparators.catastrophes import longest_loop
-from comparators.distance import encode
 from comparators.events import PRECEDENCE, violations
-from comparators.records import differences, keyed
+from comparators.payload.records import differences, keyed
 from comparators.registry import by_name
-from comparators.webvtt import faults, parse
 from reflector_migrate.model import Effect, Event, StepRun, Usage
 from tests.comparing import (
     SPOKEN,

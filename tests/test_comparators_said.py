@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.facts import extract
-from comparators.language import compare_language
-from comparators.normalise import normalise
+from comparators.facts.facts import extract
+from comparators.language.normalise import normalise
+from comparators.output_language import compare_language
 from comparators.topic_boundaries import compare_topic_boundaries, windowed
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Outputs, Topic, Verdict, Word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comparators.structure import compare_status
+from comparators.row import compare_status
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Engine, Observation, Outputs, Role, StepRun, Verdict
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from comparators.facts import extract
-from comparators.language import detect
-from comparators.normalise import NORMALISER, normalise
+from comparators.facts.facts import extract
+from comparators.language.normalise import NORMALISER, normalise
+from comparators.output_language import detect
 from comparators.registry import by_name
 from reflector_migrate.model import Severity, Topic
 from tests.comparing import observation, outputs_of

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from comparators.altered import altered
-from comparators.key_facts import compare_summary_facts
-from comparators.polarity import Text, turned
-from comparators.whose import attributions
+from comparators.facts.negated_clauses import Text, turned
+from comparators.facts.speaker_attribution import attributions
+from comparators.facts.substituted_facts import altered
+from comparators.summary_facts import compare_summary_facts
 from reflector_migrate.model import Outputs, Participant, Word
 from tests.comparing import observation
 

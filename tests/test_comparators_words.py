@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.attribution import attribute
-from comparators.distance import bag_bound, blocks, count, distance, encode
-from comparators.permutation import best_permutation
+from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.distance import bag_bound, blocks, count, distance, encode
+from comparators.alignment.speaker_alignment import attribute
 from comparators.registry import COMPARATORS, by_name
 from comparators.word_times import slope
 from comparators.words import compare_words, compare_words_raw

@@ -14,11 +14,11 @@ from itertools import pairwise
 import pytest
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import server_version
-from reflector_migrate.conductor.domain import identity, parse_worker_id
 from reflector_migrate.conductor.execution import retry, terminate
+from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_request, start_workflow
-from reflector_migrate.conductor.workers.desk import Desk
+from reflector_migrate.conductor.task_domain import identity, parse_worker_id
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
 from reflector_migrate.store.events import EventLog
 from tests.conductor_world import a_run, attempts, ended, tracks, until

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from reflector_migrate.conductor.catching_up import is_idle, is_overdue
-from reflector_migrate.conductor.going_on import goes_on, gone_on, is_cut_short
 from reflector_migrate.conductor.http import NotFoundError
+from reflector_migrate.conductor.premature_failure import goes_on, gone_on, is_cut_short
+from reflector_migrate.conductor.watchdog import is_idle, is_overdue
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings
 
@@ -125,7 +125,7 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
         if (error := left.pop(0)) is not None:
             raise error
 
-    monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", retry)
+    monkeypatch.setattr("reflector_migrate.conductor.premature_failure.retry", retry)
     assert gone_on(Settings(), Server(), next(states)) == expected
     assert left == []
 
@@ -141,7 +141,9 @@ def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, dec
         workflow = staticmethod(lambda _id: AT_WORK)
         decide = staticmethod(done.append)
 
-    monkeypatch.setattr("reflector_migrate.conductor.going_on.retry", lambda _settings, _id: None)
+    monkeypatch.setattr(
+        "reflector_migrate.conductor.premature_failure.retry", lambda _settings, _id: None
+    )
     assert gone_on(Settings(), Server(), seen) == AT_WORK
     assert done == decided
 
@@ -168,6 +170,7 @@ def test_what_has_ended_its_transcript_is_done(monkeypatch, status, tasks, expec
         workflow = staticmethod(lambda _id: seen)
 
     monkeypatch.setattr(
-        "reflector_migrate.conductor.going_on.connected", lambda _settings: nullcontext(Server())
+        "reflector_migrate.conductor.premature_failure.connected",
+        lambda _settings: nullcontext(Server()),
     )
     assert goes_on(Settings(), "w") is expected

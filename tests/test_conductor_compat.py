@@ -6,15 +6,15 @@ import pytest
 
 from reflector_migrate.conductor.build import build_hash, hash_of
 from reflector_migrate.conductor.client import ConductorClient
-from reflector_migrate.conductor.compat import parse_version
-from reflector_migrate.conductor.domain import (
+from reflector_migrate.conductor.health import health, health_url
+from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.conductor.server_version import parse_version
+from reflector_migrate.conductor.task_domain import (
     identity,
     parse_worker_id,
     task_domain,
     task_to_domain,
 )
-from reflector_migrate.conductor.health import health, health_url
-from reflector_migrate.conductor.http import auth_headers
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import contract_hash

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import server_version
-from reflector_migrate.conductor.domain import identity
-from reflector_migrate.conductor.workers.desk import Desk
+from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.server_version import server_version
+from reflector_migrate.conductor.task_domain import identity
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 import redis
 
-from reflector_migrate.conductor.doorbell import Doorbell
-from reflector_migrate.conductor.workers import host
-from reflector_migrate.conductor.workers.groups import Member
-from reflector_migrate.conductor.workers.notes import notes_beside, read
+from reflector_migrate.conductor.runtime import worker_process
+from reflector_migrate.conductor.runtime.groups import Member
+from reflector_migrate.conductor.runtime.in_flight_file import notes_beside, read
+from reflector_migrate.conductor.wakeup import Doorbell
 from reflector_migrate.model import Usage
 from reflector_migrate.settings import Settings
 
@@ -127,11 +127,11 @@ class Bell:
 
 def test_a_ring_is_answered_while_every_poll_still_waits(monkeypatch):
     """For as many as there are slots, of steps of this process alone; then what follows is rung."""
-    monkeypatch.setitem(host.WORKERS, "finalize", lambda task, _harness: task)
+    monkeypatch.setitem(worker_process.WORKERS, "finalize", lambda task, _harness: task)
     stop = threading.Event()
     desk, doorbell = Desk(stop), Bell()
     harness = SimpleNamespace(forget=lambda _task: None)
-    ours = host.Host(Member("light", 8), desk, harness, doorbell)
+    ours = worker_process.Host(Member("light", 8), desk, harness, doorbell)
     working = threading.Thread(target=ours.run, args=(stop, 5.0, lambda: None))
     working.start()
     try:
@@ -165,7 +165,7 @@ def test_what_a_look_brings_while_draining_goes_back_before_the_end():
     stop = threading.Event()
     desk, doorbell = Late(stop), Bell()
     harness = SimpleNamespace(meta_of_unfinished=lambda _task: {})
-    ours = host.Host(Member("light", 8), desk, harness, doorbell)
+    ours = worker_process.Host(Member("light", 8), desk, harness, doorbell)
     threading.Timer(0.2, stop.set).start()
     assert ours.run(stop, 5.0, lambda: None)
     assert desk.given_back == ("t",)
@@ -181,7 +181,7 @@ def test_what_went_back_unfinished_is_no_longer_written_down(tmp_path, monkeypat
         let_go.wait(20)
         return task
 
-    monkeypatch.setitem(host.WORKERS, "finalize", hang)
+    monkeypatch.setitem(worker_process.WORKERS, "finalize", hang)
     stop = threading.Event()
     desk = Late(stop)
     desk.look = lambda step, count: Desk.look(desk, step, count)
@@ -190,7 +190,7 @@ def test_what_went_back_unfinished_is_no_longer_written_down(tmp_path, monkeypat
         meta_of_unfinished=lambda _task: {},
         cut_short=lambda _task: Usage(),
     )
-    ours = host.Host(Member("light", 8), desk, harness, Bell())
+    ours = worker_process.Host(Member("light", 8), desk, harness, Bell())
     written = notes_beside(tmp_path / "0")
     seen = []
 

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from reflector_migrate.conductor.event_dictionary import EVENTS_OF, UNPUBLISHED, event_dictionary
+from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.model import VISIBLE_STEPS, Role
-from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.store.evidence import Evidence
 
 pytestmark = pytest.mark.live

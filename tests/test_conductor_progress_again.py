@@ -6,7 +6,7 @@ import pytest
 
 from reflector_migrate.conductor.progress import TRACK_STEPS, Progress
 from reflector_migrate.model import VISIBLE_STEPS
-from reflector_migrate.shadow.board import candidate_states
+from reflector_migrate.shadow.observe.live_status import candidate_states
 from tests.a_run import RAW, RUN
 from tests.progress_world import TRACKS, settings, states, told, whole
 

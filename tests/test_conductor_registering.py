@@ -8,11 +8,11 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.compat import server_version
-from reflector_migrate.conductor.content import differences
+from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.health import health
 from reflector_migrate.conductor.register import register_all
+from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.workflows.load import (
     FAILED,

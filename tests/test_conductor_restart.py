@@ -7,8 +7,8 @@ from itertools import cycle
 
 import pytest
 
-from reflector_migrate.judge.pricing import is_counted
 from reflector_migrate.model import STEP_NAMES, Usage
+from reflector_migrate.pricing import is_counted
 from reflector_migrate.sandbox.servers.postgres import postgres
 from tests.restart_left import assert_as_if_undisturbed, left_by
 from tests.restart_servers import SOAK, VERSIONS, servers_of, timed

@@ -13,12 +13,12 @@ from threading import Thread
 import httpx
 import pytest
 
-from reflector_migrate.conductor.catching_up import catch_up
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.domain import parse_worker_id
 from reflector_migrate.conductor.execution import terminate
 from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.start import start_request, start_workflow
+from reflector_migrate.conductor.task_domain import parse_worker_id
+from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.pipeline.contracts import contract_hash

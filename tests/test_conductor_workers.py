@@ -8,10 +8,10 @@ from importlib import import_module
 import pytest
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.workers import notes
-from reflector_migrate.conductor.workers.desk import early_by
-from reflector_migrate.conductor.workers.groups import GROUPS, members
-from reflector_migrate.conductor.workers.table import WORKERS
+from reflector_migrate.conductor.runtime import in_flight_file
+from reflector_migrate.conductor.runtime.groups import GROUPS, members
+from reflector_migrate.conductor.runtime.task_client import early_by
+from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.pipeline.services.connections import bus, connections
@@ -48,14 +48,14 @@ def test_a_task_that_comes_before_its_backoff_is_over(
 
 def test_what_a_process_is_at_is_there_for_its_parent(tmp_path):
     """The last thing written counts; a process that wrote nothing was at nothing."""
-    path = notes.notes_beside(tmp_path / "0")
-    assert notes.read(path) == ()
-    first = notes.Note("pad_track", "t1", "w1", 1, {"s3_requests": 2})
-    notes.write(path, [first, notes.Note("pad_track", "t2", "w1", 2, {})])
-    notes.write(path, [first])
-    assert notes.read(path) == (first,)
-    notes.write(None, [first])
-    notes.write(tmp_path / "no-such-folder" / "x", [first])
+    path = in_flight_file.notes_beside(tmp_path / "0")
+    assert in_flight_file.read(path) == ()
+    first = in_flight_file.Note("pad_track", "t1", "w1", 1, {"s3_requests": 2})
+    in_flight_file.write(path, [first, in_flight_file.Note("pad_track", "t2", "w1", 2, {})])
+    in_flight_file.write(path, [first])
+    assert in_flight_file.read(path) == (first,)
+    in_flight_file.write(None, [first])
+    in_flight_file.write(tmp_path / "no-such-folder" / "x", [first])
 
 
 def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from reflector_migrate.conductor.content import differences
-from reflector_migrate.conductor.workflows.following import FIRST, FOLLOWING
+from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.workflows.load import (
     FAILED,
     PIPELINE,
     VERSION,
     workflow_definition,
 )
+from reflector_migrate.conductor.workflows.step_order import FIRST, FOLLOWING
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
 from reflector_migrate.settings import Settings

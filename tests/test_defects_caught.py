@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reflector_migrate.experiments.defect_proofs import proof_of
 from reflector_migrate.model import Comparison, Verdict
-from reflector_migrate.pipeline.defects import all_defects
-from reflector_migrate.sandbox.proofs import proof_of
+from reflector_migrate.pipeline.defects.registry import all_defects
 
 DEFECTS = {defect.name: defect for defect in all_defects()}
 USED = sorted({recording for d in DEFECTS.values() for recording in d.all_recordings})

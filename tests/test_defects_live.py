@@ -9,8 +9,8 @@ import sys
 import jsonschema
 import pytest
 
-from reflector_migrate.pipeline.defects import describe
-from reflector_migrate.sandbox.proofs import DefectsRun
+from reflector_migrate.experiments.defect_proofs import DefectsRun
+from reflector_migrate.pipeline.defects.registry import describe
 
 pytestmark = pytest.mark.live
 

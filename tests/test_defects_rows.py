@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.pipeline.defects import all_defects
+from reflector_migrate.pipeline.defects.registry import all_defects
 
 DEFECTS = {defect.name: defect for defect in all_defects()}
 REQUIRED = {

@@ -206,10 +206,10 @@ def test_an_unknown_recording_lists_the_nearest(stack, tmp_path: Path) -> None:
 @pytest.mark.live
 def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
     """A track that is gone before the copy: no candidate run, a reason, no comparison."""
+    from reflector_migrate.experiments import compare
+    from reflector_migrate.experiments.load_recording import set_stage
     from reflector_migrate.pipeline.services.connections import connections
-    from reflector_migrate.sandbox import compare
     from reflector_migrate.sandbox.recordings import load_recording
-    from reflector_migrate.sandbox.stage import set_stage
     from reflector_migrate.store.evidence import Evidence
 
     settings = stack.settings

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from reflector_migrate.cli.main import main
+from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.model import STEP_NAMES, Verdict
-from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.stack import Sandbox
 
 pytestmark = pytest.mark.live

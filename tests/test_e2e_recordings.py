@@ -12,12 +12,12 @@ import pytest
 from reflector_migrate.cutover.checklist import exit_code, run
 from reflector_migrate.cutover.items import State
 from reflector_migrate.errors import ExitCode
+from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.model import STEP_NAMES, Phase, Role, Side, Verdict
-from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
-from reflector_migrate.shadow.nightly import write_report
+from reflector_migrate.shadow.nightly.night import write_report
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Runs
 from tests.parity_live import Judged, run_all

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.experiments.false_alarms import Plan, measure
+from reflector_migrate.experiments.noise import Noise, set_noise
 from reflector_migrate.model import Engine, Observation, Role, Verdict
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.sandbox.compare import compare_in_sandbox
-from reflector_migrate.sandbox.false_alarms import Plan, measure
-from reflector_migrate.sandbox.noise import Noise, set_noise
 from reflector_migrate.sandbox.process import stop
-from reflector_migrate.sandbox.records import Records
+from reflector_migrate.sandbox.process_table import Records
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings

@@ -9,17 +9,17 @@ from datetime import timedelta
 import pytest
 import redis
 
+from reflector_migrate.experiments.compare import start_primary
+from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.model import Verdict
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.sandbox.compare import start_primary
 from reflector_migrate.sandbox.config import change_config
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.sandbox.stage import set_stage
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.reconciling import reconcile
-from reflector_migrate.shadow.replaying import announce, announcements
+from reflector_migrate.shadow.nightly.reconciliation import reconcile
+from reflector_migrate.shadow.recover.replay import announce, announcements
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.runs import Dispatches, Runs
@@ -84,9 +84,9 @@ def test_with_conductor_down_only_evidence_is_lost(
 
 def test_a_message_that_comes_twice_starts_one_workflow(stack: Sandbox) -> None:
     """The same announcement dispatched again is a duplicate of the same run."""
-    from reflector_migrate.sandbox.compare import compare_in_sandbox
+    from reflector_migrate.experiments.compare import compare_in_sandbox
+    from reflector_migrate.shadow.announcement import parse
     from reflector_migrate.shadow.dispatcher import dispatch
-    from reflector_migrate.shadow.message import parse
 
     found = compare_in_sandbox(stack.settings, NAME, timeout_s=240)
     known = Runs(stack.settings.store_url).by_id(found.run_id)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.model import VISIBLE_STEPS
-from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.store.runs import Runs

@@ -17,7 +17,7 @@ STORE = GROUND | {"reflector_migrate.store"}
 PIPELINE = STORE | {"reflector_migrate.pipeline"}
 JUDGE = NOUNS | {"reflector_migrate.errors", "comparators", "reflector_migrate.judge"}
 SHADOW = PIPELINE | JUDGE | {
-    "reflector_migrate.legacy", "reflector_migrate.conductor", "reflector_migrate.shadow",
+    "reflector_migrate.conductor", "reflector_migrate.shadow", "reflector_migrate.pricing",
 }  # fmt: skip
 MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.model": set(),
@@ -28,9 +28,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.judge": JUDGE,
     "reflector_migrate.store": STORE,
     "reflector_migrate.pipeline": PIPELINE,
-    "reflector_migrate.legacy": PIPELINE,
+    "reflector_migrate.pricing": GROUND,
+    "reflector_migrate.plugin": set(),
     "reflector_migrate.conductor": PIPELINE,
-    "reflector_migrate.sandbox": SHADOW | {"reflector_migrate.sandbox"},
+    "reflector_migrate.sandbox": PIPELINE
+    | {"reflector_migrate.conductor", "reflector_migrate.plugin"},
+    "reflector_migrate.experiments": SHADOW | {"reflector_migrate.sandbox"},
     # the sandbox is read, never run, by a shadow that lives in one
     "reflector_migrate.shadow": SHADOW | {"reflector_migrate.sandbox.standins.client", "reports"},
     # the checklist asks which synthetic recordings there are

@@ -7,7 +7,14 @@ from math import comb
 import pytest
 
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.judge.alarms import Trial, is_alarm, judge_noisy, judge_quiet, tally
+from reflector_migrate.experiments.false_alarm_test import (
+    Trial,
+    is_alarm,
+    judge_noisy,
+    judge_quiet,
+    tally,
+)
+from reflector_migrate.experiments.false_alarms import judged
 from reflector_migrate.model import (
     Check,
     Comparison,
@@ -19,7 +26,6 @@ from reflector_migrate.model import (
     Side,
     Verdict,
 )
-from reflector_migrate.sandbox.false_alarms import judged
 from tests.comparing import observation
 
 G, V = GateVerdict, Verdict

@@ -6,7 +6,7 @@ import pytest
 
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import Floor, NoiseFloors
-from reflector_migrate.judge.turns import worst_turns
+from reflector_migrate.judge.word_diff import worst_turns
 from reflector_migrate.model import STEP_NAMES, Effect, Outputs, StepRun, Word
 from tests.comparing import (
     SPOKEN,

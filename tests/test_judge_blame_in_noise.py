@@ -12,7 +12,7 @@ from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.chain import chain
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Role
-from reflector_migrate.pipeline.defects import describe
+from reflector_migrate.pipeline.defects.registry import describe
 from reflector_migrate.sandbox.recordings import load_recording
 from tests.defects_world import RECORDINGS
 

@@ -6,8 +6,8 @@ from itertools import groupby
 
 import pytest
 
+from comparators.captions import faults
 from comparators.registry import by_name
-from comparators.webvtt import faults
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import Floor, NoiseFloors
 from reflector_migrate.model import Verdict, Word

@@ -7,7 +7,7 @@ import pytest
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.chain import chain
-from reflector_migrate.judge.flow import INPUTS, OWN_MEASURES, PER_TRACK, before, position
+from reflector_migrate.judge.step_graph import INPUTS, OWN_MEASURES, PER_TRACK, before, position
 from reflector_migrate.model import STEP_NAMES, Check, Finding, Measure, StepRun, Verdict
 from tests.comparing import observation
 

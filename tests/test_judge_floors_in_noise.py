@@ -12,10 +12,10 @@ from itertools import combinations
 import pytest
 
 from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.judge.noise import MIN_PAIRS, floors_of, stratum_of
-from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.model import Verdict
-from reflector_migrate.pipeline.defects import describe
+from reflector_migrate.pipeline.defects.registry import describe
 from reflector_migrate.sandbox.recordings import load_recording
 from tests.defects_world import RECORDINGS, DefectsWorld
 

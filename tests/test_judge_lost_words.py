@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
+from comparators.alignment.distance import encode
 from comparators.catastrophes import longest_loop
-from comparators.distance import encode
 from comparators.registry import by_name
 from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.judge.noise import Floor, NoiseFloors, stratum_of
-from reflector_migrate.judge.repeats import divergences
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Outputs, Verdict, Word
 from tests.comparing import observation, outputs_of, words_of

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.judge.pricing import cost_of, price_on
 from reflector_migrate.model import Usage
+from reflector_migrate.pricing import cost_of, price_on
 from reflector_migrate.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "costs.md"

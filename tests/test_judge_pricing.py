@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.pricing import cost_of, priced
 from reflector_migrate.model import StepRun, Usage
+from reflector_migrate.pricing import cost_of, priced
 from reflector_migrate.settings import Price
 from reports.document import Coverage, Night
 from reports.page import render_page

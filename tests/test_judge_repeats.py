@@ -7,10 +7,10 @@ from math import exp, factorial
 import pytest
 
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.holding import MIN_EDITS
+from reflector_migrate.judge.cross_run import INVENTED, divergences
 from reflector_migrate.judge.noise import MIN_PAIRS, Floor, NoiseFloors, floors_of, stratum_of
 from reflector_migrate.judge.parts import _is_invented
-from reflector_migrate.judge.repeats import INVENTED, divergences
+from reflector_migrate.judge.threshold import MIN_EDITS
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Finding, StepRun, Usage, Verdict
 from tests.comparing import SPOKEN, STRATUM, observation, outputs_of, words_of

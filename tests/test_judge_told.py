@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comparators.told import AS_TOLD, disagreement_as_told
+from comparators.transcript_event import AS_TOLD, disagreement_as_told
 from comparators.words import compare_words
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.chain import chain

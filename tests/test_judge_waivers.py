@@ -19,7 +19,7 @@ from reflector_migrate.judge.verdict import Grounds, check_one
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Finding, Measure, Verdict
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.waiving import (
+from reflector_migrate.shadow.waiver_files import (
     known_legacy_defects,
     read_waivers,
     waivers_in_force,

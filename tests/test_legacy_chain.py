@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reflector_migrate.legacy import process
+from reflector_migrate.sandbox.legacy import process
 from reflector_migrate.sandbox.standins.client import recorded_answers
 from tests.legacy_world import PIPELINE, PROCESS, RUNS, legacy_sandbox, stage
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 REPROCESS = """
 import sys
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.legacy.process import reprocess
+from reflector_migrate.sandbox.legacy.process import reprocess
 try:
     reprocess(sys.argv[1])
     print("queued")

@@ -14,7 +14,6 @@ import pytest
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.chain import chain
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.legacy.derived import with_derived
 from reflector_migrate.model import (
     STEP_NAMES,
     Engine,
@@ -26,8 +25,9 @@ from reflector_migrate.model import (
     Topic,
     Verdict,
 )
-from reflector_migrate.pipeline.defects import describe
+from reflector_migrate.pipeline.defects.registry import describe
 from reflector_migrate.sandbox.recordings import load_recording
+from reflector_migrate.shadow.observe.derived import with_derived
 from tests.defects_world import RECORDINGS
 
 REAL_RUN = Path(__file__).parent.parent / "fixtures" / "runs" / "good" / "rows.json"

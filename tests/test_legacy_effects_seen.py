@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from reflector_migrate.legacy.effects_seen import _zulip_derived
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.effects_seen import _zulip_derived
 
 TASK = "reflector.pipelines.main_live_pipeline.task_pipeline_post_to_zulip"
 KNOWN: dict[str, Any] = {

@@ -17,7 +17,7 @@ import pytest
 import redis
 from celery import Celery
 
-from reflector_migrate.legacy.plugin import FOLDER
+from reflector_migrate.plugin import FOLDER
 
 TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 KEYS = ["r/room-1/1-a-cam-audio-2", "r/room-1/1-b-cam-audio-3"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.legacy.timings import steps_of
+from reflector_migrate.shadow.observe.timings import steps_of
 
 PROBE = Path(__file__).parent.parent / "fixtures" / "runs" / "worker-plugin-probe.jsonl"
 

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
 from reflector_migrate.model import Usage
+from reflector_migrate.pipeline.artifacts import words_at
 from reflector_migrate.pipeline.cache import AnswerCache
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run, TranscribeTrackInput
+from reflector_migrate.pipeline.llm_tasks import Questions
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.prompts import ASK_RECAP, ASK_TITLE
-from reflector_migrate.pipeline.questions import Questions
 from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.pipeline.services.llm import LanguageModel
 from reflector_migrate.pipeline.services.transcription import Recogniser
 from reflector_migrate.pipeline.steps.transcribe_track import transcribe_track
-from reflector_migrate.pipeline.stored import words_at
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.cache import TaskCache

@@ -13,15 +13,15 @@ from pydantic import BaseModel
 
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.cache import AnswerCache, Costed
-from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.prompts import ASK_RECAP, ASK_TOPIC, TopicAnswer
-from reflector_migrate.pipeline.questions import (
+from reflector_migrate.pipeline.llm_tasks import (
     QUOTED_CHARS,
     Questions,
     UnusableAnswerError,
     parsed,
     split,
 )
+from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.prompts import ASK_RECAP, ASK_TOPIC, TopicAnswer
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.pipeline.services.llm import LanguageModel

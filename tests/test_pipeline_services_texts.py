@@ -18,7 +18,7 @@ from reflector_migrate.pipeline.contracts import (
     Track,
     TranscribeTrackOutput,
 )
-from reflector_migrate.pipeline.defects import with_defects
+from reflector_migrate.pipeline.defects.registry import with_defects
 from reflector_migrate.pipeline.digests import digest
 from reflector_migrate.pipeline.rows import CalendarEventRow, RoomRow, TranscriptRow
 from reflector_migrate.pipeline.services.events import messages

@@ -8,7 +8,7 @@ import pytest
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import TerminalStepError
-from reflector_migrate.legacy.monolith import PipelineMainMultitrack
+from reflector_migrate.sandbox.legacy.monolith import PipelineMainMultitrack
 from tests.impatient_world import sounding, world
 from tests.pipeline_world import make_world
 

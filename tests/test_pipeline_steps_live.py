@@ -15,7 +15,7 @@ from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.storage import Storage
 from reflector_migrate.settings import ServicesSettings
 from reflector_migrate.store.artifacts import Artifacts
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 from tests.pipeline_world import make_world
 from tests.recorded_world import RUNS
 from tests.sources_world import put_tracks

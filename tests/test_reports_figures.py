@@ -23,7 +23,7 @@ from reflector_migrate.model import (
     Verdict,
     gist_of,
 )
-from reflector_migrate.model.told import wildcarded
+from reflector_migrate.model.finding_groups import wildcarded
 from reports import costs, differences, figures, medians, outcomes, spread, trend
 from reports.document import Coverage, TrendPoint
 from reports.pack import columns, packed

@@ -11,8 +11,8 @@ import pytest
 
 from fixtures.reports.nights import NIGHT, awkward, night
 from reflector_migrate.model import Comparison, Gist, gist_of
-from reflector_migrate.model import gist as rules
-from reflector_migrate.model.told import told_of, wildcarded
+from reflector_migrate.model import comparison_index as rules
+from reflector_migrate.model.finding_groups import told_of, wildcarded
 from reports import medians
 from reports.document import Coverage, Documents, Night
 from reports.page import render_page

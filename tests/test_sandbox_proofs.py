@@ -7,10 +7,10 @@ from itertools import combinations
 
 import pytest
 
+from reflector_migrate.experiments.defect_proofs import LAYERS, layer_of, proof_of, run_of
+from reflector_migrate.experiments.run_defects import rounds
 from reflector_migrate.model import Blame, Check, Comparison, Measure, Side, Verdict
-from reflector_migrate.pipeline.defects import Defect, all_defects, switched_on
-from reflector_migrate.sandbox.proofs import LAYERS, layer_of, proof_of, run_of
-from reflector_migrate.sandbox.proving import rounds
+from reflector_migrate.pipeline.defects.registry import Defect, all_defects, switched_on
 from reports.defects import as_markdown, as_text
 
 DEFECT = Defect("d", "Says what.", ("finalize",), "finalize", "G0 side effects", ("a",))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from reflector_migrate.experiments.secondary import is_sampled
 from reflector_migrate.sandbox.recordings import load_recordings
-from reflector_migrate.sandbox.secondary import is_sampled
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.sandbox.servers.workers import legacy, secondary
 from reflector_migrate.settings import Settings, load_settings

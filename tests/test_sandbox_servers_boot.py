@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from reflector_migrate.sandbox.probe import request
-from reflector_migrate.sandbox.records import Records
+from reflector_migrate.sandbox.process_table import Records
 from reflector_migrate.sandbox.servers import postgres as postgres_module
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings

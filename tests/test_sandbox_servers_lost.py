@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from reflector_migrate.sandbox.process import marked
-from reflector_migrate.sandbox.records import MARK, Records
+from reflector_migrate.sandbox.process_table import MARK, Records
 from reflector_migrate.sandbox.stack import Sandbox
 from tests.conftest import PATIENT
 

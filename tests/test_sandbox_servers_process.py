@@ -14,7 +14,7 @@ import pytest
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.sandbox.process import Command, is_alive, listens, send, start, stop
-from reflector_migrate.sandbox.records import ProcessRecord, Records, redact
+from reflector_migrate.sandbox.process_table import ProcessRecord, Records, redact
 from reflector_migrate.sandbox.teardown import stop_everything
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(120)"
@@ -142,14 +142,15 @@ def test_nothing_runs_when_the_parent_dies_before_writing_the_record(tmp_path):
     script = f"""
 import os, signal, sys
 from pathlib import Path
-from reflector_migrate.sandbox import process, records
+from reflector_migrate.sandbox import process, process_table
 def dies(self, record):
     print(record.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-records.Records.add = dies
+process_table.Records.add = dies
 argv = (sys.executable, "-c", "open({str(touched)!r}, 'w').close()")
 here = Path({str(tmp_path)!r})
-process.start(process.Command("x", argv, {{}}, here, here / "x.log"), records.Records.of(here))
+command = process.Command("x", argv, {{}}, here, here / "x.log")
+process.start(command, process_table.Records.of(here))
 """
     parent = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, timeout=20, check=False

@@ -19,7 +19,7 @@ from reflector_migrate.errors import InputError, ServerUnreachableError
 from reflector_migrate.sandbox import stack as stack_module
 from reflector_migrate.sandbox.probe import redis_ok
 from reflector_migrate.sandbox.process import is_alive
-from reflector_migrate.sandbox.records import Records
+from reflector_migrate.sandbox.process_table import Records
 from reflector_migrate.sandbox.running import load_running, sandbox_folder
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.starter import PortTakenError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.sandbox.warm import Warm, boot_words
+from reflector_migrate.sandbox.jvm_cache import Warm, boot_words
 from reflector_migrate.settings import Settings
 
 JAR = Path("/cache/conductor.jar")

@@ -11,7 +11,7 @@ import pytest
 
 from reflector_migrate.sandbox.layout import ALL
 from reflector_migrate.sandbox.process import marked
-from reflector_migrate.sandbox.records import MARK, Records
+from reflector_migrate.sandbox.process_table import MARK, Records
 from reflector_migrate.sandbox.running import load_running
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings

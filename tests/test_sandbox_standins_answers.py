@@ -11,7 +11,7 @@ from reflector_migrate.sandbox.standins.exchange import Recorder
 from reflector_migrate.sandbox.standins.extract import WORD, Text
 from reflector_migrate.sandbox.standins.llm import Occurrences, answer
 from reflector_migrate.sandbox.standins.paraphrase import Voice
-from reflector_migrate.sandbox.standins.reading import (
+from reflector_migrate.sandbox.standins.prompt_parser import (
     PURPOSES,
     find_schema,
     read_request,

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from reflector_migrate.sandbox.recordings import load_recordings
+from reflector_migrate.sandbox.standins.answer_tape import AnswerSet, Kept
 from reflector_migrate.sandbox.standins.faults import Faults
-from reflector_migrate.sandbox.standins.kept import AnswerSet, Kept
 from reflector_migrate.sandbox.standins.recogniser import PATH, build_recogniser
 from tests.test_sandbox_recogniser import files, url_of
 

@@ -19,9 +19,9 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.model import STEP_NAMES
-from reflector_migrate.shadow.again import AFTERWARDS
-from reflector_migrate.shadow.attempts import with_kept
-from reflector_migrate.shadow.observing import Sides
+from reflector_migrate.shadow.observe.attempts import with_kept
+from reflector_migrate.shadow.observe.sides import Sides
+from reflector_migrate.shadow.recover.rerun import AFTERWARDS
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_left import differences, left_by
@@ -122,7 +122,9 @@ def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monk
     assert read(it.world.settings, it.workflow_id).failure_workflow is None
     assert look(it).candidate_status == "running"  # a step may still be at work
     assert it.world.row.status == "processing"
-    monkeypatch.setattr("reflector_migrate.shadow.untold.FOR_STRAGGLERS", timedelta(seconds=3))
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.recover.orphaned_failure.FOR_STRAGGLERS", timedelta(seconds=3)
+    )
     until(lambda: look(it).candidate_ended, "it is told")
     assert [look(it).candidate_status for _ in range(2)] == ["failed", "failed"]
     assert it.world.row.status == "error"

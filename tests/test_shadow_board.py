@@ -6,7 +6,7 @@ import pytest
 
 from reflector_migrate.cli.watch import table
 from reflector_migrate.model import VISIBLE_STEPS
-from reflector_migrate.shadow.board import StepLine, behind
+from reflector_migrate.shadow.observe.live_status import StepLine, behind
 
 HEARD = ["DURATION", "WAVEFORM", "TRANSCRIPT"]
 

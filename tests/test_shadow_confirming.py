@@ -13,7 +13,7 @@ import pytest
 from reflector_migrate.model import Blame
 from reflector_migrate.pipeline.rows import Rows, snapshot
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.shadow.confirming import confirm
+from reflector_migrate.shadow.confirm.confirmation import confirm
 from reflector_migrate.store.artifacts import Artifacts
 from tests.defects_world import RECORDINGS
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Effect, Observation, Role, Verdict
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.sandbox.compare import compare_in_sandbox
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.observing import observe_primary
+from reflector_migrate.shadow.observe.sides import observe_primary
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.runs import RunRecord, Runs
 
@@ -57,7 +57,7 @@ def test_a_task_that_failed_has_told_nobody(stack: Sandbox, task: str) -> None:
 
 
 def _kinds(stack: Sandbox, run: RunRecord, spans: list[dict[str, Any]]) -> set[str]:
-    from reflector_migrate.legacy.reader import observe, primary_of
+    from reflector_migrate.shadow.observe.reader import observe, primary_of
 
     blind = _blind(stack)
     found = observe(blind, primary_of(blind), run.recording_id, spans=spans)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import comparators
-from reflector_migrate.judge import repeats
+from reflector_migrate.judge import cross_run
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow import floors
-from reflector_migrate.shadow.floors import StoredFloors, conditions, is_repeatable, pair_of
+from reflector_migrate.shadow import noise_floors
+from reflector_migrate.shadow.noise_floors import StoredFloors, conditions, is_repeatable, pair_of
+from reflector_migrate.store.aa_pairs import LegacyPair
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.pairs import LegacyPair
 from reflector_migrate.store.runs import RunRecord
 from tests.comparing import SPOKEN, observation, outputs_of, words_of
 
@@ -53,16 +53,16 @@ def test_another_reading_is_another_condition(tmp_path, monkeypatch):
     theirs = tmp_path / "comparators"
     shutil.copytree(Path(comparators.__file__).parent, theirs)
     measuring = tmp_path / "repeats.py"
-    shutil.copy(repeats.__file__, measuring)
-    assert floors.reading_of(theirs, measuring) == floors.reading()
+    shutil.copy(cross_run.__file__, measuring)
+    assert noise_floors.reading_of(theirs, measuring) == noise_floors.reading()
     told = conditions(Settings(), observation())
-    for changed in (theirs / "altered.py", measuring):
-        before = floors.reading_of(theirs, measuring)
+    for changed in (theirs / "facts/substituted_facts.py", measuring):
+        before = noise_floors.reading_of(theirs, measuring)
         with changed.open("a") as file:
             file.write("\nREAD = 'otherwise'\n")
-        after = floors.reading_of(theirs, measuring)
+        after = noise_floors.reading_of(theirs, measuring)
         assert after != before
-        monkeypatch.setattr(floors, "reading", lambda after=after: after)
+        monkeypatch.setattr(noise_floors, "reading", lambda after=after: after)
         assert conditions(Settings(), observation()) != told
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from reflector_migrate.cli.web import build
 from reflector_migrate.errors import ConfigurationError, InputError
 from reflector_migrate.settings import Settings, ShadowSettings
-from reflector_migrate.shadow.isolation import require_separate
-from reflector_migrate.shadow.message import parse
-from reflector_migrate.shadow.nightly import day_of, gather, write_report
+from reflector_migrate.shadow.announcement import parse
+from reflector_migrate.shadow.nightly.night import day_of, gather, write_report
+from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
 from reflector_migrate.shadow.routing import decide, sample_point
-from reflector_migrate.shadow.serving import build
-from reflector_migrate.shadow.settling import is_settled, patience_s
+from reflector_migrate.shadow.snapshot import require_separate
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches

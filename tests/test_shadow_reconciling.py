@@ -12,9 +12,9 @@ from reflector_migrate.cutover.items import State
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly import gather
-from reflector_migrate.shadow.reconciling import Fate, reconcile
-from reflector_migrate.shadow.replaying import announcements
+from reflector_migrate.shadow.nightly.night import gather
+from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
+from reflector_migrate.shadow.recover.replay import announcements
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade

@@ -19,7 +19,7 @@ from reflector_migrate.model import Comparison, Engine, Observation, Role, Side,
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.collector import collect
-from reflector_migrate.shadow.stored import stored_comparison
+from reflector_migrate.shadow.observe.lookup import stored_comparison
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade

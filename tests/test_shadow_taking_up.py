@@ -12,10 +12,10 @@ from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.publish import keep_and_tell
 from reflector_migrate.pipeline.rows import Rows, create_all
-from reflector_migrate.pipeline.telling import keep_and_tell
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.taking_up import taken_up
+from reflector_migrate.shadow.recover.reopen import taken_up
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
@@ -150,7 +150,7 @@ def test_what_was_written_meanwhile_is_not_overwritten(settings):
 def meanwhile(monkeypatch, work):
     """Have this happen while it is waited, for certain."""
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _s: work())
-    monkeypatch.setattr("reflector_migrate.shadow.taking_up.time", clock)
+    monkeypatch.setattr("reflector_migrate.shadow.recover.reopen.time", clock)
 
 
 def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
@@ -182,6 +182,6 @@ def test_a_failure_that_is_being_told_is_waited_for(settings, monkeypatch):
     with taken_up(settings, RUN):
         assert time.monotonic() - began >= 0.4
         assert (row_of(settings).status, row_of(settings).events) == ("processing", [])
-    monkeypatch.setattr("reflector_migrate.shadow.taking_up.TOLD_WITHIN_S", 0.1)
+    monkeypatch.setattr("reflector_migrate.shadow.recover.reopen.TOLD_WITHIN_S", 0.1)
     with taken_up(settings, RUN):  # nobody ever told it: it is taken up all the same
         assert row_of(settings).status == "processing"

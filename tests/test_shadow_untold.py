@@ -11,7 +11,7 @@ import pytest
 from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.shadow.untold import is_untold
+from reflector_migrate.shadow.recover.orphaned_failure import is_untold
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import Runs
@@ -106,7 +106,9 @@ def test_what_is_being_taken_up_again_is_left_alone(settings, monkeypatch):
     again(settings)
     assert is_untold(settings, RUN, failed(99))
     assert row_of(settings).status == "processing"
-    monkeypatch.setattr("reflector_migrate.shadow.untold.FOR_ANOTHER", timedelta(0))
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.recover.orphaned_failure.FOR_ANOTHER", timedelta(0)
+    )
     assert not is_untold(settings, RUN, failed(99))
     assert row_of(settings).status == "error"
 

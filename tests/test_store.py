@@ -16,17 +16,17 @@ from sqlalchemy import update
 from reflector_migrate.cutover.audit import Audit
 from reflector_migrate.errors import MigrateError, ServerUnreachableError, TerminalStepError
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict, gist_of
+from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs, Secondaries, SecondaryRun
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.base import engine_for, writing
 from reflector_migrate.store.cache import TaskCache
-from reflector_migrate.store.canonical import canonical_json, sha256_of
+from reflector_migrate.store.canonical_json import canonical_json, sha256_of
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.migrate import current, head, upgrade
 from reflector_migrate.store.nights import Nights
-from reflector_migrate.store.pairs import LegacyPair, LegacyPairs, Secondaries, SecondaryRun
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
 

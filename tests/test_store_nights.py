@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from fixtures.reports.nights import awkward, night
 from reflector_migrate.model import Comparison, Gist, Verdict, gist_of
-from reflector_migrate.model.gist import VERSION
+from reflector_migrate.model.comparison_index import VERSION
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence

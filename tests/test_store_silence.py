@@ -19,7 +19,7 @@ from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.sandbox.servers.postgres import PostgresServer
 from reflector_migrate.settings import Settings
-from reflector_migrate.store import bounded
+from reflector_migrate.store import psycopg_timeout
 from reflector_migrate.store.base import engine_for, reading, unhurried, writing
 from reflector_migrate.store.migrate import upgrade
 from tests.a_run import RAW, RUN
@@ -64,7 +64,7 @@ def took(call) -> float:
 
 def test_an_answer_is_waited_for_less_long_than_any_step_may_be_silent() -> None:
     """Told before and after the step: the first wait is the only one."""
-    assert bounded.SILENCE_S + bounded.CONNECT["connect_timeout"] + 2 < TIGHTEST_S
+    assert psycopg_timeout.SILENCE_S + psycopg_timeout.CONNECT["connect_timeout"] + 2 < TIGHTEST_S
 
 
 @pytest.mark.live
@@ -73,7 +73,7 @@ def test_a_stopped_database_is_given_up_and_found_again(
     which, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether one reads or writes; the connection is not used again."""
-    monkeypatch.setattr(bounded, "SILENCE_S", SHORT_S)
+    monkeypatch.setattr(psycopg_timeout, "SILENCE_S", SHORT_S)
     url = postgres_server.create_database()
 
     def ask() -> None:
@@ -92,7 +92,7 @@ def test_silence_in_the_midst_of_a_transaction_is_an_outage_of_the_step(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker gives the task back for a while, at the cost of no attempt."""
-    monkeypatch.setattr(bounded, "SILENCE_S", SHORT_S)
+    monkeypatch.setattr(psycopg_timeout, "SILENCE_S", SHORT_S)
     rows = Rows.at(postgres_server.create_database())
     with rows.engine.connect() as connection:
         connection.execute(text("select 1"))  # one stands open in the pool
@@ -104,7 +104,7 @@ def test_a_slow_answer_that_keeps_coming_is_no_silence(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is on silence, not on how long there is to read."""
-    monkeypatch.setattr(bounded, "SILENCE_S", SHORT_S)
+    monkeypatch.setattr(psycopg_timeout, "SILENCE_S", SHORT_S)
     many = text("select repeat('x', 20000), pg_sleep(0.01) from generate_series(1, 160)")
     with reading(postgres_server.create_database()) as connection:
         assert took(lambda: connection.execute(many).all()) > SHORT_S
@@ -114,7 +114,7 @@ def test_migrations_may_take_as_long_as_they_do(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the bound stands again afterwards."""
-    monkeypatch.setattr(bounded, "SILENCE_S", SHORT_S / 2)
+    monkeypatch.setattr(psycopg_timeout, "SILENCE_S", SHORT_S / 2)
     nap = text("select pg_sleep(1)")
     with reading(postgres_server.create_database()) as connection, unhurried(connection):
         connection.execute(nap)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
-from reflector_migrate.legacy.deployment import candidate_of, primary_of
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.deployment import candidate_of, primary_of
 from tests.pipeline_world import make_world
 from tests.sources_world import local_s3
 

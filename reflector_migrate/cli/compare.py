@@ -145,9 +145,9 @@ def _from_files(
 ) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
     from reflector_migrate.judge.compare import compare as judge
-    from reflector_migrate.judge.pricing import priced
+    from reflector_migrate.pricing import priced
     from reflector_migrate.settings import load_settings
-    from reflector_migrate.shadow.waiving import waivers_in_force
+    from reflector_migrate.shadow.waiver_files import waivers_in_force
     from reflector_migrate.store.clock import now
 
     third = None if secondary is None else read_observation(secondary)
@@ -163,13 +163,13 @@ def _run_or_look_up(
 ) -> Comparison:
     if settings.is_sandbox:
         from reflector_migrate.cli.follow import follow
-        from reflector_migrate.sandbox.compare import compare_in_sandbox
+        from reflector_migrate.experiments.compare import compare_in_sandbox
 
         with follow(settings) as progress:
             return compare_in_sandbox(
                 settings, recording, timeout_s=timeout_s, progress=progress, **how
             )
-    from reflector_migrate.shadow.stored import stored_comparison
+    from reflector_migrate.shadow.observe.lookup import stored_comparison
 
     if any(how.values()):
         raise click.UsageError("--secondary and --replayed run an engine: only a sandbox does that")

@@ -64,7 +64,7 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
 
 def _with_kept(settings: Settings, found: Comparison) -> Side:
     """The candidate, with what it did before and after it was compared, run again by hand."""
-    from reflector_migrate.shadow.attempts import with_kept
+    from reflector_migrate.shadow.observe.attempts import with_kept
 
     side = found.candidate
     steps = with_kept(settings, found.run_id, side.steps) if found.run_id else side.steps
@@ -82,8 +82,8 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _rows(settings: Settings, side: Side) -> list[Row]:
-    from reflector_migrate.judge.pricing import cost_of_steps, least_cost_of_steps, usage_of
     from reflector_migrate.model import STEP_NAMES, Usage
+    from reflector_migrate.pricing import cost_of_steps, least_cost_of_steps, usage_of
 
     is_counted = usage_of(side) != Usage()
 
@@ -105,8 +105,8 @@ def _row(step: str, runs: Sequence[StepRun], microdollars: int | None, at_least:
 
     `uncounted`: attempts that hung or died before they told all they used.
     """
-    from reflector_migrate.judge.pricing import is_counted
     from reflector_migrate.model import Usage
+    from reflector_migrate.pricing import is_counted
 
     return {
         "step": step,

@@ -12,8 +12,8 @@ from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings
 from reflector_migrate.cli.false_alarms import false_alarms
 
 if TYPE_CHECKING:
-    from reflector_migrate.pipeline.defects import Defect
-    from reflector_migrate.sandbox.proofs import DefectProof, DefectsRun
+    from reflector_migrate.experiments.defect_proofs import DefectProof, DefectsRun
+    from reflector_migrate.pipeline.defects.registry import Defect
     from reflector_migrate.sandbox.stack import Sandbox
     from reflector_migrate.settings import Settings
 
@@ -46,7 +46,7 @@ def list_(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from reflector_migrate.pipeline.defects import all_defects
+    from reflector_migrate.pipeline.defects.registry import all_defects
 
     known = all_defects()
     if as_json:
@@ -84,7 +84,7 @@ def run(
       migrate defects run
       migrate defects run tracks_swapped zulip_posted_twice --json
     """
-    from reflector_migrate.pipeline.defects import all_defects, describe
+    from reflector_migrate.pipeline.defects.registry import all_defects, describe
 
     _refuse_unknown(outputs)
     asked = tuple(describe(name) for name in dict.fromkeys(names)) or all_defects()
@@ -133,8 +133,8 @@ def _prove(
     is_lent: bool = False,
 ) -> DefectsRun:
     from reflector_migrate.conductor.build import build_hash
-    from reflector_migrate.sandbox.proofs import run_of
-    from reflector_migrate.sandbox.proving import Proving
+    from reflector_migrate.experiments.defect_proofs import run_of
+    from reflector_migrate.experiments.run_defects import Proving
     from reflector_migrate.store.clock import now
 
     at, begun = now(), time.monotonic()
@@ -160,7 +160,7 @@ def _show(result: DefectsRun) -> None:
 
 
 def _write(result: DefectsRun, outputs: tuple[str, ...]) -> None:
-    from reflector_migrate.store.files import write_aside
+    from reflector_migrate.store.atomic_write import write_aside
     from reports.defects import as_markdown
 
     for output in outputs:

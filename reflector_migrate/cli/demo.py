@@ -31,7 +31,7 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
       migrate demo
       migrate demo --conductor 3.15.0
     """
-    from reflector_migrate.sandbox.demo import BLAMED, SOUND, run_demo
+    from reflector_migrate.experiments.demo import BLAMED, SOUND, run_demo
     from reflector_migrate.sandbox.stack import Sandbox
     from reflector_migrate.settings import load_settings
 
@@ -69,7 +69,7 @@ def _show(heading: str, comparison: Comparison) -> None:
 
 def _write_page(comparisons: list[Comparison]) -> None:
     from reflector_migrate.cli.outputs import page_of
-    from reflector_migrate.store.files import write_aside
+    from reflector_migrate.store.atomic_write import write_aside
 
     write_aside(PAGE, page_of(comparisons))
     click.echo(f"page   {PAGE.resolve()}")

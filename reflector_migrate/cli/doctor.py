@@ -135,7 +135,7 @@ def _waivers(settings: Settings) -> Answer:
     """A file that cannot be read would keep every comparison waiting."""
     from reflector_migrate.cutover.items import passed
     from reflector_migrate.judge.waivers import expired
-    from reflector_migrate.shadow.waiving import waivers_in_force
+    from reflector_migrate.shadow.waiver_files import waivers_in_force
     from reflector_migrate.store.clock import now
 
     granted = [w for w in waivers_in_force(settings.judge.waivers_file) if not w.is_improvement]

@@ -73,7 +73,7 @@ def _explanation(
 
 
 def _confirmed(settings: Settings, found: Comparison) -> Confirmation:
-    from reflector_migrate.shadow.confirming import confirm, primary_of_run
+    from reflector_migrate.shadow.confirm.confirmation import confirm, primary_of_run
 
     if found.first_divergent_step is None:
         raise InputError("no step is at fault here: there is nothing to confirm")

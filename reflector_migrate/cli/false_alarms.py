@@ -10,7 +10,7 @@ import click
 from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.sandbox.false_alarms import FalseAlarms, Plan
+    from reflector_migrate.experiments.false_alarms import FalseAlarms, Plan
     from reflector_migrate.settings import Settings
 
 FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cleans after a kill
@@ -54,8 +54,8 @@ def false_alarms(
       migrate defects false-alarms --pairs 60 --json
       migrate defects false-alarms --pairs 12 --defect last_span_lost
     """
-    from reflector_migrate.sandbox.false_alarms import RECORDINGS, Plan
-    from reflector_migrate.sandbox.noise import Noise
+    from reflector_migrate.experiments.false_alarms import RECORDINGS, Plan
+    from reflector_migrate.experiments.noise import Noise
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
@@ -77,7 +77,7 @@ def _in_sandbox(settings: Settings, plan: Plan) -> FalseAlarms:
     """In the sandbox that runs here, left as it was; else in one of its own."""
     import shutil
 
-    from reflector_migrate.sandbox.false_alarms import measure
+    from reflector_migrate.experiments.false_alarms import measure
     from reflector_migrate.sandbox.running import sandbox_folder
     from reflector_migrate.sandbox.stack import Sandbox
 

@@ -22,7 +22,7 @@ Progress = Callable[["RunRecord | None", str], None]
 @contextmanager
 def follow(settings: Settings) -> Iterator[Progress]:
     """Give a function to call often; it shows what both sides are doing."""
-    from reflector_migrate.shadow.progress import both_sides
+    from reflector_migrate.shadow.observe.live_lines import both_sides
 
     if not sys.stderr.isatty():
         yield _lines(settings)
@@ -36,7 +36,7 @@ def follow(settings: Settings) -> Iterator[Progress]:
 
 
 def _lines(settings: Settings) -> Progress:
-    from reflector_migrate.shadow.progress import both_sides
+    from reflector_migrate.shadow.observe.live_lines import both_sides
 
     last = [time.monotonic()]
 

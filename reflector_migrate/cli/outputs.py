@@ -9,7 +9,7 @@ from reflector_migrate.cli.common import say
 from reflector_migrate.cli.verdicts import envelope
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Comparison
-from reflector_migrate.store.files import write_aside
+from reflector_migrate.store.atomic_write import write_aside
 
 FORMATS = ("html", "json", "jsonl", "md", "junit")
 

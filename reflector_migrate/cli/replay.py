@@ -30,7 +30,7 @@ def replay(ctx: click.Context, since_s: float, dry_run: bool, yes: bool, as_json
       migrate replay --dry-run
       migrate replay --since 2h --yes
     """
-    from reflector_migrate.shadow.replaying import announce, announcements
+    from reflector_migrate.shadow.recover.replay import announce, announcements
     from reflector_migrate.store.clock import now
 
     settings = settings_of(ctx)

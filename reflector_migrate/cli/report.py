@@ -49,7 +49,7 @@ def report(
             raise click.UsageError("say where it is to be written: -o html:PATH")
         write_outputs(_read(comparisons), outputs, 0, is_redacted=not unredacted)
         return
-    from reflector_migrate.shadow.nightly import day_of
+    from reflector_migrate.shadow.nightly.night import day_of
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
@@ -63,7 +63,7 @@ def _from_store(
 ) -> None:
     """Write the night's page, and what else was asked for; its headline goes to stderr."""
     from reflector_migrate.cli.outputs import write_outputs
-    from reflector_migrate.shadow.nightly import gather, write_page
+    from reflector_migrate.shadow.nightly.night import gather, write_page
     from reports.redact import redact
     from reports.sentences import headline
 

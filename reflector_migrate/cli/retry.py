@@ -20,7 +20,7 @@ def retry(ctx: click.Context, recording: str) -> None:
       migrate retry three-voices
       migrate retry 0f3c2a9e-5f0e-4b58-9a80-3f3f0a4f5a11
     """
-    from reflector_migrate.shadow.again import retry as again
+    from reflector_migrate.shadow.recover.rerun import retry as again
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
@@ -48,7 +48,7 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
       migrate rerun three-voices --from detect_topics
       migrate rerun three-voices --from finalize
     """
-    from reflector_migrate.shadow.again import rerun as again
+    from reflector_migrate.shadow.recover.rerun import rerun as again
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
-from reflector_migrate.sandbox.noise import RATE, WER, Noise
+from reflector_migrate.experiments.noise import RATE, WER, Noise
 
 if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
@@ -50,7 +50,7 @@ def up(
       migrate sandbox up --conductor 3.15.0
       migrate sandbox up --noise 7
     """
-    from reflector_migrate.pipeline.defects import describe
+    from reflector_migrate.pipeline.defects.registry import describe
     from reflector_migrate.sandbox.stack import Sandbox
 
     for name in defects:
@@ -136,7 +136,7 @@ def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: 
       migrate sandbox noise 7
       migrate sandbox noise off
     """
-    from reflector_migrate.sandbox.noise import noises_in
+    from reflector_migrate.experiments.noise import noises_in
 
     settings = settings_of(ctx)
     if seed is not None:
@@ -149,7 +149,7 @@ def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: 
 
 
 def _switch(settings: Settings, noise: Noise | None) -> None:
-    from reflector_migrate.sandbox.noise import set_noise
+    from reflector_migrate.experiments.noise import set_noise
 
     set_noise(settings, noise)
 

@@ -21,10 +21,10 @@ def schema(name: str) -> None:
       migrate schema observation
       migrate schema step-outputs > outputs.json
     """
+    from reflector_migrate.experiments.defect_proofs import DefectsRun
     from reflector_migrate.judge.explanation import Explanation
     from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
     from reflector_migrate.pipeline.contracts import CONTRACTS
-    from reflector_migrate.sandbox.proofs import DefectsRun
 
     documents: dict[str, type[Frozen]] = {
         "observation": Observation,

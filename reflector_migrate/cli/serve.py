@@ -32,7 +32,7 @@ def serve(ctx: click.Context, port: int) -> None:
     """
     import uvicorn
 
-    from reflector_migrate.shadow.serving import build
+    from reflector_migrate.cli.web import build
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)

@@ -74,7 +74,7 @@ def off(ctx: click.Context) -> None:
       migrate shadow off && migrate shadow status
     """
     from reflector_migrate.cutover.audit import Audit
-    from reflector_migrate.store.files import write_aside
+    from reflector_migrate.store.atomic_write import write_aside
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)
@@ -136,7 +136,7 @@ def plugin(folder: str) -> None:
     """
     import shutil
 
-    from reflector_migrate.legacy.plugin import FOLDER
+    from reflector_migrate.plugin import FOLDER
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from reflector_migrate.cli.common import DURATION, log_to_stderr, say, settings_
 from reflector_migrate.cli.lookup import run_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.shadow.board import StepLine
+    from reflector_migrate.shadow.observe.live_status import StepLine
 
 LOOK_S = 0.5
 WAIT_S = 2.0
@@ -38,7 +38,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
       migrate watch three-voices --timeout 5m
     """
     from reflector_migrate.errors import OutageError, ServerUnreachableError
-    from reflector_migrate.shadow.board import board
+    from reflector_migrate.shadow.observe.live_status import board
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)

@@ -50,19 +50,19 @@ def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
 
 def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
     """The argv of a worker of this kind, and what its environment needs besides ours."""
-    from reflector_migrate.legacy.plugin import FOLDER
+    from reflector_migrate.plugin import FOLDER
 
     python = [sys.executable, "-m"]
     shadow = [*python, "celery", "-A", "reflector_migrate.shadow.app:app"]
-    legacy = [*python, "celery", "-A", "reflector_migrate.legacy.app:app", "worker"]
+    legacy = [*python, "celery", "-A", "reflector_migrate.sandbox.legacy.app:app", "worker"]
     commands = {
         "legacy": [*legacy, "-I", "reflector_shadow", "--loglevel=info"],
-        "conductor": [*python, "reflector_migrate.conductor.workers.run"],
+        "conductor": [*python, "reflector_migrate.conductor.runtime.run"],
         "dispatcher": [*shadow, "worker", "-Q", "shadow", "-n", "dispatcher@%h"],
         "collector": [*shadow, "worker", "-Q", "collect", "-n", "collector@%h"],
         "beat": [*shadow, "beat"],
     }
-    stand_in = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
+    stand_in = "reflector_migrate.sandbox.legacy.monolith:PipelineMainMultitrack"
     environ = {"PYTHONPATH": str(FOLDER), "MIGRATE_LEGACY_PIPELINE": stand_in}
     return commands[kind], environ if kind == "legacy" else {}
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import httpx
 
-from reflector_migrate.conductor.compat import server_version
 from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 

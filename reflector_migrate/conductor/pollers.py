@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.domain import parse_worker_id, task_domain
+from reflector_migrate.conductor.task_domain import parse_worker_id, task_domain
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.settings import Settings
 

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from reflector_migrate.conductor.events import PROGRESS, PipelineProgress
-from reflector_migrate.conductor.heard import (
+from reflector_migrate.conductor.progress_log import (
     FAMILY,
     Heard,
     Key,
@@ -23,7 +23,7 @@ from reflector_migrate.conductor.heard import (
     heard,
     mark,
 )
-from reflector_migrate.conductor.taking_turns import turns_of
+from reflector_migrate.conductor.publish_lock import turns_of
 from reflector_migrate.model import VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.compat import ServerVersion, server_version
-from reflector_migrate.conductor.content import differences
+from reflector_migrate.conductor.definition_diff import differences
+from reflector_migrate.conductor.server_version import ServerVersion, server_version
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.conductor.workflows.load import FILES, VERSIONS
 from reflector_migrate.conductor.workflows.register import missing_workflows

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.domain import task_domain, task_to_domain
-from reflector_migrate.conductor.doorbell import Doorbell
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.conductor.workflows.following import FIRST
+from reflector_migrate.conductor.task_domain import task_domain, task_to_domain
+from reflector_migrate.conductor.wakeup import Doorbell
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
+from reflector_migrate.conductor.workflows.step_order import FIRST
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings

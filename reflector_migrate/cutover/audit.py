@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from reflector_migrate.store.base import reading, writing
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.tables import audit
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
 from reflector_migrate.model import Gist, Verdict
-from reflector_migrate.model.gist import SIGNS, names_of
+from reflector_migrate.model.comparison_index import SIGNS, names_of
 from reflector_migrate.settings import Settings
 
 if TYPE_CHECKING:
-    from reflector_migrate.shadow.reconciling import Ledger
+    from reflector_migrate.shadow.nightly.reconciliation import Ledger
 
 COVERAGE_AT_LEAST = 0.99
 CATASTROPHES_UNDER = 0.01
@@ -54,7 +54,7 @@ def coverage(settings: Settings) -> Answer:
     """
     from datetime import timedelta
 
-    from reflector_migrate.shadow.reconciling import Fate, reconcile
+    from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
     from reflector_migrate.store.clock import now
     from reflector_migrate.store.runs import Dispatches
 
@@ -73,7 +73,7 @@ def coverage(settings: Settings) -> Answer:
 
 def _shortfall(ledger: Ledger) -> str:
     """What keeps the coverage down, in a few words."""
-    from reflector_migrate.shadow.reconciling import Fate
+    from reflector_migrate.shadow.nightly.reconciliation import Fate
 
     counted = ((ledger.count(Fate.FAILED), "failed"), (ledger.count(Fate.OPEN), "not ended"))
     said = [f"{number} {word}" for number, word in counted if number]

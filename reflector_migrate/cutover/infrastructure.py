@@ -91,7 +91,7 @@ def workers_are_ours(settings: Settings) -> Answer:
 
 def namespaces_are_separate(settings: Settings) -> Answer:
     """Database, buckets and folders of the candidate are its own."""
-    from reflector_migrate.shadow.isolation import require_separate
+    from reflector_migrate.shadow.snapshot import require_separate
 
     try:
         require_separate(settings)

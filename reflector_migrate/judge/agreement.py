@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
-from comparators.told import AS_TOLD
-from reflector_migrate.judge.flow import HEARING, OWN_MEASURES, PER_TRACK, STORED_BY
+from comparators.transcript_event import AS_TOLD
+from reflector_migrate.judge.step_graph import HEARING, OWN_MEASURES, PER_TRACK, STORED_BY
 from reflector_migrate.model import Check, Finding, Verdict
 
 Key = tuple[str, int | None]

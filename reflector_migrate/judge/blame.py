@@ -20,7 +20,7 @@ from reflector_migrate.judge.agreement import (
 )
 from reflector_migrate.judge.chain import Link, chain, parents
 from reflector_migrate.judge.failure import cause_of, failed_step
-from reflector_migrate.judge.flow import (
+from reflector_migrate.judge.step_graph import (
     FIRM,
     HEARING,
     INPUTS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
-from reflector_migrate.judge.flow import FROM_ROW, INPUTS, OWN_MEASURES, position
+from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS, OWN_MEASURES, position
 from reflector_migrate.model import Check, Frozen, StepRun
 
 THROUGH_TOPICS = "words"

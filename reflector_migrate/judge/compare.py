@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from comparators.columns import forget
-from comparators.normalise import NORMALISER
+from comparators.alignment.transcript_pair import forget
+from comparators.language.normalise import NORMALISER
 from comparators.registry import COMPARATORS, Comparator
 from reflector_migrate.judge.blame import first_divergent_step
-from reflector_migrate.judge.grounds import Grounds
+from reflector_migrate.judge.context import Grounds
 from reflector_migrate.judge.noise import NoiseFloors
-from reflector_migrate.judge.turns import worst_turns
 from reflector_migrate.judge.verdict import checks, overall
 from reflector_migrate.judge.waivers import Waiver, expired
+from reflector_migrate.judge.word_diff import worst_turns
 from reflector_migrate.model import Check, Comparison, Observation, Side, Turn, Verdict
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from reflector_migrate.judge.agreement import Agreement, Key
 from reflector_migrate.judge.chain import Link
-from reflector_migrate.judge.flow import FREE, position
+from reflector_migrate.judge.step_graph import FREE, position
 from reflector_migrate.model import Blame, Observation, StepRun
 
 

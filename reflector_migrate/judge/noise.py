@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from comparators.normalise import base_language
+from comparators.language.normalise import base_language
 from reflector_migrate.model import Observation
 
 MARGINS: Mapping[str, float] = {

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from comparators.columns import word_pair
-from comparators.untimely import COLLAR_S
-from comparators.whose import KIND as ATTRIBUTION
-from reflector_migrate.judge.grounds import Grounds
-from reflector_migrate.judge.holding import Held, hold
-from reflector_migrate.judge.repeats import FACTS, INVENTED, parts_of
+from comparators.alignment.transcript_pair import word_pair
+from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
+from comparators.tcpwer import COLLAR_S
+from reflector_migrate.judge.context import Grounds
+from reflector_migrate.judge.cross_run import FACTS, INVENTED, parts_of
+from reflector_migrate.judge.threshold import Held, hold
 from reflector_migrate.model import Finding, Measure, Severity, Verdict
 
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from comparators.registry import COMPARATORS, Comparator, by_name
 from reflector_migrate.judge.completion import completion
-from reflector_migrate.judge.grounds import Grounds
-from reflector_migrate.judge.holding import Held
+from reflector_migrate.judge.context import Grounds
+from reflector_migrate.judge.cross_run import FACTS, Repeats
 from reflector_migrate.judge.parts import hold_all, hold_facts
-from reflector_migrate.judge.repeats import FACTS, Repeats
+from reflector_migrate.judge.threshold import Held
 from reflector_migrate.judge.waivers import Waived, apply
 from reflector_migrate.model import Check, Measure, Verdict
 

@@ -27,8 +27,8 @@ from reflector_migrate.model.comparison import (
     Side,
     Turn,
 )
+from reflector_migrate.model.comparison_index import Gist, gist_of
 from reflector_migrate.model.frozen import Frozen
-from reflector_migrate.model.gist import Gist, gist_of
 from reflector_migrate.model.measure import Finding, Measure
 from reflector_migrate.model.observation import Observation, StepRun, Usage
 from reflector_migrate.model.outputs import (

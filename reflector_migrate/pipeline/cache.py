@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.store.cache import TaskCache
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 
 KEY_VERSION = 2  # 2: with the recogniser's model and the language model's address
 

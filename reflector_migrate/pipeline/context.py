@@ -10,12 +10,11 @@ from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.pipeline.cache import AnswerCache
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.effects import Effects, LiveEffects, RecordedEffects
+from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
+from reflector_migrate.pipeline.llm_tasks import Questions
 from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.outlets import Listeners, Media, Once
-from reflector_migrate.pipeline.patience import Heartbeat
-from reflector_migrate.pipeline.questions import Questions
+from reflector_migrate.pipeline.namespace_guard import shared_places
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.pipeline.separation import shared_places
 from reflector_migrate.pipeline.services.connections import Connections, connections
 from reflector_migrate.pipeline.services.daily import Daily
 from reflector_migrate.pipeline.services.events import Bus
@@ -25,6 +24,7 @@ from reflector_migrate.pipeline.services.storage import Storage
 from reflector_migrate.pipeline.services.transcription import Recogniser
 from reflector_migrate.pipeline.services.webhook import Webhook
 from reflector_migrate.pipeline.services.zulip import Zulip
+from reflector_migrate.pipeline.sinks import Listeners, Media, Once
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.base import engine_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reflector_migrate.pipeline.contracts import Contract
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 
 
 def digest(value: Contract) -> str:

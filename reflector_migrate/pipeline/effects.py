@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reflector_migrate.errors import TerminalStepError, TransientStepError
-from reflector_migrate.pipeline.outlets import Listeners, Media, Once
 from reflector_migrate.pipeline.services.storage import Stored, address
 from reflector_migrate.pipeline.services.webhook import EVENT, Delivery, Told, Webhook, is_taken
 from reflector_migrate.pipeline.services.zulip import Zulip
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.pipeline.sinks import Listeners, Media, Once
+from reflector_migrate.store.canonical_json import sha256_of
 from reflector_migrate.store.effects import EffectLog
 
 

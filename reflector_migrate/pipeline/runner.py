@@ -25,10 +25,10 @@ from reflector_migrate.errors import (
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run, StepInput
-from reflector_migrate.pipeline.defects import switched_on, with_defects
+from reflector_migrate.pipeline.defects.registry import switched_on, with_defects
 from reflector_migrate.pipeline.digests import digest, input_digest
+from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.patience import Heartbeat
 from reflector_migrate.pipeline.steps import STEPS, Step
 from reflector_migrate.settings import Settings
 

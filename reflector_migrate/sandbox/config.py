@@ -16,7 +16,7 @@ import reflector_migrate
 from reflector_migrate.sandbox.ports import HOST
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.settings import Settings, load_settings
-from reflector_migrate.store.files import PRIVATE, write_aside
+from reflector_migrate.store.atomic_write import PRIVATE, write_aside
 
 PORTS = ("redis", "conductor", "s3", "standins")
 _SECRETS = {
@@ -80,7 +80,7 @@ def _addresses(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     return {
         "s3": {"endpoint_url": f"http://{HOST}:{ports['s3']}"},
         "reflector": {
-            "app": "reflector_migrate.legacy.app:app",
+            "app": "reflector_migrate.sandbox.legacy.app:app",
             "broker_url": f"{redis}/1",
             "result_backend": f"{redis}/1",
             "bus_url": f"{redis}/0",

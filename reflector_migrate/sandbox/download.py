@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reflector_migrate.errors import ConfigurationError, MigrateError, ServerUnreachableError
+from reflector_migrate.sandbox.process_table import locked
 from reflector_migrate.sandbox.progress import download_progress
-from reflector_migrate.sandbox.records import locked
 
 _TRIES = 2
 _READ_TIMEOUT_S = 30

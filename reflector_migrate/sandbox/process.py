@@ -22,7 +22,7 @@ import psutil
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.sandbox import launch
-from reflector_migrate.sandbox.records import MARK, ProcessRecord, Records, redact
+from reflector_migrate.sandbox.process_table import MARK, ProcessRecord, Records, redact
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from reflector_migrate.sandbox.records import MARK
+from reflector_migrate.sandbox.process_table import MARK
 from reflector_migrate.sandbox.teardown import stop_everything
 
 _LEAVE_S = 3.0

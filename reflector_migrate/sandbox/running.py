@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reflector_migrate.sandbox.config import read_config
 from reflector_migrate.sandbox.process import is_alive, listens
-from reflector_migrate.sandbox.records import ProcessRecord, Records
+from reflector_migrate.sandbox.process_table import ProcessRecord, Records
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.settings import Settings
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reflector_migrate.errors import InputError, MigrateError
-from reflector_migrate.pipeline.defects import describe
+from reflector_migrate.pipeline.defects.registry import describe
 from reflector_migrate.sandbox import prepare
 from reflector_migrate.sandbox.config import (
     PORTS,
@@ -28,11 +28,12 @@ from reflector_migrate.sandbox.config import (
 )
 from reflector_migrate.sandbox.download import ensure_jar, pinned
 from reflector_migrate.sandbox.interrupt import interruptible, uninterrupted
+from reflector_migrate.sandbox.jvm_cache import boot_words
 from reflector_migrate.sandbox.layout import ALL, servers
 from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.sandbox.process import is_alive, send
+from reflector_migrate.sandbox.process_table import Records, locked
 from reflector_migrate.sandbox.reaper import Reaper
-from reflector_migrate.sandbox.records import Records, locked
 from reflector_migrate.sandbox.running import (
     ProcessStatus,
     load_running,
@@ -42,7 +43,6 @@ from reflector_migrate.sandbox.running import (
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.starter import PortTakenError, Say, Starter
 from reflector_migrate.sandbox.teardown import stop_everything
-from reflector_migrate.sandbox.warm import boot_words
 from reflector_migrate.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.sandbox.process import Command, is_alive, listens, start, stop
-from reflector_migrate.sandbox.records import MARK, ProcessRecord, Records
+from reflector_migrate.sandbox.process_table import MARK, ProcessRecord, Records
 from reflector_migrate.sandbox.servers.base import Folders, Server
 
 _POLL_S = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reflector_migrate.sandbox.process import kill_marked, stop, stop_strays
-from reflector_migrate.sandbox.records import Records
+from reflector_migrate.sandbox.process_table import Records
 
 WORKER_GRACE_S = 6.0
 SERVER_GRACE_S = 2.0  # with the wait after SIGKILL, all is over within ten seconds

@@ -53,8 +53,8 @@ app = make_app(load_settings())
 @app.task(name=DISPATCH, bind=True, max_retries=None)
 def dispatch(self: Task, message: dict[str, Any]) -> None:
     """A primary run has begun: start the candidate's, once; wait for a place in flight."""
+    from reflector_migrate.shadow.announcement import parse
     from reflector_migrate.shadow.dispatcher import dispatch as start
-    from reflector_migrate.shadow.message import parse
 
     settings = load_settings()
     done = start(settings, parse(message))
@@ -100,7 +100,7 @@ def sweep() -> None:
 @app.task(name=REPORT)
 def nightly_report() -> None:
     """Write last night's page."""
-    from reflector_migrate.shadow.nightly import write_report
+    from reflector_migrate.shadow.nightly.night import write_report
 
     night = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     log.info("nightly report written to %s", write_report(load_settings(), night))

@@ -10,14 +10,16 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.attempts import keep
-from reflector_migrate.shadow.floors import (
+from reflector_migrate.shadow.noise_floors import (
     conditions,
     floors_of_stored,
     is_repeatable,
     pair_of,
 )
-from reflector_migrate.shadow.observing import (
+from reflector_migrate.shadow.observe.attempts import keep
+from reflector_migrate.shadow.observe.candidate import observe_candidate
+from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
+from reflector_migrate.shadow.observe.sides import (
     Secondary,
     Sides,
     legacy_status,
@@ -25,8 +27,6 @@ from reflector_migrate.shadow.observing import (
     secondary_of,
     spans_of,
 )
-from reflector_migrate.shadow.observing_candidate import observe_candidate
-from reflector_migrate.shadow.settling import is_settled, patience_s
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
@@ -129,8 +129,8 @@ def store_comparison(
     False if nothing was kept: the run has moved on since it was read, or was compared before.
     """
     from reflector_migrate.judge.compare import compare
-    from reflector_migrate.judge.pricing import priced
-    from reflector_migrate.shadow.waiving import waivers_in_force
+    from reflector_migrate.pricing import priced
+    from reflector_migrate.shadow.waiver_files import waivers_in_force
 
     at, secondary = now(), second.observe() if second else None
     evidence, told = Evidence(settings.store_url), conditions(settings, primary)

@@ -13,9 +13,9 @@ from datetime import timedelta
 
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.isolation import Snapshot, read_rows, take_snapshot
-from reflector_migrate.shadow.message import Announcement
+from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.routing import Decision, decide
+from reflector_migrate.shadow.snapshot import Snapshot, read_rows, take_snapshot
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.isolation import require_separate
+from reflector_migrate.shadow.snapshot import require_separate
 
 FIRST_REGION = "us-east-1"
 

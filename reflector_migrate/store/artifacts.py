@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.store.base import reading, writing
-from reflector_migrate.store.canonical import canonical_json, sha256_of
+from reflector_migrate.store.canonical_json import canonical_json, sha256_of
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.tables import artifacts
 from reflector_migrate.store.upsert import replace

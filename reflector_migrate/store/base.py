@@ -54,7 +54,7 @@ def _parsed(url: str) -> URL:
 
 
 def _on_psycopg_connect(_dialect: object, _record: object, args: Any, named: Any) -> Any:
-    from reflector_migrate.store.bounded import connect  # its driver, for those who have it
+    from reflector_migrate.store.psycopg_timeout import connect  # its driver, for those who have it
 
     return connect(*args, **named)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from reflector_migrate.store.base import reading, writing
-from reflector_migrate.store.canonical import canonical_json
+from reflector_migrate.store.canonical_json import canonical_json
 from reflector_migrate.store.tables import task_cache
 from reflector_migrate.store.upsert import replace
 

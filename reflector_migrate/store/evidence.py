@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from reflector_migrate.model import Comparison, Observation, Role
+from reflector_migrate.store.aa_pairs import LegacyPair, add_pair
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.gists import add_gist
-from reflector_migrate.store.pairs import LegacyPair, add_pair
 from reflector_migrate.store.runs import RunRecord, moved_on
 from reflector_migrate.store.tables import comparisons, later_comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once

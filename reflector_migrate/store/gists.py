@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from reflector_migrate.model import Comparison, Gist, gist_of
-from reflector_migrate.model.gist import VERSION
+from reflector_migrate.model.comparison_index import VERSION
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.tables import comparisons, metadata
 from reflector_migrate.store.upsert import replace

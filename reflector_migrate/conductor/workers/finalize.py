@@ -8,8 +8,8 @@ from typing import Any
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.going_on import goes_on
-from reflector_migrate.conductor.workers.harness import Harness
+from reflector_migrate.conductor.premature_failure import goes_on
+from reflector_migrate.conductor.runtime.task_runner import Harness
 from reflector_migrate.settings import Settings
 
 

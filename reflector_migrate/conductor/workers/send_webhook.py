@@ -5,7 +5,7 @@ from __future__ import annotations
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.workers.harness import Harness
+from reflector_migrate.conductor.runtime.task_runner import Harness
 
 
 def send_webhook(task: Task, harness: Harness) -> TaskResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient
-from reflector_migrate.conductor.content import differences
+from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.workflows.load import FILES, workflow_definition
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings, load_settings

@@ -23,6 +23,16 @@ from reflector_migrate.pipeline.contracts.base import (
     StepInput,
     semantic,
 )
+from reflector_migrate.pipeline.contracts.endings import (
+    ConsentInput,
+    ConsentOutput,
+    FinalizeInput,
+    FinalizeOutput,
+    WebhookInput,
+    WebhookOutput,
+    ZulipInput,
+    ZulipOutput,
+)
 from reflector_migrate.pipeline.contracts.meeting import (
     GetParticipantsInput,
     GetParticipantsOutput,
@@ -58,16 +68,6 @@ from reflector_migrate.pipeline.contracts.speech import (
     TopicsOutput,
     TranscribeTrackInput,
     TranscribeTrackOutput,
-)
-from reflector_migrate.pipeline.contracts.telling import (
-    ConsentInput,
-    ConsentOutput,
-    FinalizeInput,
-    FinalizeOutput,
-    WebhookInput,
-    WebhookOutput,
-    ZulipInput,
-    ZulipOutput,
 )
 
 __all__ = [

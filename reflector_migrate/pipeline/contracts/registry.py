@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reflector_migrate.pipeline.contracts import meeting, sound, speech, telling
+from reflector_migrate.pipeline.contracts import endings, meeting, sound, speech
 from reflector_migrate.pipeline.contracts.base import Contract, StepInput
 
 CONTRACT_VERSION = 1
@@ -32,10 +32,10 @@ CONTRACTS: Mapping[str, StepContract] = {
     "detect_topics": StepContract(speech.TopicsInput, speech.TopicsOutput),
     "generate_title": StepContract(speech.TitleInput, speech.TitleOutput),
     "generate_summary": StepContract(speech.SummaryInput, speech.SummaryOutput),
-    "finalize": StepContract(telling.FinalizeInput, telling.FinalizeOutput),
-    "cleanup_consent": StepContract(telling.ConsentInput, telling.ConsentOutput),
-    "post_zulip": StepContract(telling.ZulipInput, telling.ZulipOutput),
-    "send_webhook": StepContract(telling.WebhookInput, telling.WebhookOutput),
+    "finalize": StepContract(endings.FinalizeInput, endings.FinalizeOutput),
+    "cleanup_consent": StepContract(endings.ConsentInput, endings.ConsentOutput),
+    "post_zulip": StepContract(endings.ZulipInput, endings.ZulipOutput),
+    "send_webhook": StepContract(endings.WebhookInput, endings.WebhookOutput),
 }
 
 

@@ -8,7 +8,7 @@ copies.py     a recording's rows carried into another database, or erased
 """
 
 from reflector_migrate.pipeline.rows.copies import restore, snapshot, wipe
-from reflector_migrate.pipeline.rows.facts import (
+from reflector_migrate.pipeline.rows.records import (
     CalendarEventRow,
     ConsentRow,
     MeetingRow,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from reflector_migrate.pipeline.rows.facts import Json, TranscriptRow
+from reflector_migrate.pipeline.rows.records import Json, TranscriptRow
 from reflector_migrate.pipeline.rows.rows import Rows
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, Table, select, update
 
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.pipeline.rows import tables
-from reflector_migrate.pipeline.rows.facts import (
+from reflector_migrate.pipeline.rows.records import (
     CalendarEventRow,
     ConsentRow,
     MeetingRow,

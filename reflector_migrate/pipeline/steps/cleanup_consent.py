@@ -10,7 +10,7 @@ from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import ConsentInput, ConsentOutput
 from reflector_migrate.pipeline.rows import RecordingRow
 from reflector_migrate.pipeline.steps.mixdown_tracks import AUDIO
-from reflector_migrate.pipeline.working import clear
+from reflector_migrate.pipeline.work_dir import clear
 
 log = logging.getLogger(__name__)
 

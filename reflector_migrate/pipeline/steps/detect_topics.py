@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from reflector_migrate.pipeline.artifacts import as_topic, words_at
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import Ref, TopicsInput, TopicsOutput
-from reflector_migrate.pipeline.patience import in_order
+from reflector_migrate.pipeline.heartbeat_pool import in_order
 from reflector_migrate.pipeline.prompts import ASK_TOPIC, TopicAnswer
-from reflector_migrate.pipeline.stored import as_topic, words_at
-from reflector_migrate.pipeline.telling import tell
+from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.topics import Word, stretches, text_of, tidy_title, topic_id
 from reflector_migrate.pipeline.webvtt import webvtt_of_topics
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 
 STEP = "detect_topics"
 Topic = dict[str, Any]

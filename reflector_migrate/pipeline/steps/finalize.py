@@ -9,11 +9,11 @@ from dataclasses import replace
 from reflector_migrate.errors import StepError, TransientStepError
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import FinalizeInput, FinalizeOutput, WaveformInput
-from reflector_migrate.pipeline.patience import Heartbeat
+from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
+from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.steps.generate_waveform import generate_waveform
 from reflector_migrate.pipeline.steps.mixdown_tracks import audio_key
-from reflector_migrate.pipeline.telling import tell
-from reflector_migrate.pipeline.working import tidy
+from reflector_migrate.pipeline.work_dir import tidy
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from reflector_migrate.pipeline.contracts import (
     StepInput,
     TranscribeTrackInput,
 )
-from reflector_migrate.pipeline.joined import require_all
+from reflector_migrate.pipeline.fork_inputs import require_all
 
 
 def generate_dynamic_fork_tasks(task: GenerateForkInput, ctx: StepContext) -> GenerateForkOutput:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from reflector_migrate.errors import StepError, TerminalStepError
+from reflector_migrate.pipeline.artifacts import words_at
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import SummaryInput, SummaryOutput
-from reflector_migrate.pipeline.patience import in_order, patiently
+from reflector_migrate.pipeline.heartbeat_pool import in_order, patiently
+from reflector_migrate.pipeline.llm_tasks import UnusableAnswerError
 from reflector_migrate.pipeline.prompts import (
     ASK_DETAIL,
     ASK_PARAGRAPH,
@@ -21,10 +23,8 @@ from reflector_migrate.pipeline.prompts import (
     SubjectsAnswer,
     with_names,
 )
-from reflector_migrate.pipeline.questions import UnusableAnswerError
-from reflector_migrate.pipeline.stored import words_at
+from reflector_migrate.pipeline.publish import keep_and_tell
 from reflector_migrate.pipeline.summary import Section, markdown, names_of, spoken
-from reflector_migrate.pipeline.telling import keep_and_tell
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import TitleInput, TitleOutput
-from reflector_migrate.pipeline.patience import patiently
+from reflector_migrate.pipeline.heartbeat_pool import patiently
 from reflector_migrate.pipeline.prompts import ASK_TITLE
-from reflector_migrate.pipeline.telling import keep_and_tell
+from reflector_migrate.pipeline.publish import keep_and_tell
 from reflector_migrate.pipeline.topics import tidy_title
 
 

@@ -7,9 +7,9 @@ import json
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WaveformInput, WaveformOutput
+from reflector_migrate.pipeline.publish import keep
 from reflector_migrate.pipeline.services.storage import address
-from reflector_migrate.pipeline.telling import keep
-from reflector_migrate.pipeline.working import working
+from reflector_migrate.pipeline.work_dir import working
 
 DRAWING = "audio.json"
 

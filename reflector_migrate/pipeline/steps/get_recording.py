@@ -7,8 +7,8 @@ import logging
 from reflector_migrate.errors import StepError
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import GetRecordingInput, GetRecordingOutput
+from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.services.daily import DailyRecording
-from reflector_migrate.pipeline.telling import tell
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ import logging
 from typing import Any
 
 from reflector_migrate.errors import StepError
+from reflector_migrate.pipeline.artifacts import words_at
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MergeInput, MergeOutput, Ref
-from reflector_migrate.pipeline.joined import require_all
+from reflector_migrate.pipeline.fork_inputs import require_all
+from reflector_migrate.pipeline.publish import keep_and_tell
 from reflector_migrate.pipeline.services.storage import SCHEME, address
 from reflector_migrate.pipeline.steps.pad_track import padded_prefix
-from reflector_migrate.pipeline.stored import words_at
-from reflector_migrate.pipeline.telling import keep_and_tell
 from reflector_migrate.pipeline.topics import text_of
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import MixdownInput, MixdownOutput, Run
-from reflector_migrate.pipeline.joined import require_all
-from reflector_migrate.pipeline.telling import keep_and_tell
-from reflector_migrate.pipeline.working import working
+from reflector_migrate.pipeline.fork_inputs import require_all
+from reflector_migrate.pipeline.publish import keep_and_tell
+from reflector_migrate.pipeline.work_dir import working
 
 AUDIO = "audio.mp3"
 

@@ -10,7 +10,7 @@ from reflector_migrate.pipeline import audio
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import PadTrackInput, PadTrackOutput
 from reflector_migrate.pipeline.services.storage import Stored, address
-from reflector_migrate.pipeline.working import working
+from reflector_migrate.pipeline.work_dir import working
 
 
 def pad_track(task: PadTrackInput, ctx: StepContext) -> PadTrackOutput:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import ZulipInput, ZulipOutput
 from reflector_migrate.pipeline.effects import Post
-from reflector_migrate.pipeline.patience import patiently
+from reflector_migrate.pipeline.heartbeat_pool import patiently
 from reflector_migrate.pipeline.zulip_text import content, link
 
 

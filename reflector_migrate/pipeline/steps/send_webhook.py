@@ -8,12 +8,12 @@ from typing import Any
 
 from reflector_migrate.pipeline.context import StepContext
 from reflector_migrate.pipeline.contracts import WebhookInput, WebhookOutput
-from reflector_migrate.pipeline.patience import patiently
+from reflector_migrate.pipeline.heartbeat_pool import patiently
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
 from reflector_migrate.pipeline.services.webhook import Delivery, Told, headers_for, is_taken
 from reflector_migrate.pipeline.topics import NAMES
 from reflector_migrate.pipeline.webhook_payload import encoded, payload
-from reflector_migrate.store.canonical import sha256_of
+from reflector_migrate.store.canonical_json import sha256_of
 
 
 def send_webhook(task: WebhookInput, ctx: StepContext) -> WebhookOutput:

@@ -13,8 +13,8 @@ from reflector_migrate.sandbox.probe import celery_answers, exists, log_says
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.settings import Settings
 
-_PLUGIN = Path(__file__).parents[2] / "legacy" / "plugin"
-_PIPELINE = "reflector_migrate.legacy.monolith:PipelineMainMultitrack"
+_PLUGIN = Path(__file__).parents[2] / "plugin"
+_PIPELINE = "reflector_migrate.sandbox.legacy.monolith:PipelineMainMultitrack"
 _CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once it consumes
 
 
@@ -49,7 +49,7 @@ def _legacy(
     path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
     spans = {"MIGRATE_LEGACY_PIPELINE": _PIPELINE, "MIGRATE_SHADOW": "true"}
     env = {"PYTHONPATH": path, **spans} if shadow else {}
-    app, extra = "reflector_migrate.legacy.app:app", (*options, *plugin)
+    app, extra = "reflector_migrate.sandbox.legacy.app:app", (*options, *plugin)
     return _celery(name, app, extra, folders, broker_url, env)
 
 
@@ -64,7 +64,7 @@ def workers(folders: Folders) -> Server:
     ready = folders.ready_file("workers")
     return Server(
         name="workers",
-        argv=(sys.executable, "-m", "reflector_migrate.conductor.workers.run"),
+        argv=(sys.executable, "-m", "reflector_migrate.conductor.runtime.run"),
         cwd=folders.data("work"),
         is_ready=exists(ready),
         env={"MIGRATE_READY_FILE": str(ready)},

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from reflector_migrate.sandbox.standins.extract import Sentence, Text
 from reflector_migrate.sandbox.standins.paraphrase import Voice
-from reflector_migrate.sandbox.standins.reading import Asked
+from reflector_migrate.sandbox.standins.prompt_parser import Asked
 
 MAX_SUBJECTS = 6
 MAX_TITLE_WORDS = 10

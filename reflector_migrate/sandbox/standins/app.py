@@ -15,8 +15,8 @@ from reflector_migrate.sandbox.standins.daily import build_daily
 from reflector_migrate.sandbox.standins.exchange import RecordingMiddleware
 from reflector_migrate.sandbox.standins.llm import build_llm
 from reflector_migrate.sandbox.standins.replay import build_replay_recogniser
+from reflector_migrate.sandbox.standins.state import World
 from reflector_migrate.sandbox.standins.webhook import build_webhook
-from reflector_migrate.sandbox.standins.world import World
 from reflector_migrate.sandbox.standins.zulip import build_zulip
 
 

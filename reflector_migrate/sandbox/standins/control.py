@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reflector_migrate.sandbox.standins.answer_tape import AnswerSet
 from reflector_migrate.sandbox.standins.exchange import SERVICES
 from reflector_migrate.sandbox.standins.faults import Fault
-from reflector_migrate.sandbox.standins.kept import AnswerSet
 from reflector_migrate.sandbox.standins.replay import ReplaySet
-from reflector_migrate.sandbox.standins.world import PARTS, World
+from reflector_migrate.sandbox.standins.state import PARTS, World
 
 Handler = Callable[[Request], Awaitable[Any]]
 

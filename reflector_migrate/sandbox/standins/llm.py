@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reflector_migrate.sandbox.standins.answer_tape import Kept
 from reflector_migrate.sandbox.standins.answers import Answers
 from reflector_migrate.sandbox.standins.exchange import exchange_of
 from reflector_migrate.sandbox.standins.extract import WORD
 from reflector_migrate.sandbox.standins.faults import Faults
-from reflector_migrate.sandbox.standins.fill import fill
-from reflector_migrate.sandbox.standins.kept import Kept
 from reflector_migrate.sandbox.standins.paraphrase import Voice
-from reflector_migrate.sandbox.standins.reading import Asked, read_request
+from reflector_migrate.sandbox.standins.prompt_parser import Asked, read_request
 from reflector_migrate.sandbox.standins.replay import Replay
+from reflector_migrate.sandbox.standins.schema_filler import fill
 
 MODEL = "stand-in"
 CREATED = 1_700_000_000  # fixed: the same request gives the same bytes

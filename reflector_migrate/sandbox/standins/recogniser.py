@@ -19,12 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reflector_migrate.sandbox.standins.answer_tape import Kept, digest_of
 from reflector_migrate.sandbox.standins.faults import Faults
-from reflector_migrate.sandbox.standins.hearing.ear import Ear, Heard
 from reflector_migrate.sandbox.standins.hearing.listen import HeardWord
 from reflector_migrate.sandbox.standins.hearing.mishear import Noise
+from reflector_migrate.sandbox.standins.hearing.recogniser_model import Ear, Heard
 from reflector_migrate.sandbox.standins.hearing.sound import UndecodableError
-from reflector_migrate.sandbox.standins.kept import Kept, digest_of
 from reflector_migrate.sandbox.standins.llm import Occurrences
 
 PATH = "/v1/audio/transcriptions-from-url"

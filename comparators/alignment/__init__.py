@@ -1,0 +1,1 @@
+"""Aligns two transcripts: words, speakers, times; and measures the distance between them."""

@@ -1,0 +1,1 @@
+"""Finds the facts a text states, and those of a transcript to hold it against."""

@@ -1,0 +1,213 @@
+"""Key facts of a text: numbers, money, spans of time, dates, times, participants, negations.
+
+A fact is (kind, canonical value), so that `ten percent` and `10 %`, `March 10` and
+`the tenth of March` are compared by what they say. Repeating a fact does not make it
+two, and a vaguer one (a date without its year) is no other fact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from comparators.facts.dates import UNSURE, moments, written
+from comparators.facts.negation import negations
+from comparators.facts.token_reader import Fact, Reader
+from comparators.facts.tokens import Reading
+from comparators.language.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
+from comparators.language.normalise import base_language, normalise
+
+LANGUAGES = frozenset(LEXICONS)
+VAGUE = frozenset({"time", "date", "participant"})
+"""Kinds of which one may say the same with less."""
+_HAS_DIGIT = re.compile(r"\d")
+
+
+class Read(NamedTuple):
+    """A text as read: its dates and times in figures, and the tokens of the rest."""
+
+    written: frozenset[Fact]
+    rest: Reading
+
+
+def extract(text: str, language: str | None, names: Iterable[str] = ()) -> frozenset[Fact]:
+    """Every fact of `text`; `names` are the participants to look for.
+
+    Raises KeyError for a language without a lexicon (see LANGUAGES).
+    """
+    return facts_of(read(text, language), names)
+
+
+def read(text: str, language: str | None) -> Read:
+    """The text read once, for facts to be sought in it as often as wanted.
+
+    Raises KeyError for a language without a lexicon (see LANGUAGES).
+    """
+    lexicon = LEXICONS[base_language(language) or ""]
+    rest, found = written(text)
+    return Read(frozenset(found), Reading(rest, lexicon))
+
+
+def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
+    """Every fact of a text; `names` are the participants to look for."""
+    reader = Reader(text.rest)
+    found = _participants(reader, names)  # first: who is meant is no part of what is negated
+    found |= negations(reader)
+    found |= moments(reader)
+    return text.written | found | _amounts(reader)
+
+
+def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[str]:
+    """Of `names`, those that `text` names, as facts have them."""
+    return frozenset(fact.value for fact in _participants(Reader(Reading(text, lexicon)), names))
+
+
+def is_compatible(first: Fact, second: Fact) -> bool:
+    """The same fact, or one that says the same with less."""
+    if first.kind != second.kind:
+        return False
+    a, b = first.value, second.value
+    if first.kind == "time":
+        return a == b or (UNSURE in a + b and _on_the_dial(a) == _on_the_dial(b))
+    if first.kind == "date":
+        return a in _endings(b) or b in _endings(a)
+    if first.kind == "participant":
+        return a == b or _is_part(a, b) or _is_part(b, a)
+    return a == b
+
+
+def _endings(date: str) -> list[str]:
+    """The date, and it without its year, and without its month."""
+    parts = date.split("-")
+    return ["-".join(parts[at:]) for at in range(len(parts))]
+
+
+def _on_the_dial(time: str) -> tuple[int, str]:
+    hour, minute = time.removesuffix(UNSURE).split(":")
+    return int(hour) % 12, minute
+
+
+def _is_part(vague: str, name: str) -> bool:
+    """A name that several people bear is compatible with each of them."""
+    return vague.endswith(UNSURE) and vague.removesuffix(UNSURE) in name.split()
+
+
+def without_counterpart(mine: Iterable[Fact], theirs: frozenset[Fact]) -> list[Fact]:
+    """Facts of `mine` that `theirs` does not state, in order."""
+    return sorted(fact for fact in mine if not is_stated(fact, theirs))
+
+
+def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
+    """Whether these hold the fact, or one compatible with it."""
+    if fact in facts:
+        return True
+    if fact.kind == "date":
+        dates, endings = _dates(facts)
+        return fact.value in endings or not dates.isdisjoint(_endings(fact.value))
+    return fact.kind in VAGUE and any(is_compatible(fact, other) for other in facts)
+
+
+@lru_cache(maxsize=8)
+def _dates(facts: frozenset[Fact]) -> tuple[frozenset[str], frozenset[str]]:
+    """Every date, and every ending of one: there may be thousands, each sought among all."""
+    dates = frozenset(fact.value for fact in facts if fact.kind == "date")
+    return dates, frozenset(ending for date in dates for ending in _endings(date))
+
+
+def _amounts(reader: Reader) -> set[Fact]:
+    """Numbers with what they count, where that is per cent, money or a span of time."""
+    found = set()
+    for index in reader.reading.telling:
+        token, ordinal = reader.tokens[index], reader.ordinal(index)
+        number = reader.number(index)
+        if ordinal:
+            if ordinal[0] > 1 or token not in reader.lexicon.ordinals:
+                found.add(Fact("number", str(ordinal[0])))
+            reader.take(*range(index, index + ordinal[1]))
+        elif number is not None:
+            found.add(_amount(reader, index, number))
+        elif _is_one(reader, index):
+            found.add(_lasting(1.0, reader.lexicon.spans[reader.at(index + 1)]))
+        elif reader.at(index) and _HAS_DIGIT.search(token):
+            found.add(Fact("number", token))
+    return found
+
+
+def _amount(reader: Reader, index: int, number: float) -> Fact:
+    """`1.2 million euro`, `$ 5`, `three weeks`, `12`."""
+    lexicon, after = reader.lexicon, index + 1
+    scale = lexicon.scales.get(reader.at(after), 1)
+    if scale != 1:
+        reader.take(after)
+        after += 1
+    amount = number * scale * (-1 if reader.at(index - 1) == "minus" else 1)
+    value = _plain(amount)
+    unit = lexicon.units.get(reader.at(after)) or _currency_before(reader, index)
+    span = lexicon.spans.get(reader.at(after))
+    if unit == "percent":
+        return Fact("percent", value)
+    if unit:
+        return Fact("money", f"{value} {unit}")
+    return _lasting(amount, span) if span else Fact("number", value)
+
+
+def _lasting(amount: float, span: str) -> Fact:
+    """A span of time in its smaller unit."""
+    times, unit = SPANS.get(span, (1, span))
+    return Fact("duration", f"{_plain(amount * times)} {unit}")
+
+
+def _currency_before(reader: Reader, index: int) -> str | None:
+    """`$ 5` has its currency in front; `3 euro 5` does not."""
+    unit = reader.lexicon.units.get(reader.at(index - 1))
+    return unit if unit in CURRENCIES and reader.number(index - 2) is None else None
+
+
+def _plain(value: float) -> str:
+    """12.0 is 12."""
+    return str(int(value)) if value.is_integer() else f"{value:.6f}".rstrip("0")
+
+
+def _is_one(reader: Reader, index: int) -> bool:
+    """`one week`, `in a month`; not `twice a week`."""
+    lexicon = reader.lexicon
+    if reader.at(index) not in lexicon.ones or reader.at(index + 1) not in lexicon.spans:
+        return False
+    before = reader.at(index - 1)
+    return before not in {"once", "twice", "times", "hours", "days"} and not before.isdigit()
+
+
+def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
+    """People by any part of their name, in capitals where the text has any at all."""
+    people = [normalise(name, reader.lexicon.language) for name in set(names)
+              if not name.startswith("Speaker ")]  # fmt: skip
+    bearers: dict[str, list[list[str]]] = {}
+    for person in people:
+        for part in {p for p in person if len(p) > 1 or len(person) == 1}:
+            for form in (part, f"{part}s"):
+                bearers.setdefault(form, []).append(person)
+    named = [index for index, token in enumerate(reader.tokens) if token in bearers]
+    has_capitals = bool(named) and reader.reading.has_capitals()
+    found = set()
+    for index in named:
+        if reader.at(index) and (reader.reading.is_capital(index) or not has_capitals):
+            value, taken = _who(reader.tokens, index, bearers[reader.tokens[index]])
+            found.add(Fact("participant", value))
+            reader.take(*range(index, index + taken))
+    return found
+
+
+def _who(tokens: list[str], index: int, borne: list[list[str]]) -> tuple[str, int]:
+    """(name, tokens) of the longest name that stands here; marked where several could be meant."""
+    for person in sorted(borne, key=len, reverse=True):
+        there = tokens[index : index + len(person)]
+        if len(person) > 1 and [*there[:-1], there[-1].removesuffix("s")] in (
+            person, [*person[:-1], person[-1].removesuffix("s")]
+        ):  # fmt: skip
+            return " ".join(person), len(person)
+    if len(borne) == 1:
+        return " ".join(borne[0]), 1
+    part = next(p for p in borne[0] if tokens[index] in (p, f"{p}s"))
+    return f"{part}{UNSURE}", 1

@@ -1,0 +1,103 @@
+"""Sentences of a text that give one person what another said, by the run's own transcript.
+
+Who speaks is known of every word; a sentence that names one person, and whose words
+of content are said by somebody else alone, has the wrong name. Each side is read beside
+its own transcript, so neither wording nor misheard words make one.
+
+One such sentence may be a task that somebody takes on after another's report. Names
+that changed places leave two: who said the words is named elsewhere, beside words of
+somebody else. Only these count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from comparators.alignment.transcript_pair import remembered
+from comparators.facts.clauses import split, stems
+from comparators.facts.facts import people_in
+from comparators.facts.token_reader import Fact
+from comparators.language.lexicon import LEXICONS, Lexicon
+from comparators.language.normalise import normalise, words_in
+from reflector_migrate.model import Observation, Word
+
+KIND = "attribution"
+MIN_TELLING = 3
+"""Words that one person alone says, before a sentence is theirs."""
+MANY_TIMES = 3
+"""And so many times as many as the person named says."""
+MIN_RETURNED = 2
+"""Words of somebody else beside the sayer's own name, and more than are theirs."""
+
+
+class Owners(NamedTuple):
+    """Stems that one speaker alone says, and whose they are; None: more than one says it."""
+
+    by_stem: Mapping[str, int | None]
+
+
+class _Told(NamedTuple):
+    """A sentence's one name, how many words are theirs, and who else says most of it."""
+
+    named: str
+    own: int
+    sayer: str
+    others: int
+
+
+def attributions(
+    text: str, language: str, observation: Observation, names: Iterable[str]
+) -> frozenset[Fact]:
+    """One fact for each person who is given another's words: `ann ash says what bo birch said`."""
+    lexicon, speakers = LEXICONS[language], _speakers(observation, language)
+    if len(speakers) < 2:
+        return frozenset()
+    owners = remembered(_owners, observation.outputs.words, language)
+    told = [
+        _told(sentence, next(iter(named)), lexicon, speakers, owners)
+        for sentence in split(text)
+        for named in [people_in(sentence, lexicon, names)]
+        if len(named) == 1
+    ]
+    misplaced = {one.named for one in told if one.others >= max(MIN_RETURNED, one.own + 1)}
+    return frozenset(
+        Fact(KIND, f"{one.named} says what {one.sayer} said")
+        for one in told
+        if one.sayer in misplaced and one.others >= max(MIN_TELLING, MANY_TIMES * one.own)
+    )
+
+
+def _speakers(observation: Observation, language: str) -> dict[int, str]:
+    """Names as facts have them, by speaker."""
+    return {
+        p.speaker: " ".join(normalise(p.name, language))
+        for p in observation.outputs.participants
+        if p.speaker is not None and p.name
+    }
+
+
+def _told(
+    sentence: str, named: str, lexicon: Lexicon, speakers: Mapping[int, str], owners: Owners
+) -> _Told:
+    """Whose words stand beside a name; nobody else's where the named one is no speaker."""
+    told = dict.fromkeys(speakers.values(), 0)
+    for one in stems(words_in(sentence), lexicon):
+        owner = owners.by_stem.get(one)
+        if owner is not None and owner in speakers:
+            told[speakers[owner]] += 1
+    others = {name: n for name, n in told.items() if name != named and named in told}
+    sayer = max(others, key=lambda name: others[name], default=named)
+    return _Told(named, told.get(named, 0), sayer, others.get(sayer, 0))
+
+
+def _owners(words: Iterable[Word], language: str) -> Owners:
+    lexicon = LEXICONS[language]
+    said: dict[int, set[str]] = {}
+    for word in words:
+        said.setdefault(word.speaker, set()).add(word.text.strip())
+    found: dict[str, int | None] = {}
+    for speaker, texts in said.items():
+        for one in stems(texts, lexicon):
+            found[one] = None if one in found else speaker
+    return Owners(found)

@@ -1,0 +1,106 @@
+"""A text's tokens, and what is known of each: worked out once, however often facts are sought.
+
+`telling` are the places where a date, a time or an amount may begin: a transcript
+has few of them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import takewhile
+
+from comparators.language.half_numbers import with_halves
+from comparators.language.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
+from comparators.language.normalise import tokens_of, with_numbers, words_in
+from comparators.language.token_stream import Placed
+
+ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
+_GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
+_STOPS = frozenset(".!?;:")
+# What is rare stands first, then what must be before it: searched many times faster.
+_HALF_OF_DAY = re.compile(r"\.(?<=\b[aApP]\.) ?[mM]\b\.?")
+_PER_CENT = re.compile(r"\b(?:per|pro) cent\b", re.IGNORECASE)
+_MINUS = re.compile(r"[-\u2212](?<![^\s(].)(?=\d)")
+_LIST_MARK = re.compile(r"^\s*\d{1,3}[.)]\s+", re.MULTILINE)
+
+
+class Reading:
+    """Tokens in order, and of each whether its word began with a capital or ended a sentence."""
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        """Read in the lexicon's language; numbered lists' own numbers are left out."""
+        self._words = words_in(_spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
+        parts = {word: _parts(word, lexicon.language) for word in set(self._words)}
+        found = with_numbers(Placed.of(self._words, parts), lexicon.language)
+        self.lexicon = lexicon
+        self.tokens, places = with_halves(found, lexicon)
+        self._places = [*places, len(self._words)]
+        telling = {token for token in set(self.tokens) if _tells(token, lexicon.language)}
+        self.telling = [index for index, token in enumerate(self.tokens) if token in telling]
+
+    def is_capital(self, index: int) -> bool:
+        """Whether the token's word began with a capital."""
+        return _is_capital(self._words[self._places[index]])
+
+    def has_capitals(self) -> bool:
+        """Whether any token's word did."""
+        return any(map(self.is_capital, range(len(self.tokens))))
+
+    def is_stop(self, index: int) -> bool:
+        """Whether a sentence ends behind the token, in front of the next one's word."""
+        words = self._words[self._places[index] : self._places[index + 1]]
+        return any(map(_ends, words))
+
+
+@lru_cache
+def _beginnings(language: str) -> frozenset[str]:
+    """Words a date, a time or an amount may begin with."""
+    lexicon = LEXICONS[language]
+    return frozenset().union(lexicon.days, lexicon.months, lexicon.relatives, lexicon.ordinals,
+                             lexicon.ones, lexicon.clock)  # fmt: skip
+
+
+def _tells(token: str, language: str) -> bool:
+    """Whether a date, a time or an amount may begin with the token."""
+    if token in _beginnings(language) or not token.isalpha():
+        return True
+    return language == "de" and token.startswith(GERMAN_DAYS)
+
+
+def _spelt(text: str) -> str:
+    """`a.m.` is `am`, `per cent` is `percent`."""
+    text = _HALF_OF_DAY.sub("m ", text)
+    return _PER_CENT.sub("percent", text) if "cent" in text.lower() else text
+
+
+def _parts(word: str, language: str) -> list[str]:
+    if word.isascii() and word.isalpha():
+        return [word.lower()]
+    return [part for token in tokens_of(word, language) for part in _apart(token)]
+
+
+def _apart(token: str) -> tuple[str, ...]:
+    """`5km` is two tokens; `3rd` and `q3` stay one."""
+    match = _GLUED.fullmatch(token)
+    return match.groups() if match and not ORDINAL.fullmatch(token) else (token,)
+
+
+def _ends(word: str) -> bool:
+    """Whether a sentence's mark stands behind the word's last letter or figure.
+
+    From behind, each character once: a line of dots takes a regular expression its square.
+    """
+    behind = takewhile(_is_mark, reversed(word))
+    return not _STOPS.isdisjoint(behind)
+
+
+def _is_mark(character: str) -> bool:
+    return not (character.isalnum() or character == "_")
+
+
+def _is_capital(word: str) -> bool:
+    """Whether its first letter is."""
+    if word.isalpha():
+        return word[0].isupper()
+    return next((c.isupper() for c in word if c.isalpha()), False)

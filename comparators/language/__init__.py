@@ -1,0 +1,1 @@
+"""Reads words: tokens, numbers, stems and the lists of each language."""

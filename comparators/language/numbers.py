@@ -1,0 +1,196 @@
+"""Number words as digits, so that `twenty-three` equals `23`; English and German.
+
+Single words that are seldom numbers in speech (one, a, eins, ein) stay words
+unless another number word stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+
+from comparators.language.lexicon import word_list
+from comparators.language.token_stream import Placed, Span
+
+LANGUAGES = frozenset({"en", "de"})
+
+_EN_UNITS = word_list(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+)
+_EN_TENS = word_list("twenty thirty forty fifty sixty seventy eighty ninety")
+_DE_UNITS = word_list(
+    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn "
+    "fünfzehn sechzehn siebzehn achtzehn neunzehn"
+)
+_DE_TENS = word_list("zwanzig dreissig vierzig fünfzig sechzig siebzig achtzig neunzig")
+
+_SMALL: dict[str, dict[str, int]] = {
+    "en": {w: i for i, w in enumerate(_EN_UNITS)}
+    | {w: 10 * i for i, w in enumerate(_EN_TENS, start=2)},
+    "de": {w: i for i, w in enumerate(_DE_UNITS)}
+    | {w: 10 * i for i, w in enumerate(_DE_TENS, start=2)},
+}
+_SCALES: dict[str, dict[str, int]] = {
+    "en": {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9},
+    "de": {
+        "hundert": 100,
+        "tausend": 1000,
+        "million": 10**6,
+        "millionen": 10**6,
+        "milliarde": 10**9,
+        "milliarden": 10**9,
+    },
+}
+_AND = {"en": "and", "de": "und"}
+_ENDLESS = 10**12
+_POINTS = frozenset({"point", "komma"})
+_AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
+
+
+def join_numbers(text: Placed, language: str) -> Placed:
+    """Each run of number words becomes one token of digits at the run's first place."""
+    distinct = set(text.tokens)
+    numeric = {token for token in distinct if parse_word(token, language) is not None}
+    if not numeric:
+        return text
+    joined = text.replaced(_numbers(text.tokens, numeric, language))
+    return joined if _POINTS.isdisjoint(distinct) else joined.replaced(_decimals(joined.tokens))
+
+
+def _numbers(tokens: list[str], numeric: Collection[str], language: str) -> Iterator[Span]:
+    """Runs of number words; a lone word that seldom is a number stays one."""
+    words, done = _Words(tokens, language), 0
+    for index in [index for index, token in enumerate(tokens) if token in numeric]:
+        if index >= done:  # else part of the number before it
+            value, done = words.number(index)
+            if done > index + 1 or tokens[index] not in _AMBIGUOUS:
+                yield index, done, str(value)
+
+
+def _decimals(tokens: list[str]) -> Iterator[Span]:
+    """`3 point 5` is 3.5, as is `3 Komma 5`."""
+    done = 0
+    for point in [index for index, token in enumerate(tokens) if token in _POINTS]:
+        around = tokens[max(point - 1, done) : point], tokens[point + 1 : point + 2]
+        if all(number and number[0].isdigit() for number in around):
+            done = point + 2
+            yield point - 1, done, f"{around[0][0]}.{around[1][0]}"
+
+
+class _Words:
+    """Tokens read as numbers: groups below a thousand, each before a smaller scale than the last.
+
+    So `one hundred, two hundred` are two numbers, and no run grows without end.
+    """
+
+    def __init__(self, tokens: list[str], language: str) -> None:
+        self._tokens = tokens
+        self._language = language
+
+    def number(self, start: int) -> tuple[int, int]:
+        """(value, where it ends) of the longest number that begins at a number word."""
+        total, limit, end = 0, _ENDLESS, start
+        while True:
+            begin = end
+            if end > start and self._at(end) == _AND[self._language]:
+                begin += 1
+            group, after = self._group(begin)
+            scale = self._scale(after)
+            if begin == start and self._scale(start):
+                group, after, scale = 1, start, self._scale(start)
+            if group is None or not self._fits(group, scale, limit, is_joined=begin > end):
+                return total, end
+            if not scale:
+                return total + group, after
+            total, limit, end = total + group * scale, scale, after + 1
+
+    @staticmethod
+    def _fits(group: int, scale: int, limit: int, *, is_joined: bool) -> bool:
+        """Whether a group goes on with a number; behind `and` only a last one under 100 does."""
+        if is_joined:
+            return group < 100 and not scale
+        return (scale or group) < limit
+
+    def _group(self, start: int) -> tuple[int | None, int]:
+        """`two hundred and forty`, `fifteen hundred`, `hundred`, `ninety five`."""
+        value, end = self._small(start)
+        if self._value(start) == 100 and self._is_scale(start):
+            value, end = 1, start
+        if value is None or value >= 100 or self._value(end) != 100 or not self._is_scale(end):
+            return value, end
+        rest, after = self._small(end + 1 + (self._at(end + 1) == _AND[self._language]))
+        is_next = self._value(after) == 100 and self._is_scale(after)
+        if rest is None or not 0 < rest < 100 or is_next:
+            return value * 100, end + 1
+        return value * 100 + rest, after
+
+    def _small(self, start: int) -> tuple[int | None, int]:
+        """A word that is no scale; in English a ten and its unit."""
+        value = self._value(start)
+        if value is None or self._is_scale(start):
+            return None, start
+        unit = self._value(start + 1)
+        is_ten = self._language == "en" and 20 <= value < 100 and value % 10 == 0
+        if is_ten and unit is not None and 0 < unit < 10:
+            return value + unit, start + 2
+        return value, start + 1
+
+    def _scale(self, place: int) -> int:
+        """A scale from a thousand on; 0 of any other word."""
+        scale = _SCALES[self._language].get(self._at(place), 0)
+        return scale if scale >= 1000 else 0
+
+    def _is_scale(self, place: int) -> bool:
+        return self._at(place) in _SCALES[self._language]
+
+    def _value(self, place: int) -> int | None:
+        return parse_word(self._at(place), self._language)
+
+    def _at(self, place: int) -> str:
+        return self._tokens[place] if place < len(self._tokens) else ""
+
+
+@lru_cache(maxsize=1 << 16)
+def parse_word(word: str, language: str) -> int | None:
+    """One number word's value; German compounds (dreiundzwanzig, zweihundertfünf) too."""
+    small = _SMALL[language].get(word)
+    if small is not None:
+        return small
+    if word in _SCALES[language]:
+        return _SCALES[language][word]
+    if language == "de" and len(word) > 6:
+        return _german_compound(word.replace("ß", "ss"))
+    return None
+
+
+def _german_compound(word: str) -> int | None:
+    """Split at tausend, hundert and `und`; None where a part is not a number."""
+    if word in _SMALL["de"]:
+        return _SMALL["de"][word]
+    for scale in ("tausend", "hundert"):
+        head, found, tail = word.partition(scale)
+        if found:
+            parts = _german_part(head, 1), _german_part(tail, 0)
+            if parts[0] is None or parts[1] is None:
+                return None
+            return parts[0] * _SCALES["de"][scale] + parts[1]
+    unit, found, tens = word.partition("und")
+    low, high = _german_unit(unit), _SMALL["de"].get(tens)
+    if found and low is not None and high is not None and low < 10 and high >= 20:
+        return low + high
+    return None
+
+
+def _german_part(part: str, empty: int) -> int | None:
+    """A compound's part; an absent one counts `empty`, `und` in front is dropped."""
+    part = part.removeprefix("und")
+    if not part:
+        return empty
+    unit = _german_unit(part)
+    return unit if unit is not None else _german_compound(part)
+
+
+def _german_unit(word: str) -> int | None:
+    """`ein` inside a compound is 1."""
+    return 1 if word == "ein" else _SMALL["de"].get(word)

@@ -1,0 +1,1 @@
+"""Compares nested records, and masks what may legitimately differ between two runs."""

@@ -1,0 +1,202 @@
+"""What events carry: the run's own outputs, in the fields that the other side's events have.
+
+Values are held against the run's own outputs, because two language models need not
+choose the same words; fields against the other side's events of that type. A title that
+a reprocessed recording keeps is none of these: there the event tells what is not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from comparators.payload.near import is_within
+from comparators.row import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
+from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
+
+TOPIC, TITLE = "TOPIC", "FINAL_TITLE"
+_OF_TOPIC = ("id", "title", "summary", "timestamp", "duration", "transcript")
+
+
+def payload_differences(
+    reference: Observation,
+    hypothesis: Observation,
+    step_of: Callable[[str], str],
+    uncompared: Mapping[str, str],
+) -> list[Finding]:
+    """Payloads that contradict the run's own outputs on the hypothesis only, and their fields."""
+    theirs = contradictions(hypothesis)
+    mine = contradictions(reference) if theirs else {}
+    found = [
+        Finding(
+            path=f"events/payload/{name}",
+            step=_teller(name, reference, hypothesis, step_of),
+            severity=Severity.MAJOR,
+            hypothesis=why,
+            message=f"{name}: {why}",
+        )
+        for name, why in sorted(theirs.items())
+        if name not in mine and not (name == TITLE and is_title_unsure(reference, hypothesis))
+    ]
+    is_kept = _is_title_kept(reference) and not _is_same_title(reference, hypothesis)
+    if is_kept and _is_title_stored(hypothesis):
+        found.append(_overwritten(step_of(TITLE)))
+    named = {finding.path for finding in found}
+    fields = _fields(reference, hypothesis, step_of, uncompared)
+    return found + [finding for finding in fields if finding.path not in named]
+
+
+def is_title_unsure(reference: Observation, hypothesis: Observation) -> bool:
+    """The hypothesis alone told another title than its row has, which is the reference's.
+
+    A reprocessed recording keeps its earlier title, and the reference's model may have
+    chosen that very one again; or the hypothesis told a wrong one. Rows do not say which.
+    """
+    is_told_otherwise = _is_title_kept(hypothesis) and not _is_title_kept(reference)
+    return is_told_otherwise and _is_same_title(reference, hypothesis)
+
+
+def stored(observation: Observation) -> list[Event]:
+    """The events kept in the row."""
+    return [event for event in observation.events if event.stored]
+
+
+def _teller(
+    name: str, reference: Observation, hypothesis: Observation, step_of: Callable[[str], str]
+) -> str:
+    """The event's step; but an event equal to the reference's is contradicted by what is stored.
+
+    Only the words have two writers: the merge tells them, and they are stored with their topics.
+    """
+    told = [[e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)]
+    is_stored_so = name == "TRANSCRIPT" and told[0] == told[1]
+    return "detect_topics" if is_stored_so else step_of(name.partition("/")[0])
+
+
+def contradictions(observation: Observation) -> dict[str, str]:
+    """Event types whose payload is not what the run itself stored, and how; of TOPIC by field."""
+    own = _own(observation)
+    found = {}
+    for event in stored(observation):
+        field, value = own.get(event.event, ("", None))
+        if value is None:
+            continue
+        if field not in event.data:
+            found[event.event] = f"has no {field}"
+        elif not _agrees(event.data[field], value):
+            found[event.event] = f"{field} is not the stored one"
+    return found | _of_topics(observation)
+
+
+def _is_title_kept(observation: Observation) -> bool:
+    """Whether the row has another title than was told, and so one that was there before."""
+    told, kept = _last_title(observation), observation.outputs.title
+    return bool(told and kept) and not _agrees(told, kept)
+
+
+def _is_title_stored(observation: Observation) -> bool:
+    told, kept = _last_title(observation), observation.outputs.title
+    return bool(told and kept) and _agrees(told, kept)
+
+
+def _is_same_title(reference: Observation, hypothesis: Observation) -> bool:
+    mine, theirs = reference.outputs.title, hypothesis.outputs.title
+    return bool(mine and theirs) and _agrees(theirs, mine)
+
+
+def _last_title(observation: Observation) -> Any:
+    told = [e.data.get("title") for e in stored(observation) if e.event == TITLE]
+    return told[-1] if told else None
+
+
+def _overwritten(step: str) -> Finding:
+    return Finding(
+        path=f"events/payload/{TITLE}",
+        step=step,
+        severity=Severity.MAJOR,
+        hypothesis="the stored one",
+        message=f"{TITLE}: the title told is stored, where the reference keeps an earlier one",
+    )
+
+
+def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
+    """By event type the payload's field and the run's own value for it."""
+    outputs = observation.outputs
+    return {
+        "DURATION": ("duration", outputs.duration_ms),
+        "WAVEFORM": ("waveform", outputs.waveform),
+        "TRANSCRIPT": ("text", "".join([word.text for word in outputs.words])),
+        TITLE: ("title", outputs.title),
+        "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
+        "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
+    }
+
+
+def _of_topics(observation: Observation) -> dict[str, str]:
+    """TOPIC events against the stored topics, one by one; only where there are as many."""
+    told = [event.data for event in stored(observation) if event.event == TOPIC]
+    topics = observation.outputs.topics
+    if len(told) != len(topics):
+        return {}
+    pairs = list(zip(told, topics, strict=True))
+    wrong = [name for name in _OF_TOPIC if any(not _tells(*pair, name) for pair in pairs)]
+    if any("words" in data and len(data["words"] or ()) != len(t.words) for data, t in pairs):
+        wrong.append("words")
+    return {f"{TOPIC}/{name}": f"{name} is not the stored one" for name in wrong}
+
+
+def _tells(data: Mapping[str, Any], topic: Topic, name: str) -> bool:
+    return name not in data or bool(data[name] == getattr(topic, name))
+
+
+def _agrees(payload: Any, own: Any) -> bool:
+    """Numbers within a frame, waveforms point by point, texts but for the blanks around them."""
+    if isinstance(own, str):
+        return isinstance(payload, str) and payload.strip() == own.strip()
+    if isinstance(own, tuple):
+        is_list = isinstance(payload, list | tuple) and len(payload) == len(own)
+        return is_list and all(map(_is_near, payload, own))
+    return isinstance(payload, int | float) and is_within(payload, own, DURATION_TOLERANCE_MS)
+
+
+def _is_near(told: Any, own: float) -> bool:
+    return isinstance(told, int | float) and is_within(told, own, WAVEFORM_TOLERANCE + 1e-9)
+
+
+def _fields(
+    reference: Observation,
+    hypothesis: Observation,
+    step_of: Callable[[str], str],
+    uncompared: Mapping[str, str],
+) -> list[Finding]:
+    """Fields that all events of a type have on one side, and none or not all on the other."""
+    mine, theirs = _by_type(stored(reference)), _by_type(stored(hypothesis))
+    found = []
+    for name in sorted(set(mine) & set(theirs) - set(uncompared)):
+        missing = _in_all(mine[name]) - _in_all(theirs[name])
+        extra = set(chain(*theirs[name])) - set(chain(*mine[name]))
+        found += [_field(name, field, "missing", step_of) for field in sorted(missing)]
+        found += [_field(name, field, "extra", step_of) for field in sorted(extra)]
+    return found
+
+
+def _by_type(events: Sequence[Event]) -> dict[str, list[set[str]]]:
+    """The fields of each event, by its type."""
+    fields: dict[str, list[set[str]]] = {}
+    for event in events:
+        fields.setdefault(event.event, []).append(set(event.data))
+    return fields
+
+
+def _in_all(fields: Sequence[set[str]]) -> set[str]:
+    return fields[0].intersection(*fields[1:])
+
+
+def _field(name: str, field: str, kind: str, step_of: Callable[[str], str]) -> Finding:
+    return Finding(
+        path=f"events/payload/{name}/{field}",
+        step=step_of(name),
+        kind=kind,
+        message=f"{name}: {field} is {kind}",
+    )

@@ -1,0 +1,223 @@
+"""Exact: participants, duration, waveform, status and the stored row, field by field.
+
+Texts and lists that have measures of their own are left to those. Tolerances are
+for what an encoder's version changes; each is stated here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from comparators.language.lexicon import word_set
+from comparators.missing_steps import undone
+from comparators.payload.masking import ROW_VOLATILE, mark
+from comparators.payload.records import Difference, differences, keyed
+from comparators.repeated_steps import overdone
+from comparators.topic_fields import topic_differences
+from reflector_migrate.model import Finding, Measure, Observation, Severity
+
+DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
+WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
+
+ELSEWHERE = word_set(
+    "topics events participants webvtt title short_summary long_summary words waveform"
+)
+"""Row fields that other measures compare."""
+
+ROW_STEPS: Mapping[str, str] = {
+    "duration": "mixdown_tracks",
+    "audio_location": "mixdown_tracks",
+    "status": "finalize",
+    "audio_deleted": "cleanup_consent",
+    "zulip_message_id": "post_zulip",
+    "source_language": "get_recording",
+    "target_language": "get_recording",
+}
+
+
+def exact(
+    name: str,
+    step: str,
+    length: int,
+    findings: Sequence[Finding],
+    *,
+    reference_text: str = "",
+    hypothesis_text: str = "",
+    counts: Mapping[str, float] | None = None,
+) -> Measure:
+    """An exact measure: as many errors as findings, never more than its length."""
+    return Measure(
+        name=name,
+        kind="exact",
+        errors=len(findings),
+        length=max(length, len(findings)),
+        counts={"compared": length, "different": len(findings), **(counts or {})},
+        reference_text=reference_text,
+        hypothesis_text=hypothesis_text,
+        step=step,
+        findings=tuple(findings),
+    )
+
+
+def as_finding(
+    prefix: str, difference: Difference, step: str, severity: Severity = Severity.MAJOR
+) -> Finding:
+    """A record's difference as a finding under `prefix`."""
+    path = f"{prefix}/{difference.path}" if difference.path else prefix
+    return Finding(
+        path=path,
+        step=step,
+        severity=severity,
+        kind=difference.kind,
+        reference=difference.reference,
+        hypothesis=difference.hypothesis,
+        message=f"{path} {difference.kind}",
+    )
+
+
+def compare_participants(reference: Observation, hypothesis: Observation) -> Measure:
+    """People by their id (else by track): name, track and account."""
+    mine, theirs = _people(reference), _people(hypothesis)
+    found = differences(mine, theirs)
+    return exact(
+        "participants",
+        "get_participants",
+        len({*mine, *theirs}),
+        [as_finding("participants", d, "get_participants") for d in found],
+        reference_text=f"{len(mine)} people",
+        hypothesis_text=f"{len(theirs)} people",
+    )
+
+
+def _people(observation: Observation) -> dict[str, Any]:
+    people = [person.model_dump() for person in observation.outputs.participants]
+    named = [{**p, "key": p["id"] or f"track {p['speaker']}"} for p in people]
+    return {
+        key: {field: value for field, value in record.items() if field != "key"}
+        for key, record in keyed(named, "key").items()
+    }
+
+
+def compare_duration(reference: Observation, hypothesis: Observation) -> Measure:
+    """Milliseconds of the mixed audio, within one MP3 frame."""
+    values = reference.outputs.duration_ms, hypothesis.outputs.duration_ms
+    return _scalar("duration", "mixdown_tracks", values, DURATION_TOLERANCE_MS, "ms")
+
+
+def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
+    """The stored row's status, and which steps were left undone, or done twice.
+
+    An optional step (consent, Zulip, webhook) fails no workflow, and what it left undone
+    may show nowhere else; so a step that failed on the hypothesis only, was skipped or
+    never ran is a difference. Only a workflow engine names every step: of legacy, a step
+    less is none, and a step of the pipeline more against it neither. One that completed
+    twice is, and one that the pipeline does not have.
+    """
+    values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
+    measure = _scalar("status", "finalize", values, 0, "")
+    left = undone(reference, hypothesis) if hypothesis.status == "completed" else []
+    left += overdone(reference, hypothesis)
+    return measure.model_copy(
+        update={
+            "errors": measure.errors + len(left),
+            "length": measure.length + len(left),
+            "findings": (*measure.findings, *left),
+        }
+    )
+
+
+def _scalar(name: str, step: str, values: tuple[Any, Any], tolerance: float, unit: str) -> Measure:
+    """One value of both sides; None on both is nothing to compare."""
+    record = differences({name: values[0]}, {name: values[1]}, {name: tolerance})
+    shown = [f"{value} {unit}".strip() if value is not None else "none" for value in values]
+    return exact(
+        name,
+        step,
+        0 if values == (None, None) else 1,
+        [_named(d, name, step) for d in record],
+        reference_text=shown[0],
+        hypothesis_text=shown[1],
+    )
+
+
+def _named(difference: Difference, name: str, step: str) -> Finding:
+    """A scalar's finding, with missing and extra told from changed."""
+    kind = "changed"
+    if difference.hypothesis is None:
+        kind = "missing"
+    elif difference.reference is None:
+        kind = "extra"
+    return as_finding(name, difference._replace(path="", kind=kind), step)
+
+
+def compare_waveform(reference: Observation, hypothesis: Observation) -> Measure:
+    """Number of points, and each within the tolerance."""
+    mine, theirs = reference.outputs.waveform or (), hypothesis.outputs.waveform or ()
+    findings = []
+    if len(mine) != len(theirs):
+        findings.append(_waveform_finding("length", len(mine), len(theirs)))
+    else:
+        far = [i for i, pair in enumerate(zip(mine, theirs, strict=True)) if _far(*pair)]
+        if far:
+            worst = max(far, key=lambda i: abs(mine[i] - theirs[i]))
+            findings.append(
+                _waveform_finding(
+                    "values", mine[worst], theirs[worst], f"{len(far)} points differ"
+                ).model_copy(update={"position": worst, "at_s": _at_s(reference, worst)})
+            )
+    return exact(
+        "waveform",
+        "generate_waveform",
+        max(len(mine), len(theirs)),
+        findings,
+        reference_text=f"{len(mine)} points",
+        hypothesis_text=f"{len(theirs)} points",
+    )
+
+
+def _at_s(observation: Observation, point: int) -> float | None:
+    """When a point of the waveform sounds."""
+    duration_ms, points = observation.outputs.duration_ms, observation.outputs.waveform or ()
+    return round(duration_ms / 1000 * point / len(points), 3) if duration_ms else None
+
+
+def _far(first: float, second: float) -> bool:
+    return abs(first - second) > WAVEFORM_TOLERANCE + 1e-9
+
+
+def _waveform_finding(what: str, mine: Any, theirs: Any, message: str = "") -> Finding:
+    return Finding(
+        path=f"waveform/{what}",
+        step="generate_waveform",
+        reference=mine,
+        hypothesis=theirs,
+        message=message or f"{mine} points against {theirs}",
+    )
+
+
+def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
+    """The stored row's own fields; ids and clocks by presence; its topics against their words."""
+    mine, theirs = _row(reference), _row(hypothesis)
+    found = differences(mine, theirs, {"duration": DURATION_TOLERANCE_MS})
+    topics = topic_differences(reference, hypothesis)
+    if not topics and not (mine and theirs):
+        why = "row not collected" if mine or theirs else ""
+        return Measure(name="row", kind="exact", step="finalize", inconclusive=why)
+    return exact(
+        "row",
+        "finalize",
+        len({*mine, *theirs}),
+        [as_finding("row", d, ROW_STEPS.get(d.path.split("/")[0], "finalize")) for d in found]
+        + topics,
+        reference_text=f"{len(mine)} fields",
+        hypothesis_text=f"{len(theirs)} fields",
+    )
+
+
+def _row(observation: Observation) -> dict[str, Any]:
+    return {
+        key: mark(key, value) if key in ROW_VOLATILE else value
+        for key, value in observation.outputs.row.items()
+        if key not in ELSEWHERE and key not in {"search_vector_en", "workflow_id"}
+    }

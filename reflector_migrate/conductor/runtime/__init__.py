@@ -1,0 +1,1 @@
+"""Runs the fifteen workers: processes, task client, supervisor."""

@@ -1,0 +1,119 @@
+"""Starts worker processes: `python -m reflector_migrate.conductor.runtime.run --group all`.
+
+SIGTERM (or SIGINT, or the parent's end) drains within `workers.drain_s` and
+leaves no process. When everything polls, the file named by MIGRATE_READY_FILE is
+written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
+from reflector_migrate.conductor.runtime.in_flight_file import Deaths
+from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
+from reflector_migrate.settings import Settings, load_settings, mark_ready
+
+logger = logging.getLogger(__name__)
+
+Serve = Callable[[Settings, Member, threading.Event, Callable[[], None]], None]
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    group: str
+    config: Path | None
+    is_child: bool
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Options of the command line; exits with 2 on a wrong one."""
+    parser = argparse.ArgumentParser(prog="workers", description="Conductor worker processes")
+    parser.add_argument("--group", choices=("all", *GROUPS), default="all")
+    parser.add_argument("--config", type=Path, default=None)
+    parser.add_argument("--child", action="store_true", help="end when standard input closes")
+    given = parser.parse_args(list(argv))
+    return Options(given.group, given.config, given.child)
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    serve: Serve | None = None,
+    command: Sequence[str] = (sys.executable, "-m", "reflector_migrate.conductor.runtime.run"),
+) -> int:
+    """Run one group, or all, until told to stop; 0.
+
+    `serve` and `command` let a test put other steps into the same processes.
+    """
+    options = parse(sys.argv[1:] if argv is None else argv)
+    settings = load_settings(options.config)
+    log_to_stderr()
+    stop = stop_on_signals()
+    if options.is_child:
+        stop_when_input_closes(stop)
+    ours = members(options.group, settings.workers)
+    if options.is_child or len(ours) == 1:
+        (serve or serve_member)(settings, ours[0], stop, mark_ready)
+    else:
+        _keep_family(options, ours, settings, stop, command)
+    return 0
+
+
+def serve_member(
+    settings: Settings, member: Member, stop: threading.Event, on_ready: Callable[[], None]
+) -> None:
+    """Be one worker process over the pipeline's own steps."""
+    from reflector_migrate.conductor.runtime.worker_member import serve
+    from reflector_migrate.pipeline.runner import run_step
+
+    serve(settings, member, stop, on_ready, run_step)
+
+
+def log_to_stderr() -> None:
+    """One line per fact; HTTP clients keep quiet, as their lines quote presigned addresses."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"
+    )
+    for name in ("httpx", "httpcore", "botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _keep_family(
+    options: Options,
+    ours: Sequence[Member],
+    settings: Settings,
+    stop: threading.Event,
+    command: Sequence[str],
+) -> None:
+    config = ["--config", str(options.config)] if options.config else []
+    with tempfile.TemporaryDirectory(prefix="migrate-workers-") as folder:
+        on_death = Deaths(settings).report
+        children = [
+            Child(
+                [*command, "--child", "--group", m.group, *config], Path(folder) / str(n), on_death
+            )
+            for n, m in enumerate(ours)
+        ]
+        keep(children, stop, settings.workers.drain_s, mark_ready)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

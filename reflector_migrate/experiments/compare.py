@@ -1,0 +1,109 @@
+"""Runs one synthetic recording through both engines of a sandbox and waits for the verdict.
+
+The way is production's own: the primary's task is queued, the plugin in its
+worker announces it, the dispatcher starts the workflow, the collector compares.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime
+
+from reflector_migrate.errors import ConfigurationError, MigrateError
+from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.experiments.replay_answers import replayed
+from reflector_migrate.experiments.secondary import is_sampled, start_pair
+from reflector_migrate.experiments.secondary import start as start_primary
+from reflector_migrate.model import Comparison
+from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+
+LOOK_S = 0.2
+__all__ = ["compare_in_sandbox", "start_primary"]
+
+Progress = Callable[[RunRecord | None, str], None]
+
+
+def compare_in_sandbox(
+    settings: Settings,
+    name: str,
+    *,
+    timeout_s: float = 600.0,
+    progress: Progress = lambda _run, _words: None,
+    secondary: bool = False,
+    is_replayed: bool = False,
+) -> Comparison:
+    """Stage, run both, and give back the stored comparison.
+
+    `secondary` runs the primary's engine twice; so does a share of the recordings, by
+    `shadow.secondary_rate`. `is_replayed`: recogniser and language model answer from one
+    recorded run. Raises InputError for an unknown recording, MigrateError
+    when the run could not be followed to a comparison within `timeout_s`.
+    """
+    if not settings.shadow.enabled:
+        raise ConfigurationError(
+            "the shadow flag is off in this sandbox", hint="migrate sandbox up --shadow"
+        )
+    recording = load_recording(settings.sandbox.recordings, name)
+    answered = replayed(settings, recording, timeout_s) if is_replayed else nullcontext()
+    with answered:
+        return _compare(settings, recording, timeout_s, progress, secondary)
+
+
+def _compare(
+    settings: Settings,
+    recording: FixtureRecording,
+    timeout_s: float,
+    progress: Progress,
+    secondary: bool,
+) -> Comparison:
+    set_stage(settings, recording)
+    since = now()
+    if secondary or is_sampled(settings, recording):
+        start_pair(settings, recording)
+    else:
+        start_primary(settings, recording)
+    run = _follow(settings, recording, since, timeout_s, progress)
+    found = Evidence(settings.store_url).comparison(run.run_id)
+    if found is None:
+        why = run.reason or "no comparison"
+        raise MigrateError(f"{recording.name}: run {run.run_id} {run.state}: {why}")
+    return found.model_copy(update={"title": recording.title, "recording": recording.name})
+
+
+def _follow(
+    settings: Settings,
+    recording: FixtureRecording,
+    since: datetime,
+    timeout_s: float,
+    progress: Progress,
+) -> RunRecord:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        run = Runs(settings.store_url).latest(recording.recording_id)
+        is_this = run is not None and run.created_at >= since
+        progress(run if is_this else None, "")
+        if run is not None and is_this and run.state in ("compared", "failed", "skipped"):
+            return run
+        if run is None or not is_this:
+            _raise_if_refused(settings, recording, since)
+        time.sleep(LOOK_S)
+    raise MigrateError(
+        f"{recording.name}: no verdict within {timeout_s:.0f} s",
+        hint="migrate sandbox status; the logs are in the sandbox's folder",
+    )
+
+
+def _raise_if_refused(settings: Settings, recording: FixtureRecording, since: datetime) -> None:
+    """The dispatcher may have said no before there was a run."""
+    last = Dispatches(settings.store_url).last(recording.recording_id)
+    if last is None or last["outcome"] not in ("skipped", "failed"):
+        return
+    at = last["at"]
+    if at is not None and at.replace(tzinfo=since.tzinfo) >= since:
+        raise MigrateError(f"{recording.name}: not dispatched: {last['reason']}")

@@ -1,0 +1,90 @@
+"""Two legacy runs of a recording and no candidate, for the noise floor alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reflector_migrate.conductor.build import build_hash
+from reflector_migrate.errors import ConfigurationError, MigrateError
+from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.experiments.secondary import start_pair
+from reflector_migrate.model import Role
+from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.sandbox.recordings import FixtureRecording
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.collector import has_ended
+from reflector_migrate.shadow.noise_floors import conditions, pair_of
+from reflector_migrate.shadow.observe.sides import legacy_status, observe_primary, secondary_of
+from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs, SecondaryRun
+from reflector_migrate.store.runs import RunRecord
+
+LOOK_S = 0.2
+
+
+@contextmanager
+def without_candidate(settings: Settings) -> Iterator[None]:
+    """The kill switch on: the primary's announcements start nothing."""
+    switch = settings.shadow.kill_switch_file
+    if switch is None:
+        raise ConfigurationError("shadow.kill_switch_file is not set")
+    switch.touch()
+    try:
+        yield
+    finally:
+        switch.unlink(missing_ok=True)
+
+
+def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: float) -> LegacyPair:
+    """Run both, and keep how far they lie apart; MigrateError unless both complete in time."""
+    set_stage(settings, recording)
+    started = start_pair(settings, recording)
+    run = _ended(settings, recording, started, timeout_s)
+    second = secondary_of(settings, run)
+    primary = observe_primary(settings, run)
+    told = conditions(settings, primary)
+    pair = None
+    if second is not None:
+        pair = pair_of(primary, second.observe(), run, told, started.came_first)
+    if pair is None:
+        raise MigrateError(f"{recording.name}: a legacy run did not complete")
+    LegacyPairs(settings.store_url).add(pair)
+    return pair
+
+
+def _ended(
+    settings: Settings, recording: FixtureRecording, started: SecondaryRun, timeout_s: float
+) -> RunRecord:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        run = _record(settings, recording, started)
+        second = secondary_of(settings, run)
+        if (
+            second
+            and _has_ended(settings, run, Role.PRIMARY)
+            and (_has_ended(second.settings, second.run, Role.SECONDARY))
+        ):
+            return run
+        time.sleep(LOOK_S)
+    raise MigrateError(f"{recording.name}: two legacy runs did not end within {timeout_s:.0f} s")
+
+
+def _has_ended(settings: Settings, run: RunRecord, role: Role) -> bool:
+    status, has_webhook = legacy_status(settings, run)
+    return has_ended(settings, run, status, has_webhook, role)
+
+
+def _record(settings: Settings, recording: FixtureRecording, started: SecondaryRun) -> RunRecord:
+    """The primary's run as the dispatcher would have claimed it; nothing of it is stored."""
+    row = Rows.at(settings.reflector.database_url or "").transcript_of(recording.recording_id)
+    return RunRecord(
+        run_id=started.root_id,
+        claim=started.root_id,
+        recording_id=recording.recording_id,
+        transcript_id=row.id if row else "",
+        namespace=settings.candidate.namespace,
+        build=build_hash(),
+        state="started",
+        primary_task_id=started.root_id,
+    )

@@ -1,0 +1,1 @@
+"""Seeded defects: which exist, and what they are made of."""

@@ -1,0 +1,1 @@
+"""Repeats the blamed step on the primary's input, in a namespace of its own."""

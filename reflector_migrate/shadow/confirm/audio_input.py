@@ -1,0 +1,95 @@
+"""Sound that a step's input refers to, brought where a scratch run can read it.
+
+A padded track is deleted once it has served; it is made again from the raw one, by the
+pipeline's own step, and used only if it comes out as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
+from reflector_migrate.model import Observation
+from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.services.connections import connections
+from reflector_migrate.pipeline.services.storage import Storage, address
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.confirm.sandbox_namespace import scratch_run
+from reflector_migrate.shadow.confirm.step_input import given_to
+
+Json = dict[str, Any]
+
+
+def with_sounds(
+    settings: Settings, ours: Settings, seen: Observation, step: str, fields: Json
+) -> Json:
+    """The input, its sound within reach; InputError names what is gone.
+
+    `settings` are the deployment's, `ours` those of the scratch namespace.
+    """
+    if step == "pad_track":
+        return {**fields, "bucket_name": _bucket_of(ours, fields)}
+    if step == "mixdown_tracks":
+        return {
+            **fields,
+            "padded_urls": [_padded(settings, ours, seen, p) for p in fields["padded_urls"]],
+        }
+    if step == "transcribe_track":
+        track = {"padded_url": fields["audio_url"], "sha256": fields["audio_sha256"],
+                 "track_index": fields["track_index"]}  # fmt: skip
+        return {**fields, "audio_url": _padded(settings, ours, seen, track)["padded_url"]}
+    if step == "generate_waveform":
+        _copy_mixed(ours, fields["audio_key"])
+    return fields
+
+
+def _storage(ours: Settings) -> Storage:
+    return Storage(connections(ours).s3, UsageMeter(), frozenset({ours.candidate.media_bucket}))
+
+
+def _is_there(ours: Settings, where: str) -> bool:
+    return any(found.address == where for found in _storage(ours).list(where))
+
+
+def _bucket_of(ours: Settings, fields: Json) -> str:
+    """The primary's bucket, or the copy that the candidate was given."""
+    for bucket in (fields["bucket_name"], ours.candidate.tracks_bucket):
+        if _is_there(ours, address(bucket, fields["s3_key"])):
+            return str(bucket)
+    raise InputError(f"track {fields['track_index']} is deleted on both sides")
+
+
+def _padded(settings: Settings, ours: Settings, seen: Observation, track: Json) -> Json:
+    if _is_there(ours, track["padded_url"]):
+        return track
+    made = _padded_again(settings, ours, seen, track["track_index"])
+    if made["sha256"] != track["sha256"]:
+        raise InputError(
+            f"track {track['track_index']}, padded again, is another sound than it was"
+        )
+    return {**track, "padded_url": made["padded_url"]}
+
+
+def _padded_again(settings: Settings, ours: Settings, seen: Observation, track_index: int) -> Json:
+    """Padded once more by the step as it should be, without any seeded defect."""
+    from reflector_migrate.pipeline.runner import run_step
+
+    padding = [s for s in seen.steps if (s.name, s.track_index) == ("pad_track", track_index)]
+    if not padding:
+        raise InputError(f"the padded track {track_index} is deleted, and its making not recorded")
+    fields = given_to(settings, seen, padding[-1]).fields
+    fields = {**fields, "bucket_name": _bucket_of(ours, fields)}
+    workers = ours.workers.model_copy(update={"defects": ()})
+    sound = ours.model_copy(update={"workers": workers})
+    run = scratch_run(ours, seen).model_dump(mode="json")
+    return run_step("pad_track", {**fields, "run": run}, sound).output
+
+
+def _copy_mixed(ours: Settings, key: str) -> None:
+    source = address(ours.reflector.media_bucket, key)
+    try:
+        _storage(ours).copy(source, address(ours.candidate.media_bucket, key))
+    except TerminalStepError as error:
+        raise InputError(f"the mixed recording is gone: {error.message}") from None
+    except MigrateError as error:
+        raise InputError(error.message) from None

@@ -1,0 +1,120 @@
+"""A namespace for one run of one step: a database, a store, a folder and a prefix, then gone.
+
+The primary's rows are copied in, as the step found them; neither side's are touched.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reflector_migrate.model import Observation
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.snapshot import read_rows
+from reflector_migrate.store.artifacts import Artifacts
+
+MADE_BY: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "get_participants": ({"participants": []}, ()),
+    "mixdown_tracks": ({"duration": 0.0, "audio_location": "local"}, ("DURATION",)),
+    "generate_waveform": ({}, ("WAVEFORM",)),
+    "merge_transcripts": ({}, ("TRANSCRIPT",)),
+    "detect_topics": ({"topics": [], "webvtt": None}, ("TOPIC",)),
+    "generate_title": ({"title": None}, ("FINAL_TITLE",)),
+    "generate_summary": (
+        {"short_summary": None, "long_summary": None},
+        ("FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY"),
+    ),
+    "finalize": ({"status": "processing"}, ("STATUS",)),
+    "cleanup_consent": ({"audio_deleted": None}, ()),
+    "post_zulip": ({"zulip_message_id": None}, ()),
+}
+"""Step -> columns and events that it writes; they are taken out of the copied row."""
+
+
+@contextmanager
+def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[Settings]:
+    """Settings of a fresh namespace that holds the primary's rows; nothing of it stays."""
+    from reflector_migrate.pipeline.rows import Rows, create_all, restore
+    from reflector_migrate.store.migrate import upgrade
+
+    rows = read_rows(settings, str(seen.outputs.row["id"]), ()).rows
+    with TemporaryDirectory(prefix="migrate-confirm-") as folder:
+        ours = _settings(settings, Path(folder))
+        upgrade(ours.store_url)
+        create_all(ours.candidate.database_url or "")
+        restore(Rows.at(ours.candidate.database_url or ""), rows, **_before(seen, step, rows))
+        try:
+            yield ours
+        finally:
+            _clear(ours)
+
+
+def _settings(settings: Settings, folder: Path) -> Settings:
+    mark = f"confirm-{uuid.uuid4().hex[:12]}"
+    candidate = settings.candidate.model_copy(
+        update={
+            "namespace": "shadow",
+            "database_url": f"sqlite:///{folder / 'rows.db'}",
+            "media_bucket": f"{settings.candidate.media_bucket.strip('/')}/{mark}",
+            "channel_prefix": f"{mark}:",
+            "data_dir": folder / "data",
+        }
+    )
+    store = settings.store.model_copy(update={"url": f"sqlite:///{folder / 'store.db'}"})
+    return settings.model_copy(update={"candidate": candidate, "store": store})
+
+
+def _before(
+    seen: Observation, step: str, rows: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """The columns as the step found them: without what it wrote, a kept title and post left."""
+    columns, told = MADE_BY.get(step, ({}, ()))
+    row = rows["transcript"][0]
+    events = [event for event in row.get("events") or () if event["event"] not in told]
+    kept: set[str] = set()
+    titles = {e.data.get("title") for e in seen.events if e.event == "FINAL_TITLE"}
+    if step == "generate_title" and row["title"] not in titles:
+        kept = {"title"}  # of an earlier run: it is never written again
+    if any(effect.kind == "zulip_update" for effect in seen.effects):
+        kept |= {"zulip_message_id"}
+    return {**{k: v for k, v in columns.items() if k not in kept}, "events": events}
+
+
+def scratch_run(ours: Settings, seen: Observation) -> Run:
+    """A run of its own there, of the same recording: seeded defects may ask for that."""
+    return Run(
+        run_id=f"confirm-{uuid.uuid4().hex[:12]}",
+        recording_id=seen.recording,
+        transcript_id=str(seen.outputs.row["id"]),
+        namespace="shadow",
+        bucket_name=ours.candidate.tracks_bucket,
+        room_id=seen.outputs.row.get("room_id"),
+    )
+
+
+def put_values(settings: Settings, values: Mapping[str, Any]) -> None:
+    """Copy stored values to the same references here."""
+    artifacts = Artifacts(settings.store_url)
+    for ref, value in values.items():
+        run_id, step, key = ref.removeprefix("artifact:").split("/", 2)
+        artifacts.put(run_id, step, key, value)
+
+
+def _clear(ours: Settings) -> None:
+    """Delete what the step put below our prefix."""
+    from reflector_migrate.pipeline.meter import UsageMeter
+    from reflector_migrate.pipeline.services.connections import connections
+    from reflector_migrate.pipeline.services.storage import Storage, address
+    from reflector_migrate.store.base import engine_for
+
+    mine = ours.candidate.media_bucket
+    storage = Storage(connections(ours).s3, UsageMeter(), frozenset({mine}))
+    for found in storage.list(address(mine, "")):
+        storage.delete(found.address)
+    for url in (ours.store_url, ours.candidate.database_url or ""):
+        engine_for(url).dispose()

@@ -1,0 +1,1 @@
+"""The night: what became of each eligible recording, and the report."""

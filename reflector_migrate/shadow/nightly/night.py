@@ -1,0 +1,90 @@
+"""Gathers a night's evidence into the report's document and writes the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reflector_migrate.errors import InputError
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.atomic_write import write_aside
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.nights import Nights
+
+if TYPE_CHECKING:
+    from reports.document import Coverage, Night, TrendPoint
+
+TREND_NIGHTS = 30
+
+
+def write_report(
+    settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
+) -> Path:
+    """Gather a night and write its page; returns where."""
+    return write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
+
+
+def write_page(settings: Settings, night: Night, path: Path | None = None) -> Path:
+    """Write `shadow-<night>.html`, or `path`, whole or not at all; returns where."""
+    from reports.page import render_page
+
+    path = path or settings.state_dir / "reports" / f"shadow-{night.night}.html"
+    write_aside(path, render_page(night))
+    return path
+
+
+def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night:
+    """The night's document from what is stored; an empty night is a document too."""
+    from reports.document import Documents, Night
+
+    nights = Nights(settings.store_url)
+    gists = nights.of(night)
+    return Night(
+        night=night,
+        generated_at=now().isoformat(timespec="seconds"),
+        coverage=_coverage(settings, night, (gist.run_id for gist in gists)),
+        comparisons=Documents(
+            gists, lambda places: nights.documents([gists[place].run_id for place in places])
+        ),
+        trend=_trend(Evidence(settings.store_url), night),
+        is_redacted=is_redacted,
+    )
+
+
+def day_of(night: str) -> datetime:
+    """Midnight UTC at the start of a night named YYYY-MM-DD; InputError otherwise."""
+    try:
+        return datetime.strptime(night, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise InputError(f"night {night!r} is not a date such as 2026-11-23") from None
+
+
+def _coverage(settings: Settings, night: str, run_ids: Iterable[str]) -> Coverage:
+    """The night's runs of the primary; those compared tonight count wherever they began."""
+    from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
+    from reports.document import Coverage
+
+    start = day_of(night)
+    ledger = reconcile(settings, start, start + timedelta(days=1))
+    earlier = set(run_ids) - {entry.run_id for entry in ledger.entries}
+    return Coverage(
+        eligible=len(ledger.entries) + len(earlier),
+        compared=ledger.count(Fate.COMPARED) + len(earlier),
+        skipped=ledger.reasons(Fate.SKIPPED),
+        failed=ledger.reasons(Fate.FAILED),
+        lost=ledger.lost,
+        unread=ledger.unread,
+    )
+
+
+def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:
+    from reports.document import TrendPoint
+
+    counts: dict[str, dict[str, int]] = {}
+    for known, verdict, number in evidence.nights():
+        if known <= night:
+            counts.setdefault(known, {})[verdict] = number
+    return tuple(TrendPoint(n, counts[n]) for n in sorted(counts)[-TREND_NIGHTS:])

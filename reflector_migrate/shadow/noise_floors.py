@@ -1,0 +1,123 @@
+"""Noise floors from the A/A pairs that are stored, of exactly the conditions that hold now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import comparators
+from comparators.language.normalise import NORMALISER
+from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
+from reflector_migrate.judge import cross_run
+from reflector_migrate.judge.cross_run import divergences
+from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.threshold import OUT
+from reflector_migrate.model import Observation, Role
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs
+from reflector_migrate.store.runs import RunRecord
+
+
+def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
+    """What two pairs must have in common to be evidence beside each other.
+
+    Another build of the primary, another model, another normaliser, comparators that read
+    otherwise, other noise or recorded answers in the stand-ins: any begins a new floor.
+    """
+    services, is_sandbox = settings.services, settings.sandbox.control_url is not None
+    return {
+        "legacy_build": primary.build,
+        "normaliser": NORMALISER,
+        "reading": reading(),
+        "recogniser": "stand-in" if is_sandbox else services.transcript_url,
+        "recogniser_model": services.transcript_model,
+        "llm": "stand-in" if is_sandbox else services.llm_url,
+        "llm_model": services.llm_model,
+        "llm_context_window": services.llm_context_window,
+        "standins": _standins(settings),
+    }
+
+
+@lru_cache(maxsize=1)
+def reading() -> str:
+    """Which code measured a pair: a hash that changes when any comparator does."""
+    return reading_of(Path(comparators.__file__).parent, Path(cross_run.__file__))
+
+
+def reading_of(folder: Path, measuring: Path) -> str:
+    """Of the comparators in that folder, and of what takes a pair's divergences from them."""
+    return f"{hash_of(folder)}-{sha256(measuring.read_bytes()).hexdigest()[:HEX_DIGITS]}"
+
+
+def _standins(settings: Settings) -> dict[str, Any]:
+    """The noise that is switched on (its seed is no condition), and what is replayed."""
+    if settings.sandbox.control_url is None:
+        return {}
+    from reflector_migrate.sandbox.standins.client import StandinControl
+
+    with StandinControl(settings.sandbox.control_url) as control:
+        noises, replayed = control.noises(), control.replay_status()
+        mode = control.answers_status()["mode"]
+    return {
+        "noise": {s: {k: v for k, v in n.items() if k != "seed"} for s, n in noises.items() if n},
+        "replayed": bool(replayed["llm"] or replayed["recogniser"] or mode == "replay"),
+    }
+
+
+def is_repeatable(told: Mapping[str, Any]) -> bool:
+    """Whether answers are known to be alike each time: replayed, or of stand-ins without noise."""
+    standins = told["standins"]
+    return bool(standins) and bool(standins["replayed"] or not standins["noise"])
+
+
+def floors_of_stored(settings: Settings, told: Mapping[str, Any], run_id: str) -> StoredFloors:
+    """Floors from every stored pair of these conditions but the run's own."""
+    return StoredFloors(LegacyPairs(settings.store_url).of(told, but=run_id))
+
+
+class StoredFloors:
+    """Stored pairs, as floors and in words."""
+
+    def __init__(self, pairs: Sequence[LegacyPair]) -> None:
+        self._pairs = pairs
+
+    @property
+    def floors(self) -> NoiseFloors | None:
+        """None where nothing is stored: then there is no floor, rather than one of 0."""
+        found = floors_of((pair.stratum, pair.divergences) for pair in self._pairs)
+        return found if self._pairs else None
+
+    def note(self, recording_id: str, stratum: str) -> str:
+        """How many pairs of the stratum, of how many recordings, or all of this one."""
+        if not self._pairs:
+            return (
+                "no A/A pair is stored of this legacy build, these models, this noise and as these "
+                f"comparators read: {OUT}"
+            )
+        pairs = [pair for pair in self._pairs if pair.stratum == stratum]
+        of = {pair.recording_id for pair in pairs}
+        whose = "this very recording alone" if of == {recording_id} else f"{len(of)} recordings"
+        return f"noise floor: {len(pairs)} stored A/A pairs of {whose} in {stratum}"
+
+
+def pair_of(
+    primary: Observation,
+    secondary: Observation,
+    run: RunRecord,
+    told: Mapping[str, Any],
+    came_first: Role,
+) -> LegacyPair | None:
+    """How far the two legacy runs lie apart; None unless both completed."""
+    if (primary.status, secondary.status) != ("completed", "completed"):
+        return None
+    return LegacyPair(
+        run_id=run.run_id,
+        recording_id=run.recording_id,
+        stratum=stratum_of(primary),
+        came_first=came_first.value,
+        told=told,
+        divergences=divergences(primary, secondary),
+    )

@@ -1,0 +1,1 @@
+"""Looks at both sides of a run; changes nothing."""

@@ -1,0 +1,94 @@
+"""The candidate's account: its rows and objects, its recorded effects, its workflow's execution."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.runs import RunRecord
+
+if TYPE_CHECKING:
+    from reflector_migrate.conductor.execution import Execution
+
+
+def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
+    """The candidate's account, its workflow's execution read from the server."""
+    from reflector_migrate.conductor.execution import read
+
+    return account_of_candidate(settings, run, read(settings, run.workflow_id or ""))
+
+
+def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
+    """Its own rows and objects, recorded effects, and the execution as given."""
+    from reflector_migrate.shadow.observe.derived import with_derived
+    from reflector_migrate.shadow.observe.reader import candidate_of, observe
+    from reflector_migrate.store.effects import EffectLog
+
+    effects = EffectLog(settings.store_url).of(run.run_id)
+    seen = observe(
+        settings,
+        candidate_of(settings),
+        run.recording_id,
+        role=Role.CANDIDATE,
+        engine=Engine.CONDUCTOR,
+        run_id=run.run_id,
+    )
+    deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
+    stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
+    looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}
+    account = seen.model_copy(
+        update={
+            "build": run.build,
+            "steps": execution.step_runs,
+            "effects": (*stored, *_in_primary_terms(settings, effects, looked_at)),
+            "status": _status(execution.status, seen.status),
+            "error": execution.reason,
+            "notes": (*seen.notes, *_failed_for_good(execution.step_runs)),
+            "started": _first(execution.step_runs),
+            "ended": _last(execution.step_runs),
+        }
+    )
+    return with_derived(account)
+
+
+def _in_primary_terms(
+    settings: Settings, effects: Sequence[Effect], looked_at: Collection[str]
+) -> Iterator[Effect]:
+    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name.
+
+    Objects are read from the bucket itself; one put where nobody looks is known by its record.
+    """
+    unseen = [e for e in effects if e.kind != "s3_put" or e.key not in looked_at]
+    return renamed(unseen, settings.candidate.tracks_bucket, settings.reflector.tracks_bucket)
+
+
+def renamed(effects: Sequence[Effect], mine: str, theirs: str) -> Iterator[Effect]:
+    """Effects on the tracks' bucket `mine` as if they had been on `theirs`."""
+    for effect in effects:
+        is_moved = effect.payload.get("bucket") == mine
+        moved = {"payload": {**effect.payload, "bucket": theirs}} if is_moved else {}
+        yield effect.model_copy(update=moved)
+
+
+def _status(execution: str, row: str) -> str:
+    """The row's own status, unless the engine knows worse."""
+    return row if execution == "completed" else execution
+
+
+def _failed_for_good(steps: Sequence[StepRun]) -> Iterator[str]:
+    """One note for each step whose last attempt failed: an optional one fails no workflow."""
+    last = {(step.name, step.track_index): step for step in steps}
+    for step in last.values():
+        if step.status in ("failed", "timed_out"):
+            yield f"candidate: {step.name} {step.status}: {step.error or 'no reason given'}"
+
+
+def _first(steps: Sequence[StepRun]) -> datetime | None:
+    return min((at for s in steps if (at := s.queued or s.started)), default=None)
+
+
+def _last(steps: Sequence[StepRun]) -> datetime | None:
+    return max((s.ended for s in steps if s.ended), default=None)

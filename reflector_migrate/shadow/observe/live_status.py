@@ -1,0 +1,112 @@
+"""Where both sides of a run are, step by step: what `migrate watch` shows.
+
+The candidate tells each step's state itself. The primary tells none: what its row
+and, after the end, its spans hold says which steps must be behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reflector_migrate.conductor.event_dictionary import EVENTS_OF
+from reflector_migrate.conductor.events import PipelineProgress
+from reflector_migrate.conductor.progress_log import FAMILY, heard
+from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.sides import spans_of
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.runs import RunRecord
+
+SHOWS_EARLIER = {"mixdown_tracks": "pad_track", "merge_transcripts": "transcribe_track"}
+"""A step whose event proves that another, which tells nothing, is over too."""
+
+AFTER_THE_END: Mapping[str, tuple[str, ...]] = {
+    "cleanup_consent": ("task_cleanup_consent",),
+    "post_zulip": ("task_pipeline_post_to_zulip",),
+    "send_webhook": ("send_transcript_webhook", "task_send_webhook_if_needed"),
+}
+RUNNING = ("processing", "error")
+
+
+class StepLine(NamedTuple):
+    """One step and its state on each side; empty: not begun, as far as one can tell."""
+
+    step: str
+    primary: str
+    candidate: str
+
+
+def board(settings: Settings, run: RunRecord) -> tuple[StepLine, ...]:
+    """Fourteen lines in the order of the steps.
+
+    Raises ServerUnreachableError or OutageError while a database is away.
+    """
+    primary = _primary(settings, run)
+    candidate = candidate_states(settings, run.run_id, run.workflow_id or "")
+    return tuple(StepLine(s, primary.get(s, ""), candidate.get(s, "")) for s in VISIBLE_STEPS)
+
+
+def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[str, str]:
+    """Each step's last news that stands; none of what is about to be run again."""
+    log = EventLog(settings.store_url).of(run_id, family=FAMILY)
+    return {news.current_step: _state(news) for news in heard(log, workflow_id).told}
+
+
+def _state(news: PipelineProgress) -> str:
+    track = ""
+    if news.track_index is not None:
+        track = f"track {news.track_index + 1} of {news.track_total or '?'} "
+    return f"{track}{news.step_status.replace('_', ' ')}  {news.percent}%"
+
+
+def _primary(settings: Settings, run: RunRecord) -> dict[str, str]:
+    from reflector_migrate.pipeline.rows import Rows
+
+    row = Rows.at(settings.reflector.database_url or "").find_transcript(run.transcript_id)
+    if row is None:
+        return {}
+    done = behind(
+        str(row.status), (str(e["event"]) for e in row.events), has_people=bool(row.participants)
+    )
+    return {**done, **_afterwards(spans_of(settings, run))}
+
+
+def behind(status: str, events: Iterable[str], *, has_people: bool) -> dict[str, str]:
+    """Steps that a row proves to be over, and the first that it does not while it is worked on."""
+    there = set(events)
+    done = dict.fromkeys(_proved(there), "completed")
+    if status in (*RUNNING, "ended"):
+        done["get_recording"] = "completed"
+    if has_people or "DURATION" in there:
+        done["get_participants"] = "completed"
+    if status == "ended":
+        done |= dict.fromkeys(VISIBLE_STEPS[: VISIBLE_STEPS.index("finalize") + 1], "completed")
+    elif status in RUNNING:
+        done[_first_open(done)] = "in progress" if status == "processing" else "failed"
+    return done
+
+
+def _proved(events: set[str]) -> Iterable[str]:
+    for step, models in EVENTS_OF.items():
+        if step in ("get_recording", "finalize", "detect_topics"):
+            continue  # by the status; a topic is not yet all topics
+        if events.issuperset(model.event for model in models):
+            yield from (step, SHOWS_EARLIER.get(step, step))
+    if "FINAL_TITLE" in events:
+        yield "detect_topics"
+
+
+def _first_open(done: Mapping[str, str]) -> str:
+    return next(step for step in VISIBLE_STEPS if step not in done)
+
+
+def _afterwards(spans: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    states = {str(span["task"]).rsplit(".", 1)[-1]: str(span["state"]) for span in spans}
+    words = {"SUCCESS": "completed", "FAILURE": "failed", "RETRY": "tried again"}
+    found = {}
+    for step, tasks in AFTER_THE_END.items():
+        state = next((states[task] for task in tasks if task in states), None)
+        if state is not None:
+            found[step] = words.get(state, state.lower())
+    return found

@@ -1,0 +1,79 @@
+"""What is stored of a recording of a real deployment; nothing is ever run there."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.runs import RunRecord, Runs
+
+ENDED = ("compared", "failed", "skipped")
+LOOK_S = 0.5
+
+
+def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 0.0) -> Comparison:
+    """The youngest comparison; INCONCLUSIVE while a side is missing or still running.
+
+    A run that has not ended is waited for, `wait_s` at most. Raises InputError when
+    nothing at all is known of the recording.
+    """
+    deadline = time.monotonic() + wait_s
+    while (run := Runs(settings.store_url).latest(recording_id)) and run.state not in ENDED:
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(LOOK_S)
+    return _as_it_stands(settings, recording_id)
+
+
+def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
+    run = Runs(settings.store_url).latest(recording_id)
+    found = Evidence(settings.store_url).latest(recording_id)
+    if found is not None and (run is None or _is_of(found, run)):
+        return found
+    if run is None:
+        raise InputError(
+            f"nothing is stored of recording {recording_id}",
+            hint="only recordings that ran under the shadow flag are known here",
+        )
+    return _unfinished(settings, run)
+
+
+def _is_of(found: Comparison, run: RunRecord) -> bool:
+    """Whether it is of the run as it stands: not of one that was run again since."""
+    return found.run_id == run.run_id and run.state == "compared"
+
+
+def _unfinished(settings: Settings, run: RunRecord) -> Comparison:
+    why = f"the candidate's run is {run.state}" + (f": {run.reason}" if run.reason else "")
+    return Comparison(
+        recording=run.recording_id,
+        run_id=run.run_id,
+        primary=Side(role=Role.PRIMARY, engine=Engine.CELERY),
+        candidate=Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status=run.state),
+        verdict=Verdict.INCONCLUSIVE,
+        notes=(why, *_where_they_are(settings, run)),
+    )
+
+
+def _where_they_are(settings: Settings, run: RunRecord) -> tuple[str, ...]:
+    """What both sides are doing just now, as far as that can be asked."""
+    from reflector_migrate.shadow.observe.live_lines import both_sides
+
+    if run.state in ENDED:
+        return ()
+    since = f"{_span(now() - run.created_at)} since it was announced"
+    try:
+        return (*both_sides(settings, run), since)
+    except MigrateError as error:
+        return (error.message, since)
+
+
+def _span(passed: timedelta) -> str:
+    """`4m12s`."""
+    minutes, seconds = divmod(int(passed.total_seconds()), 60)
+    return f"{minutes}m{seconds:02d}s"

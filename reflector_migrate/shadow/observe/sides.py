@@ -1,0 +1,178 @@
+"""How far both sides are, and what legacy did, as primary or as secondary.
+
+Both sides are read by one reader, legacy/reader.py, from different places: the
+candidate's account is in observing_candidate.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from reflector_migrate.model import Engine, Observation, Role
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.candidate import renamed
+from reflector_migrate.store.aa_pairs import Secondaries
+from reflector_migrate.store.runs import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How far both sides are."""
+
+    primary_status: str | None
+    candidate_status: str
+    has_webhook: bool
+
+    @classmethod
+    def of(cls, settings: Settings, run: RunRecord) -> Self:
+        """Ask the primary's database and the Conductor server; one cheap look each.
+
+        Listeners are told, on the way, what the server decided without a worker; and a row
+        whose workflow failed, and of which nobody else says so, gets its `error`.
+        """
+        from reflector_migrate.conductor.watchdog import catch_up
+        from reflector_migrate.shadow.recover.orphaned_failure import is_untold
+
+        status, has_webhook = legacy_status(settings, run)
+        execution = catch_up(settings, run.workflow_id or "")
+        is_open = is_untold(settings, run, execution)
+        return cls(
+            primary_status=status,
+            candidate_status="running" if is_open else execution.status,
+            has_webhook=has_webhook,
+        )
+
+    @property
+    def candidate_ended(self) -> bool:
+        """True once the workflow cannot change any more by itself."""
+        return self.candidate_status != "running"
+
+
+def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]:
+    """The row's status in the database of `settings.reflector`, and whether a webhook follows."""
+    from reflector_migrate.pipeline.rows import Rows
+
+    rows = Rows.at(settings.reflector.database_url or "")
+    transcript = rows.find_transcript(run.transcript_id)
+    room = rows.get_room(transcript.room_id) if transcript else None
+    return transcript.status if transcript else "missing", bool(room and room.webhook_url)
+
+
+def observe_primary(settings: Settings, run: RunRecord) -> Observation:
+    """The primary's account: rows, objects, spans, and what the services saw."""
+    return _observe_legacy(settings, run, Role.PRIMARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """The primary's engine once more: its own settings, and the run as it has it."""
+
+    settings: Settings
+    run: RunRecord
+    came_first: Role
+    primary_bucket: str
+
+    def observe(self) -> Observation:
+        """Its account, by the reader of the primary's and in the primary's terms."""
+        from reflector_migrate.shadow.observe.derived import with_derived
+
+        seen = _observe_legacy(self.settings, self.run, Role.SECONDARY)
+        mine = self.settings.reflector.tracks_bucket
+        effects = renamed(seen.effects, mine, self.primary_bucket)
+        return with_derived(seen.model_copy(update={"effects": tuple(effects)}))
+
+
+def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
+    """The secondary that runs, or ran, beside this run's primary; None where there is none."""
+    from reflector_migrate.pipeline.rows import Rows
+
+    found = Secondaries(settings.store_url).of(_root(run))
+    if found is None:
+        return None
+    there = settings.as_secondary()
+    row = Rows.at(there.reflector.database_url or "").transcript_of(run.recording_id)
+    as_run = replace(
+        run,
+        transcript_id=row.id if row else "",
+        primary_task_id=found.secondary_root_id,
+        request={**run.request, "root_id": found.secondary_root_id},
+    )
+    return Secondary(there, as_run, found.came_first, settings.reflector.tracks_bucket)
+
+
+def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observation:
+    from reflector_migrate.shadow.observe.reader import observe, primary_of
+
+    spans = spans_of(settings, run)
+    zulip, webhooks = _service_records(settings, role, since=_begun(spans))
+    seen = observe(
+        settings,
+        primary_of(settings),
+        run.recording_id,
+        role=role,
+        engine=Engine.CELERY,
+        run_id=run.run_id,
+        spans=spans,
+        zulip=zulip,
+        webhooks=webhooks,
+        earlier_message=_earlier_message(settings, run),
+    )
+    # the sandbox's stand-in is this very build; a real deployment does not say which one it is
+    return seen.model_copy(update={"build": run.build}) if settings.is_sandbox else seen
+
+
+def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
+    """The Zulip message the primary's row named before this run: the candidate's copy keeps it.
+
+    Where there was none, the candidate's own is there, and negative.
+    """
+    from reflector_migrate.pipeline.rows import Rows
+
+    row = Rows.at(settings.candidate.database_url or "").find_transcript(run.transcript_id)
+    found = row.zulip_message_id if row else None
+    return found if found is not None and found > 0 else None
+
+
+def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:
+    """The plugin's messages about this very run: a reprocess of the transcript has others."""
+    from reflector_migrate.store.evidence import Spans
+
+    root = _root(run)
+    found = Spans(settings.store_url).of(run.transcript_id)
+    return [span for span in found if span.get("root_id") == root]
+
+
+def _root(run: RunRecord) -> str:
+    return str(run.request.get("root_id") or run.primary_task_id or "")
+
+
+def _begun(spans: Sequence[Mapping[str, Any]]) -> float:
+    return min((float(span["started"]) for span in spans), default=0.0)
+
+
+def _service_records(
+    settings: Settings, role: Role, since: float
+) -> tuple[Sequence[Mapping[str, Any]] | None, Sequence[Mapping[str, Any]] | None]:
+    """What the sandbox's services saw of this side since then (a whole second's grace).
+
+    None outside of a sandbox. Two runs of one transcript may have the same id: they are
+    told apart by the bot that posts and by the path that is posted to.
+    """
+    if settings.sandbox.control_url is None:
+        return None, None
+    from reflector_migrate.sandbox.standins.client import StandinControl
+
+    with StandinControl(settings.sandbox.control_url) as control:
+        messages, webhooks = control.zulip_messages(), control.webhooks()
+    bot, sink = settings.services.zulip_bot_email, settings.secondary.webhook_path.strip("/")
+    recent = [
+        m for m in messages if _last_touched(m) >= int(since) and m.get("sender_email") == bot
+    ]
+    is_second = role is Role.SECONDARY
+    return recent, [w for w in webhooks if (w["path"].split("/")[0] == sink) is is_second]
+
+
+def _last_touched(message: Mapping[str, Any]) -> float:
+    return float(message.get("last_edit_timestamp") or message.get("timestamp") or 0)

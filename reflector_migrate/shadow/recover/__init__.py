@@ -1,0 +1,1 @@
+"""Acts on a run that went wrong: retry, rerun, reopen, replay."""

@@ -1,0 +1,112 @@
+"""A run that is worked on again says so, as when legacy processes a transcript again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.errors import (
+    InputError,
+    MigrateError,
+    RefusedError,
+    ServerUnreachableError,
+)
+from reflector_migrate.pipeline.context import StepContext, build_context
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.publish import tell
+from reflector_migrate.pipeline.rows.reopening import Before, put_back, reopen
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.runs import RunRecord, Runs
+
+log = logging.getLogger(__name__)
+
+TOLD_WITHIN_S, LOOK_S = 35.0, 0.2
+"""How long a failure may still be on its way to row and listeners: a drawing precedes it."""
+
+NOT_BEGUN = (InputError, NotFoundError, RefusedError, ServerUnreachableError)
+"""What says that the server did not do it, unless the outcome is unknown."""
+
+
+@contextmanager
+def taken_up(
+    settings: Settings, run: RunRecord, from_step: str | None = None, *, has_end_ahead: bool = True
+) -> Iterator[None]:
+    """Before the block, which asks the server, the run is `started` and its states are told anew.
+
+    With an end ahead of it the transcript is `processing` too, column and broadcast. All is as
+    it was if the server surely did not begin; if nobody knows, the collector will find out. No
+    step may be at work. A failure that is still to be told is waited for, lest it be told of
+    what has begun again. Raises TerminalStepError when the transcript is gone.
+    """
+    ctx = build_context(run_of(settings, run), settings)
+    if has_end_ahead:
+        _wait_until_told(ctx)
+    Progress(settings).again(run.run_id, run.workflow_id or "", from_step=from_step)
+    Runs(settings.store_url).update(run.run_id, "started")
+    before = _processing(ctx) if has_end_ahead else None
+    try:
+        yield
+    except MigrateError as error:
+        if _has_not_begun(settings, run, error):
+            _put_back(ctx, run, before)
+        raise
+
+
+def _processing(ctx: StepContext) -> Before:
+    before = reopen(ctx.rows, ctx.run.transcript_id)
+    tell(ctx, "STATUS", {"value": "processing"})
+    return before
+
+
+def _put_back(ctx: StepContext, run: RunRecord, before: Before | None) -> None:
+    Runs(ctx.settings.store_url).update(run.run_id, run.state, reason=run.reason)
+    if before is not None and put_back(ctx.rows, run.transcript_id, before):
+        tell(ctx, "STATUS", {"value": before.status})
+
+
+def _has_not_begun(settings: Settings, run: RunRecord, error: MigrateError) -> bool:
+    """A server also refuses what another has it do already; then the workflow runs."""
+    if isinstance(error, UnknownOutcomeError) or not isinstance(error, NOT_BEGUN):
+        return False
+    try:
+        return read(settings, run.workflow_id or "").status != "running"
+    except MigrateError:
+        return True
+
+
+def _wait_until_told(ctx: StepContext) -> None:
+    until = time.monotonic() + TOLD_WITHIN_S
+    while not _is_told(ctx):
+        if time.monotonic() > until:
+            log.warning("transcript %s: its end was never told", ctx.run.transcript_id)
+            return
+        time.sleep(LOOK_S)
+
+
+def _is_told(ctx: StepContext) -> bool:
+    """Whether the end stands in the row; and a failure, which nothing waits for, went out too."""
+    status = ctx.rows.get_transcript(ctx.run.transcript_id).status
+    if status != "error":
+        return status != "processing"
+    told = EventLog(ctx.settings.store_url).of(ctx.run.run_id, family="ts:STATUS:")
+    return bool(told) and told[-1].data["value"] == status
+
+
+def run_of(settings: Settings, run: RunRecord) -> Run:
+    """The run as its steps know it."""
+    return Run.model_validate(
+        {
+            "run_id": run.run_id,
+            "recording_id": run.recording_id,
+            "transcript_id": run.transcript_id,
+            "namespace": run.namespace,
+            "bucket_name": settings.candidate.tracks_bucket,
+            "workflow_id": run.workflow_id,
+        }
+    )

@@ -1,0 +1,76 @@
+"""Has a candidate's workflow go on or run again, and its result collected anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.runs import RunRecord, Runs
+
+if TYPE_CHECKING:
+    from reflector_migrate.conductor.execution import Execution
+
+AFTERWARDS = ("cleanup_consent", "post_zulip", "send_webhook")
+"""Steps that come after the transcript has ended, and leave its status alone."""
+
+
+def retry(settings: Settings, run: RunRecord) -> str:
+    """Only the failed step; returns the workflow's id. RefusedError when nothing failed."""
+    from reflector_migrate.conductor.execution import retry as go_on
+    from reflector_migrate.shadow.recover.reopen import taken_up
+
+    ended = _ended_workflow_of(settings, run)
+    if ended.status == "completed":
+        raise RefusedError(
+            f"workflow {ended.workflow_id} has completed", hint="migrate rerun --from runs it again"
+        )
+    with taken_up(settings, run, has_end_ahead=not ended.has_finalized):
+        go_on(settings, ended.workflow_id)
+    _collect_again(settings, run)
+    return ended.workflow_id
+
+
+def rerun(settings: Settings, run: RunRecord, step: str) -> str:
+    """That step and all after it; returns the id of the workflow that does, perhaps another."""
+    from reflector_migrate.conductor.rerunning import PLANNED_BY
+    from reflector_migrate.conductor.rerunning import rerun as from_step
+    from reflector_migrate.shadow.observe.attempts import keep
+    from reflector_migrate.shadow.recover.reopen import taken_up
+
+    if step not in STEP_NAMES:
+        raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
+    ended = _ended_workflow_of(settings, run)
+    old_id, begins = ended.workflow_id, PLANNED_BY.get(step, step)
+    first = begins if begins in VISIBLE_STEPS else "pad_track"
+    if first not in {done.name for done in ended.step_runs}:
+        raise InputError(f"workflow {old_id} has not reached {step}")
+    keep(settings, run.run_id, ended.step_runs)  # the server forgets what it runs again
+    with taken_up(settings, run, first, has_end_ahead=step not in AFTERWARDS):
+        workflow_id = from_step(settings, old_id, step)
+    _collect_again(settings, run, workflow_id)
+    return workflow_id
+
+
+def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
+    from reflector_migrate.conductor.execution import read
+
+    if run.workflow_id is None:
+        raise InputError(f"run {run.run_id} never started a workflow: {run.reason or run.state}")
+    found = read(settings, run.workflow_id)
+    if found.status == "missing":
+        raise InputError(f"the server no longer has workflow {run.workflow_id}")
+    if found.status == "running":
+        raise RefusedError(
+            f"workflow {run.workflow_id} is still running",
+            hint="migrate watch shows how far it is",
+        )
+    return found
+
+
+def _collect_again(settings: Settings, run: RunRecord, workflow_id: str | None = None) -> None:
+    from reflector_migrate.shadow.app import collect
+
+    Runs(settings.store_url).update(run.run_id, "started", workflow_id=workflow_id)
+    collect.apply_async(args=[run.run_id], countdown=settings.shadow.poll_s)
