@@ -1,6 +1,6 @@
 """How far both sides are, and what legacy did, as primary or as secondary.
 
-Both sides are read by one reader, legacy/reader.py, from different places: the
+Both sides are read by one reader, reader.py, from different places: the
 candidate's account is in observing_candidate.py.
 """
 
