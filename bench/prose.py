@@ -2,8 +2,8 @@
 
     python -m bench.prose [FILE ...]      without files: README, CHANGELOG, CONTRIBUTING and docs/
 
-Code blocks, tables, headings and pictures are no sentences and are left out. A list item is a
-paragraph of its own. Text in backticks counts as one word. A colon or a semicolon ends nothing.
+Code blocks, tables, headings, pictures and the bold words that open a paragraph are not sentences.
+A list item is a paragraph. Text in backticks is one word. A colon or a semicolon ends nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+OPENING = re.compile(r"^\s*(?:\*\*[^*]+[.?]\*\*|\*[^*]+[.?]\*)\s")
 ITEM = re.compile(r"^[ ]*(?:[-*]|\d+\.)[ ]+", re.MULTILINE)
 CODE = re.compile(r"``.+?``|`[^`]+`", re.DOTALL)
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
@@ -27,7 +28,7 @@ def sentences(markdown: str) -> Iterator[str]:
     text = re.sub(r"(?m)^(?:[ ]*\||#+ |!\[).*$", "\n", text)
     text = ITEM.sub("\n\n", LINK.sub(r"\1", CODE.sub("Code", text)))
     for paragraph in re.split(r"\n[ ]*\n", text):
-        for sentence in END.split(" ".join(paragraph.split())):
+        for sentence in END.split(" ".join(OPENING.sub("", paragraph).split())):
             if re.search(r"\w", sentence):
                 yield sentence
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
+from statistics import median
 
 import pytest
+
+from bench.prose import sentences, words
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -61,3 +64,25 @@ def test_the_page_of_mutants_counts_its_rows() -> None:
     page = (DOCS / "results" / "mutants.md").read_text(encoding="utf-8")
     counts = [int(n) for n in re.findall(r"^\| [a-z].* \| (\d+) \|$", page, flags=re.M)]
     assert counts == [len(rows), len(noticed), len(blamed), len(rows) - len(noticed)]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=_name)
+def test_sentences_are_short(page: Path) -> None:
+    """Half of a page's sentences have at most 16 words, and none has more than 45."""
+    lengths = [words(sentence) for sentence in sentences(page.read_text(encoding="utf-8"))]
+    assert not lengths or (median(lengths) <= 16 and max(lengths) <= 45)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "found"),
+    [
+        pytest.param("One two. Three?", [2, 1], id="full stops and question marks end"),
+        pytest.param("It has `a b. C` in it: so; on.", [7], id="code is one word"),
+        pytest.param("# A title\n\n| a cell. |\n\n```sh\nls. X\n```\n", [], id="no running text"),
+        pytest.param("- **Lead.** One two\n  three.\n- Four.", [3, 1], id="items are paragraphs"),
+        pytest.param("See [the page](a.md). Version 3.15.0 too.", [3, 3], id="links, numbers"),
+    ],
+)
+def test_sentences_are_counted_as_a_reader_would(markdown: str, found: list[int]) -> None:
+    """What the limit on sentences is measured with."""
+    assert [words(sentence) for sentence in sentences(markdown)] == found
