@@ -15,7 +15,9 @@ from celery import Celery
 from reflector_migrate.settings import Settings, load_settings
 
 PREFIX = "reflector."
-TASKS = tuple(f"reflector_migrate.sandbox.legacy.{name}" for name in ("process", "monolith", "post"))
+TASKS = tuple(
+    f"reflector_migrate.sandbox.legacy.{name}" for name in ("process", "monolith", "post")
+)
 POLL_S = 180.0
 
 
