@@ -152,9 +152,10 @@ class DefectsWorld:
         Rows.at(str(settings.reflector.database_url)).set_status(row.id, "processing")
         taken = read_rows(settings, row.id, about.track_keys)
         take_snapshot(settings, about, taken)
-        return self._monolith(about, recording), about, taken
+        return self.monolith(about, recording.recording_id), about, taken
 
-    def _monolith(self, about: Announcement, recording: FixtureRecording) -> Observation:
+    def monolith(self, about: Announcement, recording_id: str) -> Observation:
+        """The monolith's account of a run, its post chain included."""
         spans = [_span(PIPELINE, about.task_id)]
         pipeline = PipelineMainMultitrack(
             about.transcript_id, configured=self.settings, task_id=about.task_id
@@ -163,7 +164,7 @@ class DefectsWorld:
             asyncio.run(pipeline.process(about.bucket_name, about.track_keys))
             spans += self._after(about, pipeline.transcript)
         return observe(
-            self.settings, primary_of(self.settings), recording.recording_id, spans=spans,
+            self.settings, primary_of(self.settings), recording_id, spans=spans,
             zulip=self.control.zulip_messages(), webhooks=self.control.webhooks(),
         )  # fmt: skip
 

@@ -1,0 +1,46 @@
+"""The judgement of stored observations is what it was: verdicts, checks, findings, blame."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from itertools import islice
+
+import pytest
+
+from tests.golden import (
+    judgement_file,
+    judgement_of,
+    judgement_of_reports,
+    observations_of,
+    recordings,
+)
+
+SHOWN = 80  # lines
+HELP = "if this is meant: python -m tests.golden --write, and explain the diff in the commit"
+
+
+def assert_as_before(name: str, now: str) -> None:
+    """Nothing is concluded otherwise than the stored file says."""
+    before = judgement_file(name).read_text(encoding="utf-8")
+    lines = unified_diff(before.splitlines(), now.splitlines(), "before", "now", "", "", 2, "")
+    assert now == before, "\n".join([HELP, *islice(lines, SHOWN)])
+
+
+@pytest.mark.parametrize("name", recordings())
+def test_the_judgement_is_as_before(name: str) -> None:
+    """Every stored candidate of the recording: the whole comparison and its chain of evidence."""
+    assert_as_before(name, judgement_of(observations_of(name)))
+
+
+def test_what_a_night_counts_is_as_before() -> None:
+    """The gists of the reports' synthetic comparisons."""
+    assert_as_before("reports", judgement_of_reports())
+
+
+def test_one_lost_word_is_noticed() -> None:
+    """The text that is held equal contains the consequence of the smallest change."""
+    seen = observations_of("contracts")
+    outputs = seen["candidate"].outputs
+    shorter = outputs.model_copy(update={"words": outputs.words[:-1]})
+    changed = {**seen, "candidate": seen["candidate"].model_copy(update={"outputs": shorter})}
+    assert judgement_of(changed) != judgement_file("contracts").read_text(encoding="utf-8")
