@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from enum import StrEnum
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 from bench.prose import sentences, words
+from reflector_migrate.model import Engine, GateVerdict, Phase, Role, Route, Verdict
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -86,3 +88,24 @@ def test_sentences_are_short(page: Path) -> None:
 def test_sentences_are_counted_as_a_reader_would(markdown: str, found: list[int]) -> None:
     """What the limit on sentences is measured with."""
     assert [words(sentence) for sentence in sentences(markdown)] == found
+
+
+def test_the_architecture_names_every_package() -> None:
+    """Each package, and each room inside shadow and comparators, is in the table of packages."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    packages = [
+        folder.name
+        for parent in ("reflector_migrate", "reflector_migrate/shadow", "comparators")
+        for folder in (ROOT / parent).iterdir()
+        if (folder / "__init__.py").exists()
+    ]
+    assert len(packages) > 15
+    missing = [name for name in (*packages, "comparators", "reports") if f"`{name}`" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", [Role, Engine, Route, Verdict, GateVerdict, Phase])
+def test_the_glossary_has_every_value_that_output_shows(kind: type[StrEnum]) -> None:
+    """A reader who meets a word of ours in output finds it in the glossary."""
+    page = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    assert [value for value in kind if not re.search(rf"\b{re.escape(value)}\b", page)] == []
