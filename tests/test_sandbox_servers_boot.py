@@ -101,7 +101,7 @@ def test_conductor_is_healthy_and_keeps_definitions_over_a_restart(tmp_path, ver
 
 
 def _workflow_names(settings):
-    port = int(settings.conductor.ui_url.rpartition(":")[2])
+    port = int(settings.conductor.server_url.removesuffix("/api").rpartition(":")[2])
     status, body = request("GET", port, "/api/metadata/workflow", timeout_s=30)
     assert status == 200
     return sorted(workflow["name"] for workflow in json.loads(body))

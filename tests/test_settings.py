@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.settings import Settings, load_settings
+from reflector_migrate.settings import Settings, load_settings, origins
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,3 +97,45 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     loaded = load_settings(_file(tmp_path, text.replace("/run/secrets", str(tmp_path))), environ={})
     assert loaded.shadow.rate == 0.05
     assert loaded.prices[0].gpu_second == 306
+
+
+@pytest.mark.parametrize(
+    "key", ["shadow.budget_usd_per_day", "candidate.keep_days", "workers.isolation"]
+)
+def test_a_setting_that_nothing_reads_is_refused(key: str) -> None:
+    """A key without effect is unknown: nobody relies on it by mistake."""
+    section, _, name = key.partition(".")
+    with pytest.raises(ConfigurationError, match=f"unknown setting {key}"):
+        load_settings(environ={f"MIGRATE_{section.upper()}__{name.upper()}": "1"})
+
+
+def test_every_setting_is_read_by_the_product() -> None:
+    """Each key of each section is an attribute that some module outside settings reads."""
+    read: set[str] = set()
+    for path in (ROOT / "reflector_migrate").rglob("*.py"):
+        if "settings" not in path.relative_to(ROOT).parts or path.name == "whole.py":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    unread = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        for key in getattr(section, "model_fields", {"": None})
+        if (key or name) not in read
+    ]
+    assert unread == []
+
+
+def test_the_project_file_may_be_a_table_of_pyproject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`[tool.migrate]` counts where no migrate.toml stands, and a variable wins over it."""
+    (tmp_path / "pyproject.toml").write_text("[tool.migrate.shadow]\nrate = 0.1\nmax_in_flight = 2")
+    monkeypatch.chdir(tmp_path)
+    loaded = load_settings(environ={"MIGRATE_SHADOW__RATE": "0.5"})
+    assert (loaded.shadow.rate, loaded.shadow.max_in_flight) == (0.5, 2)
+    origin = origins(environ={"MIGRATE_SHADOW": "on"})
+    assert origin["shadow.enabled"] == "environment MIGRATE_SHADOW"
+    assert origin["shadow.max_in_flight"] == "pyproject.toml"
+    _file(tmp_path, "[shadow]\nrate = 0.7")
+    assert load_settings(environ={}).shadow.max_in_flight == 4

@@ -87,7 +87,7 @@ def _addresses(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
         },
         "candidate": {"bus_url": f"{redis}/2"},
         "secondary": {"bus_url": f"{redis}/3"},
-        "conductor": {"server_url": f"{conductor}/api", "ui_url": conductor},
+        "conductor": {"server_url": f"{conductor}/api"},
         "services": {
             "daily_url": f"{standins}/daily/v1",
             "transcript_url": f"{standins}/recogniser",

@@ -1,8 +1,8 @@
 """Every setting there is, validated into one frozen object and passed on from then on.
 
-Precedence: flag > `MIGRATE_*` (sections joined by `__`) > --config or
-`MIGRATE_CONFIG` > ./migrate.toml > user file > built-in default. An unknown key
-is an error that names the nearest known one. Secrets come by environment or by
+Precedence: flag > `MIGRATE_*` (sections joined by `__`) > --config or `MIGRATE_CONFIG` >
+./migrate.toml, or `[tool.migrate]` of ./pyproject.toml > user file > system file > default.
+An unknown key is an error that names the nearest known one. Secrets come by environment or by
 a `*_file` key, never in the file itself.
 
     sections.py     the tables of migrate.toml, with defaults and bounds

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.settings import sources
-from reflector_migrate.settings.whole import APP, Settings
+from reflector_migrate.settings.sources import Environment, keys, sources_of
+from reflector_migrate.settings.whole import Settings
 
 
 def load_settings(
@@ -23,9 +24,19 @@ def load_settings(
 ) -> Settings:
     """Read, merge and validate every source; raise ConfigurationError naming the key."""
     env = os.environ if environ is None else environ
-    read = [found for _, found in sources.all_of(APP, config, env)]
+
+    class Read(_Schema):
+        @classmethod
+        def settings_customise_sources(  # type: ignore[override]  # only what is read is named
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            **_others: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, *(source for _, source in sources_of(settings_cls, config, env)))
+
     try:
-        found = Settings.model_validate(sources.merged([*read, dict(overrides or {})]))
+        found = Settings.model_validate(dict(Read(**(overrides or {}))))
     except ValidationError as invalid:
         raise _explain(invalid) from None
     if found.workers.defects and not found.is_sandbox:
@@ -37,9 +48,16 @@ def load_settings(
 def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Where each setting that is not a default comes from, by `section.key`."""
     env = os.environ if environ is None else environ
-    return {
-        key: name for name, found in sources.all_of(APP, config, env) for key in sources.keys(found)
-    }
+    found: dict[str, str] = {}
+    for where, source in sources_of(_Schema, config, env):
+        for key in keys(source()):
+            named = f" {source.variable(key)}" if isinstance(source, Environment) else ""
+            found.setdefault(key, where + named)
+    return found
+
+
+class _Schema(Settings, BaseSettings):  # type: ignore[misc]  # both forbid unknown keys
+    """What may be set, for reading one source at a time."""
 
 
 def _explain(invalid: ValidationError) -> ConfigurationError:

@@ -72,7 +72,6 @@ class CandidateSettings(Section):
     bus_url: RedisUrl = "redis://127.0.0.1:6379/2"
     channel_prefix: str = "shadow:"
     data_dir: Path = Path("shadow-data")
-    keep_days: int = 30
 
 
 class SecondarySettings(Section):
@@ -121,7 +120,6 @@ class ConductorSettings(Section):
     """The Conductor server and how definitions are registered on it."""
 
     server_url: HttpUrl = "http://127.0.0.1:8080/api"
-    ui_url: str = "http://127.0.0.1:8127"
     version: str = "3.32.3"
     owner_email: str = "reflector-migrate@example.org"
     domain: str | None = None  # default: derived from the hash of the contracts
@@ -135,7 +133,6 @@ class ConductorSettings(Section):
 class WorkerSettings(Section):
     """How many tasks of a group run at once in one worker host."""
 
-    isolation: str = "thread"
     light: int = 8
     audio: int = 2
     transcribe: int = 8
@@ -166,7 +163,6 @@ class ShadowSettings(Section):
     rate: float = Field(default=1.0, ge=0, le=1)
     rooms: tuple[str, ...] = ()
     max_in_flight: int = Field(default=4, ge=1)
-    budget_usd_per_day: float | None = None
     secondary_rate: float = Field(default=0.0, ge=0, le=1)  # legacy once more, for the noise floor
     timeout_s: float = 6 * 3600
     dispatch_wait_s: float = Field(default=900.0, ge=0)  # for a Conductor that does not answer

@@ -1,39 +1,95 @@
-"""The only reader of the environment and of migrate.toml: nested dictionaries, weakest first."""
+"""The only reader of the environment and of migrate.toml: where settings stand, strongest first.
+
+pydantic-settings reads and merges them. What is added here: secrets in `*_file` keys,
+`MIGRATE_SHADOW` for `shadow.enabled`, lists separated by commas, and an error for a section
+that does not exist.
+"""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path
+from platformdirs import site_config_path, user_config_path
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    TomlConfigSettingsSource,
+)
 
 from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.settings.whole import APP
 
+PREFIX, DELIMITER = "MIGRATE_", "__"
+FLAG = "MIGRATE_SHADOW"
+TABLE = ("tool", "migrate")
 PLAIN_FILES = frozenset({"kill_switch_file", "waivers_file"})
-"""Keys that end like a secret's file and are none."""
+"""Keys that end like a secret's file and are files themselves."""
 
 Nested = dict[str, Any]
 
 
-def all_of(app: str, config: Path | None, env: Mapping[str, str]) -> Iterator[tuple[str, Nested]]:
-    """(where, what stands there) of the user's file, the project's, and each variable."""
-    for path in _files(app, config, env):
-        yield str(path), _with_secrets(_read(path))
-    for name, found in _from_environ(env):
-        yield f"environment {name}", _with_secrets(found)
+def sources_of(
+    model: type[BaseSettings], config: Path | None, environ: Mapping[str, str]
+) -> Iterator[tuple[str, PydanticBaseSettingsSource]]:
+    """(where, source) of the environment, then the files: the first to name a key wins."""
+    yield "environment", Environment(model, environ)
+    for path, table in _files(config, environ):
+        yield str(path), TomlFile(model, path, table)
 
 
-def merged(found: Iterable[Nested]) -> Nested:
-    """All in one; a later source wins, key by key."""
-    into: Nested = {}
-    for one in found:
-        _merge(into, one)
-    return into
+class Environment(EnvSettingsSource):
+    """`MIGRATE_SECTION__KEY=value`, from the mapping given."""
+
+    def __init__(self, model: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        super().__init__(model, env_prefix=PREFIX, env_nested_delimiter=DELIMITER)
+        ours = {name: text for name, text in sorted(environ.items()) if name.startswith(PREFIX)}
+        self.names = {_key(name): name for name in ours}
+        self.env_vars = {_variable(name).lower(): text for name, text in ours.items()}
+
+    def variable(self, key: str) -> str:
+        """The variable that sets `section.key`, itself or by a secret's file."""
+        return self.names.get(key) or self.names[f"{key}_file"]
+
+    def decode_complex_value(self, _name: str, _field: FieldInfo, value: Any) -> Any:
+        """JSON where it looks like JSON, else a list separated by commas."""
+        if value.lstrip().startswith(("[", "{")):
+            return json.loads(value)
+        return [item.strip() for item in value.split(",") if item.strip()]
+
+    def __call__(self) -> Nested:
+        """Every variable with a section, unknown sections included; secrets read."""
+        found = super().__call__()
+        for key in self.names:
+            section, has_key, name = key.partition(".")
+            if has_key and section not in self.settings_cls.model_fields:
+                found.setdefault(section, {})[name] = ""
+        return with_secrets(found)
 
 
-def keys(found: Nested, prefix: str = "") -> Iterator[str]:
+class TomlFile(TomlConfigSettingsSource):
+    """A migrate.toml, or the table `tool.migrate` of a pyproject.toml; secrets read."""
+
+    def __init__(self, model: type[BaseSettings], path: Path, table: tuple[str, ...]) -> None:
+        try:
+            super().__init__(model, toml_file=path, toml_table_header=table)
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{path}: {error}") from None
+
+    def __call__(self) -> Nested:
+        """The file's tables; secrets read."""
+        return with_secrets(InitSettingsSource.__call__(self))
+
+
+def keys(found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Every `section.key` that a source sets."""
     for key, value in found.items():
         if isinstance(value, dict):
@@ -42,58 +98,56 @@ def keys(found: Nested, prefix: str = "") -> Iterator[str]:
             yield prefix + key
 
 
-def _files(app: str, config: Path | None, env: Mapping[str, str]) -> Iterator[Path]:
-    explicit = config or (Path(env["MIGRATE_CONFIG"]) if env.get("MIGRATE_CONFIG") else None)
-    user = user_config_path(app) / "migrate.toml"
-    if user.is_file():
-        yield user
+def with_secrets(found: Nested) -> Nested:
+    """The same, with what each `*_file` names read into the key it stands for."""
+    return {
+        name: dict(_secrets_read(name, section)) if isinstance(section, dict) else section
+        for name, section in found.items()
+    }
+
+
+def _secrets_read(name: str, section: Nested) -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if not key.endswith("_file") or key in PLAIN_FILES:
+            yield key, value
+            continue
+        try:
+            text = Path(value).read_text(encoding="utf-8")
+        except OSError as error:
+            said = f"setting {name}.{key}: cannot read {value}: {error.strerror}"
+            raise ConfigurationError(said) from None
+        yield key.removesuffix("_file"), text.strip()
+
+
+def _files(
+    config: Path | None, environ: Mapping[str, str]
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    named = environ.get("MIGRATE_CONFIG")
+    explicit = config or (Path(named) if named else None)
     if explicit is not None:
         if not explicit.is_file():
             why = "is not a file" if explicit.exists() else "does not exist"
             raise ConfigurationError(f"configuration file {explicit} {why}")
-        yield explicit
+        yield explicit, ()
     elif Path("migrate.toml").is_file():
-        yield Path("migrate.toml")
+        yield Path("migrate.toml"), ()
+    elif _has_table(Path("pyproject.toml")):
+        yield Path("pyproject.toml"), TABLE
+    for path in (user_config_path(APP) / "migrate.toml", site_config_path(APP) / "migrate.toml"):
+        if path.is_file():
+            yield path, ()
 
 
-def _read(path: Path) -> Nested:
+def _has_table(path: Path) -> bool:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        return "migrate" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError):  # somebody else's file: not ours to complain about
+        return False
 
 
-def _from_environ(env: Mapping[str, str]) -> Iterator[tuple[str, Nested]]:
-    for name, text in sorted(env.items()):
-        if name == "MIGRATE_SHADOW":
-            yield name, {"shadow": {"enabled": text}}
-        elif name.startswith("MIGRATE_") and "__" in name:
-            section, _, key = name.removeprefix("MIGRATE_").lower().partition("__")
-            is_list = key in {"rooms", "defects"}
-            listed = [t.strip() for t in text.split(",") if t.strip()]
-            yield name, {section: {key: listed if is_list else text}}
-        elif name in {"MIGRATE_STATE_DIR", "MIGRATE_LOG_FORMAT", "MIGRATE_IS_SANDBOX"}:
-            yield name, {name.removeprefix("MIGRATE_").lower(): text}
+def _variable(name: str) -> str:
+    return f"{FLAG}{DELIMITER}ENABLED" if name == FLAG else name
 
 
-def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
-    for key, value in new.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def _with_secrets(found: Nested) -> Nested:
-    """The same, with what each `*_file` names read into the key it stands for."""
-    for name, section in [(n, s) for n, s in found.items() if isinstance(s, dict)]:
-        for key in [k for k in section if k.endswith("_file") and k not in PLAIN_FILES]:
-            path = Path(section.pop(key))
-            try:
-                section[key.removesuffix("_file")] = path.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                said = f"setting {name}.{key}: cannot read {path}: {error.strerror}"
-                raise ConfigurationError(said) from None
-    return found
+def _key(name: str) -> str:
+    return _variable(name).removeprefix(PREFIX).lower().replace(DELIMITER, ".", 1)
