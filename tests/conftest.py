@@ -35,6 +35,11 @@ PATIENT = Settings.model_validate(
 )  # busy machines boot slowly
 
 
+# The tests start hundreds of Python processes; each would compile everything that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_configure() -> None:
     """Signals reach what the tests start, even if whoever started the tests ignores them."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
