@@ -13,15 +13,21 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 def visible(text: str) -> str:
     """The text on one line, with control and bidirectional characters written out."""
+    return printable(text).replace("\n", " ").replace("\t", " ")
+
+
+def printable(text: str) -> str:
+    """The text, lines and tabs included, with all other characters that act written out."""
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
 
 
 def _shown(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _UNSEEN:
+    is_plain = unicodedata.category(character) not in _UNSEEN
+    if is_plain or character in _JOINERS or character in "\n\t":
         return character
-    return " " if character in "\n\t" else f"\\u{ord(character):04x}"
+    return f"\\u{ord(character):04x}"
 
 
 def clipped(text: str, longest: int = LONGEST) -> str:

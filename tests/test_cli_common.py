@@ -14,8 +14,7 @@ import click
 import psutil
 import pytest
 
-from reflector_migrate.cli.common import settings_of
-from reflector_migrate.cli.logs import JsonLines
+from reflector_migrate.cli.common import JsonLines, settings_of
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.sandbox.process_table import ProcessRecord, Records
 from reflector_migrate.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, settings_of
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
@@ -47,8 +47,8 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
     lines = answer(settings, Phase(phase))
     code = int(exit_code(lines))
     if as_json:
-        head = {"schema": "migrate.checklist/1", "ok": code == 0, "exit_code": code}
-        echo_json({**head, "phase": phase, "items": [_as_json(line) for line in lines]})
+        items = [_as_json(line) for line in lines]
+        echo_json(envelope("checklist", code, phase=phase, items=items))
     else:
         _print(phase, lines, code)
     ctx.exit(code)

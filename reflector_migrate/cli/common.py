@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import sys
@@ -38,12 +40,31 @@ class Duration(click.ParamType[float]):
 DURATION = Duration()
 
 
+class JsonLines(logging.Formatter):
+    """One JSON object per line, whatever the message or the traceback holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, room, message; the traceback when there is one."""
+        line = {"at": self.formatTime(record), "level": record.levelname, "room": record.name}
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
 def settings_of(ctx: click.Context) -> Settings:
-    """Settings by --config, environment and files; else those of a sandbox that runs here."""
+    """Settings by --config, environment and files; else those of a sandbox that runs here.
+
+    Loaded once per process: every part of a command works with the same ones.
+    """
     from reflector_migrate.settings import load_settings
 
-    place, environ = settings_place(ctx)
-    return load_settings(place, environ=environ)
+    shared = ctx.find_root().obj
+    if "settings" not in shared:
+        place, environ = settings_place(ctx)
+        shared["settings"] = load_settings(place, environ=environ)
+    settings: Settings = shared["settings"]
+    return settings
 
 
 def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | None]:
@@ -67,10 +88,6 @@ def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | No
 
 def log_to_stderr(ctx: click.Context, settings: Settings) -> None:
     """Send the log to stderr: warnings, -v for our information, -vv for everybody's debugging."""
-    import logging
-
-    from reflector_migrate.cli.logs import JsonLines
-
     verbose = int(ctx.find_root().obj["verbose"])
     plain = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler = logging.StreamHandler(sys.stderr)
@@ -95,7 +112,7 @@ def stdout_console(color: str = "auto") -> Console:
 
 def say(line: str) -> None:
     """One line of progress on stderr."""
-    from reflector_migrate.cli.text import printable
+    from reports.text import printable
 
     click.echo(printable(line), err=True)
 
@@ -109,8 +126,11 @@ def ask(question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def echo_json(document: dict[str, Any]) -> None:
-    """One JSON document on stdout; NaN is an error here, never an output."""
-    import json
+def envelope(schema: str, code: int = 0, **body: Any) -> dict[str, Any]:
+    """`migrate.<schema>/1`: what every JSON answer begins with, then its own fields."""
+    return {"schema": f"migrate.{schema}/1", "ok": code == 0, "exit_code": int(code), **body}
 
+
+def echo_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout. Raises ValueError for NaN."""
     click.echo(json.dumps(document, allow_nan=False, ensure_ascii=False))

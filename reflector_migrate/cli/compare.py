@@ -177,7 +177,7 @@ def _run_or_look_up(
 
 
 def _exit_code(comparison: Comparison, fail_on: str) -> int:
-    from reflector_migrate.cli.verdicts import exit_code_of
+    from reflector_migrate.cli.outputs import exit_code_of
 
     code = exit_code_of(comparison.verdict)
     if fail_on == "never" or (fail_on == "diverged" and code != 1):
@@ -186,10 +186,10 @@ def _exit_code(comparison: Comparison, fail_on: str) -> int:
 
 
 def _show(comparison: Comparison, as_json: bool, color: str, code: int) -> None:
-    from reflector_migrate.cli.verdicts import envelope
+    from reflector_migrate.cli.outputs import answer_of
 
     if as_json:
-        echo_json(envelope(comparison, code))
+        echo_json(answer_of(comparison, code))
         return
     from reports.terminal import render
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from reflector_migrate.cli.common import echo_json, settings_of, settings_place
-from reflector_migrate.cli.text import printable
+from reflector_migrate.cli.common import echo_json, envelope, settings_of, settings_place
+from reports.text import printable
 
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
@@ -41,8 +41,7 @@ def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
     settings = _masked(settings_of(ctx).model_dump(mode="json"))
     known = _origins(ctx, settings) if origin else {}
     if as_json:
-        head = {"schema": "migrate.config/1", "ok": True, "exit_code": 0}
-        echo_json({**head, "settings": settings, **({"origins": known} if origin else {})})
+        echo_json(envelope("config", settings=settings, **({"origins": known} if origin else {})))
         return
     for key, value in _flat(settings):
         said = f"{key} = {'unset' if value is None else json.dumps(value, ensure_ascii=False)}"

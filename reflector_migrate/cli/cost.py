@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     both = found.primary, _with_kept(settings, found)
     sides = {side.role.value: _rows(settings, side) for side in both}
     if as_json:
-        echo_json({"schema": "migrate.cost/1", "ok": True, "exit_code": 0, "sides": sides})
+        echo_json(envelope("cost", sides=sides))
         return
     for role, rows in sides.items():
         click.echo(role)

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of, stdout_console
+from reflector_migrate.cli.common import (
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+    stdout_console,
+)
 from reflector_migrate.cli.false_alarms import false_alarms
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.defect_proofs import DefectProof, DefectsRun
     from reflector_migrate.pipeline.defects.registry import Defect
-    from reflector_migrate.sandbox.stack import Sandbox
     from reflector_migrate.settings import Settings
 
 FOLDER = Path(".sandbox/defects")  # a fixed place, so that the next run cleans after a kill
@@ -50,8 +56,7 @@ def list_(as_json: bool) -> None:
 
     known = all_defects()
     if as_json:
-        head = {"schema": "migrate.defects-list/1", "ok": True, "exit_code": 0}
-        echo_json({**head, "defects": [asdict(defect) for defect in known]})
+        echo_json(envelope("defects-list", defects=[asdict(defect) for defect in known]))
         return
     for defect in known:
         click.echo(f"{defect.name:<31} {defect.expected_step:<18} {defect.layer:<26} {defect.says}")
@@ -108,45 +113,22 @@ def _refuse_unknown(outputs: tuple[str, ...]) -> None:
 
 def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
     """In the sandbox that runs; else in one of our own, of which nothing is left."""
-    import shutil
-
-    from reflector_migrate.sandbox.running import sandbox_folder
-    from reflector_migrate.sandbox.stack import Sandbox
-
-    if settings.is_sandbox:
-        with Sandbox(settings, sandbox_folder(settings), say=say) as sandbox:
-            return _prove(sandbox, asked, jobs, timeout_s, is_lent=True)
-    folder = FOLDER.resolve()
-    try:
-        with Sandbox(settings, folder, shadow=True, say=say) as sandbox:
-            return _prove(sandbox, asked, jobs, timeout_s)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prove(
-    sandbox: Sandbox,
-    asked: tuple[Defect, ...],
-    jobs: int,
-    timeout_s: float,
-    *,
-    is_lent: bool = False,
-) -> DefectsRun:
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.experiments.defect_proofs import run_of
     from reflector_migrate.experiments.run_defects import Proving
+    from reflector_migrate.sandbox.borrowed import own_or_running
     from reflector_migrate.store.clock import now
 
-    at, begun = now(), time.monotonic()
-    proofs = Proving(sandbox, jobs, timeout_s, say, is_lent).prove(asked, _say_one)
-    return run_of(
-        proofs,
-        started_at=at.isoformat(timespec="seconds"),
-        duration_s=time.monotonic() - begun,
-        build=build_hash(),
-        conductor=sandbox.settings.conductor.version,
-        jobs=jobs,
-    )
+    with own_or_running(settings, FOLDER.resolve(), say=say) as sandbox:
+        at, begun = now(), time.monotonic()
+        return run_of(
+            Proving(sandbox, jobs, timeout_s, say).prove(asked, _say_one),
+            started_at=at.isoformat(timespec="seconds"),
+            duration_s=time.monotonic() - begun,
+            build=build_hash(),
+            conductor=sandbox.settings.conductor.version,
+            jobs=jobs,
+        )
 
 
 def _say_one(proof: DefectProof) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
-from reflector_migrate.cli.text import printable
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+from reports.text import printable
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Answer
@@ -52,12 +52,11 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     found = {name: _look(check, settings) for name, check in _checks().items()}
     is_healthy = all(answer.state.value == "pass" for answer in found.values())
     if as_json:
-        head = {"schema": "migrate.doctor/1", "ok": is_healthy, "exit_code": int(not is_healthy)}
         checks = [
             {"name": name, "state": a.state.value, "value": a.value, "why": a.why}
             for name, a in found.items()
         ]
-        echo_json({**head, "checks": checks})
+        echo_json(envelope("doctor", int(not is_healthy), checks=checks))
     else:
         _print(found, is_verbose=verbose or bool(ctx.find_root().obj["verbose"]))
         if not is_healthy and settings.reflector.database_url is None:

@@ -9,8 +9,8 @@ import click
 
 from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
 from reflector_migrate.cli.lookup import comparison_of
-from reflector_migrate.cli.text import printable
 from reflector_migrate.errors import InputError
+from reports.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.false_alarms import FalseAlarms, Plan
@@ -66,36 +66,19 @@ def false_alarms(
     found = _in_sandbox(settings, plan)
     code = EXIT_CODES[found.verdict.value]
     if as_json:
-        head = {"schema": "migrate.false-alarms/1", "ok": code == 0, "exit_code": code}
-        echo_json({**head, **found.model_dump(mode="json")})
+        echo_json(envelope("false-alarms", code, **found.model_dump(mode="json")))
     else:
         _show(found)
     ctx.exit(code)
 
 
 def _in_sandbox(settings: Settings, plan: Plan) -> FalseAlarms:
-    """In the sandbox that runs here, left as it was; else in one of its own."""
-    import shutil
-
     from reflector_migrate.experiments.false_alarms import measure
-    from reflector_migrate.sandbox.running import sandbox_folder
-    from reflector_migrate.sandbox.stack import Sandbox
+    from reflector_migrate.sandbox.borrowed import own_or_running
 
-    is_own = not settings.is_sandbox
-    folder = FOLDER.resolve() if is_own else sandbox_folder(settings)
-    try:
-        with Sandbox(settings, folder, shadow=True, defects=plan.defects, say=say) as sandbox:
-            had = sandbox.settings.workers.defects
-            if had != plan.defects:
-                sandbox.set_defects(plan.defects)
-            try:
-                return measure(sandbox.settings, plan, say)
-            finally:
-                if had != plan.defects:
-                    sandbox.set_defects(had)
-    finally:
-        if is_own:
-            shutil.rmtree(folder, ignore_errors=True)
+    own = FOLDER.resolve()
+    with own_or_running(settings, own, say=say, defects=plan.defects) as sandbox:
+        return measure(sandbox.settings, plan, say)
 
 
 def _show(found: FalseAlarms) -> None:

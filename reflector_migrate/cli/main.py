@@ -148,7 +148,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _fail(argv: list[str], code: str, message: str, hint: str, exit_code: int) -> int:
-    from reflector_migrate.cli.text import printable
+    from reports.text import printable
 
     message = " ".join(message.split())
     if "--json" in argv:

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from reflector_migrate.cli.common import say
-from reflector_migrate.cli.verdicts import envelope
-from reflector_migrate.errors import InputError
-from reflector_migrate.model import Comparison
+from reflector_migrate.cli.common import envelope, say
+from reflector_migrate.errors import ExitCode, InputError
+from reflector_migrate.model import Comparison, Verdict
 from reflector_migrate.store.atomic_write import write_aside
 
 FORMATS = ("html", "json", "jsonl", "md", "junit")
+CHECK_KEYS = ("name", "verdict", "rule", "value", "floor", "limit", "waived", "improved")
+EXIT_CODES = {
+    Verdict.DIVERGED: ExitCode.AGAINST,
+    Verdict.ERRORED: ExitCode.COULD_NOT_RUN,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Verdict.WAIVED: ExitCode.OK,
+    Verdict.WITHIN_NOISE: ExitCode.OK,
+    Verdict.MATCHED: ExitCode.OK,
+}
+
+
+def exit_code_of(verdict: Verdict) -> int:
+    """0 match, 1 diverged, 3 inconclusive, 4 a comparator broke."""
+    return int(EXIT_CODES[verdict])
+
+
+def answer_of(comparison: Comparison, code: int) -> dict[str, Any]:
+    """migrate.compare/1: verdict and checks on top, the whole comparison below."""
+    body = comparison.model_dump(mode="json", by_alias=True)
+    checks = [{key: check[key] for key in CHECK_KEYS} for check in body["checks"]]
+    return envelope(
+        "compare", code, verdict=comparison.verdict.value, checks=checks, comparison=body
+    )
 
 
 def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -20,7 +43,7 @@ def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
     for output in outputs:
         form, _, where = output.partition(":")
         if form not in FORMATS or not where:
-            said = f"{form} is no format" if where else "not FORMAT:PATH"
+            said = f"{form} is not a format" if where else "not FORMAT:PATH"
             raise InputError(f"-o {output}: {said}", hint=f"formats: {', '.join(FORMATS)}")
         if Path(where).is_dir():
             raise InputError(f"-o {output}: {where} is a folder", hint="name a file in it")
@@ -43,7 +66,7 @@ def write_outputs(
 
 def _rendered(form: str, comparisons: list[Comparison], code: int, is_redacted: bool) -> str:
     if form == "json":
-        return json.dumps([envelope(c, code) for c in comparisons], allow_nan=False) + "\n"
+        return json.dumps([answer_of(c, code) for c in comparisons], allow_nan=False) + "\n"
     if form == "jsonl":
         return "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons)
     if form == "html":

@@ -6,7 +6,14 @@ from datetime import timedelta
 
 import click
 
-from reflector_migrate.cli.common import DURATION, ask, echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import (
+    DURATION,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    settings_of,
+)
 
 
 @click.command()
@@ -42,8 +49,7 @@ def replay(ctx: click.Context, since_s: float, dry_run: bool, yes: bool, as_json
             announce(settings, one)
     names = [one.recording_id for one in found]
     if as_json:
-        head = {"schema": "migrate.replay/1", "ok": True, "exit_code": 0}
-        echo_json({**head, "is_dry_run": dry_run, "recordings": names})
+        echo_json(envelope("replay", is_dry_run=dry_run, recordings=names))
         return
     for name in names:
         click.echo(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
 from reflector_migrate.experiments.noise import RATE, WER, Noise
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
     found = Sandbox(_base(ctx), detached=True).status()
     is_healthy = bool(found) and all(one.health == "healthy" for one in found)
     if as_json:
-        head = {"schema": "migrate.sandbox/1", "ok": is_healthy, "exit_code": int(not is_healthy)}
-        echo_json({**head, "servers": [asdict(one) for one in found]})
+        servers = [asdict(one) for one in found]
+        echo_json(envelope("sandbox", int(not is_healthy), servers=servers))
     else:
         for one in found:
             where = f"pid {one.pid:<8} port {one.port or '-':<6} {one.log}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, say, settings_of
 from reflector_migrate.errors import ConfigurationError, MigrateError
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
     bounds = settings.shadow.model_dump(mode="json")
     in_flight = Runs(settings.store_url).count_started()
     if as_json:
-        head = {"schema": "migrate.shadow/1", "ok": True, "exit_code": 0, "settings": bounds}
-        echo_json({**head, "in_flight": in_flight, "outcomes": dict(outcomes)})
+        echo_json(envelope("shadow", settings=bounds, in_flight=in_flight, outcomes=dict(outcomes)))
         return
     click.echo(f"shadow is {_state(settings)}")
     click.echo(f"rate {settings.shadow.rate}   rooms {list(settings.shadow.rooms) or 'all'}")

@@ -7,7 +7,13 @@ import sys
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of, settings_place
+from reflector_migrate.cli.common import (
+    echo_json,
+    envelope,
+    log_to_stderr,
+    settings_of,
+    settings_place,
+)
 from reflector_migrate.errors import RefusedError
 
 KINDS = ("legacy", "conductor", "dispatcher", "collector", "beat")
@@ -85,13 +91,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     found = task_queue_pollers(settings)
     strangers = [one for one in found if one.is_stranger]
     if as_json:
-        head = {
-            "schema": "migrate.workers/1",
-            "ok": not strangers,
-            "exit_code": int(bool(strangers)),
-        }
-        told = [{**one._asdict(), "last_poll": one.last_poll.isoformat()} for one in found]
-        echo_json({**head, "workers": told})
+        workers = [{**one._asdict(), "last_poll": one.last_poll.isoformat()} for one in found]
+        echo_json(envelope("workers", int(bool(strangers)), workers=workers))
     else:
         for one in found:
             mark = "✗ stranger" if one.is_stranger else "✓"

@@ -56,13 +56,12 @@ def _recordings(defects: Iterable[Defect]) -> set[str]:
 
 @dataclass
 class Proving:
-    """One run over some defects in a sandbox that is up; one that is `lent` is left as it was."""
+    """One run over some defects in a sandbox that is up, with none switched on."""
 
     sandbox: Sandbox
     jobs: int
     timeout_s: float
     say: Say
-    is_lent: bool = False
     secondaries: dict[str, Observation] = field(default_factory=dict)
     unsound: dict[str, str] = field(default_factory=dict)
     is_stopped: threading.Event = field(default_factory=threading.Event)
@@ -74,20 +73,14 @@ class Proving:
 
     def prove(self, defects: Sequence[Defect], shown: Shown) -> list[DefectProof]:
         """A proof for each defect, in the order given; `shown` gets each as it comes."""
-        before, made = self.settings.workers.defects, dict[str, DefectProof]()
+        made: dict[str, DefectProof] = {}
         planned = rounds(defects)
-        try:
-            if before:
-                self.sandbox.set_defects([])
-            self._sound(sorted(_recordings(defects)))
-            for number, group in enumerate(planned, start=1):
-                self.say(f"round {number} of {len(planned)}: {', '.join(d.name for d in group)}")
-                for proof in self._round(group):
-                    shown(proof)
-                    made[proof.defect] = proof
-        finally:
-            if self.is_lent:
-                self.sandbox.set_defects(before)
+        self._sound(sorted(_recordings(defects)))
+        for number, group in enumerate(planned, start=1):
+            self.say(f"round {number} of {len(planned)}: {', '.join(d.name for d in group)}")
+            for proof in self._round(group):
+                shown(proof)
+                made[proof.defect] = proof
         return [made[defect.name] for defect in defects]
 
     def _sound(self, names: Sequence[str]) -> None:
