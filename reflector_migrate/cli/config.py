@@ -41,7 +41,8 @@ def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
     settings = _masked(settings_of(ctx).model_dump(mode="json"))
     known = _origins(ctx, settings) if origin else {}
     if as_json:
-        echo_json(envelope("config", settings=settings, **({"origins": known} if origin else {})))
+        body: dict[str, Any] = {"settings": settings} | ({"origins": known} if origin else {})
+        echo_json(envelope("config", **body))
         return
     for key, value in _flat(settings):
         said = f"{key} = {'unset' if value is None else json.dumps(value, ensure_ascii=False)}"
