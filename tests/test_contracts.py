@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.explanation import Explanation
-from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
+from reflector_migrate.judge.gates.evidence import ENTRIES, EvidenceLine
+from reflector_migrate.model import Comparison, Frozen, Observation
 
 CONTRACTS = Path(__file__).parents[1] / "fixtures" / "contracts"
 FILES = {
@@ -133,7 +134,7 @@ def test_the_examples_are_what_the_code_makes_today() -> None:
 def test_evidence_says_exactly_one_thing(said: dict[str, Any]) -> None:
     """A line that says nothing is no evidence; one that says two cannot be gated."""
     line = json.loads(_documents("evidence")[0])
-    for key in ("x_pp", "exact_findings", "catastrophe"):
+    for key in ENTRIES:
         line[key] = said.get(key)
-    with pytest.raises(ValueError, match="one of x_pp"):
+    with pytest.raises(ValueError, match="exactly one of x_pp"):
         EvidenceLine.model_validate(line)

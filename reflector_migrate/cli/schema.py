@@ -7,7 +7,8 @@ import click
 from reflector_migrate.cli.common import echo_json
 
 NAMES = (
-    "observation", "comparison", "evidence", "explain", "defects", "step-inputs", "step-outputs",
+    "observation", "comparison", "evidence", "gate", "explain", "defects", "step-inputs",
+    "step-outputs",
 )  # fmt: skip
 
 
@@ -23,13 +24,16 @@ def schema(name: str) -> None:
     """
     from reflector_migrate.experiments.defect_proofs import DefectsRun
     from reflector_migrate.judge.explanation import Explanation
-    from reflector_migrate.model import Comparison, EvidenceLine, Frozen, Observation
+    from reflector_migrate.judge.gates.answers import GateRun
+    from reflector_migrate.judge.gates.evidence import EvidenceLine
+    from reflector_migrate.model import Comparison, Frozen, Observation
     from reflector_migrate.pipeline.contracts import CONTRACTS
 
     documents: dict[str, type[Frozen]] = {
         "observation": Observation,
         "comparison": Comparison,
         "evidence": EvidenceLine,
+        "gate": GateRun,
         "explain": Explanation,
         "defects": DefectsRun,
     }

@@ -9,7 +9,7 @@ Nothing of ours outside is imported here, and everything else is asked for as
     outputs.py       what a recording became: words, topics, events, effects
     observation.py   one engine's account of one recording
     measure.py       how far two accounts lie apart, counted
-    comparison.py    what is concluded from it; the line of evidence for a gate
+    comparison.py    what is concluded from it
     told.py          its findings, like ones together
     gist.py          what a night counts of it, flat
 
@@ -23,7 +23,6 @@ from reflector_migrate.model.comparison import (
     Blame,
     Check,
     Comparison,
-    EvidenceLine,
     Side,
     Turn,
 )
@@ -61,7 +60,6 @@ __all__ = [
     "Effect",
     "Engine",
     "Event",
-    "EvidenceLine",
     "Finding",
     "Frozen",
     "GateVerdict",

@@ -1,16 +1,14 @@
 """What the judge says of two accounts: checks, the step to blame, and the verdict.
 
-One comparison is the document that reports render and files keep; evidence is the
-line of it that a gate over many recordings reads.
+One comparison is the document that reports render and files keep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from reflector_migrate.model.frozen import Document, Frozen
 from reflector_migrate.model.measure import Measure
@@ -93,30 +91,3 @@ class Comparison(Document):
     noise_pairs: int = 0
     normaliser: str = ""
     notes: tuple[str, ...] = ()
-
-
-class EvidenceLine(Document):
-    """What one measure of one recording tells a gate (evidence/1).
-
-    One of three says it: x_pp, the excess of a graded measure in percentage
-    points; exact_findings, how many unwaived ones; catastrophe, which one.
-    """
-
-    schema_: Literal["evidence/1"] = Field(default="evidence/1", alias="schema")
-    recording: str
-    night: str
-    stratum: str
-    measure: str
-    x_pp: float | None = None
-    exact_findings: int | None = None
-    catastrophe: str | None = None
-    builds: Mapping[str, str] = Field(default_factory=dict)
-    normaliser: str = ""
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> EvidenceLine:
-        """Nothing said is no evidence, and two things said cannot be gated."""
-        said = (self.x_pp, self.exact_findings, self.catastrophe)
-        if sum(value is not None for value in said) != 1:
-            raise ValueError("one of x_pp, exact_findings and catastrophe is needed")
-        return self
