@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli, main
-from reflector_migrate.cutover.audit import Audit
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.migrate import upgrade
 
 

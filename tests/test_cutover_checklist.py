@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from reflector_migrate.cutover.audit import Audit
 from reflector_migrate.cutover.checklist import ITEMS, exit_code, run
 from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
-from reflector_migrate.cutover.people import drill, signatures
-from reflector_migrate.errors import ExitCode
+from reflector_migrate.cutover.people import drill, sign, signatures
+from reflector_migrate.errors import ExitCode, InputError
 from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
@@ -81,8 +81,9 @@ def test_exit_codes(states: list[State], code: ExitCode) -> None:
 
 @pytest.mark.parametrize("phase", [Phase.PARALLEL, Phase.SHADOW, Phase.CUTOVER, Phase.CLEANUP])
 def test_an_empty_store_passes_nothing(settings: Settings, phase: Phase) -> None:
-    """Without evidence every item is pending, with its reason."""
+    """Without evidence every item is pending, with its reason; only the audit log is whole."""
     answers = _answers(settings, phase)
+    assert answers.pop("audit log intact").state is State.PASS
     assert {answer.state for answer in answers.values()} == {State.PENDING}
     assert all(answer.why or answer.limit != "-" for answer in answers.values())
 
@@ -149,12 +150,60 @@ def test_a_drill_grows_stale(settings: Settings) -> None:
 
 def test_two_signatures_are_two_people(settings: Settings) -> None:
     """The same person twice is one signature."""
-    asks, log = signatures("cutover", of=2), Audit(settings.store_url)
+    asks = signatures("cutover")
     for who in ("ana", "ana"):
-        log.append("sign:cutover", {"who": who})
+        sign(settings, "cutover", who, "ready")
     assert (asks(settings).state, asks(settings).value) == (State.PENDING, "1 of 2")
-    log.append("sign:cutover", {"who": "ben"})
+    sign(settings, "cutover", "ben", "ready")
     assert asks(settings).state is State.PASS
+
+
+def test_a_signature_can_be_taken_back(settings: Settings) -> None:
+    """A revoked signature no longer counts, and its entry stays in the log."""
+    asks = signatures("margins")
+    sign(settings, "margins", "ana", "agreed")
+    assert asks(settings).state is State.PASS
+    sign(settings, "margins", "ana", "changed my mind", is_revoked=True)
+    assert asks(settings).state is State.PENDING
+    assert len(Audit(settings.store_url).all("sign:margins")) == 2
+
+
+def test_a_signature_lapses_with_another_build(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was signed for one build says nothing of the next."""
+    sign(settings, "margins", "ana", "agreed")
+    monkeypatch.setattr("reflector_migrate.conductor.build.build_hash", lambda: "another")
+    assert signatures("margins")(settings).state is State.PENDING
+
+
+@pytest.mark.parametrize(
+    ("name", "is_revoked", "says"),
+    [
+        pytest.param("anything", False, "no checklist item asks", id="a made-up word"),
+        pytest.param(
+            "drill:rollback", False, "no checklist item asks", id="a drill"
+        ),
+        pytest.param("cutover", True, "no signature", id="revoked before it was given"),
+    ],
+)
+def test_only_what_an_item_asks_for_can_be_signed(
+    settings: Settings, name: str, is_revoked: bool, says: str
+) -> None:
+    """The list of signatures is closed, and nothing is recorded for any other word."""
+    with pytest.raises(InputError, match=says):
+        sign(settings, name, "ana", "why not", is_revoked=is_revoked)
+    assert Audit(settings.store_url).all() == ()
+
+
+def test_a_broken_audit_log_fails_every_phase(settings: Settings) -> None:
+    """Each checklist run verifies the log."""
+    sign(settings, "margins", "ana", "agreed")
+    assert _answers(settings, Phase.CLEANUP)["audit log intact"].state is State.PASS
+    with writing(settings.store_url) as connection:
+        connection.execute(update(audit).values(body={"who": "mallory"}))
+    for phase in Phase:
+        assert _answers(settings, phase)["audit log intact"].state is State.FAIL
 
 
 def test_a_server_that_is_down_fails_its_item_alone(settings: Settings) -> None:
@@ -164,7 +213,7 @@ def test_a_server_that_is_down_fails_its_item_alone(settings: Settings) -> None:
     )  # fmt: skip
     answers = _answers(down, Phase.INFRASTRUCTURE)
     assert answers["conductor healthy"].state is State.FAIL
-    assert answers["definitions registered"].value == "could not look"
+    assert answers["definitions registered"].value == "could not be checked"
     assert answers["side effects suppressed"].state is State.PASS
 
 
@@ -181,4 +230,5 @@ def test_json_has_the_envelope(tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert (result.exit_code, document["exit_code"], document["ok"]) == (3, 3, False)
     assert document["schema"] == "migrate.checklist/1"
-    assert {item["state"] for item in document["items"]} == {"pending"}
+    states = {item["state"] for item in document["items"] if item["name"] != "audit log intact"}
+    assert states == {"pending"}

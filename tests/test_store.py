@@ -13,11 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import update
 
-from reflector_migrate.cutover.audit import Audit
 from reflector_migrate.errors import MigrateError, ServerUnreachableError, TerminalStepError
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict, gist_of
 from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs, Secondaries, SecondaryRun
 from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import engine_for, writing
 from reflector_migrate.store.cache import TaskCache
 from reflector_migrate.store.canonical_json import canonical_json, sha256_of
@@ -222,14 +222,48 @@ def test_dispatches_count_what_was_announced(url: str) -> None:
 
 
 def test_a_changed_audit_entry_is_found(url: str) -> None:
-    """The chain breaks at the first entry that somebody touched."""
+    """The chain breaks at the first entry that was touched."""
+    log = _log_of_three(url)
+    assert log.fault() == ""
+    with writing(url) as connection:
+        connection.execute(update(audit).where(audit.c.seq == 2).values(body={"who": "mallory"}))
+    assert log.fault() == "entry 2 (sign:margins) does not fit its digest: it was changed"
+
+
+def test_a_removed_audit_entry_is_found(url: str) -> None:
+    """A gap is named by the entry that is missing."""
+    log = _log_of_three(url)
+    with writing(url) as connection:
+        connection.execute(audit.delete().where(audit.c.seq == 2))
+    assert log.fault() == "entry 2 is missing: entry 3 follows entry 1"
+
+
+def test_reordered_audit_entries_are_found(url: str) -> None:
+    """Two entries that change places no longer fit their digests."""
+    log = _log_of_three(url)
+    with writing(url) as connection:
+        for old, new in ((1, 9), (2, 1), (9, 2)):
+            connection.execute(update(audit).where(audit.c.seq == old).values(seq=new))
+    assert log.fault().startswith("entry 1 (sign:margins) does not fit its digest")
+
+
+def test_a_truncated_audit_log_is_found_by_its_exported_head(url: str) -> None:
+    """The chain of what is left is whole; the head that was exported is not in it."""
+    log = _log_of_three(url)
+    head = log.head()
+    with writing(url) as connection:
+        connection.execute(audit.delete().where(audit.c.seq == 3))
+    assert log.fault() == ""
+    assert log.fault([head]) == "the log ends at entry 2; entry 3 was exported and is gone"
+    log.append("sign:margins", {"who": "dora"})
+    assert log.fault([head]).startswith("entry 3 is not the one that was exported")
+
+
+def _log_of_three(url: str) -> Audit:
     log = Audit(url)
     for who in ("ana", "ben", "cleo"):
         log.append("sign:margins", {"who": who})
-    assert log.first_broken() is None
-    with writing(url) as connection:
-        connection.execute(update(audit).where(audit.c.seq == 2).values(body={"who": "mallory"}))
-    assert log.first_broken() == 2
+    return log
 
 
 def test_an_unreachable_database_is_one_clear_error() -> None:

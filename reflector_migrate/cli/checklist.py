@@ -82,24 +82,28 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
 
 
 @checklist.command()
-@click.argument("what")
+@click.argument("item")
 @click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
+@click.option("--reason", required=True, help="Why you sign, for who reads the log later.")
+@click.option("--revoke", is_flag=True, help="Take your signature back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def sign(ctx: click.Context, what: str, who: str, yes: bool) -> None:
-    """Put a dated, named signature or drill on record.
+def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes: bool) -> None:
+    """Record a dated, named signature, or take one back.
+
+    A signature holds for the build it was given for. With another build it lapses.
 
     \b
     Examples:
-      migrate checklist sign margins --who ana
-      migrate checklist sign drill:rollback --who ben --yes
+      migrate checklist sign margins --who ana --reason "agreed with the product team"
+      migrate checklist sign cutover --who ben --reason "incident last night" --revoke
     """
-    from reflector_migrate.cutover.audit import Audit
+    from reflector_migrate.cutover.people import sign as record
 
-    kind = what if what.startswith("drill:") else f"sign:{what}"
-    ask(f"record {kind} by {who}?", yes=yes)
-    digest = Audit(settings_of(ctx).store_url).append(kind, {"who": who})
-    click.echo(f"recorded {kind} by {who}  {digest[:12]}")
+    verb = "revoke" if revoke else "record"
+    ask(f"{verb} {item}, signed by {who}?", yes=yes)
+    digest = record(settings_of(ctx), item, who, reason, is_revoked=revoke)
+    click.echo(f"{verb.removesuffix('e')}ed {item}, signed by {who}  {digest[:12]}")
 
 
 def _print(phase: str, lines: tuple[Line, ...], code: int) -> None:

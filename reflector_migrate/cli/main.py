@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": (f"{C}.watch:watch", "Follow the steps of both sides live."),
     "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
     "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
+    "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
     "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),

@@ -72,8 +72,8 @@ def off(ctx: click.Context) -> None:
       migrate shadow off
       migrate shadow off && migrate shadow status
     """
-    from reflector_migrate.cutover.audit import Audit
     from reflector_migrate.store.atomic_write import write_aside
+    from reflector_migrate.store.audit import Audit
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)
@@ -96,7 +96,7 @@ def on(ctx: click.Context, yes: bool) -> None:
       migrate shadow on
       migrate shadow on --yes
     """
-    from reflector_migrate.cutover.audit import Audit
+    from reflector_migrate.store.audit import Audit
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reflector_migrate.cutover import evidence, infrastructure
+from reflector_migrate.cutover import evidence, infrastructure, trail
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
 from reflector_migrate.cutover.people import drill, not_yet, signatures
 from reflector_migrate.errors import ExitCode, MigrateError
@@ -36,7 +36,7 @@ ITEMS: tuple[Item, ...] = (
     Item(P.PARALLEL, "placebo", "a third legacy run as the candidate",
          not_yet("no placebo run is stored")),
     Item(P.PARALLEL, "A/A recordings", "comparisons with a secondary", evidence.a_a_recordings),
-    Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins", of=1)),
+    Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins")),
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
          evidence.coverage),
     Item(P.SHADOW, "structure and side effects", "exact checks of every stored comparison",
@@ -54,12 +54,14 @@ ITEMS: tuple[Item, ...] = (
     Item(P.CUTOVER, "failover drill", "the audit log", drill("failover", within_days=14)),
     Item(P.CUTOVER, "routing audit", "routes of rooms that did not opt in",
          not_yet("no routing audit is stored")),
-    Item(P.CUTOVER, "sign-off", "the audit log", signatures("cutover", of=2)),
+    Item(P.CUTOVER, "sign-off", "the audit log", signatures("cutover")),
     Item(P.CLEANUP, "nights with roles reversed", "nights with Conductor as the primary",
          not_yet("Conductor has not been the primary yet")),
     Item(P.CLEANUP, "waivers expired", "waivers still in force", not_yet("not looked at yet")),
     Item(P.CLEANUP, "no celery route used", "routes of the last nights",
          not_yet("routes are not recorded yet")),
+    *(Item(phase, "audit log intact", "the chain of digests, and each nightly report's head",
+           trail.audit_log_is_intact) for phase in P),
 )  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def _answer(settings: Settings, item: Item) -> Answer:
     try:
         return item.answer(settings)
     except MigrateError as error:
-        return failed("could not look", why=error.message)
+        return failed("could not be checked", why=error.message)
 
 
 def exit_code(lines: Sequence[Line]) -> ExitCode:

@@ -74,6 +74,11 @@ class Settings(Section):
         return max(1, min(self.services.llm_parallel, (self.budgets.llm - 1) // 2))
 
     @property
+    def audit_heads(self) -> Path:
+        """Where each nightly report notes the audit log's head: a line `NIGHT NUMBER:DIGEST`."""
+        return self.state_dir / "reports" / "audit-heads.txt"
+
+    @property
     def cache_dir(self) -> Path:
         """Where server jars and recogniser indexes are kept between runs."""
         return self.sandbox.cache_dir or user_cache_path(APP)

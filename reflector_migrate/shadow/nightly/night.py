@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reflector_migrate.errors import InputError
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.atomic_write import write_aside
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.nights import Nights
@@ -23,8 +24,18 @@ TREND_NIGHTS = 30
 def write_report(
     settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
 ) -> Path:
-    """Gather a night and write its page; returns where."""
-    return write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
+    """Gather a night, write its page and note the audit log's head; returns where the page is."""
+    written = write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
+    note_audit_head(settings, night)
+    return written
+
+
+def note_audit_head(settings: Settings, night: str) -> None:
+    """Append the log's head to a file beside the reports, so that a cut-off end is found."""
+    line = f"{night} {Audit(settings.store_url).head()}\n"
+    settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
+    with settings.audit_heads.open("a", encoding="utf-8") as file:
+        file.write(line)
 
 
 def write_page(settings: Settings, night: Night, path: Path | None = None) -> Path:

@@ -1,0 +1,81 @@
+"""`migrate audit`: check the log of decisions, and export it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from reflector_migrate.cli.common import echo_json, envelope, say, settings_of
+
+
+@click.group()
+def audit() -> None:
+    """Check the log of signatures, switches and drills, and export it.
+
+    \b
+    Examples:
+      migrate audit verify
+      migrate audit export -o audit.jsonl
+    """
+
+
+@audit.command()
+@click.option(
+    "--head", "heads", multiple=True, metavar="NUMBER:DIGEST", help="A head noted before."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.pass_context
+def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
+    """Exit 1 if an entry was edited, removed, moved or cut off; name the first such entry.
+
+    Each nightly report exports the log's head. The log must still hold all of them, and each
+    --head given: this is how a cut-off end is found.
+
+    \b
+    Examples:
+      migrate audit verify
+      migrate audit verify --json
+    """
+    from reflector_migrate.cutover.trail import exported_heads
+    from reflector_migrate.store.audit import Audit, Head
+
+    settings = settings_of(ctx)
+    log = Audit(settings.store_url)
+    known = [*exported_heads(settings), *map(Head.parse, heads)]
+    fault, head = log.fault(known), log.head()
+    if as_json:
+        body = {"fault": fault, "head": str(head), "heads_checked": len(known)}
+        echo_json(envelope("audit", int(bool(fault)), **body))
+    elif fault:
+        click.echo(f"✗ broken  {fault}")
+    else:
+        click.echo(f"✓ intact  {head.seq} entries, {len(known)} exported heads   head {head}")
+    ctx.exit(int(bool(fault)))
+
+
+@audit.command()
+@click.option("-o", "output", type=click.Path(path_type=Path), help="A file instead of stdout.")
+@click.pass_context
+def export(ctx: click.Context, output: Path | None) -> None:
+    """Print every entry as a line of JSON, oldest first.
+
+    \b
+    Examples:
+      migrate audit export
+      migrate audit export -o audit.jsonl
+    """
+    from reflector_migrate.store.atomic_write import write_aside
+    from reflector_migrate.store.audit import Audit
+
+    entries = [
+        json.dumps({**entry, "at": entry["at"].isoformat()}, ensure_ascii=False)
+        for entry in Audit(settings_of(ctx).store_url).all()
+    ]
+    if output is None:
+        for line in entries:
+            click.echo(line)
+        return
+    write_aside(output, "".join(f"{line}\n" for line in entries))
+    say(f"written {output}")
