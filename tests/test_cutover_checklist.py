@@ -181,9 +181,7 @@ def test_a_signature_lapses_with_another_build(
     ("name", "is_revoked", "says"),
     [
         pytest.param("anything", False, "no checklist item asks", id="a made-up word"),
-        pytest.param(
-            "drill:rollback", False, "no checklist item asks", id="a drill"
-        ),
+        pytest.param("drill:rollback", False, "no checklist item asks", id="a drill"),
         pytest.param("cutover", True, "no signature", id="revoked before it was given"),
     ],
 )

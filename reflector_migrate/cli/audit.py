@@ -55,7 +55,7 @@ def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
     ctx.exit(int(bool(fault)))
 
 
-@audit.command()
+@audit.command(short_help="Print every entry as a line of JSON.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="A file instead of stdout.")
 @click.pass_context
 def export(ctx: click.Context, output: Path | None) -> None:
