@@ -21,7 +21,7 @@ def audit() -> None:
     """
 
 
-@audit.command()
+@audit.command(short_help="Find entries that were changed or removed.")
 @click.option(
     "--head", "heads", multiple=True, metavar="NUMBER:DIGEST", help="A head noted before."
 )
