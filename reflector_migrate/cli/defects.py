@@ -82,7 +82,8 @@ def run(
     """Run defects (all, or those named) through the real workers; exit 1 unless each is found.
 
     Uses the sandbox that runs here and leaves it as it was, or starts one of its own. Exit 0:
-    all caught, at the right step, by the layer they declare; 4: some could not be run.
+    all caught, at the right step, by the layer they declare; 4: some could not be run. The audit
+    log of the settings in force records the result, and the checklist reads it there.
 
     \b
     Examples:
@@ -96,6 +97,7 @@ def run(
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     result = _run(settings, asked, jobs, timeout_s)
+    _record(settings, result)
     _write(result, outputs)
     if as_json:
         echo_json(result.model_dump(mode="json", by_alias=True))
@@ -129,6 +131,25 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
             conductor=sandbox.settings.conductor.version,
             jobs=jobs,
         )
+
+
+def _record(settings: Settings, result: DefectsRun) -> None:
+    """Add the run to the audit log that the checklist reads; say so, or why not."""
+    from reflector_migrate.cutover.proofs import record_defects_run
+    from reflector_migrate.errors import MigrateError
+
+    found = {
+        proof.defect: "" if proof.is_proven else proof.why or "not caught"
+        for proof in result.defects
+    }
+    try:
+        digest = record_defects_run(
+            settings, build=result.build, conductor=result.conductor, found=found
+        )
+    except MigrateError as error:
+        say(f"not recorded in the audit log: {error.message}")
+    else:
+        say(f"recorded in the audit log  {digest[:12]}")
 
 
 def _say_one(proof: DefectProof) -> None:

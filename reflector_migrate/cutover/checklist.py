@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reflector_migrate.cutover import evidence, infrastructure, trail
+from reflector_migrate.cutover import evidence, infrastructure, proofs, trail
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
 from reflector_migrate.cutover.people import drill, not_yet, signatures
 from reflector_migrate.errors import ExitCode, MigrateError
@@ -31,8 +31,8 @@ ITEMS: tuple[Item, ...] = (
          infrastructure.kill_switch_is_drilled),
     Item(P.PARALLEL, "synthetic recordings", "stored comparisons of every fixture recording",
          evidence.synthetic_recordings_complete),
-    Item(P.PARALLEL, "seeded defects caught", "a stored run of `migrate defects run`",
-         not_yet("no defects run is stored")),
+    Item(P.PARALLEL, "seeded defects caught", "the audit log's runs of `migrate defects run`",
+         proofs.seeded_defects_are_caught),
     Item(P.PARALLEL, "placebo", "a third legacy run as the candidate",
          not_yet("no placebo run is stored")),
     Item(P.PARALLEL, "A/A recordings", "comparisons with a secondary", evidence.a_a_recordings),

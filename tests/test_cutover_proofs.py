@@ -1,0 +1,56 @@
+"""The checklist's proof of the harness: every seeded defect, found on this very build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reflector_migrate.conductor.build import build_hash
+from reflector_migrate.cutover.items import State
+from reflector_migrate.cutover.proofs import record_defects_run, seeded_defects_are_caught
+from reflector_migrate.pipeline.defects.registry import all_defects
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.migrate import upgrade
+
+NAMES = [defect.name for defect in all_defects()]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty store of this test's own."""
+    made = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path}/s.db"}})
+    upgrade(made.store_url)
+    return made
+
+
+def _record(settings: Settings, found: dict[str, str], build: str | None = None) -> None:
+    record_defects_run(settings, build=build or build_hash(), conductor="3.32.3", found=found)
+
+
+def test_no_run_is_pending(settings: Settings) -> None:
+    """Nothing tried proves nothing."""
+    assert seeded_defects_are_caught(settings).state is State.PENDING
+
+
+def test_a_run_of_all_passes(settings: Settings) -> None:
+    """Every defect of this build has a proof."""
+    _record(settings, dict.fromkeys(NAMES, ""))
+    assert seeded_defects_are_caught(settings).state is State.PASS
+
+
+def test_runs_of_some_add_up(settings: Settings) -> None:
+    """Two runs that cover all defects together are enough; the newest result of each counts."""
+    _record(settings, {NAMES[0]: "MATCHED on solo"})
+    _record(settings, dict.fromkeys(NAMES[1:], ""))
+    answer = seeded_defects_are_caught(settings)
+    assert (answer.state, answer.why) == (State.FAIL, f"{NAMES[0]}: MATCHED on solo")
+    _record(settings, {NAMES[0]: ""})
+    assert seeded_defects_are_caught(settings).state is State.PASS
+
+
+def test_another_build_proves_nothing(settings: Settings) -> None:
+    """A run of the build before does not count for this one."""
+    _record(settings, dict.fromkeys(NAMES, ""), build="another")
+    answer = seeded_defects_are_caught(settings)
+    assert (answer.state, answer.value) == (State.PENDING, f"0 of {len(NAMES)}")
