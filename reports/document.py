@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, overload
 
 from reflector_migrate.model import Comparison, Gist, Verdict, gist_of
-
-Read: TypeAlias = Callable[[Sequence[int]], Sequence[Comparison]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +75,19 @@ class Ignored:
     hits: int | None = None
 
 
-class Documents(Sequence[Comparison]):
-    """Comparisons that are read when somebody looks at them; the gist of each is at hand."""
-
-    AT_ONCE = 500
-
-    def __init__(self, gists: tuple[Gist, ...], read: Read) -> None:
-        """`read` gives the comparisons at these places, in the order asked for."""
-        self.gists, self.read = gists, read
-
-    def __len__(self) -> int:
-        """How many there are; nothing is read for it."""
-        return len(self.gists)
-
-    @overload
-    def __getitem__(self, place: int) -> Comparison: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Comparison]: ...
-    def __getitem__(self, place: int | slice) -> Comparison | Sequence[Comparison]:
-        """One, or those of a slice read together."""
-        places = range(len(self))[place]
-        return self.read([places])[0] if isinstance(places, int) else self.read(places)
-
-    def __iter__(self) -> Iterator[Comparison]:
-        """All of them, a portion at a time."""
-        for start in range(0, len(self), self.AT_ONCE):
-            yield from self[start : start + self.AT_ONCE]
-
-
 @dataclass(frozen=True, slots=True)
 class Night:
-    """Everything a nightly page shows; times are ISO-8601 UTC, given by the caller.
+    """Everything a nightly page shows, filled before it is rendered; times are ISO-8601 UTC.
 
-    Whatever is counted is counted from the gists, which are the comparisons' own.
+    `comparisons` are those shown in full. `gists` count every comparison of the night, and
+    `places` says where among them each of `comparisons` stands. Leave both out where
+    `comparisons` are all there are.
     """
 
     night: str
     generated_at: str
     coverage: Coverage
-    comparisons: Sequence[Comparison]
+    comparisons: tuple[Comparison, ...]
     gates: tuple[GateLine, ...] = ()
     trend: tuple[TrendPoint, ...] = ()
     rules: str = ""
@@ -124,18 +95,19 @@ class Night:
     window: tuple[str, str] | None = None
     ignored: tuple[Ignored, ...] = ()
     limits: tuple[str, ...] = ()
-    gists: tuple[Gist, ...] = field(init=False)
+    gists: tuple[Gist, ...] = ()
+    places: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Gists come with documents that are not read yet, and are made of others."""
-        given = self.comparisons
-        found = given.gists if isinstance(given, Documents) else tuple(map(gist_of, given))
-        object.__setattr__(self, "gists", found)
+        """Count the comparisons given where no gists are."""
+        if self.comparisons and not self.gists:
+            object.__setattr__(self, "gists", tuple(map(gist_of, self.comparisons)))
+            object.__setattr__(self, "places", tuple(range(len(self.comparisons))))
 
-    def documents(self, places: Sequence[int]) -> Sequence[Comparison]:
-        """The comparisons at these places, in the order asked for."""
-        given = self.comparisons
-        return given.read(places) if isinstance(given, Documents) else [given[p] for p in places]
+    def documents(self, places: Iterable[int]) -> list[Comparison]:
+        """The comparisons at these places of `gists`. Raises KeyError for one not shown in full."""
+        at = dict(zip(self.places, self.comparisons, strict=True))
+        return [at[place] for place in places]
 
     @property
     def verdict(self) -> Verdict:

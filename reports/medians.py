@@ -66,9 +66,13 @@ class Medians:
     chart: Chart
 
 
-def medians(comparisons: Sequence[Comparison]) -> Medians | None:
-    """Medians of both sides; None when no step's time is known."""
-    chosen = comparisons[:: -(-len(comparisons) // MOST) or 1]
+def sampled(total: int) -> range:
+    """The places looked at, of that many recordings: at most MOST, evenly spread."""
+    return range(0, total, -(-total // MOST) or 1)
+
+
+def medians(chosen: Sequence[Comparison], total: int) -> Medians | None:
+    """Medians of both sides over those chosen of `total`; None when no step's time is known."""
     sides = ([c.primary for c in chosen], [c.candidate for c in chosen])
     found = tuple(_spans(side) for side in sides)
     lanes = tuple(
@@ -80,7 +84,7 @@ def medians(comparisons: Sequence[Comparison]) -> Medians | None:
         return None
     walls = (_wall(sides[0]), _wall(sides[1]))
     names = (_engines(sides[0]), _engines(sides[1]))
-    return Medians(lanes, *walls, len(chosen), len(comparisons), _chart(lanes, walls, names))
+    return Medians(lanes, *walls, len(chosen), total, _chart(lanes, walls, names))
 
 
 def lanes_of(comparison: Comparison) -> tuple[Lane, ...]:

@@ -102,13 +102,14 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
 def _measured(night: Night) -> dict[str, Any]:
     """What the charts and tables are drawn from."""
     gists = night.gists
+    sample = night.documents(medians.sampled(len(gists)))
     told = differences.told(gists)
     return {
         "groups": differences.groups(told),
         "waivers": differences.waivers(told),
         "spreads": spread.spreads(gists),
         "trend": trend.trend(night.trend),
-        "medians": medians.medians(night.comparisons),
+        "medians": medians.medians(sample, len(gists)),
         "costs": costs.costs(gists),
         "matrix": outcomes.matrix(gists),
         "strata": outcomes.strata(gists),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from reflector_migrate.model import Verdict
-from reports.rows import Row
+from reflector_migrate.model import Gist, Verdict
+from reports.medians import sampled
+from reports.rows import Row, check_names, rows
 
 WORST = 25
 MATCHES = 5
@@ -26,6 +27,12 @@ def picks(found: Sequence[Row], night: str) -> list[int]:
     chosen |= dict.fromkeys(_one_sided(found))
     chosen |= dict.fromkeys(_matches(found, night))
     return list(chosen)
+
+
+def carried(gists: Sequence[Gist], night: str) -> tuple[int, ...]:
+    """Places of all comparisons that a page of these needs whole: drawers and medians."""
+    shown = picks(rows(gists, check_names(gists)), night)
+    return tuple(sorted({*shown, *sampled(len(gists))}))
 
 
 def _one_sided(found: Sequence[Row]) -> list[int]:

@@ -24,7 +24,7 @@ from reflector_migrate.model import (
     Turn,
 )
 from reflector_migrate.model.finding_groups import Told, told_as_text, told_of
-from reports.document import Documents, Night
+from reports.document import Night
 
 WITHHELD = "withheld"
 
@@ -66,11 +66,12 @@ def redact(night: Night) -> Night:
         failed=_reasons(night.coverage.failed),
         unread=night.coverage.unread.partition(":")[0],
     )
-    hidden = Documents(
-        tuple(map(_gist, night.gists)),
-        lambda places: [_comparison(comparison) for comparison in night.documents(places)],
+    return replace(
+        night,
+        coverage=coverage,
+        comparisons=tuple(map(_comparison, night.comparisons)),
+        gists=tuple(map(_gist, night.gists)),
     )
-    return replace(night, coverage=coverage, comparisons=hidden)
 
 
 def _gist(gist: Gist) -> Gist:

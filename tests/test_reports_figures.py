@@ -117,7 +117,7 @@ def test_medians_are_per_step_and_from_the_run_s_own_start():
             "candidate": side(Role.CANDIDATE, Engine.CONDUCTOR, "completed", pace)})
         for pace in (0, 2, 4)
     ]  # fmt: skip
-    found = medians.medians(told)
+    found = medians.medians(told, len(told))
     assert found is not None
     lane = next(lane for lane in found.lanes if lane.step == "transcribe_track")
     assert lane.primary is not None
@@ -132,7 +132,7 @@ def test_unknown_times_are_not_drawn():
     step = StepRun(name="pad_track", started=MIDNIGHT, ended=MIDNIGHT, timed="unknown")
     bare = Side(role=Role.PRIMARY, engine=Engine.CELERY, steps=(step,))
     told = night(1).comparisons[0].model_copy(update={"primary": bare, "candidate": bare})
-    assert medians.medians([told]) is None
+    assert medians.medians([told], 1) is None
 
 
 def test_an_unknown_price_is_hatched_never_nothing():

@@ -14,9 +14,9 @@ from reflector_migrate.model import Comparison, Gist, gist_of
 from reflector_migrate.model import comparison_index as rules
 from reflector_migrate.model.finding_groups import told_of, wildcarded
 from reports import medians
-from reports.document import Coverage, Documents, Night
+from reports.document import Coverage, Night
 from reports.page import render_page
-from reports.picks import MATCHES, ONE_SIDED, WORST
+from reports.picks import MATCHES, ONE_SIDED, WORST, carried
 from reports.redact import bare_path, redact
 
 TOLD = (*night(250).comparisons, awkward())
@@ -65,31 +65,21 @@ def test_wildcarding_and_baring_a_path_commute() -> None:
         assert bare_path(wildcarded(path)) == wildcarded(bare_path(path))
 
 
-def _counting(documents: Sequence[Comparison], read: list[int]) -> Documents:
-    def given(places: Sequence[int]) -> list[Comparison]:
-        read.extend(places)
-        return [documents[place] for place in places]
-
-    return Documents(tuple(map(gist_of, documents)), given)
-
-
-def test_documents_are_read_when_looked_at() -> None:
-    """One, a stride, or all in portions; their number costs nothing."""
-    read: list[int] = []
-    found = _counting(TOLD, read)
-    assert (len(found), read) == (len(TOLD), [])
-    assert (found[3], found[-1]) == (TOLD[3], TOLD[-1])
-    assert tuple(found[::100]) == TOLD[::100]
-    assert read == [3, len(TOLD) - 1, 0, 100, 200]
-    assert tuple(found) == TOLD
-    with pytest.raises(IndexError):
-        found[len(TOLD)]
-
-
-def test_a_page_reads_only_what_it_shows_in_full() -> None:
-    """The same page as from documents at hand, of which most are never read."""
+def test_a_page_needs_only_what_it_shows_in_full() -> None:
+    """The same page as from all documents, of which the night carries few."""
     documents = night(1_500).comparisons
-    read: list[int] = []
-    lazy = Night(NIGHT, "x", Coverage(1, 1), _counting(documents, read))
-    assert render_page(lazy) == render_page(Night(NIGHT, "x", Coverage(1, 1), documents))
-    assert 0 < len(set(read)) <= medians.MOST + WORST + ONE_SIDED + MATCHES
+    gists = tuple(map(gist_of, documents))
+    places = carried(gists, NIGHT)
+    few = Night(
+        NIGHT, "x", Coverage(1, 1), tuple(documents[p] for p in places), gists=gists, places=places
+    )
+    assert render_page(few) == render_page(Night(NIGHT, "x", Coverage(1, 1), documents))
+    assert len(places) <= medians.MOST + WORST + ONE_SIDED + MATCHES
+
+
+def test_a_comparison_that_is_not_carried_is_an_error() -> None:
+    """Rendering reads nothing: a place without its document raises KeyError."""
+    gists = tuple(map(gist_of, TOLD))
+    few = Night(NIGHT, "x", Coverage(1, 1), TOLD[:1], gists=gists, places=(0,))
+    with pytest.raises(KeyError):
+        few.documents([1])

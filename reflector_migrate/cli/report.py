@@ -67,8 +67,8 @@ def _from_store(
     from reports.redact import redact
     from reports.sentences import headline
 
-    found = gather(settings, night, is_redacted=is_redacted)
     pages = [path for form, path in wanted if form == "html"]
+    found = gather(settings, night, is_redacted=is_redacted, is_whole=len(pages) < len(wanted))
     for path in pages if wanted else [None]:
         click.echo(write_page(settings, found, path))
     others = tuple(f"{form}:{path}" for form, path in wanted if form != "html")

@@ -47,19 +47,26 @@ def write_page(settings: Settings, night: Night, path: Path | None = None) -> Pa
     return path
 
 
-def gather(settings: Settings, night: str, *, is_redacted: bool = True) -> Night:
-    """The night's document from what is stored; an empty night is a document too."""
-    from reports.document import Documents, Night
+def gather(
+    settings: Settings, night: str, *, is_redacted: bool = True, is_whole: bool = False
+) -> Night:
+    """The night's document from what is stored; an empty night is a document too.
+
+    It carries the comparisons that a page shows in full, or all of them where it `is_whole`.
+    """
+    from reports.document import Night
+    from reports.picks import carried
 
     nights = Nights(settings.store_url)
     gists = nights.of(night)
+    places = tuple(range(len(gists))) if is_whole else carried(gists, night)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
         coverage=_coverage(settings, night, (gist.run_id for gist in gists)),
-        comparisons=Documents(
-            gists, lambda places: nights.documents([gists[place].run_id for place in places])
-        ),
+        comparisons=nights.documents([gists[place].run_id for place in places]),
+        gists=gists,
+        places=places,
         trend=_trend(Evidence(settings.store_url), night),
         is_redacted=is_redacted,
     )
