@@ -27,7 +27,7 @@ from reflector_migrate.model import Comparison, Observation, StepRun
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
 from reflector_migrate.pipeline.defects.registry import Defect
 from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.pipeline.rows import Rows, create_all, write_mark
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
@@ -88,6 +88,7 @@ class DefectsWorld:
         (folder / "migrate.db").write_bytes(empty_store())
         for url in (settings.reflector.database_url, settings.candidate.database_url):
             create_all(str(url))
+        write_mark(str(settings.candidate.database_url))
         return cls(folder, settings, control)
 
     def shows(self, defect: Defect) -> dict[str, Comparison]:

@@ -152,7 +152,7 @@ def stage(sandbox: Sandbox, name: str, *, is_brief: bool = False) -> Replayed:
         recorded=json.loads((where / "rows.json").read_text()),
     )
     for known in RUNS.glob("*/rows.json"):
-        wipe(replayed.rows, json.loads(known.read_text())["recording"][0]["id"])
+        wipe(replayed.rows, json.loads(known.read_text())["recording"][0]["id"], "stand-in")
     fill_world(replayed, where, is_brief=is_brief)
     control.replay_run(where)
     replayed.broker().delete("shadow")
@@ -163,9 +163,9 @@ def fill_world(replayed: Replayed, where: Path, *, is_brief: bool) -> None:
     """Room, meeting, consents, tracks and Daily's knowledge; no recording yet."""
     fill(replayed.rows, replayed.recorded, replayed.control.url("webhook"))
     consents = replayed.recorded.get("meeting_consent", [])
-    wipe(replayed.rows, replayed.recording_id)
+    wipe(replayed.rows, replayed.recording_id, "stand-in")
     rows = {"meeting": [replayed.recorded["meeting"][0]], "meeting_consent": consents}
-    restore(replayed.rows, rows)
+    restore(replayed.rows, rows, owner="stand-in")
     s3 = connections(replayed.settings).s3
     world = World(
         settings=replayed.settings,

@@ -16,7 +16,7 @@ import pytest
 
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Verdict
-from reflector_migrate.pipeline.rows import create_all
+from reflector_migrate.pipeline.rows import create_all, write_mark
 from reflector_migrate.sandbox.recordings import load_recording, load_recordings
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
@@ -54,6 +54,7 @@ def world(request, s3_url, control, redis_server, tmp_path_factory):
         upgrade(store.url)
         create_all(theirs["database_url"])
         create_all(ours["database_url"])
+        write_mark(ours["database_url"])
     made.settings = made.settings.model_copy(
         update={
             "reflector": reflector.model_copy(update=theirs),

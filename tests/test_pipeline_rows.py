@@ -12,7 +12,15 @@ import pytest
 import sqlalchemy
 
 from reflector_migrate.errors import InputError, OutageError, TerminalStepError
-from reflector_migrate.pipeline.rows import Rows, create_all, metadata, restore, snapshot, wipe
+from reflector_migrate.pipeline.rows import (
+    Rows,
+    create_all,
+    metadata,
+    restore,
+    snapshot,
+    wipe,
+    write_mark,
+)
 from reflector_migrate.store.base import engine_for
 
 RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
@@ -25,6 +33,7 @@ def url(request, tmp_path):
     is_postgres = request.param == "postgresql"
     sqlite = f"sqlite:///{tmp_path / 'rows.db'}"
     url = request.getfixturevalue("postgres_url") if is_postgres else sqlite
+    write_mark(url)
     create_all(url)
     return url
 
@@ -182,6 +191,7 @@ def test_a_snapshot_survives_json_and_fills_another_database(rows, tmp_path):
     rows.set_status("t", "ended")
     taken = json.loads(json.dumps(snapshot(rows, "rec")))
     other_url = f"sqlite:///{tmp_path / 'other.db'}"
+    write_mark(other_url)
     create_all(other_url)
     other = Rows.at(other_url)
     for _ in range(2):

@@ -122,6 +122,9 @@ def test_worlds_apart_are_accepted(tmp_path: Path) -> None:
         ("media_bucket", "reflector-media"),
         ("tracks_bucket", "daily-tracks"),
         ("data_dir", "p"),
+        ("media_bucket", "/reflector-media//"),
+        ("media_bucket", "daily-tracks"),
+        ("data_dir", "."),
         ("channel_prefix", ""),  # the other Redis database is on the same server
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
-from reflector_migrate.errors import MigrateError, ServerUnreachableError
+from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
@@ -95,7 +95,7 @@ def namespaces_are_separate(settings: Settings) -> Answer:
 
     try:
         require_separate(settings)
-    except MigrateError as error:
+    except ConfigurationError as error:
         return failed("shared", "separate", why=f"{error.message}: {error.hint}")
     return passed("separate", "separate")
 

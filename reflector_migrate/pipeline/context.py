@@ -193,5 +193,5 @@ def place_of(run: Run, settings: Settings) -> Place:
         ours.tracks_bucket, ours.media_bucket, ours.bus_url, ours.channel_prefix, ours.data_dir,
     )  # fmt: skip
     if shared := shared_places(settings):
-        raise TerminalStepError(f"{shared[0]} is the primary's: a shadow needs its own")
+        raise TerminalStepError(f"{shared[0]}: a shadow needs its own")
     return place

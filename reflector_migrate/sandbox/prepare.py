@@ -24,18 +24,22 @@ _S3_TIMEOUT_S = 30.0  # its first answer waits for much to be imported
 
 def databases(settings: Settings) -> None:
     """Make Reflector's tables on both sides and bring our own store to its newest version."""
-    create_all = _function("reflector_migrate.pipeline.rows", "create_all")
-    for url in (settings.reflector.database_url, settings.candidate.database_url):
-        create_all(url)
+    _tables(settings.reflector.database_url, "stand-in")
+    _tables(settings.candidate.database_url, "candidate")
     _function("reflector_migrate.store.migrate", "upgrade")(settings.store_url)
     _function("reflector_migrate.conductor.register", "register_all")  # import it meanwhile
 
 
 def secondary(settings: Settings) -> None:
     """Tables and buckets of the secondary's own."""
-    create_all = _function("reflector_migrate.pipeline.rows", "create_all")
-    create_all(settings.secondary.database_url)
+    _tables(settings.secondary.database_url, "stand-in")
     _buckets(settings, settings.secondary)
+
+
+def _tables(url: str | None, owner: str) -> None:
+    rows = "reflector_migrate.pipeline.rows"
+    _function(rows, "write_mark")(url, owner)
+    _function(rows, "create_all")(url)
 
 
 def buckets(settings: Settings) -> None:

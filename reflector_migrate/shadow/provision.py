@@ -10,11 +10,16 @@ FIRST_REGION = "us-east-1"
 
 
 def provision(settings: Settings) -> None:
-    """Bring store, candidate tables and candidate buckets up; repeatable, deletes nothing."""
-    from reflector_migrate.pipeline.rows import create_all
+    """Bring store, candidate tables and candidate buckets up; repeatable, deletes nothing.
+
+    Raises ConfigurationError where a place is the primary's too, RefusedError where the
+    candidate's database holds rows of Reflector's and does not carry our mark.
+    """
+    from reflector_migrate.pipeline.rows import create_all, write_mark
     from reflector_migrate.store.migrate import upgrade
 
     require_separate(settings)
+    write_mark(settings.candidate.database_url or "")
     upgrade(settings.store_url)
     create_all(settings.candidate.database_url or "")
     _buckets(settings, settings.candidate.tracks_bucket, settings.candidate.media_bucket)
@@ -22,8 +27,9 @@ def provision(settings: Settings) -> None:
 
 def provision_stand_in(settings: Settings) -> None:
     """Make what a real Reflector would already have; never for a real deployment."""
-    from reflector_migrate.pipeline.rows import create_all
+    from reflector_migrate.pipeline.rows import create_all, write_mark
 
+    write_mark(settings.reflector.database_url or "", "stand-in")
     create_all(settings.reflector.database_url or "")
     _buckets(settings, settings.reflector.tracks_bucket, settings.reflector.media_bucket)
 

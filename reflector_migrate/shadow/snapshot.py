@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, InputError
-from reflector_migrate.pipeline.namespace_guard import shared_places
+from reflector_migrate.pipeline.namespace_guard import shared_on_servers
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.store.clock import now
@@ -38,12 +38,19 @@ class Snapshot:
 
 
 def require_separate(settings: Settings) -> None:
-    """Raise ConfigurationError if any place of the candidate is also the primary's."""
-    unset = () if settings.candidate.database_url else ("candidate.database_url",)
-    if keys := (*unset, *shared_places(settings)):
+    """Raise ConfigurationError if any place of the candidate is also the primary's.
+
+    The servers are asked who they are: ServerUnreachableError when one does not answer.
+    """
+    if not settings.candidate.database_url:
         raise ConfigurationError(
-            f"setting {keys[0]} must name a place of the candidate's own",
-            hint="it is not set" if keys[0] in unset else "it names the primary's too",
+            "setting candidate.database_url must name a database of the candidate's own",
+            hint="it is not set",
+        )
+    if shared := shared_on_servers(settings):
+        raise ConfigurationError(
+            f"settings {shared[0]}",
+            hint=f"{shared[0].ours} must name a place that Reflector does not use",
         )
 
 

@@ -1,13 +1,15 @@
 """The rows a deployment keeps of its recordings, on SQLite and PostgreSQL.
 
 tables.py     the tables, shaped as Reflector's
-facts.py      one frozen value per kind of row
+records.py    one frozen value per kind of row
 rows.py       reading and writing them, a writer at a time
 reopening.py  a transcript that is worked on again, and back
 copies.py     a recording's rows carried into another database, or erased
+mark.py       the mark of a database that is ours: nothing is erased in another
 """
 
 from reflector_migrate.pipeline.rows.copies import restore, snapshot, wipe
+from reflector_migrate.pipeline.rows.mark import require_mark, write_mark
 from reflector_migrate.pipeline.rows.records import (
     CalendarEventRow,
     ConsentRow,
@@ -29,7 +31,9 @@ __all__ = [
     "TranscriptRow",
     "create_all",
     "metadata",
+    "require_mark",
     "restore",
     "snapshot",
     "wipe",
+    "write_mark",
 ]

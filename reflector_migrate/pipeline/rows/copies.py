@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.pipeline.rows import tables
+from reflector_migrate.pipeline.rows.mark import Owner, require_mark
 from reflector_migrate.pipeline.rows.rows import Rows
 from reflector_migrate.pipeline.rows.transactions import reading, write
 from reflector_migrate.store.upsert import replace
@@ -38,14 +39,19 @@ def snapshot(rows: Rows, recording_id: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def restore(
-    rows: Rows, taken: Mapping[str, Iterable[Mapping[str, Any]]], **transcript: Any
+    rows: Rows,
+    taken: Mapping[str, Iterable[Mapping[str, Any]]],
+    *,
+    owner: Owner = "candidate",
+    **transcript: Any,
 ) -> None:
     """Put a snapshot into this database, over what is there; `transcript` columns win.
 
-    Only ever for a database of our own.
+    Raises RefusedError, and changes nothing, where the database lacks the owner's mark.
     """
 
     def work(connection: Connection) -> None:
+        require_mark(connection, owner)
         for name in _PARENTS_FIRST:
             overrides = transcript if name == "transcript" else {}
             for row in taken.get(name, ()):
@@ -55,13 +61,15 @@ def restore(
     write(rows.engine, work)
 
 
-def wipe(rows: Rows, recording_id: str) -> None:
+def wipe(rows: Rows, recording_id: str, owner: Owner = "candidate") -> None:
     """Erase a recording, its transcripts, and the meeting and consents nobody else needs.
 
-    Only ever for a database of our own. Rooms stay: they hold nothing that was said.
+    Rooms stay: they hold nothing that was said. Raises RefusedError, and changes
+    nothing, where the database lacks the owner's mark.
     """
 
     def work(connection: Connection) -> None:
+        require_mark(connection, owner)
         t = tables
         here = t.recording.c.id == recording_id
         meetings = list(connection.scalars(select(t.recording.c.meeting_id).where(here)))

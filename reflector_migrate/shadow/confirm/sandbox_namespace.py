@@ -39,13 +39,14 @@ MADE_BY: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 @contextmanager
 def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[Settings]:
     """Settings of a fresh namespace that holds the primary's rows; nothing of it stays."""
-    from reflector_migrate.pipeline.rows import Rows, create_all, restore
+    from reflector_migrate.pipeline.rows import Rows, create_all, restore, write_mark
     from reflector_migrate.store.migrate import upgrade
 
     rows = read_rows(settings, str(seen.outputs.row["id"]), ()).rows
     with TemporaryDirectory(prefix="migrate-confirm-") as folder:
         ours = _settings(settings, Path(folder))
         upgrade(ours.store_url)
+        write_mark(ours.candidate.database_url or "")
         create_all(ours.candidate.database_url or "")
         restore(Rows.at(ours.candidate.database_url or ""), rows, **_before(seen, step, rows))
         try:
