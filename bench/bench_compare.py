@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from synthetic import meeting, misheard, noisy, race, transcript, words_of
 
 from comparators.alignment import text_overlap
-from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.cpwer import best_permutation
 from comparators.alignment.distance import blocks, count, distance, encode
-from comparators.alignment.transcript_pair import forget, raw
+from comparators.alignment.transcript_pair import raw
 from comparators.language.normalise import normalise
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Observation, Word
@@ -215,7 +215,6 @@ def main() -> None:
     """All rows, the four hours first of all, for their memory."""
     rng = random.Random(7)
     bench_four_hours(rng)
-    forget()
     bench_distance(rng, [(9000, 0.35), (36_000, 0.20), (100_000, 0.10)])
     bench_operations(rng)
     bench_cpwer(rng, [(9000, 5, 5, 1 / 30), (9000, 5, 4, 1 / 30), (36_000, 5, 5, 1 / 150)])

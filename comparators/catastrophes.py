@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from operator import eq
 
 from comparators.alignment.distance import encode
-from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.alignment.transcript_pair import Pair, Transcripts
 from comparators.row import exact
 from comparators.words import Run, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
@@ -36,20 +36,23 @@ _STEPS = {
 }
 
 
-def compare_catastrophes(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_catastrophes(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Empty, truncated and looped outputs of the hypothesis that the reference has whole."""
     present = [name for name in _STEPS if _said(getattr(reference.outputs, name))]
     findings = [
-        _finding(f"{name}/empty", _STEPS[name], f"{name} is empty")
+        _finding(name, "empty", f"{name} is empty")
         for name in present
         if not _said(getattr(hypothesis.outputs, name))
     ]
     if _said(hypothesis.outputs.words):
         ended = _truncated(reference.outputs.words, hypothesis.outputs.words)
         told = {finding.speaker for finding in ended}
-        lost = _stretches(word_pair(reference, hypothesis))
+        lost = _stretches(transcripts.words(reference, hypothesis))
         findings += ended + [finding for finding in lost if finding.speaker not in told]
-    findings += _cut_short(reference, hypothesis) + _looped(reference, hypothesis)
+    findings += _cut_short(reference, hypothesis)
+    findings += _looped(reference, hypothesis, transcripts.words(reference, hypothesis))
     return exact("catastrophes", findings[0].step or "" if findings else "transcribe_track",
                  len(present), findings)  # fmt: skip
 
@@ -61,16 +64,18 @@ def _said(value: object) -> bool:
     return bool(value.strip() if isinstance(value, str) else value)
 
 
-def _finding(path: str, step: str, message: str, speaker: int | None = None,
-             at_s: float | None = None) -> Finding:  # fmt: skip
+def _finding(
+    output: str, what: str, message: str, speaker: int | None = None, at_s: float | None = None
+) -> Finding:
     return Finding(
-        path=f"catastrophes/{path}",
-        step=step,
+        path=f"catastrophes/{output}/{what}",
+        step=_STEPS[output],
         severity=Severity.CRITICAL,
         kind="missing",
         message=message,
         speaker=speaker,
         at_s=at_s,
+        is_of_words=output == "words",
     )
 
 
@@ -94,8 +99,7 @@ def _truncated(reference: Sequence[Word], hypothesis: Sequence[Word]) -> list[Fi
 
 
 def _lost(what: str, speaker: int, message: str, at_s: float) -> Finding:
-    return _finding(f"words/{what}", "transcribe_track", f"speaker {speaker}: {message}",
-                    speaker, at_s)  # fmt: skip
+    return _finding("words", what, f"speaker {speaker}: {message}", speaker, at_s)
 
 
 def _ends(words: Sequence[Word]) -> dict[int, tuple[float, list[float]]]:
@@ -115,7 +119,7 @@ def _stretches(pair: Pair) -> list[Finding]:
     """
     longest: dict[int, Run] = {}
     words = pair.reference.words
-    for run in remembered(lost_runs, pair):
+    for run in pair.once(lost_runs):
         is_long = run.words >= MIN_WORDS and words[run.last].end - words[run.first].start >= LOST_S
         speaker = words[run.first].speaker
         if is_long and (speaker not in longest or run.words > longest[speaker].words):
@@ -156,7 +160,7 @@ def _cut_short(reference: Observation, hypothesis: Observation) -> list[Finding]
         is_short = bool(theirs) and words[0] - words[1] >= MIN_WORDS
         if is_short and (mine.startswith(theirs) or _breaks_off(mine, theirs, words)):
             message = f"{name} is cut short: {words[1]} of {words[0]} words"
-            findings.append(_finding(f"{name}/truncated", _STEPS[name], message))
+            findings.append(_finding(name, "truncated", message))
     return findings
 
 
@@ -166,9 +170,8 @@ def _breaks_off(mine: str, theirs: str, words: tuple[int, int]) -> bool:
     return is_amid and words[1] < CUT_SHARE * words[0]
 
 
-def _looped(reference: Observation, hypothesis: Observation) -> list[Finding]:
+def _looped(reference: Observation, hypothesis: Observation, words: Pair) -> list[Finding]:
     """Texts that repeat one phrase again and again, one after the other."""
-    words = word_pair(reference, hypothesis)
     codes = {"words": (words.reference_code, words.hypothesis_code)}
     for name in ("title", "short_summary", "long_summary"):
         texts = [str(getattr(side.outputs, name) or "") for side in (reference, hypothesis)]
@@ -179,7 +182,7 @@ def _looped(reference: Observation, hypothesis: Observation) -> list[Finding]:
         times = longest_loop(theirs)
         if times >= LOOP_TIMES and longest_loop(mine) < LOOP_TIMES:
             message = f"{name} repeats one phrase {times} times"
-            findings.append(_finding(f"{name}/looped", _STEPS[name], message))
+            findings.append(_finding(name, "looped", message))
     return findings
 
 

@@ -11,10 +11,10 @@ from comparators.alignment.speaker_alignment import (
     MAX_SPEAKERS,
     Attribution,
     Voice,
-    attribution,
+    attributed,
     both_voices,
 )
-from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.alignment.transcript_pair import Pair, Transcripts
 from comparators.language.normalise import NORMALISER
 from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity
@@ -38,9 +38,12 @@ def _note(found: Attribution) -> str:
     return unsought(found) or ("" if usual else beyond)
 
 
-def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_speaker_words(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Edits under the given mapping over the longer side of each speaker."""
-    found = attribution(reference, hypothesis)
+    pair = transcripts.words(reference, hypothesis)
+    found = attributed(pair)
     edits = sum(found.fixed.values())
     return Measure(
         name="speaker_words",
@@ -60,19 +63,16 @@ def compare_speaker_words(reference: Observation, hypothesis: Observation) -> Me
         step=MERGE if edits > 2 * found.best_edits else TRANSCRIBE,
         normaliser=NORMALISER,
         findings=tuple(
-            _finding(found, s, _first_difference(word_pair(reference, hypothesis), s))
-            for s in found.speakers
-            if found.fixed[s]
+            _finding(found, s, _first_difference(pair, s)) for s in found.speakers if found.fixed[s]
         ),
     )
 
 
 def _first_difference(pair: Pair, speaker: int) -> tuple[float | None, int | None]:
     """(seconds, place) of the speaker's first word that is not the same on both sides."""
-    sides = remembered(both_voices, pair)
-    mine, theirs = (side.get(speaker, Voice("", [])) for side in sides)
-    alike = alike_until(mine.code, theirs.code)
-    for columns, voice in zip(pair[:2], (mine, theirs), strict=True):
+    first, second = (side.get(speaker, Voice("", [])) for side in pair.once(both_voices))
+    alike = alike_until(first.code, second.code)
+    for columns, voice in ((pair.reference, first), (pair.hypothesis, second)):
         if alike < len(voice.tokens):
             token = voice.tokens[alike]
             return columns.start_s(token), columns.position(token)
@@ -100,6 +100,7 @@ def _finding(found: Attribution, speaker: int, where: tuple[float | None, int | 
         position=where[1],
         speaker=speaker,
         message=message,
+        is_of_words=True,
     )
 
 
@@ -124,9 +125,11 @@ def _swapped(found: Attribution) -> list[tuple[int, int]]:
     ]
 
 
-def compare_speaker_mapping(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_speaker_mapping(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Exact: nobody's words stand under somebody else's name."""
-    found = attribution(reference, hypothesis)
+    found = attributed(transcripts.words(reference, hypothesis))
     swapped = _swapped(found)
     if unsought(found):
         return Measure(name="speaker_mapping", kind="exact", step=MERGE,

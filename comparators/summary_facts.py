@@ -7,77 +7,59 @@ Languages without a lexicon are inconclusive by name, unless the texts are equal
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
-from comparators.alignment.transcript_pair import language_of
-from comparators.facts.facts import LANGUAGES, extract, is_stated, without_counterpart
+from comparators.alignment.transcript_pair import Transcripts, language_of
+from comparators.facts.facts import LANGUAGES, is_stated, without_counterpart
 from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
-from comparators.facts.speaker_attribution import attributions
+from comparators.facts.stated import Stated
+from comparators.facts.substituted_facts import stated_facts
 from comparators.facts.token_reader import Fact
-from comparators.facts.transcript_facts import spoken_facts
 from comparators.language.normalise import NORMALISER, base_language
 from comparators.language.plural import counted
 from comparators.output_language import detect
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact
 
 TITLE, SUMMARY = "title_facts", "summary_facts"
-ANY = "en"
-"""Equal texts state equal facts in whatever language they are read."""
 
 
-class Stated(NamedTuple):
-    """A text, who wrote it (None: cannot be told) and the words it was written from."""
-
-    text: str
-    language: str | None
-    observation: Observation
-    names: frozenset[str]
-
-    @property
-    def read_as(self) -> str:
-        """The language whose lexicon it is read by."""
-        return self.language if self.language in LANGUAGES and self.language else ANY
-
-    def facts(self) -> frozenset[Fact]:
-        """Facts of the text."""
-        return extract(self.text, self.read_as, self.names)
-
-    def attributions(self) -> frozenset[Fact]:
-        """Whose words it gives to somebody else."""
-        return attributions(self.text, self.read_as, self.observation, self.names)
-
-    def spoken_facts(self) -> frozenset[Fact]:
-        """Facts of the run's own transcript."""
-        return spoken_facts(self.observation.outputs.words, self.read_as, self.names)
-
-
-def stated(name: str, observation: Observation, names: frozenset[str] = frozenset()) -> Stated:
-    """What the measure of facts of that name reads, and the people it seeks."""
-    outputs = observation.outputs
-    summaries = f"{outputs.short_summary or ''}\n{outputs.long_summary or ''}".strip()
-    text = outputs.title or "" if name == TITLE else summaries
-    return Stated(text, written_language(observation, text), observation, names)
-
-
-def compare_title_facts(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_title_facts(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Facts of the title."""
-    return _of(TITLE, "generate_title", reference, hypothesis)
+    texts = [side.outputs.title or "" for side in (reference, hypothesis)]
+    sides = _stated((reference, hypothesis), texts, transcripts)
+    return _compare(TITLE, "generate_title", *sides)
 
 
-def compare_summary_facts(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_summary_facts(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Facts of the short and the long summary together."""
-    return _of(SUMMARY, "generate_summary", reference, hypothesis)
+    outputs = [side.outputs for side in (reference, hypothesis)]
+    texts = [f"{o.short_summary or ''}\n{o.long_summary or ''}".strip() for o in outputs]
+    sides = _stated((reference, hypothesis), texts, transcripts)
+    return _compare(SUMMARY, "generate_summary", *sides)
 
 
-def _of(name: str, step: str, reference: Observation, hypothesis: Observation) -> Measure:
-    names = names_of(reference, hypothesis)
-    return _compare(name, step, stated(name, reference, names), stated(name, hypothesis, names))
+def _stated(
+    sides: Sequence[Observation], texts: Sequence[str], transcripts: Transcripts
+) -> list[Stated]:
+    """Both texts; in each, everybody is sought whom either side knows.
 
-
-def names_of(*sides: Observation) -> frozenset[str]:
-    """Everybody either side knows: a wrong person is one the other side names."""
-    return frozenset(p.name for side in sides for p in side.outputs.participants)
+    A wrong person is one that the other side names.
+    """
+    names = frozenset(p.name for side in sides for p in side.outputs.participants)
+    return [
+        Stated(
+            text,
+            written_language(side, text),
+            transcripts.of(side),
+            side.outputs.participants,
+            names,
+        )
+        for side, text in zip(sides, texts, strict=True)
+    ]
 
 
 def written_language(observation: Observation, text: str) -> str | None:
@@ -98,43 +80,40 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
     if name == SUMMARY and mine.text != theirs.text:
         facts = facts[0] | mine.attributions(), facts[1] | theirs.attributions()
     missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
-    differences = [*_differences("missing", missing, mine), *_differences("extra", extra, theirs)]
-    agreed = len(facts[0]) - len(missing)
+    lost, made = _differences(missing, mine, theirs), _differences(extra, theirs, mine)
+    agreed, differing = len(facts[0]) - len(missing), len(missing) + len(extra)
     return Measure(
         name=name,
         kind="exact",
-        errors=len(differences),
-        length=agreed + len(differences),
+        errors=differing,
+        length=agreed + differing,
         counts={
             "agreed": agreed,
             "missing": len(missing),
             "extra": len(extra),
-            "unsupported": sum(1 for difference in differences if not difference.is_supported),
+            "unsupported": sum(not fact.is_said for fact in (*lost, *made)),
         },
         reference_text=counted(len(facts[0]), "fact"),
         hypothesis_text=counted(len(facts[1]), "fact"),
         step=step,
         normaliser=NORMALISER,
-        findings=tuple(_finding(name, step, difference) for difference in differences),
+        findings=(
+            *(_finding(name, step, "missing", fact) for fact in lost),
+            *(_finding(name, step, "extra", fact) for fact in made),
+        ),
     )
 
 
-class _Difference(NamedTuple):
-    kind: str
-    fact: Fact
-    is_supported: bool
+def _differences(facts: Sequence[Fact], text: Stated, other: Stated) -> list[StatedFact]:
+    """Facts of one text only, and whether anybody said so in its transcript.
 
-
-def _differences(kind: str, facts: list[Fact], side: Stated) -> list[_Difference]:
-    """Facts of one side only, and whether anybody said so in its transcript.
-
-    What is given to the wrong person was said: it is invented by nobody.
+    What is given to the wrong person was said: it is not an invention.
     """
     if not facts:
         return []
-    spoken = side.spoken_facts()
-    known = is_stated_in(spoken)
-    return [_Difference(kind, fact, fact.kind == ATTRIBUTION or known(fact)) for fact in facts]
+    is_said = is_stated_in(text.spoken_facts())
+    said = {fact: fact.kind == ATTRIBUTION or is_said(fact) for fact in facts}
+    return list(stated_facts(said, text, other).values())
 
 
 def is_stated_in(spoken: frozenset[Fact]) -> Callable[[Fact], bool]:
@@ -146,10 +125,9 @@ def is_stated_in(spoken: frozenset[Fact]) -> Callable[[Fact], bool]:
     )
 
 
-def _finding(name: str, step: str, difference: _Difference) -> Finding:
-    kind, fact, is_supported = difference
+def _finding(name: str, step: str, kind: str, fact: StatedFact) -> Finding:
     stated = f"{fact.kind} {fact.value}"
-    is_bearable = is_supported and fact.kind != ATTRIBUTION
+    is_bearable = fact.is_said and fact.kind != ATTRIBUTION
     return Finding(
         path=f"{name}/{fact.kind}/{kind}",
         step=step,
@@ -157,5 +135,6 @@ def _finding(name: str, step: str, difference: _Difference) -> Finding:
         kind=kind,
         reference=stated if kind == "missing" else None,
         hypothesis=stated if kind == "extra" else None,
-        message=f"{stated} is {kind}" + ("" if is_supported else ", and nobody said so"),
+        message=f"{stated} is {kind}" + ("" if fact.is_said else ", and nobody said so"),
+        fact=fact,
     )

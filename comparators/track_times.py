@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
+from comparators.alignment.tcpwer import COLLAR_S
 from comparators.alignment.transcript_pair import Columns
-from comparators.tcpwer import COLLAR_S
 from reflector_migrate.model import Measure
 
 NOTICED_S = 0.1
@@ -41,14 +41,23 @@ def slope(at_s: list[float], by_s: list[float]) -> float:
     return found if math.isfinite(found) else 0.0
 
 
-def shares(measure: Measure) -> dict[str, float | None]:
-    """Offset and drift of the worst track as shares of the collar, by name; None without words."""
-    return {
-        f"{measure.name}/{what}": min(measure.stats.get(f"{what}_s", 0.0) / COLLAR_S, 1.0)
-        if measure.length
-        else None
+def parts(measure: Measure) -> tuple[Measure, ...]:
+    """Offset and drift of the worst track as shares of the collar; no length without words."""
+    shares = {
+        what: min(measure.stats.get(f"{what}_s", 0.0) / COLLAR_S, 1.0) if measure.length else 0.0
         for what in ("offset", "drift")
     }
+    return tuple(
+        Measure(
+            name=f"{measure.name}/{what}",
+            kind="graded",
+            errors=share,
+            length=min(measure.length, 1),
+            counts={"edits": measure.counts.get("moved", 0)},
+            note=f"{what}: {share * COLLAR_S:.2f} s",
+        )
+        for what, share in shares.items()
+    )
 
 
 def gaps(columns: Columns) -> list[float]:

@@ -18,9 +18,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from comparators.alignment.speaker_alignment import attributed, heard_twice, voices_aligned
-from comparators.alignment.transcript_pair import Pair, remembered, word_pair
+from comparators.alignment.tcpwer import constrained_edits
+from comparators.alignment.transcript_pair import Pair, Transcripts
 from comparators.language.normalise import NORMALISER
-from comparators.tcpwer import constrained_edits
 from comparators.track_times import (
     DISPLACED_S,
     drift,
@@ -96,9 +96,9 @@ def _certain(pair: Pair, by_s: list[float], mine: list[int], theirs: list[int]) 
     """Of each word whether it is told apart from its namesakes on both sides."""
     if not any(by_s):
         return [True] * len(by_s)
-    here, there = remembered(gaps, pair.reference), remembered(gaps, pair.hypothesis)
+    of_reference, of_hypothesis = pair.reference.once(gaps), pair.hypothesis.once(gaps)
     moved = zip(by_s, mine, theirs, strict=True)
-    return [is_told_apart(by, min(here[i], there[j])) for by, i, j in moved]
+    return [is_told_apart(by, min(of_reference[i], of_hypothesis[j])) for by, i, j in moved]
 
 
 def _later(first: list[float], second: list[float]) -> list[float]:
@@ -120,9 +120,11 @@ def _counterparts(pair: Pair) -> dict[int, int]:
     return {places[0][i]: places[1][j] for i, j in both}
 
 
-def compare_word_times(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_word_times(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Times of equal words, and what a collar of 5 s costs."""
-    pair = word_pair(reference, hypothesis)
+    pair = transcripts.words(reference, hypothesis)
     moved = shifts(pair)
     displaced, n_moved = moved.displaced(), moved.moved()
     is_apart = not moved.by_s and bool(pair.reference.words or pair.hypothesis.words)

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from comparators.alignment.distance import Block, count
-from comparators.alignment.transcript_pair import Pair, raw_pair, remembered, word_pair
-from comparators.language.normalise import NORMALISER
+from comparators.alignment.distance import Block, count, distance, encode
+from comparators.alignment.transcript_pair import Pair, Transcripts, language_of
+from comparators.language.normalise import NORMALISER, normalise
 from comparators.language.plural import counted
-from comparators.transcript_event import disagreement_as_told
 from reflector_migrate.model import Finding, Measure, Observation, Severity
 
 STEP = "transcribe_track"
+PUBLISHED = "told_disagreement"
+"""The statistic that holds the disagreement of the TRANSCRIPT events, where rows hold others."""
 MAX_FINDINGS = 50
 STRAY = 3
 _KINDS = {"replace": "changed", "delete": "missing", "insert": "extra"}
 
 
-def compare_words(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_words(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Disagreement of the normalised words."""
-    measure = _measure("words", word_pair(reference, hypothesis))
-    told = disagreement_as_told(reference, hypothesis)
-    return measure.model_copy(update={"stats": {**measure.stats, **told}}) if told else measure
+    measure = _measure("words", transcripts.words(reference, hypothesis))
+    published = published_disagreement(reference, hypothesis)
+    if published is None:
+        return measure
+    return measure.model_copy(update={"stats": {**measure.stats, PUBLISHED: published}})
 
 
-def compare_words_raw(reference: Observation, hypothesis: Observation) -> Measure:
+def compare_words_raw(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
     """Disagreement of the words as received: lost casing or punctuation shows here."""
-    return _measure("words_raw", raw_pair(reference, hypothesis))
+    return _measure("words_raw", transcripts.raw_words(reference, hypothesis))
 
 
 def _measure(name: str, pair: Pair) -> Measure:
@@ -76,7 +83,7 @@ def _longest_lost(pair: Pair) -> dict[str, float]:
     Speakers are followed apart: where two talk at once, one's lost words lie
     between the other's found ones.
     """
-    runs = remembered(lost_runs, pair)
+    runs = pair.once(lost_runs)
     if not runs:
         return {"longest_lost_words": 0, "longest_lost_s": 0.0}
     run = max(runs, key=lambda run: run.words)
@@ -154,4 +161,35 @@ def _finding(name: str, pair: Pair, block: Block) -> Finding:
         position=side.position(at),
         speaker=side.speaker(at),
         message=f"{size} words {_KINDS[block.tag]}",
+        is_of_words=True,
     )
+
+
+def published_disagreement(reference: Observation, hypothesis: Observation) -> float | None:
+    """Share of words that differ in the TRANSCRIPT events; None where the topics hold the same.
+
+    A row's words stand in its topics. The step that stores these may have lost or doubled
+    some; the event holds the words as they were recognised. Blanks around the whole are not
+    words: payloads do not count them either.
+    """
+    published = [_published(side) for side in (reference, hypothesis)]
+    if published[0] is None or published[1] is None:
+        return None
+    if published == [_stored(side) for side in (reference, hypothesis)]:
+        return None
+    language = language_of(reference) or language_of(hypothesis)
+    tokens = normalise(published[0], language), normalise(published[1], language)
+    longest = max(map(len, tokens))
+    first, second = encode(*tokens)
+    return distance(first, second) / longest if longest else None
+
+
+def _published(observation: Observation) -> str | None:
+    """The text of the last TRANSCRIPT event that has any."""
+    texts = [e.data.get("text") for e in observation.events if e.event == "TRANSCRIPT"]
+    stripped = (text.strip() for text in reversed(texts) if isinstance(text, str))
+    return next(filter(None, stripped), None)
+
+
+def _stored(observation: Observation) -> str:
+    return "".join([word.text for word in observation.outputs.words]).strip()

@@ -14,10 +14,10 @@ import pytest
 from sacrebleu.metrics import CHRF
 
 from comparators.alignment import text_overlap
-from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.cpwer import best_permutation
 from comparators.alignment.distance import blocks, count, distance, encode
-from comparators.alignment.transcript_pair import word_pair
-from comparators.tcpwer import constrained_edits
+from comparators.alignment.tcpwer import constrained_edits
+from comparators.alignment.transcript_pair import Transcripts
 from comparators.topic_boundaries import boundary_edits, window_size, windowed
 from reflector_migrate.model import Outputs, Word
 from tests.comparing import observation
@@ -66,7 +66,7 @@ def _tcp(entry):
         )), language="xx")
         for side in ("reference", "hypothesis")
     )  # fmt: skip
-    return constrained_edits(word_pair(a, b), entry["collar"])
+    return constrained_edits(Transcripts().words(a, b), entry["collar"])
 
 
 def test_tcpwer_equals_the_table_of_meeteval():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.registry import COMPARATORS, by_name
+from comparators.registry import MEASURES, by_name
 from reflector_migrate.model import (
     STEP_NAMES,
     Effect,
@@ -67,7 +67,7 @@ SYMMETRIC = ("words", "words_raw", "speaker_words", "topic_boundaries", "title",
 @settings(deadline=None, max_examples=60)
 def test_any_two_runs_have_a_bounded_measure(mine, theirs):
     """No comparator raises; a divergence is in [0, 1], an exact difference has a finding."""
-    for comparator in COMPARATORS:
+    for comparator in MEASURES:
         measure = comparator.compare(mine, theirs)
         assert 0 <= measure.errors <= measure.length, comparator.name
         if measure.kind == "exact" and measure.errors:
@@ -83,7 +83,7 @@ def test_any_two_runs_have_a_bounded_measure(mine, theirs):
 def test_a_run_differs_from_itself_in_nothing(run):
     """Whatever is in it."""
     again = run.model_copy(deep=True)
-    for comparator in COMPARATORS:
+    for comparator in MEASURES:
         measure = comparator.compare(run, again)
         assert (measure.errors, measure.findings) == (0, ()), comparator.name
 
@@ -104,7 +104,7 @@ def test_symmetric_measures_do_not_mind_which_side_is_which(mine, theirs):
 @settings(deadline=None, max_examples=15)
 def test_measures_of_several_recordings_add_up_in_any_order(a, b, c, d):
     """Counts are summed field by field; the start of a sum changes nothing."""
-    for comparator in COMPARATORS:
+    for comparator in MEASURES:
         first, second = comparator.compare(a, b), comparator.compare(c, d)
         both = sum((first, second), start=Measure.zero())
         again = second + first
@@ -156,7 +156,7 @@ def test_a_text_says_from_which_letter_on_it_differs(name):
 
 def test_the_normaliser_is_named_wherever_text_was_normalised():
     """Evidence of another reading of text is not mixed with this one's."""
-    named = {c.name for c in COMPARATORS if c.compare(observation(), observation()).normaliser}
+    named = {c.name for c in MEASURES if c.compare(observation(), observation()).normaliser}
     assert named == {
         "words", "speaker_words", "speaker_mapping", "word_times", "topic_content", "title",
         "short_summary", "long_summary", "title_facts", "summary_facts",

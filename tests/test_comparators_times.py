@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.cpwer import best_permutation
 from comparators.alignment.distance import distance, encode
-from comparators.alignment.time_constrained_distance import Timed, constrained_distance
+from comparators.alignment.tcpwer import Timed, constrained_distance
 from comparators.registry import by_name
 from reflector_migrate.model import Outputs, Word
 from tests.comparing import observation, outputs_of, words_of
@@ -160,7 +160,7 @@ def test_a_crowd_that_agrees_needs_no_permutation():
 
 def test_too_many_words_at_one_time_are_said_and_not_searched(monkeypatch):
     """The alarm is absent, never zero."""
-    monkeypatch.setattr("comparators.alignment.time_constrained_distance.MAX_CELLS", 10)
+    monkeypatch.setattr("comparators.alignment.tcpwer.MAX_CELLS", 10)
     measure = by_name("word_times").compare(*_interleaved(8.0))
     assert "tcp_edits" not in measure.counts
     assert "tcpWER not sought" in measure.note

@@ -6,12 +6,15 @@ import time
 
 import pytest
 
+from comparators.alignment.transcript_pair import Transcripts
 from comparators.facts.negated_clauses import Text, turned
 from comparators.facts.speaker_attribution import attributions
-from comparators.facts.substituted_facts import altered
-from comparators.summary_facts import compare_summary_facts
+from comparators.facts.substituted_facts import substituted
+from comparators.registry import by_name
 from reflector_migrate.model import Outputs, Participant, Word
 from tests.comparing import observation
+
+compare_summary_facts = by_name("summary_facts").compare
 
 SAID = {
     0: "We sold forty crates of pears at the harbour market on Saturday",
@@ -43,7 +46,9 @@ def _swapped(text, first="Ann Ash", second="Cy Cole"):
 
 def _wrong(summary, **changes):
     run = _run(summary, **changes)
-    return {fact.value for fact in attributions(summary, "en", run, NAMES.values())}
+    people, transcript = run.outputs.participants, Transcripts().of(run)
+    wrong = attributions(summary, "en", transcript, people, NAMES.values())
+    return {fact.value for fact in wrong}
 
 
 ANN_FOR_CY = "ann ash says what cy cole said"
@@ -105,7 +110,7 @@ def test_an_exchange_is_a_difference_of_facts():
     assert {f.path for f in measure.findings} == {"summary_facts/attribution/extra"}
     assert {f.severity.value for f in measure.findings} == {"critical"}
     assert measure.counts["unsupported"] == 0, "all of it was said: nothing is invented"
-    assert altered(measure, right, wrong)["attributions"] == 2
+    assert substituted(measure)["attributions"] == 2
     assert compare_summary_facts(wrong, right).counts["missing"] == 2
     assert compare_summary_facts(wrong, wrong.model_copy()).errors == 0
 
@@ -135,7 +140,7 @@ def test_a_negation_is_altered_only_where_its_clause_stands_without_it(written, 
     said = {**SAID, 1: "We did not reject Martin Kowalski"}
     mine, theirs = _run(RIGHT + NEGATED, said=said), _run(RIGHT + written, said=said)
     measure = compare_summary_facts(mine, theirs)
-    assert altered(measure, mine, theirs)["negations"] == turned
+    assert substituted(measure)["negations"] == turned
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,7 @@ def test_a_negation_lost_is_altered_whatever_it_negates(mine, theirs):
     said = {**SAID, 1: mine}
     first, second = _run(RIGHT + mine, said=said), _run(RIGHT + theirs, said=said)
     for pair in ((first, second), (second, first)):
-        assert altered(compare_summary_facts(*pair), *pair)["negations"] == 1
+        assert substituted(compare_summary_facts(*pair))["negations"] == 1
 
 
 @pytest.mark.parametrize(
@@ -204,7 +209,7 @@ def _turned_in(mine, theirs, said=None, heard=None, language="en"):
     first = _run(mine, said={**SAID, 1: said or mine}, language=language)
     second = _run(theirs, said={**SAID, 1: heard or mine}, language=language)
     found = [
-        altered(compare_summary_facts(*pair), *pair)["negations"]
+        substituted(compare_summary_facts(*pair))["negations"]
         for pair in ((first, second), (second, first))
     ]
     assert found[0] == found[1]

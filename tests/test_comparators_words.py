@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.alignment.cpwer_assignment import best_permutation
+from comparators.alignment.cpwer import best_permutation
 from comparators.alignment.distance import bag_bound, blocks, count, distance, encode
 from comparators.alignment.speaker_alignment import attribute
-from comparators.registry import COMPARATORS, by_name
+from comparators.registry import MEASURES, by_name
 from comparators.word_times import slope
-from comparators.words import compare_words, compare_words_raw
 from reflector_migrate.model import Measure, Outputs, Word
 from tests.comparing import SPOKEN, observation, outputs_of, said, words_of
 
@@ -66,7 +65,7 @@ def test_the_given_mapping_never_beats_the_best_one(reference, hypothesis):
     assert sum(found.fixed.values()) >= found.best_edits
 
 
-@pytest.mark.parametrize("comparator", COMPARATORS, ids=lambda c: c.name)
+@pytest.mark.parametrize("comparator", list(MEASURES), ids=lambda c: c.name)
 def test_identity_gives_zero(comparator):
     """A run compared with itself has no error and no finding, whatever the measure."""
     run = observation()
@@ -74,7 +73,7 @@ def test_identity_gives_zero(comparator):
     assert (measure.name, measure.errors, measure.findings) == (comparator.name, 0, ())
 
 
-@pytest.mark.parametrize("comparator", COMPARATORS, ids=lambda c: c.name)
+@pytest.mark.parametrize("comparator", list(MEASURES), ids=lambda c: c.name)
 @pytest.mark.parametrize("sides", ["neither", "reference", "hypothesis"])
 def test_empty_and_one_sided_inputs_have_an_answer(comparator, sides):
     """Nothing on both sides has no rate; something on one side only is never a match at rate 0."""
@@ -117,7 +116,7 @@ def test_symmetric_measures_do_not_mind_the_order_of_sides(name):
 )
 def test_words_are_counted_over_the_longer_side(reference, hypothesis, edits, length):
     """Disagreement is edits over the longer side; an empty pair has no rate."""
-    measure = compare_words(said(reference), said(hypothesis))
+    measure = by_name("words").compare(said(reference), said(hypothesis))
     assert (measure.errors, measure.length) == (edits, length)
     assert measure.divergence == (edits / length if length else None)
     counts = measure.counts
@@ -128,8 +127,8 @@ def test_words_are_counted_over_the_longer_side(reference, hypothesis, edits, le
 def test_lost_casing_and_punctuation_show_in_the_raw_words_only():
     """A candidate that renormalises words is not equal, though it says the same."""
     a, b = said("We ship on Friday, says Ana."), said("we ship on friday says ana")
-    assert compare_words(a, b).errors == 0
-    assert compare_words_raw(a, b).errors == 3
+    assert by_name("words").compare(a, b).errors == 0
+    assert by_name("words_raw").compare(a, b).errors == 3
 
 
 def test_the_longest_lost_span_is_followed_per_speaker():
@@ -142,7 +141,9 @@ def test_the_longest_lost_span_is_followed_per_speaker():
         for speaker in (0, 1)
     ]
     kept = [w for w in words if not (w.speaker == 1 and 3 <= w.start < 8)]
-    measure = compare_words(observation(outputs_of(words)), observation(outputs_of(kept)))
+    measure = by_name("words").compare(
+        observation(outputs_of(words)), observation(outputs_of(kept))
+    )
     assert measure.stats["longest_lost_words"] == 5
     assert measure.stats["longest_lost_at_s"] == 3.5
 
@@ -189,7 +190,7 @@ def test_a_shift_of_eight_seconds_is_seen_by_times_alone():
         for w in a.outputs.words
     ]
     b = observation(outputs_of(late))
-    assert compare_words(a, b).errors == 0
+    assert by_name("words").compare(a, b).errors == 0
     times = by_name("word_times").compare(a, b)
     assert times.errors == sum(1 for w in late if w.speaker)
     [finding] = times.findings
@@ -213,10 +214,10 @@ def test_hostile_text_is_only_text():
     hostile = ["<img onerror=x>", "\x1b[31m", "\u202e", "a" * 10_000, "\ud800", "\x00", "%s{0}"]
     words = tuple(Word(text=t, start=n, end=n, speaker=0) for n, t in enumerate(hostile))
     a, b = observation(Outputs(words=words)), observation(Outputs(words=words[:3]))
-    for comparator in COMPARATORS:
+    for comparator in MEASURES:
         measure = comparator.compare(a, b)
         assert isinstance(measure, Measure)
-    assert compare_words_raw(a, b).counts["deletions"] == 4
+    assert by_name("words_raw").compare(a, b).counts["deletions"] == 4
 
 
 def test_a_hundred_thousand_words_and_none():
@@ -225,8 +226,8 @@ def test_a_hundred_thousand_words_and_none():
         Word(text=f"w{n % 3000}", start=n / 3, end=n / 3, speaker=n % 8) for n in range(100_000)
     )
     a, b = observation(Outputs(words=words)), observation(Outputs(words=words[:99_000]))
-    assert compare_words(a, b).errors == 1000
-    assert compare_words(a, observation(Outputs())).divergence == 1
+    assert by_name("words").compare(a, b).errors == 1000
+    assert by_name("words").compare(a, observation(Outputs())).divergence == 1
 
 
 def test_a_lost_span_is_one_although_frequent_words_find_a_partner():
@@ -238,7 +239,7 @@ def test_a_lost_span_is_one_although_frequent_words_find_a_partner():
     ]
     lost = {n for n, w in enumerate(words) if w.speaker == 1 and 50 <= n < 150}
     kept = [w for n, w in enumerate(words) if n not in lost]
-    stats = compare_words(said_by(words), said_by(kept)).stats
+    stats = by_name("words").compare(said_by(words), said_by(kept)).stats
     assert 45 <= stats["longest_lost_words"] <= 50
     assert stats["longest_lost_s"] > 25
 

@@ -15,7 +15,7 @@ NOUNS = {"reflector_migrate.model"}
 GROUND = NOUNS | {"reflector_migrate.errors", "reflector_migrate.settings"}
 STORE = GROUND | {"reflector_migrate.store"}
 PIPELINE = STORE | {"reflector_migrate.pipeline"}
-JUDGE = NOUNS | {"reflector_migrate.errors", "comparators", "reflector_migrate.judge"}
+JUDGE = NOUNS | {"reflector_migrate.errors", "comparators.registry", "reflector_migrate.judge"}
 SHADOW = PIPELINE | JUDGE | {
     "reflector_migrate.conductor", "reflector_migrate.shadow", "reflector_migrate.pricing",
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from comparators.registry import Transcripts
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import Floor, NoiseFloors
 from reflector_migrate.judge.word_diff import worst_turns
@@ -161,7 +162,9 @@ def test_turns_show_the_words_that_differ():
     """git's word diff of one turn, with speaker and time."""
     words = words_of(["we ship on Friday after the audit", "good"])
     other = [w.model_copy(update={"text": "Monday "}) if "Friday" in w.text else w for w in words]
-    [turn] = worst_turns(observation(outputs_of(words)), observation(outputs_of(other)))
+    [turn] = worst_turns(
+        observation(outputs_of(words)), observation(outputs_of(other)), Transcripts()
+    )
     assert turn.diff == (
         ("equal", "we ship on"),
         ("delete", "Friday"),
@@ -173,7 +176,9 @@ def test_turns_show_the_words_that_differ():
 
 def test_turns_of_swapped_speakers_show_the_names():
     """Equal words under another name: the names are the diff."""
-    turns = worst_turns(observation(outputs_of(WORDS)), observation(outputs_of(SWAPPED)))
+    turns = worst_turns(
+        observation(outputs_of(WORDS)), observation(outputs_of(SWAPPED)), Transcripts()
+    )
     turn = next(turn for turn in turns if turn.speaker == 0)
     assert turn.diff[:2] == (("delete", "Ana Archer:"), ("insert", "Bob Brown:"))
 
@@ -181,9 +186,11 @@ def test_turns_of_swapped_speakers_show_the_names():
 def test_turns_are_few_and_end():
     """A transcript that differs everywhere gives the worst turns only, and the empty one none."""
     other = [w.model_copy(update={"text": f"{n} "}) for n, w in enumerate(WORDS * 20)]
-    turns = worst_turns(observation(outputs_of(WORDS)), observation(outputs_of(other)))
+    turns = worst_turns(
+        observation(outputs_of(WORDS)), observation(outputs_of(other)), Transcripts()
+    )
     assert 0 < len(turns) <= 8
-    assert worst_turns(observation(Outputs()), observation(Outputs())) == ()
+    assert worst_turns(observation(Outputs()), observation(Outputs()), Transcripts()) == ()
     hostile = [Word(text="<script>", start=0, end=1, speaker=0)]
-    [turn] = worst_turns(observation(Outputs()), observation(outputs_of(hostile)))
+    [turn] = worst_turns(observation(Outputs()), observation(outputs_of(hostile)), Transcripts())
     assert turn.diff == (("insert", "<script>"),)

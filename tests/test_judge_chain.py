@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from comparators.registry import MEASURES
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.chain import chain
-from reflector_migrate.judge.step_graph import INPUTS, OWN_MEASURES, PER_TRACK, before, position
+from reflector_migrate.judge.step_graph import INPUTS, PER_TRACK, before, position
 from reflector_migrate.model import STEP_NAMES, Check, Finding, Measure, StepRun, Verdict
 from tests.comparing import observation
 
@@ -18,7 +19,7 @@ ALL = tuple(
     for name in STEP_NAMES
     for track in (range(TRACKS) if name in PER_TRACK else (None,))
 )
-MEASURES = sorted({name for names in OWN_MEASURES.values() for name in names})
+MEASURED = sorted(spec.name for spec in MEASURES if spec.steps)
 
 
 def steps(*, hidden=(), without=(), derived=None, **digests):
@@ -42,7 +43,7 @@ def checks(**verdicts):
     """Every measure of content matched, but those named: a verdict, or (verdict, findings)."""
     found = []
     pairs = verdicts.pop("n", 0)
-    for name in [*MEASURES, *(set(verdicts) - set(MEASURES))]:
+    for name in [*MEASURED, *(set(verdicts) - set(MEASURED))]:
         given = verdicts.get(name, Verdict.MATCHED)
         verdict, findings = given if isinstance(given, tuple) else (given, ())
         errors = 0 if verdict is Verdict.MATCHED else max(1, len(findings))

@@ -6,13 +6,13 @@ from math import exp, factorial
 
 import pytest
 
+from comparators.facts.substituted_facts import parts
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.cross_run import INVENTED, divergences
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.judge.noise import MIN_PAIRS, Floor, NoiseFloors, floors_of, stratum_of
-from reflector_migrate.judge.parts import _is_invented
 from reflector_migrate.judge.threshold import MIN_EDITS
 from reflector_migrate.judge.waivers import Waiver
-from reflector_migrate.model import Finding, StepRun, Usage, Verdict
+from reflector_migrate.model import Finding, Measure, StatedFact, StepRun, Usage, Verdict
 from tests.comparing import SPOKEN, STRATUM, observation, outputs_of, words_of
 
 V = Verdict
@@ -112,7 +112,7 @@ def test_two_titles_that_agree_say_little_of_a_third(floors, is_repeatable, verd
 MARCH = "Ana and Bob agreed to ship on Friday; the audit costs 1200 euro and {}."
 UNSAID = {"short_summary": MARCH.format("77 people came")}
 SAID = {"short_summary": MARCH.format("ten percent more")}
-KNOWN = {"summary_facts": 0.5, f"summary_facts{INVENTED}": 0.5}
+KNOWN = {"summary_facts": 0.5, "summary_facts/invented": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ KNOWN = {"summary_facts": 0.5, f"summary_facts{INVENTED}": 0.5}
             id="legacy never differs in facts",
         ),
         pytest.param(
-            3, UNSAID, _floors(40, **{**KNOWN, f"summary_facts{INVENTED}": 0.0}), V.DIVERGED,
+            3, UNSAID, _floors(40, **{**KNOWN, "summary_facts/invented": 0.0}), V.DIVERGED,
             "aa-p99+margin", id="legacy never invents",
         ),
         pytest.param(
@@ -179,7 +179,7 @@ ALTERED = {
 @pytest.mark.parametrize("group", ALTERED)
 def test_an_altered_fact_is_seen_under_a_wide_floor(group):
     """Legacy leaves three facts in four out, and is never seen to write down another one."""
-    floors = {"summary_facts": WIDE, f"summary_facts{INVENTED}": WIDE}
+    floors = {"summary_facts": WIDE, "summary_facts/invented": WIDE}
     never = {f"summary_facts/altered {name}": 0.0 for name in ALTERED}
     primary = _run(role="primary", short_summary=MEETING, long_summary=None)
     candidate = _run(3, short_summary=ALTERED[group], long_summary=None)
@@ -202,7 +202,7 @@ def test_an_altered_fact_is_seen_under_a_wide_floor(group):
 )
 def test_only_what_the_candidate_made_up_is_invented(mine, theirs, is_invented):
     """Held against legacy's inventions, of which there are none; all else is within its floor."""
-    never = {f"summary_facts{INVENTED}": 0.0}
+    never = {"summary_facts/invented": 0.0}
     never |= {f"summary_facts/altered {name}": WIDE for name in ALTERED}
     primary = _run(role="primary", short_summary=mine, long_summary=None)
     candidate = _run(3, short_summary=theirs, long_summary=None)
@@ -217,24 +217,27 @@ def test_only_what_the_candidate_made_up_is_invented(mine, theirs, is_invented):
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "severity", "waiver", "expected"),
+    ("side", "fact", "is_said", "waiver", "expected"),
     [
-        pytest.param("number/extra", "extra", "critical", "", True, id="nobody said so"),
-        pytest.param("number/extra", "extra", "major", "", False, id="somebody did"),
-        pytest.param("number/missing", "missing", "critical", "", False, id="legacy's own"),
-        pytest.param("number/extra", "extra", "critical", "known (an owner)", False, id="waived"),
-        pytest.param("attribution/extra", "extra", "critical", "", False, id="said, by another"),
+        pytest.param("extra", "number", False, "", 1, id="nobody said so"),
+        pytest.param("extra", "number", True, "", 0, id="somebody did"),
+        pytest.param("missing", "number", False, "", 0, id="legacy's own"),
+        pytest.param("extra", "number", False, "known (an owner)", 0, id="waived"),
+        pytest.param("extra", "attribution", False, "", 0, id="said, by another"),
     ],
 )
-def test_what_is_invented(path, kind, severity, waiver, expected):
+def test_what_is_invented(side, fact, is_said, waiver, expected):
     """A fact of the candidate alone that its own transcript does not hold, and nobody waived."""
-    found = Finding(path=f"summary_facts/{path}", kind=kind, severity=severity, waiver=waiver)
-    assert _is_invented(found) is expected
+    stated = StatedFact(kind=fact, value="x", is_said=is_said)
+    found = Finding(path="summary_facts/x", kind=side, waiver=waiver, fact=stated)
+    measure = Measure(name="summary_facts", kind="exact", errors=1, length=3, findings=(found,))
+    (invented,) = (p for p in parts(measure) if p.name == "summary_facts/invented")
+    assert invented.counts["standing"] == expected
 
 
 def test_a_part_that_older_pairs_did_not_measure_has_no_floor():
     """Enough pairs of the whole, none of what is newer: by name, with a way out; no match."""
-    older = _floors(MIN_PAIRS, **{"summary_facts": WIDE, f"summary_facts{INVENTED}": WIDE})
+    older = _floors(MIN_PAIRS, **{"summary_facts": WIDE, "summary_facts/invented": WIDE})
     primary = _run(role="primary", short_summary=MEETING, long_summary=None)
     candidate = _run(3, short_summary=ALTERED["negations"], long_summary=None)
     check = _check(compare(primary, candidate, floors=older), "summary_facts")
@@ -255,7 +258,7 @@ def test_a_part_that_older_pairs_did_not_measure_has_no_floor():
 )
 def test_a_turned_sentence_lies_beyond_a_wide_floor(mine, theirs, verdict):
     """Legacy differs in every other fact and never turned a clause; the same said otherwise may."""
-    wide = {"summary_facts": WIDE, f"summary_facts{INVENTED}": WIDE}
+    wide = {"summary_facts": WIDE, "summary_facts/invented": WIDE}
     never = {f"summary_facts/altered {name}": 0.0 for name in ALTERED}
     primary = _run(role="primary", short_summary=mine, long_summary=None)
     candidate = _run(3, short_summary=theirs, long_summary=None)
@@ -316,7 +319,7 @@ def test_a_secondary_that_did_not_complete_is_no_floor(status):
 def test_what_a_pair_leaves_is_what_floors_are_made_of():
     """Every measure that can enter a verdict, and inventions beside the facts."""
     found = divergences(_run(0, "primary"), _run(5, "secondary"))
-    assert {"words", "title", "summary_facts", f"summary_facts{INVENTED}", "row"} <= set(found)
+    assert {"words", "title", "summary_facts", "summary_facts/invented", "row"} <= set(found)
     assert not {"timings", "cost"} & set(found)
     floors = floors_of([(stratum_of(_run()), found)] * MIN_PAIRS)
     verdict = _check(compare(_run(0, "primary"), _run(5), floors=floors), "words").verdict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comparators.transcript_event import AS_TOLD, disagreement_as_told
-from comparators.words import compare_words
+from comparators.registry import by_name
+from comparators.words import PUBLISHED, published_disagreement
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.chain import chain
 from reflector_migrate.judge.compare import compare
@@ -141,8 +141,8 @@ def test_hearing_is_within_noise_where_only_storing_is_not():
 def test_what_was_told_counts_only_where_the_topics_hold_something_else():
     """One misheard word of three hundred; nothing where both say the same, or nothing was told."""
     primary = _run(SPOKEN)
-    assert disagreement_as_told(primary, _run(HEARD)) == {}
-    assert disagreement_as_told(_trimmed(primary), _trimmed(_run(HEARD))) == {}
-    stats = compare_words(primary, _run(HEARD, LOST)).stats
-    assert stats[AS_TOLD] == pytest.approx(1 / len(SPOKEN))
-    assert disagreement_as_told(primary, _run(HEARD, LOST, told=EMPTY)) == {}
+    assert published_disagreement(primary, _run(HEARD)) is None
+    assert published_disagreement(_trimmed(primary), _trimmed(_run(HEARD))) is None
+    stats = by_name("words").compare(primary, _run(HEARD, LOST)).stats
+    assert stats[PUBLISHED] == pytest.approx(1 / len(SPOKEN))
+    assert published_disagreement(primary, _run(HEARD, LOST, told=EMPTY)) is None

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparators.registry import COMPARATORS, Comparator
+from comparators.registry import MEASURES, Measures, MeasureSpec, by_name
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import (
-    MARGINS,
     Floor,
     NoiseFloors,
     excess,
@@ -96,7 +95,7 @@ def test_graded_measures(share, floors, secondary_share, verdict, rule):
     assert (check.verdict, check.rule) == (verdict, rule)
     if floors is FLOOR:
         assert (check.floor, check.n) == (0.02, 40)
-        assert check.limit == pytest.approx(0.02 + MARGINS["words"])
+        assert check.limit == pytest.approx(0.02 + by_name("words").margin)
     assert (STRATUM in check.note) is (floors is OTHERS and not secondary)
     assert (check.excess is not None) is (secondary_share is not None and share > 0)
 
@@ -148,36 +147,36 @@ def test_nothing_compared_never_matches():
     assert overall([]) is V.INCONCLUSIVE
 
 
-def _raises(reference, hypothesis):
+def _raises(reference, hypothesis, transcripts):
     raise ZeroDivisionError("a bug")
 
 
 def test_a_broken_comparator_is_errored_and_the_others_report():
     """Its traceback is kept; the verdict is at least ERRORED."""
-    broken = Comparator("words", _raises, "transcribe_track")
-    others = [c for c in COMPARATORS if c.name != "words"]
-    found = compare(observation(), _candidate(), comparators=[broken, *others])
+    broken = MeasureSpec("words", _raises, "graded")
+    others = [spec for spec in MEASURES if spec.name != "words"]
+    found = compare(observation(), _candidate(), measures=Measures((broken, *others)))
     check = _by_name(found)["words"]
     assert check.verdict is found.verdict is V.ERRORED
     assert "ZeroDivisionError: a bug" in check.traceback
-    assert len(found.checks) == len(COMPARATORS) + 1
+    assert len(found.checks) == len(MEASURES) + 1
     assert _by_name(found)["title"].verdict is V.MATCHED
 
 
 def test_a_comparator_that_breaks_on_the_secondary_alone_is_errored_too():
     """Equal sides or not: its noise cannot be told, and that is a bug, not a match."""
-    words = {c.name: c for c in COMPARATORS}["words"]
+    words = by_name("words")
 
-    def compare_words(reference, hypothesis):
+    def compare_words(reference, hypothesis, transcripts):
         if "secondary" in (reference.role, hypothesis.role):
             raise ZeroDivisionError("a bug")
-        return words.compare(reference, hypothesis)
+        return words.measure(reference, hypothesis, transcripts)
 
-    others = [c for c in COMPARATORS if c.name != "words"]
-    broken = Comparator("words", compare_words, "transcribe_track")
+    others = [spec for spec in MEASURES if spec.name != "words"]
+    broken = MeasureSpec("words", compare_words, "graded")
     secondary = observation(role="secondary")
     found = compare(observation(), _candidate(), secondary=secondary,
-                    comparators=[broken, *others])  # fmt: skip
+                    measures=Measures((broken, *others)))  # fmt: skip
     check = _by_name(found)["words"]
     assert check.verdict is found.verdict is V.ERRORED
     assert "ZeroDivisionError: a bug" in check.traceback
@@ -322,7 +321,7 @@ def test_a_quieter_but_biased_candidate_shows_in_the_shift():
 )
 def test_two_failures_match_only_where_they_are_the_same(mine, theirs, verdict) -> None:
     """Both sides failing is agreement about the same step, not about failing as such."""
-    from reflector_migrate.judge.completion import completion
+    from reflector_migrate.judge.verdict import completion
     from reflector_migrate.model import Engine, Observation, Role
 
     def failed(role, engine, steps):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from comparators.registry import MeasureSpec
 from reflector_migrate.cli.main import main
 from reflector_migrate.errors import InputError
 from reflector_migrate.judge.compare import compare
@@ -96,11 +97,9 @@ def _measure(*findings: Finding, name: str = "row", kind: str = "exact") -> Meas
 
 
 def _judged(measure: Measure, *waivers: Waiver, grounds: Grounds | None = None):
-    from comparators.registry import Comparator
-
-    comparator = Comparator(measure.name, lambda _a, _b: measure, "finalize")
+    spec = MeasureSpec(measure.name, lambda *_: measure, measure.kind)
     known = grounds or Grounds(observation(), observation(), waivers=waivers, today=TODAY)
-    return check_one(comparator, known)
+    return check_one(spec, known)
 
 
 def _waiver(path: str, **changes) -> Waiver:

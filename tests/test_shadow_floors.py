@@ -9,6 +9,7 @@ import pytest
 
 import comparators
 from reflector_migrate.judge import cross_run
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import noise_floors
@@ -104,11 +105,11 @@ def test_when_answers_are_known_to_be_alike(standins, expected):
 def test_no_pair_without_two_whole_runs():
     """A secondary that failed is no evidence of noise."""
     first, second = observation(role="primary"), observation(role="secondary")
-    pair = pair_of(first, second, RUN, {}, Role.SECONDARY)
+    pair = pair_of(first, second, RUN, {}, Role.SECONDARY, divergences(first, second))
     assert pair is not None
     assert (pair.came_first, pair.divergences["words"]) == ("secondary", 0)
     failed = second.model_copy(update={"status": "failed"})
-    assert pair_of(first, failed, RUN, {}, Role.SECONDARY) is None
+    assert pair_of(first, failed, RUN, {}, Role.SECONDARY, {}) is None
 
 
 def test_a_pair_keeps_numbers_and_no_words():
@@ -116,7 +117,8 @@ def test_a_pair_keeps_numbers_and_no_words():
     heard = words_of(SPOKEN * 5)
     other = [heard[0].model_copy(update={"text": "Xylophone "}), *heard[1:]]
     second = observation(outputs_of(other), role="secondary")
-    pair = pair_of(observation(outputs_of(heard)), second, RUN, {}, Role.PRIMARY)
+    first = observation(outputs_of(heard))
+    pair = pair_of(first, second, RUN, {}, Role.PRIMARY, divergences(first, second))
     assert pair is not None
     assert pair.divergences["words"]
     assert "ylophone" not in repr(pair)

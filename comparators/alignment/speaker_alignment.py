@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from comparators.alignment.cpwer_assignment import Costs, Permutation, best_permutation
+from comparators.alignment.cpwer import Costs, Permutation, best_permutation
 from comparators.alignment.distance import Block, blocks, distance
-from comparators.alignment.transcript_pair import Columns, Pair, remembered, word_pair
-from reflector_migrate.model import Observation
+from comparators.alignment.transcript_pair import Columns, Pair
 
 MAX_SPEAKERS = 100
 """Beyond it no permutation is sought: the given mapping stands, and that is said."""
@@ -86,18 +85,13 @@ def _held(speaker: int, side: Mapping[int, str]) -> int | None:
     return speaker if speaker in side else None
 
 
-def attribution(reference: Observation, hypothesis: Observation) -> Attribution:
-    """Both runs' attribution, remembered with their words' alignment."""
-    return attributed(word_pair(reference, hypothesis))
-
-
 def attributed(pair: Pair) -> Attribution:
     """The attribution of two transcripts' words, made once for their alignment."""
-    return remembered(_attributed, pair)
+    return pair.once(_attributed)
 
 
 def _attributed(pair: Pair) -> Attribution:
-    mine, theirs = remembered(both_voices, pair)
+    mine, theirs = pair.once(both_voices)
     return attribute(
         {speaker: voice.code for speaker, voice in mine.items()},
         {speaker: voice.code for speaker, voice in theirs.items()},
@@ -106,14 +100,14 @@ def _attributed(pair: Pair) -> Attribution:
 
 def heard_twice(pair: Pair) -> list[tuple[Voice, Voice]]:
     """Speakers with their counterparts under the best permutation, where they have one."""
-    mine, theirs = remembered(both_voices, pair)
+    mine, theirs = pair.once(both_voices)
     best = attributed(pair).best
     return [(mine[r], theirs[h]) for r, h in best if r is not None and h is not None]
 
 
 def voices_aligned(pair: Pair) -> dict[tuple[str, str], list[Block]]:
     """Each speaker's words aligned with their counterpart's, by both encoded texts; made once."""
-    return remembered(_voices_aligned, pair)
+    return pair.once(_voices_aligned)
 
 
 def _voices_aligned(pair: Pair) -> dict[tuple[str, str], list[Block]]:

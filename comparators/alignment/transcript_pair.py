@@ -1,24 +1,40 @@
-"""A transcript's words as columns and as integers, made once per pair of transcripts.
+"""Transcripts as tokens and as integers, and two of them aligned.
 
-Pure from outside: what is remembered is a function of the values alone, held for
-the few pairs compared last, and dropped by `forget`.
+`Transcripts` belongs to one comparison: it reads each transcript once and aligns each pair
+once, for all measures that ask. It ends with the comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from comparators.alignment.distance import Alphabet, Block, blocks
 from comparators.language.normalise import tokens_of, with_numbers
-from comparators.language.token_stream import Placed
+from comparators.language.numbers import TokenStream
 from reflector_migrate.model import Observation, Word
 
-_Value = TypeVar("_Value")
+_Made = TypeVar("_Made")
 
 
-class Columns(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Derives:
+    """A value that keeps what was worked out of it, for as long as it lives itself."""
+
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, make: Callable[..., _Made], *how: Hashable) -> _Made:
+        """make(self, *how), worked out when it is first asked for."""
+        key = (make, *how)
+        if key not in self._made:
+            self._made[key] = make(self, *how)
+        made: _Made = self._made[key]
+        return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns(Derives):
     """Tokens of a transcript, and for each the place of the word it comes from."""
 
     tokens: list[str]
@@ -48,7 +64,8 @@ class Columns(NamedTuple):
         return " ".join(" ".join(self.tokens[start:end]).split())
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair(Derives):
     """Two transcripts' tokens, encoded over one alphabet, and their alignment."""
 
     reference: Columns
@@ -58,32 +75,47 @@ class Pair(NamedTuple):
     blocks: list[Block]
 
 
-class _Same:
-    """A value that equals only itself: the key of what was made from it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Transcript(Derives):
+    """The words of one run."""
 
-    __slots__ = ("value",)
+    words: tuple[Word, ...]
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def normalised(self, language: str | None) -> Columns:
+        """The words' normalised tokens; punctuation alone gives none."""
+        return self.once(_normalised, language)
 
-    def __hash__(self) -> int:
-        return id(self.value)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
+class Transcripts:
+    """The transcripts of one comparison, each read once and each pair aligned once."""
+
+    def __init__(self) -> None:
+        """None is read yet."""
+        self._read: dict[int, Transcript] = {}
+
+    def of(self, observation: Observation) -> Transcript:
+        """The run's transcript, the same one each time."""
+        words = observation.outputs.words  # which the transcript keeps: their id stays theirs
+        return self._read.setdefault(id(words), Transcript(words))
+
+    def words(self, reference: Observation, hypothesis: Observation) -> Pair:
+        """Both transcripts normalised and aligned.
+
+        Both sides are normalised in the reference's language: a wrong language on one
+        side must show as different words, not as a different reading of the same ones.
+        """
+        language = language_of(reference) or language_of(hypothesis)
+        return self.of(reference).once(_normalised_pair, self.of(hypothesis), language)
+
+    def raw_words(self, reference: Observation, hypothesis: Observation) -> Pair:
+        """Both transcripts as received, aligned."""
+        return self.of(reference).once(_raw_pair, self.of(hypothesis))
 
 
 def language_of(observation: Observation) -> str | None:
-    """The language spoken, as the run was told; the row's when the run does not say."""
+    """The language spoken, as the run was configured; the row's when the run does not say."""
     row_language = observation.outputs.row.get("source_language")
     return observation.language or (row_language if isinstance(row_language, str) else None)
-
-
-def normalised(words: tuple[Word, ...], language: str | None) -> Columns:
-    """The words' normalised tokens; punctuation alone gives none."""
-    texts = [word.text for word in words]
-    known = {text: tokens_of(text.strip(), language) for text in set(texts)}
-    return Columns(*with_numbers(Placed.of(texts, known), language), words)
 
 
 def raw(words: tuple[Word, ...]) -> Columns:
@@ -91,53 +123,22 @@ def raw(words: tuple[Word, ...]) -> Columns:
     return Columns([word.text for word in words], list(range(len(words))), words)
 
 
-def word_pair(reference: Observation, hypothesis: Observation) -> Pair:
-    """Both transcripts normalised and aligned; remembered for the last few pairs.
-
-    Both sides are normalised in the reference's language: a wrong language on one
-    side must show as different words, not as a different reading of the same ones.
-    """
-    language = language_of(reference) or language_of(hypothesis)
-    return _normalised_pair(
-        _Same(reference.outputs.words), _Same(hypothesis.outputs.words), language
-    )
+def _normalised(transcript: Transcript, language: str | None) -> Columns:
+    texts = [word.text for word in transcript.words]
+    known = {text: tokens_of(text.strip(), language) for text in set(texts)}
+    return Columns(*with_numbers(TokenStream.of(texts, known), language), transcript.words)
 
 
-def raw_pair(reference: Observation, hypothesis: Observation) -> Pair:
-    """Both transcripts as received, aligned."""
-    return _raw_pair(_Same(reference.outputs.words), _Same(hypothesis.outputs.words))
+def _normalised_pair(reference: Transcript, hypothesis: Transcript, language: str | None) -> Pair:
+    return _aligned(reference.normalised(language), hypothesis.normalised(language))
 
 
-@lru_cache(maxsize=4)
-def _normalised_pair(reference: _Same, hypothesis: _Same, language: str | None) -> Pair:
-    sides = reference.value, hypothesis.value
-    return _align(*[remembered(normalised, words, language) for words in sides])
+def _raw_pair(reference: Transcript, hypothesis: Transcript) -> Pair:
+    return _aligned(raw(reference.words), raw(hypothesis.words))
 
 
-@lru_cache(maxsize=4)
-def _raw_pair(reference: _Same, hypothesis: _Same) -> Pair:
-    return _align(raw(reference.value), raw(hypothesis.value))
-
-
-def _align(reference: Columns, hypothesis: Columns) -> Pair:
+def _aligned(reference: Columns, hypothesis: Columns) -> Pair:
     """Encode both over one alphabet and align them."""
     alphabet = Alphabet()
     codes = alphabet.encode(reference.tokens), alphabet.encode(hypothesis.tokens)
     return Pair(reference, hypothesis, *codes, blocks(*codes))
-
-
-@lru_cache(maxsize=64)
-def _remembered(make: Callable[..., Any], value: _Same, *how: Hashable) -> Any:
-    return make(value.value, *how)
-
-
-def remembered(make: Callable[..., _Value], value: Any, *how: Hashable) -> _Value:
-    """make(value, *how), made once for this very object while it is among the last few."""
-    made: _Value = _remembered(make, _Same(value), *how)
-    return made
-
-
-def forget() -> None:
-    """Drop what is remembered, so that large transcripts can be freed."""
-    for cache in (_normalised_pair, _raw_pair, _remembered):
-        cache.cache_clear()

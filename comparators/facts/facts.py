@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.dates import UNSURE, moments, written
 from comparators.facts.negation import negations
 from comparators.facts.token_reader import Fact, Reader
@@ -57,6 +58,21 @@ def facts_of(text: Read, names: Iterable[str] = ()) -> frozenset[Fact]:
     found |= negations(reader)
     found |= moments(reader)
     return text.written | found | _amounts(reader)
+
+
+def spoken_facts(
+    transcript: Transcript, language: str, names: frozenset[str] = frozenset()
+) -> frozenset[Fact]:
+    """Facts of what was said, for what was written of it to be held against; as `extract`."""
+    return transcript.once(_spoken_facts, language, names)
+
+
+def _spoken_facts(transcript: Transcript, language: str, names: frozenset[str]) -> frozenset[Fact]:
+    return facts_of(transcript.once(_read_transcript, language), names)
+
+
+def _read_transcript(transcript: Transcript, language: str) -> Read:
+    return read(" ".join([word.text for word in transcript.words]), language)
 
 
 def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[str]:

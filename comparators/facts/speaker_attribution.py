@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from comparators.alignment.transcript_pair import remembered
+from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.clauses import split, stems
 from comparators.facts.facts import people_in
 from comparators.facts.token_reader import Fact
 from comparators.language.lexicon import LEXICONS, Lexicon
 from comparators.language.normalise import normalise, words_in
-from reflector_migrate.model import Observation, Word
+from reflector_migrate.model import Participant
 
 KIND = "attribution"
 MIN_TELLING = 3
@@ -47,13 +47,17 @@ class _Told(NamedTuple):
 
 
 def attributions(
-    text: str, language: str, observation: Observation, names: Iterable[str]
+    text: str,
+    language: str,
+    transcript: Transcript,
+    participants: Iterable[Participant],
+    names: Iterable[str],
 ) -> frozenset[Fact]:
     """One fact for each person who is given another's words: `ann ash says what bo birch said`."""
-    lexicon, speakers = LEXICONS[language], _speakers(observation, language)
+    lexicon, speakers = LEXICONS[language], _speakers(participants, language)
     if len(speakers) < 2:
         return frozenset()
-    owners = remembered(_owners, observation.outputs.words, language)
+    owners = transcript.once(_owners, language)
     told = [
         _told(sentence, next(iter(named)), lexicon, speakers, owners)
         for sentence in split(text)
@@ -68,11 +72,11 @@ def attributions(
     )
 
 
-def _speakers(observation: Observation, language: str) -> dict[int, str]:
+def _speakers(participants: Iterable[Participant], language: str) -> dict[int, str]:
     """Names as facts have them, by speaker."""
     return {
         p.speaker: " ".join(normalise(p.name, language))
-        for p in observation.outputs.participants
+        for p in participants
         if p.speaker is not None and p.name
     }
 
@@ -91,10 +95,10 @@ def _told(
     return _Told(named, told.get(named, 0), sayer, others.get(sayer, 0))
 
 
-def _owners(words: Iterable[Word], language: str) -> Owners:
+def _owners(transcript: Transcript, language: str) -> Owners:
     lexicon = LEXICONS[language]
     said: dict[int, set[str]] = {}
-    for word in words:
+    for word in transcript.words:
         said.setdefault(word.speaker, set()).add(word.text.strip())
     found: dict[str, int | None] = {}
     for speaker, texts in said.items():

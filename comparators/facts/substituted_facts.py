@@ -8,14 +8,15 @@ writes what it heard. An attribution: one person is given what another said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from comparators.facts.facts import is_stated
 from comparators.facts.negated_clauses import Text, turned
+from comparators.facts.stated import Stated
 from comparators.facts.token_reader import Fact
-from comparators.summary_facts import Stated, names_of, stated
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Measure, StatedFact
 
+INVENTED = "invented"
 GROUPS: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"number", "percent", "money", "duration"}),
     "dates": frozenset({"date", "time"}),
@@ -23,63 +24,84 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "negations": frozenset({"negation"}),
     "attributions": frozenset({"attribution"}),
 }
+_HEARD = GROUPS["figures"] | GROUPS["dates"]
 
 
-def altered(measure: Measure, reference: Observation, hypothesis: Observation) -> dict[str, int]:
-    """How many facts of each group either side altered, by a measure of facts of these two."""
-    lost, made = _facts(measure, "missing"), _facts(measure, "extra")
-    names = names_of(reference, hypothesis)
-    mine, theirs = (stated(measure.name, side, names) for side in (reference, hypothesis))
-    first, second = _by(theirs, lost, made), _by(mine, made, lost)
-    both = {group: first[group] + second[group] for group in first}
-    wrong = _count(lost, "attributions") + _count(made, "attributions")
-    people = min(_count(lost, "people"), _count(made, "people"))
-    negations = _turned(lost, mine, theirs) + _turned(made, theirs, mine)
-    return both | {"people": people, "negations": negations, "attributions": wrong}
+def stated_facts(said: Mapping[Fact, bool], text: Stated, other: Stated) -> dict[Fact, StatedFact]:
+    """Facts that `text` alone states, with what transcripts and the other text know of each.
 
-
-def _by(text: Stated, lost: Mapping[Fact, bool], made: Mapping[Fact, bool]) -> dict[str, int]:
-    """What one side altered: `lost` it does not state, `made` it alone does (True: was said)."""
-    heard = _heard(text, lost)
-    kept = [fact for fact in lost if is_stated(fact, heard)]
-    unsaid = [fact for fact, was_said in made.items() if not was_said]
-    return {name: min(_count(kept, name), _count(unsaid, name)) for name in ("figures", "dates")}
-
-
-def _facts(measure: Measure, kind: str) -> dict[Fact, bool]:
-    """Facts of one side only that no waiver covers, and whether it was said on that side."""
+    `said`: whether somebody says so in the text's own transcript.
+    """
+    negated = {fact for fact in said if fact.kind == "negation"}
+    sought = {fact for fact in said if fact.kind in _HEARD}
+    heard = other.spoken_facts() if negated or sought else frozenset()
+    doubted = {fact.value for fact in negated if not said[fact] or fact in heard}
+    sides = [Text(side.text, side.read_as, side.names) for side in (text, other)]
+    without = turned(doubted, *sides) if doubted else frozenset()
     return {
-        _fact(finding): finding.severity is not Severity.CRITICAL
-        for finding in measure.findings
-        if finding.kind == kind and not finding.waiver
+        fact: StatedFact(
+            kind=fact.kind,
+            value=fact.value,
+            is_said=is_said,
+            is_heard=fact in sought and is_stated(fact, heard),
+            is_turned=fact in negated and fact.value in without,
+        )
+        for fact, is_said in said.items()
     }
 
 
-def _fact(finding: Finding) -> Fact:
-    stated = str(finding.reference if finding.kind == "missing" else finding.hypothesis)
-    return Fact(*stated.split(" ", 1))
+def substituted(measure: Measure) -> dict[str, int]:
+    """How many facts of each group either side altered, by the findings that nobody waived."""
+    lost, made = _standing(measure, "missing"), _standing(measure, "extra")
+    both_ways = {
+        group: _exchanged(lost, made, GROUPS[group]) + _exchanged(made, lost, GROUPS[group])
+        for group in ("figures", "dates")
+    }
+    return both_ways | {
+        "people": min(_count(lost, "people"), _count(made, "people")),
+        "negations": sum(fact.is_turned for fact in (*lost, *made)),
+        "attributions": _count(lost, "attributions") + _count(made, "attributions"),
+    }
 
 
-def _count(facts: Iterable[Fact], group: str) -> int:
-    return sum(1 for fact in facts if fact.kind in GROUPS[group])
+def parts(measure: Measure) -> tuple[Measure, ...]:
+    """Of all facts, those altered, by group, and those that nobody said.
 
-
-def _heard(text: Stated, facts: Iterable[Fact]) -> frozenset[Fact]:
-    """Facts of the transcript; people are not sought."""
-    if all(fact.kind == "participant" for fact in facts):
-        return frozenset()
-    return text.spoken_facts()
-
-
-def _turned(alone: Mapping[Fact, bool], text: Stated, other: Stated) -> int:
-    """Negations that the text alone states, and of which the other holds the clause without them.
-
-    Where the text's own transcript has it and the other's has not, both write what they heard.
+    An invention convicts only where one of the hypothesis's own stands.
     """
-    negated = {fact: was_said for fact, was_said in alone.items() if fact.kind == "negation"}
-    if not negated:
-        return 0
-    heard = _heard(other, negated)
-    values = {fact.value for fact, was_said in negated.items() if not was_said or fact in heard}
-    sides = [Text(one.text, one.read_as, one.names) for one in (text, other)]
-    return len(turned(values, *sides))
+    invented = measure.counts.get("unsupported", 0)
+    own = sum(_is_invention(fact) for fact in _standing(measure, "extra"))
+    altered = {f"altered {group}": (n, n) for group, n in substituted(measure).items()}
+    counted = altered | {INVENTED: (invented, own)}
+    return tuple(
+        Measure(
+            name=f"{measure.name}/{what}",
+            kind="graded",
+            errors=n,
+            length=measure.length,
+            counts={"edits": n, "standing": standing},
+            note=f"{what}: {n:.0f} of {measure.length:.0f}",
+        )
+        for what, (n, standing) in counted.items()
+    )
+
+
+def _standing(measure: Measure, kind: str) -> list[StatedFact]:
+    """Facts of one side only that no waiver covers."""
+    return [f.fact for f in measure.findings if f.fact and f.kind == kind and not f.waiver]
+
+
+def _exchanged(
+    lost: Iterable[StatedFact], made: Iterable[StatedFact], kinds: Collection[str]
+) -> int:
+    """What one side heard and does not state, as far as it states others that nobody said."""
+    heard = sum(fact.is_heard for fact in lost if fact.kind in kinds)
+    return min(heard, sum(not fact.is_said for fact in made if fact.kind in kinds))
+
+
+def _count(facts: Iterable[StatedFact], group: str) -> int:
+    return sum(fact.kind in GROUPS[group] for fact in facts)
+
+
+def _is_invention(fact: StatedFact) -> bool:
+    return not fact.is_said and fact.kind not in GROUPS["attributions"]

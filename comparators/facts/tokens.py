@@ -10,10 +10,9 @@ import re
 from functools import lru_cache
 from itertools import takewhile
 
-from comparators.language.half_numbers import with_halves
 from comparators.language.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.language.normalise import tokens_of, with_numbers, words_in
-from comparators.language.token_stream import Placed
+from comparators.language.numbers import TokenStream, with_halves
 
 ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
@@ -32,7 +31,7 @@ class Reading:
         """Read in the lexicon's language; numbered lists' own numbers are left out."""
         self._words = words_in(_spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
         parts = {word: _parts(word, lexicon.language) for word in set(self._words)}
-        found = with_numbers(Placed.of(self._words, parts), lexicon.language)
+        found = with_numbers(TokenStream.of(self._words, parts), lexicon.language)
         self.lexicon = lexicon
         self.tokens, places = with_halves(found, lexicon)
         self._places = [*places, len(self._words)]

@@ -14,8 +14,7 @@ import unicodedata
 from functools import lru_cache
 
 from comparators.language.numbers import LANGUAGES as NUMERAL_LANGUAGES
-from comparators.language.numbers import join_numbers
-from comparators.language.token_stream import Placed
+from comparators.language.numbers import TokenStream, join_numbers
 
 NORMALISER = "words/3"
 """Evidence made with another version is never mixed with this one's."""
@@ -89,10 +88,10 @@ def words_in(text: str) -> list[str]:
 def normalise(text: str, language: str | None = None) -> list[str]:
     """All tokens of a text, number words as digits where the language is known."""
     found = [token for word in words_in(text) for token in tokens_of(word, language)]
-    return with_numbers(Placed(found, [0] * len(found)), language).tokens
+    return with_numbers(TokenStream(found, [0] * len(found)), language).tokens
 
 
-def with_numbers(text: Placed, language: str | None) -> Placed:
+def with_numbers(text: TokenStream, language: str | None) -> TokenStream:
     """The tokens with runs of number words joined to digits at the first's place."""
     base = base_language(language) or "en"
     return join_numbers(text, base) if base in NUMERAL_LANGUAGES else text

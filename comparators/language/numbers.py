@@ -1,16 +1,17 @@
 """Number words as digits, so that `twenty-three` equals `23`; English and German.
 
 Single words that are seldom numbers in speech (one, a, eins, ein) stay words
-unless another number word stands beside them.
+unless another number word stands beside them. `with_halves` goes further, for facts:
+`two and a half`, `half a million`, `anderthalb`; `one percent`, `acht Uhr`, `ein Euro`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-from comparators.language.lexicon import word_list
-from comparators.language.token_stream import Placed, Span
+from comparators.language.lexicon import Lexicon, word_list
 
 LANGUAGES = frozenset({"en", "de"})
 
@@ -46,9 +47,38 @@ _AND = {"en": "and", "de": "und"}
 _ENDLESS = 10**12
 _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
+_LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
 
 
-def join_numbers(text: Placed, language: str) -> Placed:
+Span = tuple[int, int, str]
+"""Tokens from..to, and the one that stands for them."""
+
+
+class TokenStream(NamedTuple):
+    """Tokens in order, and for each the place of the word it comes from: a transcript is long."""
+
+    tokens: list[str]
+    places: list[int]
+
+    @classmethod
+    def of(cls, words: Sequence[str], parts: Mapping[str, Sequence[str]]) -> TokenStream:
+        """The words' tokens, by what each distinct word is made of."""
+        return cls(
+            [token for word in words for token in parts[word]],
+            [place for place, word in enumerate(words) for _ in parts[word]],
+        )
+
+    def replaced(self, spans: Iterable[Span]) -> TokenStream:
+        """Each span by one token, at the place of its first; in order, none overlapping."""
+        tokens, places, done = list[str](), list[int](), 0
+        for start, end, token in spans:
+            tokens += [*self.tokens[done:start], token]
+            places += self.places[done : start + 1]
+            done = end
+        return TokenStream(tokens + self.tokens[done:], places + self.places[done:])
+
+
+def join_numbers(text: TokenStream, language: str) -> TokenStream:
     """Each run of number words becomes one token of digits at the run's first place."""
     distinct = set(text.tokens)
     numeric = {token for token in distinct if parse_word(token, language) is not None}
@@ -194,3 +224,73 @@ def _german_part(part: str, empty: int) -> int | None:
 def _german_unit(word: str) -> int | None:
     """`ein` inside a compound is 1."""
     return 1 if word == "ein" else _SMALL["de"].get(word)
+
+
+def with_halves(text: TokenStream, lexicon: Lexicon) -> TokenStream:
+    """The tokens with such words replaced by one number, or by one and its scale."""
+    telling = {word for word in set(text.tokens) if _may_begin_half(word, lexicon)}
+    return text.replaced(_with_halves(text.tokens, telling, lexicon)) if telling else text
+
+
+def _with_halves(words: list[str], telling: Collection[str], lexicon: Lexicon) -> Iterator[Span]:
+    """What stands for a number, and its figures."""
+    done = 0
+    for index in [index for index, word in enumerate(words) if word in telling]:
+        if index >= done:  # else part of the half before it
+            value, taken = _half(words, index, lexicon)
+            value, done = value or _lone(words, index, lexicon), index + taken
+            if value:
+                yield index, done, value
+
+
+def _may_begin_half(word: str, lexicon: Lexicon) -> bool:
+    """Whether a half or a lone number may begin with the word."""
+    return (
+        word.isdigit()
+        or word == "half"
+        or word in lexicon.ones
+        or word.startswith("anderthalb")
+        or word.endswith("einhalb")
+        or parse_word(word, lexicon.language) is not None
+    )
+
+
+def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]:
+    """(figures, words they stand for); nothing where there is no half."""
+    word, ahead = words[index], tuple(words[index + 1 : index + 4])
+    if lexicon.language == "de":
+        return _german_half(word, ahead, lexicon)
+    if word.isdigit() and ahead == ("and", "a", "half"):
+        return f"{word}.5", 4
+    if word == "half" and ahead[:1] in {("a",), ("an",)} and _is_counted(ahead[1:2], lexicon):
+        return "0.5", 2
+    return "", 1
+
+
+def _german_half(word: str, ahead: tuple[str, ...], lexicon: Lexicon) -> tuple[str, int]:
+    if word.startswith("anderthalb"):
+        return "1.5", 1
+    if word.endswith("einhalb"):
+        whole = word.removesuffix("einhalb")
+        value = 1 if whole == "ein" else parse_word(whole, "de")
+        return (f"{value}.5", 1) if value else ("", 1)
+    if word in lexicon.ones and ahead[:1] and ahead[0].startswith("halbe"):
+        return ("0.5", 2) if _is_counted(ahead[1:2], lexicon) else ("", 1)
+    return "", 1
+
+
+def _lone(words: Sequence[str], index: int, lexicon: Lexicon) -> str:
+    """A number word that is one only in front of a unit, a clock or a month."""
+    word, after = words[index], words[index + 1] if index + 1 < len(words) else ""
+    is_clock = lexicon.clock.get(after) in {"am", "pm", "clock"}
+    is_half = index > 0 and lexicon.clock.get(words[index - 1]) == "half"
+    is_unit = after in lexicon.units or after in _LONE
+    if not (is_unit or is_clock or is_half or after in lexicon.months):
+        return ""
+    value = 1 if word in lexicon.ones else parse_word(word, lexicon.language)
+    return str(value) if value is not None and value < 100 else ""
+
+
+def _is_counted(words: tuple[str, ...], lexicon: Lexicon) -> bool:
+    """Whether a scale or a span of time stands there."""
+    return bool(words) and (words[0] in lexicon.scales or words[0] in lexicon.spans)

@@ -15,7 +15,7 @@ from comparators.payload.near import is_within
 from comparators.row import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
 from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
 
-TOPIC, TITLE = "TOPIC", "FINAL_TITLE"
+TOPIC, TITLE, TRANSCRIPT = "TOPIC", "FINAL_TITLE", "TRANSCRIPT"
 _OF_TOPIC = ("id", "title", "summary", "timestamp", "duration", "transcript")
 
 
@@ -35,6 +35,7 @@ def payload_differences(
             severity=Severity.MAJOR,
             hypothesis=why,
             message=f"{name}: {why}",
+            is_of_words=name == TRANSCRIPT,
         )
         for name, why in sorted(theirs.items())
         if name not in mine and not (name == TITLE and is_title_unsure(reference, hypothesis))
@@ -70,7 +71,7 @@ def _teller(
     Only the words have two writers: the merge tells them, and they are stored with their topics.
     """
     told = [[e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)]
-    is_stored_so = name == "TRANSCRIPT" and told[0] == told[1]
+    is_stored_so = name == TRANSCRIPT and told[0] == told[1]
     return "detect_topics" if is_stored_so else step_of(name.partition("/")[0])
 
 
@@ -126,7 +127,7 @@ def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
     return {
         "DURATION": ("duration", outputs.duration_ms),
         "WAVEFORM": ("waveform", outputs.waveform),
-        "TRANSCRIPT": ("text", "".join([word.text for word in outputs.words])),
+        TRANSCRIPT: ("text", "".join([word.text for word in outputs.words])),
         TITLE: ("title", outputs.title),
         "FINAL_SHORT_SUMMARY": ("short_summary", outputs.short_summary),
         "FINAL_LONG_SUMMARY": ("long_summary", outputs.long_summary),
@@ -199,4 +200,5 @@ def _field(name: str, field: str, kind: str, step_of: Callable[[str], str]) -> F
         step=step_of(name),
         kind=kind,
         message=f"{name}: {field} is {kind}",
+        is_of_words=name == TRANSCRIPT,
     )

@@ -10,6 +10,7 @@ from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.errors import ConfigurationError, MigrateError
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start_pair
+from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.model import Role
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.recordings import FixtureRecording
@@ -46,7 +47,9 @@ def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: floa
     told = conditions(settings, primary)
     pair = None
     if second is not None:
-        pair = pair_of(primary, second.observe(), run, told, started.came_first)
+        secondary = second.observe()
+        between = divergences(primary, secondary)
+        pair = pair_of(primary, secondary, run, told, started.came_first, between)
     if pair is None:
         raise MigrateError(f"{recording.name}: a legacy run did not complete")
     LegacyPairs(settings.store_url).add(pair)

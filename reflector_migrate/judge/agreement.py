@@ -6,18 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
-from comparators.transcript_event import AS_TOLD
-from reflector_migrate.judge.step_graph import HEARING, OWN_MEASURES, PER_TRACK, STORED_BY
+from comparators.registry import MEASURES, Measures
+from reflector_migrate.judge.step_graph import HEARING, PER_TRACK
 from reflector_migrate.model import Check, Finding, Verdict
 
 Key = tuple[str, int | None]
 
 FINE = frozenset({Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED})
-
-UNTOLD = frozenset({"word_times", "speaker_mapping"})
-"""Measures of what TRANSCRIPT does not tell, and no lost or doubled word makes diverge."""
-FOLLOWING = frozenset({"words_raw", "speaker_words"})
-"""Measures that such a word makes diverge, by as much as there are words."""
 
 
 class Agreement(StrEnum):
@@ -29,12 +24,14 @@ class Agreement(StrEnum):
     UNKNOWN = "unknown"
 
 
-def against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreement, str]:
+def against_noise(
+    key: Key, why: str, checks: Sequence[Check], measures: Measures = MEASURES
+) -> tuple[Agreement, str]:
     """Within noise where every measure of the output is; of a track, where no finding is its."""
-    own = _own(key[0], checks)
-    if key[0] in HEARING and is_told_alike(key[0], checks):
+    own = _own(key[0], checks, measures)
+    if key[0] in HEARING and is_published_alike(key[0], checks, measures):
         return Agreement.WITHIN_NOISE, f"{why}; by TRANSCRIPT its words are: the row holds others"
-    if is_within_noise(key[0], checks):
+    if is_within_noise(key[0], checks, measures):
         judged = ", ".join(f"{check.name} {check.verdict.value}" for check in own)
         return Agreement.WITHIN_NOISE, f"{why}; {judged}"
     weights = weight_by_track(own) if key[0] in PER_TRACK else {}
@@ -45,53 +42,59 @@ def against_noise(key: Key, why: str, checks: Sequence[Check]) -> tuple[Agreemen
     return Agreement.DIFFER, why
 
 
-def is_within_noise(step: str, checks: Sequence[Check]) -> bool:
+def is_within_noise(step: str, checks: Sequence[Check], measures: Measures = MEASURES) -> bool:
     """Every measure of the step's output is there, and fine; a step without any never is.
 
-    The row's words say nothing of who heard them where TRANSCRIPT told others, but of who
-    stored them.
+    Where TRANSCRIPT published other words than the row has, the row's say nothing of the
+    steps that recognised them, but of the one that stored them.
     """
-    if step in HEARING and is_told_alike(step, checks):
-        return True
-    if step == STORED_BY["words"] and is_told_alike(step, checks):
-        return False
-    own = _own(step, checks)
-    is_whole = {check.name for check in own} == set(OWN_MEASURES.get(step, ()))
+    words = measures.of_words()
+    if words and step in {*HEARING, words.stored_by}:
+        is_alike = is_published_alike(step, checks, measures)
+        if is_alike:
+            return step in HEARING
+    own = _own(step, checks, measures)
+    is_whole = {check.name for check in own} == measures.names_of_step(step)
     return bool(own) and is_whole and all(check.verdict in FINE for check in own)
 
 
-def is_told_alike(step: str, checks: Sequence[Check]) -> bool:
-    """Whether the words that were told agree within noise, and those in the topics do not.
+def is_published_alike(step: str, checks: Sequence[Check], measures: Measures = MEASURES) -> bool:
+    """Whether the words that were published agree within noise, and those in the topics do not.
 
-    Then whoever heard is cleared. Never of what TRANSCRIPT cannot show of the step's work:
-    times, and speakers and capitals that are off by more than these words.
+    Then the steps that recognised them are cleared. Never of what TRANSCRIPT cannot show of
+    the step's work: times, and speakers and capitals that are off by more than these words.
     """
-    words = next((c for c in checks if c.name == "words" and c.verdict not in FINE), None)
-    if words is None or words.measure is None or AS_TOLD not in words.measure.stats:
+    spec = measures.of_words()
+    words = next((c for c in checks if spec and c.name == spec.name), None)
+    if words is None or spec is None or words.measure is None or words.verdict in FINE:
         return False
-    is_told = words.measure.stats[AS_TOLD] <= (words.limit or 0.0)
-    errors = words.measure.errors
-    return is_told and not any(_is_untold(check, errors) for check in _own(step, checks))
+    published = words.measure.stats.get(spec.published_stat)
+    if published is None or published > (words.limit or 0.0):
+        return False
+    errors, own = words.measure.errors, _own(step, checks, measures)
+    return not any(_is_beside_words(check, errors, measures) for check in own)
 
 
-def _is_untold(check: Check, words: float) -> bool:
+def _is_beside_words(check: Check, words: float, measures: Measures) -> bool:
     """Whether it diverged, and not because that many words are others."""
-    if check.verdict is not Verdict.DIVERGED or check.measure is None:
+    spec = measures.of(check.name)
+    if check.verdict is not Verdict.DIVERGED or check.measure is None or spec is None:
         return False
     more = check.measure.errors - words
     is_more = more > (check.limit or 0.0) * check.measure.length
-    return check.name in UNTOLD or (check.name in FOLLOWING and is_more)
+    return spec.words == "beside" or (spec.words == "follows" and is_more)
 
 
-def is_doubtful(step: str, checks: Sequence[Check]) -> bool:
+def is_doubtful(step: str, checks: Sequence[Check], measures: Measures = MEASURES) -> bool:
     """Its measures lie beyond the floor of the pairs there are, but not far enough to be sure."""
-    own = _own(step, checks)
+    own = _own(step, checks, measures)
     unsure = any(check.verdict is Verdict.INCONCLUSIVE and check.n for check in own)
     return unsure and all(check.verdict is not Verdict.DIVERGED for check in own)
 
 
-def _own(step: str, checks: Sequence[Check]) -> list[Check]:
-    return [check for check in checks if check.name in OWN_MEASURES.get(step, ())]
+def _own(step: str, checks: Sequence[Check], measures: Measures) -> list[Check]:
+    names = measures.names_of_step(step)
+    return [check for check in checks if check.name in names]
 
 
 def weight_by_track(checks: Sequence[Check]) -> dict[int, int]:

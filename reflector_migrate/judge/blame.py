@@ -8,26 +8,24 @@ along what each step works on, not along a list.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.agreement import (
     Agreement,
     Key,
     is_doubtful,
-    is_told_alike,
+    is_published_alike,
     is_within_noise,
     weight_by_track,
 )
-from reflector_migrate.judge.chain import Link, chain, parents
-from reflector_migrate.judge.failure import cause_of, failed_step
+from reflector_migrate.judge.chain import KnownBy, Link, chain, parents
 from reflector_migrate.judge.step_graph import (
-    FIRM,
+    FREE,
     HEARING,
     INPUTS,
-    OWN_MEASURES,
     PER_TRACK,
     SPEECH,
-    STORED_BY,
     before,
     causes_of,
     position,
@@ -38,29 +36,34 @@ from reflector_migrate.model import (
     Check,
     Finding,
     Observation,
+    StepRun,
     Verdict,
 )
 
-OF_WORDS = ("words/", "words_raw/", "speaker_words/", "catastrophes/words/",
-            "events/payload/TRANSCRIPT")  # fmt: skip
-"""Findings about which words there are."""
-
 
 def first_divergent_step(
-    reference: Observation, hypothesis: Observation, checks: Sequence[Check]
+    reference: Observation,
+    hypothesis: Observation,
+    checks: Sequence[Check],
+    measures: Measures = MEASURES,
 ) -> Blame | None:
     """The step to look at first; None when nothing differs."""
-    links = {(k.step, k.track_index): k for k in chain(reference.steps, hypothesis.steps, checks)}
+    listed = chain(reference.steps, hypothesis.steps, checks, measures)
+    links = {(link.step, link.track_index): link for link in listed}
     failed = failed_step(reference, hypothesis)
     if failed:
         return cause_of(failed, links)
     suspects = _suspects(checks)
-    suspects = [_relaid(check, checks) for check in suspects]
-    if firm := [c for c in suspects if c.name in FIRM and c.verdict is Verdict.DIVERGED]:
+    suspects = [_reattributed(check, checks, measures) for check in suspects]
+    if firm := [c for c in suspects if _is_firm(c, measures) and c.verdict is Verdict.DIVERGED]:
         named = _named(firm)
-        links = {k: v if k[0] in named else _excused(v, checks) for k, v in links.items()}
-    made = _by_chain(suspects, links, checks) or _by_measure(suspects, links, checks)
-    found = [blame for blame in (made, _by_own_work(suspects)) if blame]
+        links = {
+            key: link if link.step in named else _excused(link, checks, measures)
+            for key, link in links.items()
+        }
+    made = _by_chain(suspects, links, checks, measures)
+    made = made or _by_measure(suspects, links, checks, measures)
+    found = [blame for blame in (made, _by_own_work(suspects, measures)) if blame]
     return min(found, key=lambda blame: position(blame.step), default=None)
 
 
@@ -79,15 +82,19 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
     ]
 
 
-def _relaid(check: Check, checks: Sequence[Check]) -> Check:
-    """Words that were told as they should be and stored otherwise, laid to the step that stores."""
-    if check.measure is None:
+def _is_firm(check: Check, measures: Measures) -> bool:
+    spec = measures.of(check.name)
+    return spec is not None and spec.is_firm
+
+
+def _reattributed(check: Check, checks: Sequence[Check], measures: Measures) -> Check:
+    """Words that were published right and stored otherwise are attributed to the storing step."""
+    words = measures.of_words()
+    if check.measure is None or words is None:
         return check
-    storing = STORED_BY["words"]
+    alike = {step for step in HEARING if is_published_alike(step, checks, measures)}
     findings = [
-        f.model_copy(update={"step": storing})
-        if f.step in HEARING and f.path.startswith(OF_WORDS) and is_told_alike(f.step, checks)
-        else f
+        f.model_copy(update={"step": words.stored_by}) if f.is_of_words and f.step in alike else f
         for f in check.measure.findings
     ]
     return check.model_copy(
@@ -96,32 +103,37 @@ def _relaid(check: Check, checks: Sequence[Check]) -> Check:
 
 
 def _by_chain(
-    suspects: Sequence[Check], links: Mapping[Key, Link], checks: Sequence[Check]
+    suspects: Sequence[Check],
+    links: Mapping[Key, Link],
+    checks: Sequence[Check],
+    measures: Measures,
 ) -> Blame | None:
     """The first link, among those that can be the cause, that parts from its inputs."""
-    causes = {step for check in suspects for step in _causes(check)}
+    causes = {step for check in suspects for step in _causes(check, measures)}
     named = _named(suspects)
     parting = [
         link
         for link in links.values()
-        if link.step in causes and (_parts(link) or _is_accused(link, named, links))
+        if link.step in causes
+        and (link.outputs is Agreement.DIFFER or _is_accused(link, named, links))
     ]
     for link in sorted(parting, key=lambda k: position(k.step)):
         origin = _origin(link, links)
-        track = _track(origin, links, named, checks)
+        track = _track(origin, links, named, [c for c in checks if _is_of(origin, c, measures)])
         return Blame(step=origin.step, why=_why(origin, links, named), track_index=track)
     return None
 
 
-def _excused(link: Link, checks: Sequence[Check]) -> Link:
-    """What may be noise is taken for it, where something that cannot be is laid to others."""
-    if link.outputs is Agreement.DIFFER and is_doubtful(link.step, checks):
+def _is_of(link: Link, check: Check, measures: Measures) -> bool:
+    """Whether the check is of the step's output."""
+    return check.name in measures.names_of_step(link.step)
+
+
+def _excused(link: Link, checks: Sequence[Check], measures: Measures) -> Link:
+    """What may be noise counts as noise, where something that cannot be is attributed to others."""
+    if link.outputs is Agreement.DIFFER and is_doubtful(link.step, checks, measures):
         return link.model_copy(update={"outputs": Agreement.WITHIN_NOISE})
     return link
-
-
-def _parts(link: Link) -> bool:
-    return link.outputs is Agreement.DIFFER
 
 
 def _is_dark(link: Link) -> bool:
@@ -130,7 +142,7 @@ def _is_dark(link: Link) -> bool:
 
 
 def _is_accused(link: Link, named: Collection[str], links: Mapping[Key, Link]) -> bool:
-    """Nothing is known of its output, but a finding is laid to it and nothing clears it."""
+    """Nothing is known of its output, but a finding names it and nothing clears it."""
     return _is_dark(link) and link.step in named and not _is_cleared(link, links)
 
 
@@ -148,9 +160,13 @@ def _works_on(link: Link, maker: Link) -> bool:
     return maker.step in INPUTS.get(link.step, ()) and is_own_track
 
 
-def _by_own_work(suspects: Sequence[Check]) -> Blame | None:
+def _by_own_work(suspects: Sequence[Check], measures: Measures) -> Blame | None:
     """The earliest step named by an exact check of what no other step writes."""
-    own = [c for c in suspects if causes_of(c.name) is None and c.verdict is Verdict.DIVERGED]
+    own = [
+        check
+        for check in suspects
+        if causes_of(measures.of(check.name)) is None and check.verdict is Verdict.DIVERGED
+    ]
     named = [(f, c) for c in own for f in _standing(c) if f.step]
     if not named:
         return None
@@ -163,12 +179,12 @@ def _origin(link: Link, links: Mapping[Key, Link]) -> Link:
     if link.is_handover or link.inputs is not Agreement.DIFFER:
         return link
     made = parents((link.step, link.track_index), links)
-    above = [parent for parent in made if _parts(parent)]
+    above = [parent for parent in made if parent.outputs is Agreement.DIFFER]
     return _origin(min(above, key=lambda k: position(k.step)), links) if above else link
 
 
 def _named(suspects: Sequence[Check]) -> dict[str, tuple[Check, Finding]]:
-    """Steps that a standing finding is laid to, each with the first of them."""
+    """Steps that a standing finding names, each with the first of them."""
     found: dict[str, tuple[Check, Finding]] = {}
     for check in suspects:
         for finding in _standing(check):
@@ -184,11 +200,11 @@ def _why(link: Link, links: Mapping[Key, Link], named: Mapping[str, tuple[Check,
         return f"its output is not known; {check.name}: {finding.message}"
     if link.is_handover:
         return f"its inputs' {link.inputs_why}"
-    if link.outputs_why.startswith("digests agree, but"):
+    if link.outputs_by is KnownBy.WRITTEN:
         return f"its output's {link.outputs_why}"
     earlier = {k.outputs for k in links.values() if k.step in before(link.step)}
     said = "its output differs"
-    if link.outputs_why.startswith("derived"):
+    if link.outputs_by is KnownBy.DERIVED:
         said += f" ({link.outputs_why})"
     if Agreement.WITHIN_NOISE in earlier:
         return f"{said}; what differs before it is within noise"
@@ -203,21 +219,23 @@ def _track(
     named: Mapping[str, tuple[Check, Finding]],
     checks: Sequence[Check],
 ) -> int | None:
-    """Of several tracks that differ, the one on which most of it lies."""
+    """Of several tracks that differ, the one on which most of it lies, by the step's checks."""
     if origin.step not in PER_TRACK:
         return None
     if _is_dark(origin):
         return named[origin.step][1].speaker
-    tracks = [k.track_index or 0 for k in links.values() if k.step == origin.step and _parts(k)]
-    weights = weight_by_track([c for c in checks if c.name in OWN_MEASURES[origin.step]])
+    differing = [k for k in links.values() if k.outputs is Agreement.DIFFER]
+    tracks = [k.track_index or 0 for k in differing if k.step == origin.step]
+    weights = weight_by_track(checks)
     return max(tracks, key=lambda track: (weights.get(track, 0), -track))
 
 
-def _causes(check: Check) -> set[str]:
+def _causes(check: Check, measures: Measures) -> set[str]:
     """Steps that can make this check diverge."""
     steps = {finding.step for finding in _standing(check) if finding.step}
-    content = causes_of(check.name)
-    if content is None or steps == {STORED_BY.get(check.name)}:
+    spec = measures.of(check.name)
+    content = causes_of(spec)
+    if content is None or (spec and steps == {spec.stored_by}):
         return steps or {s for s in (check.measure and check.measure.step,) if s}
     latest = max((position(step) for step in steps), default=len(STEP_NAMES))
     return {step for step in content if position(step) <= max(latest, position(SPEECH[-1]))}
@@ -229,7 +247,10 @@ def _standing(check: Check) -> list[Finding]:
 
 
 def _by_measure(
-    suspects: Sequence[Check], links: Mapping[Key, Link], checks: Sequence[Check]
+    suspects: Sequence[Check],
+    links: Mapping[Key, Link],
+    checks: Sequence[Check],
+    measures: Measures,
 ) -> Blame | None:
     """The earliest step a finding names, those known to agree passed over.
 
@@ -243,13 +264,61 @@ def _by_measure(
     named = [(f, c) for c in suspects for f in _standing(c) or [Finding(path=c.name)]]
     told = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
     stored = agreeing & set(SPEECH)
-    steps = [(STORED_BY.get(c.name, s) if s in stored else s, f, c) for s, f, c in told]
+    steps = [(_storing(c, measures) or s if s in stored else s, f, c) for s, f, c in told]
     usable = [entry for entry in steps if entry[0]]
     preferred = [
-        e for e in usable if e[0] not in agreeing and not is_within_noise(str(e[0]), checks)
+        entry
+        for entry in usable
+        if entry[0] not in agreeing and not is_within_noise(str(entry[0]), checks, measures)
     ]
     if not (preferred or usable):
         return None
     step, finding, check = min(preferred or usable, key=lambda entry: position(str(entry[0])))
     track = finding.speaker if step in PER_TRACK else None
     return Blame(step=str(step), why=f"{check.name}: {finding.message}", track_index=track)
+
+
+def _storing(check: Check, measures: Measures) -> str:
+    """The step that stores what the check measures; empty where its maker does."""
+    spec = measures.of(check.name)
+    return spec.stored_by if spec else ""
+
+
+def failed_step(reference: Observation, hypothesis: Observation) -> Blame | None:
+    """A step that failed on the hypothesis, where the reference's run completed."""
+    if reference.status != "completed" or hypothesis.status not in {"failed", "timed_out"}:
+        return None
+    last = {(step.name, step.track_index): step for step in _in_order(hypothesis.steps)}
+    for step in last.values():
+        if step.status in {"failed", "timed_out"}:
+            why = f"{step.status}: {step.error or 'no reason given'}"
+            return Blame(step=step.name, why=why, track_index=step.track_index)
+    return None
+
+
+def cause_of(failed: Blame, links: Mapping[Key, Link]) -> Blame:
+    """The failed step, unless an earlier one gave it what the reference did not have.
+
+    Only a step that owes the same output for the same input can be convicted so.
+    """
+    for link in links.values():
+        has_same = link.reference and link.reference.input_digest and not link.is_handover
+        if link.step not in FREE and has_same and _departs(link):
+            why = f"its output differs although its input agrees; then {failed.step} {failed.why}"
+            return Blame(step=link.step, why=why, track_index=link.track_index)
+    return failed
+
+
+def _departs(link: Link) -> bool:
+    """Equal inputs, and recorded outputs that are not, whatever the noise.
+
+    What it wrote beside them is no proof here: the failed step may have written over it.
+    """
+    ends = [end for end in (link.reference, link.hypothesis) if end and end.status == "completed"]
+    given = {end.output_digest for end in ends if end.output_digest}
+    return link.inputs is Agreement.AGREE and len(given) == 2
+
+
+def _in_order(steps: Iterable[StepRun]) -> list[StepRun]:
+    """By pipeline order, then track, then attempt; unknown names last."""
+    return sorted(steps, key=lambda s: (position(s.name), s.track_index or 0, s.attempt))

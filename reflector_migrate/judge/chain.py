@@ -8,9 +8,14 @@ differs is within noise when every measure of it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
+from pydantic import Field
+
+from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
-from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS, OWN_MEASURES, position
+from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS, position
 from reflector_migrate.model import Check, Frozen, StepRun
 
 THROUGH_TOPICS = "words"
@@ -28,6 +33,15 @@ class End(Frozen):
     derived: Mapping[str, str] = {}
 
 
+class KnownBy(StrEnum):
+    """What tells whether two outputs agree."""
+
+    DIGESTS = "digests"
+    WRITTEN = "what the step wrote beside its output"
+    DERIVED = "what it left in row and events"
+    NOTHING = "nothing"
+
+
 class Link(Frozen):
     """One step, on one track where there are tracks, as both sides tell of it.
 
@@ -41,20 +55,32 @@ class Link(Frozen):
     inputs_why: str
     outputs: Agreement
     outputs_why: str
+    outputs_by: KnownBy = Field(default=KnownBy.NOTHING, exclude=True)
     is_handover: bool = False
     reference: End | None = None
     hypothesis: End | None = None
     checks: tuple[str, ...] = ()
 
 
+class _Outputs(NamedTuple):
+    """Whether two outputs agree, why, and what tells."""
+
+    state: Agreement
+    why: str
+    by: KnownBy = KnownBy.NOTHING
+
+
 def chain(
-    reference: Sequence[StepRun], hypothesis: Sequence[StepRun], checks: Sequence[Check]
+    reference: Sequence[StepRun],
+    hypothesis: Sequence[StepRun],
+    checks: Sequence[Check],
+    measures: Measures = MEASURES,
 ) -> tuple[Link, ...]:
     """Every step that either side ran, in the pipeline's order; tracks by their number."""
     mine, theirs = last_runs(reference), last_runs(hypothesis)
     made: dict[Key, Link] = {}
     for key in sorted({*mine, *theirs}, key=lambda k: (position(k[0]), k[1] or 0)):
-        made[key] = _link(key, mine, theirs, checks, made)
+        made[key] = _link(key, (mine, theirs), checks, made, measures)
     return tuple(made.values())
 
 
@@ -68,17 +94,17 @@ def last_runs(steps: Iterable[StepRun]) -> dict[Key, StepRun]:
 
 def _link(
     key: Key,
-    mine: Mapping[Key, StepRun],
-    theirs: Mapping[Key, StepRun],
+    runs: tuple[Mapping[Key, StepRun], Mapping[Key, StepRun]],
     checks: Sequence[Check],
     made: Mapping[Key, Link],
+    measures: Measures,
 ) -> Link:
-    ends = mine.get(key), theirs.get(key)
-    outputs, outputs_why = _outputs(key, ends, mine, theirs)
+    ends = runs[0].get(key), runs[1].get(key)
+    outputs, outputs_why, outputs_by = _outputs(key, ends, *runs)
     if outputs is Agreement.DIFFER and all(end and end.status == "completed" for end in ends):
-        outputs, outputs_why = against_noise(key, outputs_why, checks)
+        outputs, outputs_why = against_noise(key, outputs_why, checks, measures)
     inputs, inputs_why, is_handover = _inputs(key, ends, made)
-    own = set(OWN_MEASURES.get(key[0], ()))
+    own = measures.names_of_step(key[0])
     return Link(
         step=key[0],
         track_index=key[1],
@@ -86,6 +112,7 @@ def _link(
         inputs_why=inputs_why,
         outputs=outputs,
         outputs_why=outputs_why,
+        outputs_by=outputs_by,
         is_handover=is_handover,
         reference=_end(ends[0]),
         hypothesis=_end(ends[1]),
@@ -93,7 +120,7 @@ def _link(
     )
 
 
-def _tells(check: Check, step: str, own: set[str]) -> bool:
+def _tells(check: Check, step: str, own: frozenset[str]) -> bool:
     """Whether the check is of this step's output, or has a finding laid to it."""
     findings = check.measure.findings if check.measure else ()
     return check.name in own or any(f.step == step and not f.waiver for f in findings)
@@ -111,28 +138,29 @@ def _outputs(
     ends: tuple[StepRun | None, StepRun | None],
     mine: Mapping[Key, StepRun],
     theirs: Mapping[Key, StepRun],
-) -> tuple[Agreement, str]:
+) -> _Outputs:
     """By recorded digests, then by what both sides left behind."""
     reference, hypothesis = ends
     if reference is None or hypothesis is None:
         side = "reference" if reference is None else "hypothesis"
-        return Agreement.UNKNOWN, f"the {side} has no such step"
+        return _Outputs(Agreement.UNKNOWN, f"the {side} has no such step")
     failed = [s for s in (reference, hypothesis) if s.status != "completed"]
     if failed:
         return _failed(reference, hypothesis)
     if reference.output_digest and hypothesis.output_digest:
         if reference.output_digest != hypothesis.output_digest:
-            return Agreement.DIFFER, "digests differ"
+            return _Outputs(Agreement.DIFFER, "digests differ", KnownBy.DIGESTS)
         return _left_beside(reference, hypothesis)
     if _is_moved(key, mine, theirs):
-        return Agreement.AGREE, "derived: the same, under another track's name"
+        why = "derived: the same, under another track's name"
+        return _Outputs(Agreement.AGREE, why, KnownBy.DERIVED)
     return _left(reference, hypothesis)
 
 
-def _failed(reference: StepRun, hypothesis: StepRun) -> tuple[Agreement, str]:
+def _failed(reference: StepRun, hypothesis: StepRun) -> _Outputs:
     if reference.status == hypothesis.status:
-        return Agreement.UNKNOWN, f"{reference.status} on both sides"
-    return Agreement.DIFFER, f"{reference.status} here, {hypothesis.status} there"
+        return _Outputs(Agreement.UNKNOWN, f"{reference.status} on both sides")
+    return _Outputs(Agreement.DIFFER, f"{reference.status} here, {hypothesis.status} there")
 
 
 def _parts(reference: StepRun, hypothesis: StepRun) -> tuple[list[str], list[str]]:
@@ -142,21 +170,23 @@ def _parts(reference: StepRun, hypothesis: StepRun) -> tuple[list[str], list[str
     return differ, [n for n in both if n not in differ]
 
 
-def _left_beside(reference: StepRun, hypothesis: StepRun) -> tuple[Agreement, str]:
+def _left_beside(reference: StepRun, hypothesis: StepRun) -> _Outputs:
     """A step may give the right output and write another."""
     differ = [name for name in _parts(reference, hypothesis)[0] if name != THROUGH_TOPICS]
     if differ:
-        return Agreement.DIFFER, f"digests agree, but not what it wrote: {', '.join(differ)}"
-    return Agreement.AGREE, "digests agree"
+        why = f"digests agree, but not what it wrote: {', '.join(differ)}"
+        return _Outputs(Agreement.DIFFER, why, KnownBy.WRITTEN)
+    return _Outputs(Agreement.AGREE, "digests agree", KnownBy.DIGESTS)
 
 
-def _left(reference: StepRun, hypothesis: StepRun) -> tuple[Agreement, str]:
+def _left(reference: StepRun, hypothesis: StepRun) -> _Outputs:
     differ, agree = _parts(reference, hypothesis)
     if differ:
-        return Agreement.DIFFER, f"derived: {', '.join(differ)} differ"
+        why = f"derived: {', '.join(differ)} differ"
+        return _Outputs(Agreement.DIFFER, why, KnownBy.DERIVED)
     if agree:
-        return Agreement.AGREE, f"derived: {', '.join(agree)} agree"
-    return Agreement.UNKNOWN, "not recorded, and nothing left to derive it from"
+        return _Outputs(Agreement.AGREE, f"derived: {', '.join(agree)} agree", KnownBy.DERIVED)
+    return _Outputs(Agreement.UNKNOWN, "not recorded, and nothing left to derive it from")
 
 
 def _is_moved(key: Key, mine: Mapping[Key, StepRun], theirs: Mapping[Key, StepRun]) -> bool:

@@ -4,17 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
-from comparators.alignment.transcript_pair import forget
-from comparators.language.normalise import NORMALISER
-from comparators.registry import COMPARATORS, Comparator
+from comparators.registry import MEASURES, NORMALISER, Measures
 from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.context import Grounds
+from reflector_migrate.judge.cross_run import Repeats
 from reflector_migrate.judge.noise import NoiseFloors
 from reflector_migrate.judge.verdict import checks, overall
 from reflector_migrate.judge.waivers import Waiver, expired
 from reflector_migrate.judge.word_diff import worst_turns
 from reflector_migrate.model import Check, Comparison, Observation, Side, Turn, Verdict
+
+
+class Judged(NamedTuple):
+    """A comparison, and what further runs of either engine measured."""
+
+    comparison: Comparison
+    repeats: Repeats
+
+
+def judge(
+    reference: Observation,
+    hypothesis: Observation,
+    *,
+    secondary: Observation | None = None,
+    earlier: Observation | None = None,
+    floors: NoiseFloors | None = None,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+    compared_at: datetime | None = None,
+    is_repeatable: bool = False,
+    measures: Measures = MEASURES,
+) -> Judged:
+    """Both sides compared and judged; the same arguments give the same comparison.
+
+    reference is the primary, hypothesis the candidate, secondary the primary's
+    engine run once more, earlier another run of the candidate. `today` decides
+    which waivers have expired. `is_repeatable`: recogniser and language model are known
+    to answer alike each time.
+    """
+    grounds = Grounds(
+        reference, hypothesis, secondary, floors, waivers, today,
+        earlier=earlier, is_repeatable=is_repeatable, measures=measures,
+    ).measured()  # fmt: skip
+    return Judged(_comparison(grounds, checks(grounds), compared_at), grounds.repeats)
 
 
 def compare(
@@ -28,35 +62,14 @@ def compare(
     today: date | None = None,
     compared_at: datetime | None = None,
     is_repeatable: bool = False,
-    comparators: Sequence[Comparator] = COMPARATORS,
+    measures: Measures = MEASURES,
 ) -> Comparison:
-    """Both sides compared and judged; the same arguments give the same comparison.
-
-    reference is the primary, hypothesis the candidate, secondary the primary's
-    engine run once more, earlier another run of the candidate. `today` decides
-    which waivers have expired. `is_repeatable`: recogniser and language model are known
-    to answer alike each time.
-    """
-    grounds = Grounds(
-        reference, hypothesis, secondary, floors, waivers, today,
-        earlier=earlier, is_repeatable=is_repeatable,
-    )  # fmt: skip
-    try:
-        judged = checks(grounds, comparators)
-        return _comparison(grounds, judged, compared_at)
-    finally:
-        forget()
-
-
-def judge(
-    reference: Observation,
-    hypothesis: Observation,
-    secondary: Observation | None = None,
-    floors: NoiseFloors | None = None,
-    waivers: Sequence[Waiver] = (),
-) -> Comparison:
-    """`compare` by position, without a date: waivers that expire do not hold."""
-    return compare(reference, hypothesis, secondary=secondary, floors=floors, waivers=waivers)
+    """The comparison alone; as `judge`."""
+    return judge(
+        reference, hypothesis, secondary=secondary, earlier=earlier, floors=floors,
+        waivers=waivers, today=today, compared_at=compared_at, is_repeatable=is_repeatable,
+        measures=measures,
+    ).comparison  # fmt: skip
 
 
 def _comparison(
@@ -79,7 +92,7 @@ def _comparison(
         secondary=side(grounds.secondary) if grounds.secondary else None,
         verdict=verdict,
         checks=judged,
-        first_divergent_step=first_divergent_step(reference, hypothesis, judged),
+        first_divergent_step=first_divergent_step(reference, hypothesis, judged, grounds.measures),
         turns=_turns(grounds, judged),
         noise_pairs=grounds.floors.pairs if grounds.floors else int(bool(grounds.secondary)),
         normaliser=NORMALISER,
@@ -103,9 +116,10 @@ def side(observation: Observation) -> Side:
 
 def _turns(grounds: Grounds, judged: Sequence[Check]) -> tuple[Turn, ...]:
     """Word diffs where any measure of words differs."""
-    wordy = {"words", "words_raw", "speaker_words"}
-    differs = any(c.name in wordy and c.measure and c.measure.errors for c in judged)
-    return worst_turns(grounds.reference, grounds.hypothesis) if differs else ()
+    wordy = {spec.name for spec in grounds.measures if spec.words in {"counts", "follows"}}
+    if not any(c.name in wordy and c.measure and c.measure.errors for c in judged):
+        return ()
+    return worst_turns(grounds.reference, grounds.hypothesis, grounds.transcripts)
 
 
 def _notes(grounds: Grounds, judged: Sequence[Check], verdict: Verdict) -> tuple[str, ...]:

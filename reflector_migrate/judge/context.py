@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from comparators.registry import Comparator
+from comparators.registry import MEASURES, Measures, Transcripts
 from reflector_migrate.judge.cross_run import Repeats, repeats_of
 from reflector_migrate.judge.noise import NoiseFloors, stratum_of
 from reflector_migrate.judge.waivers import Waiver
@@ -33,9 +33,12 @@ class Grounds:
     is_repeatable: bool = False
     repeats: Repeats = field(default_factory=Repeats)
     stratum: str = ""
+    measures: Measures = MEASURES
+    transcripts: Transcripts = field(default_factory=Transcripts)
 
-    def measured(self, comparators: Sequence[Comparator]) -> Grounds:
+    def measured(self) -> Grounds:
         """The same, the stratum and the distances of all further runs measured once."""
         runs = self.reference, self.hypothesis, self.secondary, self.earlier
         stratum = stratum_of(self.reference) if self.floors else ""
-        return replace(self, repeats=repeats_of(*runs, comparators), stratum=stratum)
+        repeats = repeats_of(*runs, self.measures, self.transcripts)
+        return replace(self, repeats=repeats, stratum=stratum)

@@ -7,20 +7,12 @@ same candidate: d(L1, L2), d(L2, C) and d(C2, C), each by the same comparators.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from comparators.facts.substituted_facts import GROUPS, altered
-from comparators.registry import COMPARATORS, Comparator
-from comparators.summary_facts import SUMMARY, TITLE
-from comparators.track_times import shares as time_shares
+from comparators.registry import MEASURES, Measures, Transcripts
 from reflector_migrate.judge.noise import excess, shift
 from reflector_migrate.model import Measure, Observation
-
-FACTS = frozenset({TITLE, SUMMARY})
-TIMES = "word_times"
-INVENTED = "/invented"
-"""A measure of facts has further divergences: the share that nobody said, those altered."""
 
 Divergences = Mapping[str, float | None]
 
@@ -34,6 +26,8 @@ class Repeats:
     between_candidates: Divergences = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
     """Tracebacks of comparators that raised on a further run, by name."""
+    legacy_measures: Mapping[str, Measure] = field(default_factory=dict)
+    """What the two legacy runs' own divergences are of, by name."""
 
     @property
     def has_pair(self) -> bool:
@@ -60,18 +54,25 @@ def repeats_of(
     hypothesis: Observation,
     secondary: Observation | None,
     earlier: Observation | None,
-    comparators: Sequence[Comparator] = COMPARATORS,
+    measures: Measures = MEASURES,
+    transcripts: Transcripts | None = None,
 ) -> Repeats:
-    """All distances that the runs at hand allow; a comparator that raises is told as broken."""
+    """All distances that the runs at hand allow; a comparator that raises is listed as broken."""
     if secondary is None or secondary.status != "completed" or reference.status != "completed":
         return Repeats()
+    read, broken = transcripts or Transcripts(), dict[str, str]()
     has_two = earlier is not None and _is_fresh(earlier) and _is_fresh(hypothesis)
-    broken: dict[str, str] = {}
+    between_legacy = _measured(reference, secondary, measures, read, broken)
+    from_secondary = _measured(secondary, hypothesis, measures, read, broken)
+    between_candidates = (
+        _measured(earlier, hypothesis, measures, read, broken) if has_two and earlier else {}
+    )
     return Repeats(
-        divergences(reference, secondary, comparators, broken),
-        divergences(secondary, hypothesis, comparators, broken),
-        divergences(earlier, hypothesis, comparators, broken) if has_two and earlier else {},
+        _divergences(between_legacy),
+        _divergences(from_secondary),
+        _divergences(between_candidates),
         broken,
+        between_legacy,
     )
 
 
@@ -82,44 +83,38 @@ def _is_fresh(observation: Observation) -> bool:
 
 
 def divergences(
+    reference: Observation, hypothesis: Observation, measures: Measures = MEASURES
+) -> dict[str, float | None]:
+    """Divergence of every measure that can enter a verdict, and of its parts.
+
+    What is inconclusive is left out, and so is a measure whose comparator raises.
+    """
+    return _divergences(_measured(reference, hypothesis, measures, Transcripts(), {}))
+
+
+def _measured(
     reference: Observation,
     hypothesis: Observation,
-    comparators: Sequence[Comparator] = COMPARATORS,
-    broken: dict[str, str] | None = None,
-) -> dict[str, float | None]:
-    """Divergence of every measure that can enter a verdict; what cannot be told is left out.
-
-    A comparator that raises is left out too; its traceback is put into `broken`.
-    """
-    found: dict[str, float | None] = {}
-    for comparator in comparators:
+    measures: Measures,
+    transcripts: Transcripts,
+    broken: dict[str, str],
+) -> dict[str, Measure]:
+    """Every measure by name; the traceback of a comparator that raises is put into `broken`."""
+    found: dict[str, Measure] = {}
+    for spec in measures:
         try:
-            measure = comparator.compare(reference, hypothesis)
+            found[spec.name] = spec.compare(reference, hypothesis, transcripts)
         except Exception:  # whatever one comparator does, the others still report
-            if broken is not None:
-                broken[comparator.name] = traceback.format_exc()
-            continue
-        if measure.kind != "informational" and not measure.inconclusive:
-            found[comparator.name] = measure.divergence
-            found |= parts_of(measure, reference, hypothesis)
+            broken[spec.name] = traceback.format_exc()
     return found
 
 
-def parts_of(
-    measure: Measure, reference: Observation, hypothesis: Observation
-) -> dict[str, float | None]:
-    """What is held against a floor of its own beside the whole: parts of facts and of times."""
-    if measure.name in FACTS:
-        return fact_shares(measure, reference, hypothesis)
-    return time_shares(measure) if measure.name == TIMES else {}
-
-
-def fact_shares(
-    measure: Measure, reference: Observation, hypothesis: Observation
-) -> dict[str, float | None]:
-    """Shares of all facts, by name: what its own transcript does not hold, what was altered."""
-    groups = altered(measure, reference, hypothesis) if measure.length else dict.fromkeys(GROUPS, 0)
-    counts: dict[str, float] = {f"/altered {group}": number for group, number in groups.items()}
-    counts[INVENTED] = measure.counts.get("unsupported", 0)
-    length = measure.length
-    return {measure.name + name: n / length if length else None for name, n in counts.items()}
+def _divergences(measured: Mapping[str, Measure]) -> dict[str, float | None]:
+    counting = [
+        measure
+        for measure in measured.values()
+        if measure.kind != "informational" and not measure.inconclusive
+    ]
+    return {
+        each.name: each.divergence for measure in counting for each in (measure, *measure.parts)
+    }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.chain import Link, chain
 from reflector_migrate.model import Blame, Check, Comparison, Frozen, Verdict
 
@@ -49,7 +50,10 @@ class Explanation(Frozen):
 
 
 def explanation_of(
-    comparison: Comparison, recording: str, checks: tuple[Check, ...]
+    comparison: Comparison,
+    recording: str,
+    checks: tuple[Check, ...],
+    measures: Measures = MEASURES,
 ) -> Explanation:
     """The document of a stored comparison; `checks` are those to show."""
     sides = comparison.primary.steps, comparison.candidate.steps
@@ -58,7 +62,7 @@ def explanation_of(
         run_id=comparison.run_id,
         verdict=comparison.verdict,
         first_divergent_step=comparison.first_divergent_step,
-        chain=chain(*sides, comparison.checks),
+        chain=chain(*sides, comparison.checks, measures),
         checks=checks,
         notes=comparison.notes,
     )

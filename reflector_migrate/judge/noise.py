@@ -11,22 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from comparators.language.normalise import base_language
+from comparators.registry import base_language
 from reflector_migrate.model import Observation
 
-MARGINS: Mapping[str, float] = {
-    "words": 0.01,
-    "words_raw": 0.02,
-    "speaker_words": 0.01,
-    "word_times": 0.02,
-    "topic_boundaries": 0.05,
-    "topic_content": 0.05,
-    "title": 0.10,
-    "short_summary": 0.05,
-    "long_summary": 0.05,
-}
-"""Practical margin of each graded measure, as a share: smaller changes nobody notices."""
-DEFAULT_MARGIN = 0.01
 MIN_PAIRS = 20
 """With fewer, one in twenty unaltered candidates lies beyond all of them: no percentile yet."""
 

@@ -1,13 +1,13 @@
-"""A value held against how far the primary's engine lies from itself."""
+"""A measure, whole and in parts, held against how far the primary's engine lies from itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from comparators.registry import MeasureSpec
 from reflector_migrate.judge.context import Grounds
-from reflector_migrate.judge.cross_run import FACTS
-from reflector_migrate.judge.noise import DEFAULT_MARGIN, MARGINS, MIN_PAIRS, Floor
-from reflector_migrate.model import Verdict
+from reflector_migrate.judge.noise import MIN_PAIRS, Floor
+from reflector_migrate.model import Measure, Observation, Verdict
 
 FEW_PAIRS_FACTOR = 4.0
 """Few A/A pairs are no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
@@ -16,10 +16,6 @@ MIN_EDITS = 5
 none and the other five or more at most once in a hundred (Poisson, at its worst rate)."""
 OUT = "`migrate compare RECORDING --secondary` in a sandbox makes one"
 """Where a floor comes from."""
-WRITTEN = FACTS | {
-    "topic_boundaries", "topic_content", "title", "short_summary", "long_summary",
-}  # fmt: skip
-"""By a language model: two texts that happen to agree say nothing of how far a third may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +35,60 @@ class Held:
         return self.floor.p99 + self.margin if self.floor else None
 
 
-def hold(name: str, value: float, edits: float, grounds: Grounds) -> Held:
+def hold_all(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
+    """The worst of the whole and its parts, shown by the one that is most of it.
+
+    What legacy does most makes the floor of the whole wide. What it never does has a
+    floor of its own: an altered figure among facts left out, a track that is late as a
+    whole among words aligned amiss.
+    """
+    whole = _hold(spec, measure, measure.errors, grounds)
+    parts = [
+        _hold_part(spec, part, grounds)
+        for part in measure.parts
+        if part.errors and part.counts.get("standing", 1)
+    ]
+    worst = Verdict.worst([whole.verdict, *(held.verdict for held in parts)])
+    shown = [*parts, whole] if worst is Verdict.DIVERGED else [whole, *parts]
+    return next(held for held in shown if held.verdict is worst)
+
+
+def is_determined(step: str | None, grounds: Grounds) -> bool:
+    """Whether words agree exactly, and the model's answers by replay or as recorded.
+
+    A blank or a comma is not a word, and changes no fact.
+    """
+    pair = grounds.transcripts.words(grounds.reference, grounds.hypothesis)
+    if pair.reference.tokens != pair.hypothesis.tokens:
+        return False
+    answers = _answer(grounds.reference, step), _answer(grounds.hypothesis, step)
+    return grounds.is_repeatable or (answers[0] is not None and answers[0] == answers[1])
+
+
+def _answer(observation: Observation, step: str | None) -> str | None:
+    """The digest of what the step gave, whatever was stored of it."""
+    return {s.name: s.output_digest for s in observation.steps}.get(step or "")
+
+
+def _hold_part(spec: MeasureSpec, part: Measure, grounds: Grounds) -> Held:
+    """One part, its note beginning with what it is and how much of it there is."""
+    held = _hold(spec, part, part.counts.get("edits", part.errors), grounds)
+    return replace(held, note="; ".join(filter(None, [part.note, held.note])))
+
+
+def _hold(spec: MeasureSpec, measure: Measure, edits: float, grounds: Grounds) -> Held:
     """Against the stratum's percentile, else this recording's own A/A pair, else nothing is known.
 
     `edits` is what the value counts. Few stored pairs are no percentile: they can only
     show that a value lies far beyond.
     """
-    measure = name.partition("/")[0]
-    margin = 0.0 if measure in FACTS else MARGINS.get(measure, DEFAULT_MARGIN)
+    name, value, margin = measure.name, measure.divergence or 0.0, spec.margin
     stored = grounds.floors.of(name, grounds.stratum) if grounds.floors else None
     own = grounds.repeats.between_legacy.get(name)
     is_own = own is not None and (stored is None or stored.n < MIN_PAIRS)
     floor = Floor(own, 1) if own is not None and is_own else stored
     if floor is None:
-        return Held(Verdict.INCONCLUSIVE, "no-floor", value, note=_unmeasured(measure, grounds))
+        return Held(Verdict.INCONCLUSIVE, "no-floor", value, note=_unmeasured(spec.name, grounds))
     rule, note = (
         ("own-secondary", "its own A/A pair only") if is_own
         else ("aa-p99+margin", _few(floor, grounds.stratum))
@@ -62,7 +98,7 @@ def hold(name: str, value: float, edits: float, grounds: Grounds) -> Held:
         return Held(Verdict.INCONCLUSIVE, "floor-too-wide", value, floor, margin, note)
     highest = max(floor.p99, stored.p99 if stored else 0.0) + margin
     is_far = value > FEW_PAIRS_FACTOR * highest and (
-        grounds.is_repeatable or (edits >= MIN_EDITS and measure not in WRITTEN)
+        grounds.is_repeatable or (edits >= MIN_EDITS and not spec.is_written_by_model)
     )
     verdict = _beside(value, floor, margin, is_own=is_own, is_far=is_far)
     return Held(verdict, rule, value, floor, margin, note)

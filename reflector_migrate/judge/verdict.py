@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
-from comparators.registry import COMPARATORS, Comparator, by_name
-from reflector_migrate.judge.completion import completion
+from comparators.registry import MeasureSpec
 from reflector_migrate.judge.context import Grounds
-from reflector_migrate.judge.cross_run import FACTS, Repeats
-from reflector_migrate.judge.parts import hold_all, hold_facts
-from reflector_migrate.judge.threshold import Held
+from reflector_migrate.judge.cross_run import Repeats
+from reflector_migrate.judge.threshold import Held, hold_all, is_determined
 from reflector_migrate.judge.waivers import Waived, apply
-from reflector_migrate.model import Check, Measure, Verdict
-
-CATASTROPHES = "catastrophes"
+from reflector_migrate.model import Check, Measure, Observation, Verdict
 
 
-def checks(grounds: Grounds, comparators: Sequence[Comparator] = COMPARATORS) -> tuple[Check, ...]:
-    """The completion check and, where both sides exist, one check a comparator."""
+def checks(grounds: Grounds) -> tuple[Check, ...]:
+    """The completion check and, where both sides exist, one check for each measure."""
     first = completion(grounds.reference, grounds.hypothesis)
     if first.rule == "pair-incomplete":
         return (first,)
-    grounds = grounds.measured(comparators)
-    judged = [check_one(comparator, grounds) for comparator in comparators]
+    judged = [check_one(spec, grounds) for spec in grounds.measures]
     if first.rule == "reference-failed":
         judged = [_unjudged(check) for check in judged]
     return (first, *judged)
@@ -45,16 +41,16 @@ def overall(judged: Sequence[Check]) -> Verdict:
     return worst
 
 
-def check_one(comparator: Comparator, grounds: Grounds) -> Check:
-    """One comparator's measure as judged; a comparator that raises is ERRORED, never a match."""
+def check_one(spec: MeasureSpec, grounds: Grounds) -> Check:
+    """One measure as judged; a comparator that raises is ERRORED, never a match."""
     try:
-        measure = comparator.compare(grounds.reference, grounds.hypothesis)
-        broken = grounds.repeats.broken.get(comparator.name)
+        measure = spec.compare(grounds.reference, grounds.hypothesis, grounds.transcripts)
+        broken = grounds.repeats.broken.get(spec.name)
         if broken and measure.kind != "informational":
-            return _errored(comparator.name, broken, measure)
-        return _with_repeats(_judged(measure, grounds), grounds.repeats)
+            return _errored(spec.name, broken, measure)
+        return _with_repeats(_judged(spec, measure, grounds), grounds.repeats)
     except Exception:  # whatever a comparator does, the others still report
-        return _errored(comparator.name, traceback.format_exc())
+        return _errored(spec.name, traceback.format_exc())
 
 
 def _errored(name: str, trace: str, measure: Measure | None = None) -> Check:
@@ -70,7 +66,7 @@ def _errored(name: str, trace: str, measure: Measure | None = None) -> Check:
     )
 
 
-def _judged(measure: Measure, grounds: Grounds) -> Check:
+def _judged(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Check:
     """The rule that fits the measure's kind."""
     if measure.kind == "informational":
         return Check(
@@ -86,27 +82,38 @@ def _judged(measure: Measure, grounds: Grounds) -> Check:
         rule = "equal" if measure.length else "empty-on-both-sides"
         return _check(measure, Verdict.MATCHED, rule)
     waived = apply(measure, grounds.waivers, grounds.today, grounds.spent)
-    judged = _by_kind(waived, grounds)
+    waived = replace(waived, measure=spec.with_parts(waived.measure))
+    judged = _by_kind(spec, waived, grounds)
     return judged.model_copy(update={"waived": waived.waived, "improved": waived.improved})
 
 
-def _by_kind(waived: Waived, grounds: Grounds) -> Check:
-    """A measure that differs, by what it may be held against."""
+def _by_kind(spec: MeasureSpec, waived: Waived, grounds: Grounds) -> Check:
+    """A measure that differs, by what it may be held against.
+
+    Facts follow words and answers: they are exact where both agree, else held against what
+    legacy does.
+    """
     measure = waived.measure
-    if measure.name in FACTS and not waived.is_covered:
-        return _against_floor(waived, hold_facts(measure, grounds))
-    if measure.name == CATASTROPHES and not waived.is_covered and _is_legacys_own(measure, grounds):
+    if spec.is_exact_on_equal_inputs and not waived.is_covered:
+        if is_determined(measure.step, grounds):
+            return _against_floor(waived, Held(Verdict.DIVERGED, "exact"))
+        return _against_floor(waived, hold_all(spec, measure, grounds))
+    if (
+        spec.is_excused_by_secondary
+        and not waived.is_covered
+        and _is_of_legacy_too(measure, grounds.repeats)
+    ):
         return _check(measure, Verdict.INCONCLUSIVE, "legacy-does-too", "; ".join(waived.notes))
     if measure.kind == "exact":
         return _exact(waived)
-    return _against_floor(waived, hold_all(measure, grounds))
+    return _against_floor(waived, hold_all(spec, measure, grounds))
 
 
-def _is_legacys_own(measure: Measure, grounds: Grounds) -> bool:
+def _is_of_legacy_too(measure: Measure, repeats: Repeats) -> bool:
     """Whether the second legacy run, too, lies so far from the first: then nothing is shown."""
-    if grounds.secondary is None or not grounds.repeats.between_legacy.get(measure.name):
+    between = repeats.legacy_measures.get(measure.name)
+    if between is None or not between.errors:
         return False
-    between = by_name(CATASTROPHES).compare(grounds.reference, grounds.secondary)
     own = {finding.path for finding in between.findings}
     return all(finding.path in own for finding in measure.findings if not finding.waiver)
 
@@ -173,3 +180,48 @@ def _unjudged(check: Check) -> Check:
     if check.rule == "informational" or check.verdict is Verdict.ERRORED:
         return check
     return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "rule": "reference-failed"})
+
+
+def completion(reference: Observation, hypothesis: Observation) -> Check:
+    """A candidate that failed counts against it; a reference that failed concludes nothing."""
+    for name, side in (("reference", reference), ("hypothesis", hypothesis)):
+        if side.status in {"missing", "running"}:
+            note = f"{name} ({side.engine}) is {side.status}"
+            return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
+    statuses = {reference.status, hypothesis.status}
+    if len(statuses) == 1 or statuses == {"failed", "timed_out"}:
+        return _alike(reference, hypothesis)
+    is_candidates = reference.status == "completed"
+    name, side = ("hypothesis", hypothesis) if is_candidates else ("reference", reference)
+    note = f"the {name} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
+    if not is_candidates:
+        return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
+    return _completion(Verdict.DIVERGED, "hypothesis-failed", note)
+
+
+def _alike(reference: Observation, hypothesis: Observation) -> Check:
+    """Both completed, or both failed: that is agreement only about a step that both name."""
+    if reference.status == "completed":
+        return _completion(Verdict.MATCHED, "completion", "")
+    mine, theirs = failed_steps(reference), failed_steps(hypothesis)
+    if not mine & theirs:
+        where = f"{_named(mine, reference)} here, {_named(theirs, hypothesis)} there"
+        return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, {where}")
+    where = ", ".join(sorted(mine & theirs))
+    note = f"both sides {reference.status} at {where}; what both have is compared"
+    return _completion(Verdict.MATCHED, "completion", note)
+
+
+def _named(steps: frozenset[str], observation: Observation) -> str:
+    """The steps that failed, else the run's own words for what did."""
+    return ", ".join(sorted(steps)) or f"no step named ({observation.error or 'no reason given'})"
+
+
+def failed_steps(observation: Observation) -> frozenset[str]:
+    """Steps whose last attempt did not complete."""
+    last = {(s.name, s.track_index): s.status for s in observation.steps}
+    return frozenset(name for (name, _), how in last.items() if how in ("failed", "timed_out"))
+
+
+def _completion(verdict: Verdict, rule: str, note: str) -> Check:
+    return Check(name="completion", verdict=verdict, rule=rule, note=note)

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from comparators.alignment.distance import Block
-from comparators.alignment.transcript_pair import Pair, raw_pair
+from comparators.registry import Block, Pair, Transcripts
 from reflector_migrate.model import Observation, Turn
 
 MAX_TURNS = 8
@@ -30,15 +29,18 @@ class _Said(NamedTuple):
     text: str
     at_s: float
     speaker: int
-    other: int
+    other: int | None
 
 
 def worst_turns(
-    reference: Observation, hypothesis: Observation, limit: int = MAX_TURNS
+    reference: Observation,
+    hypothesis: Observation,
+    transcripts: Transcripts,
+    limit: int = MAX_TURNS,
 ) -> tuple[Turn, ...]:
     """The turns with most changed words, at most `limit`, in order of time."""
     names = {p.speaker: p.name for p in reference.outputs.participants if p.speaker is not None}
-    turns = _turns(_said(raw_pair(reference, hypothesis)))
+    turns = _turns(_said(transcripts.raw_words(reference, hypothesis)))
     scored = [(sum(_is_changed(word) for word in turn), turn) for turn in turns]
     worst = sorted((s for s in scored if s[0]), key=lambda s: (-s[0], s[1][0].at_s))[:limit]
     return tuple(sorted((_shown(turn, names) for _, turn in worst), key=lambda turn: turn.at_s))
@@ -51,20 +53,19 @@ def _is_changed(word: _Said) -> bool:
 
 def _said(pair: Pair) -> Iterable[_Said]:
     """Every word of the alignment in its order, deletions before insertions."""
-    mine, theirs = pair.reference, pair.hypothesis
+    reference, hypothesis = pair.reference, pair.hypothesis
     for block in pair.blocks:
         is_equal, offset = block.tag == "equal", block.hyp_start - block.ref_start
         mark: Mark = "equal" if is_equal else "delete"
         for k in _near_changes(pair, block):
-            word = mine.words[mine.places[k]]
-            other = theirs.words[theirs.places[k + offset]].speaker if is_equal else word.speaker
-            yield _Said(mark, mine.tokens[k].strip(), word.start, word.speaker, other)
+            word = reference.words[reference.places[k]]
+            other = hypothesis.speaker(k + offset) if is_equal else word.speaker
+            yield _Said(mark, reference.tokens[k].strip(), word.start, word.speaker, other)
         if block.tag in {"insert", "replace"}:
             for k in range(block.hyp_start, block.hyp_end):
-                word = theirs.words[theirs.places[k]]
-                yield _Said(
-                    "insert", theirs.tokens[k].strip(), word.start, word.speaker, word.speaker
-                )
+                word = hypothesis.words[hypothesis.places[k]]
+                text = hypothesis.tokens[k].strip()
+                yield _Said("insert", text, word.start, word.speaker, word.speaker)
 
 
 def _near_changes(pair: Pair, block: Block) -> Iterable[int]:

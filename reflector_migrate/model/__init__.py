@@ -28,7 +28,7 @@ from reflector_migrate.model.comparison import (
 )
 from reflector_migrate.model.comparison_index import Gist, gist_of
 from reflector_migrate.model.frozen import Frozen
-from reflector_migrate.model.measure import Finding, Measure
+from reflector_migrate.model.measure import Finding, Measure, StatedFact
 from reflector_migrate.model.observation import Observation, StepRun, Usage
 from reflector_migrate.model.outputs import (
     UNSEEN_FILES,
@@ -73,6 +73,7 @@ __all__ = [
     "Route",
     "Severity",
     "Side",
+    "StatedFact",
     "StepRun",
     "Topic",
     "Turn",

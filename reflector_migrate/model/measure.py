@@ -14,6 +14,21 @@ from reflector_migrate.model.frozen import Frozen
 from reflector_migrate.model.vocabulary import Severity
 
 
+class StatedFact(Frozen):
+    """A fact that one side's text alone states, and what else is known of it.
+
+    kind: number | percent | money | duration | date | time | participant | negation |
+    attribution. is_said: somebody says so in the run's own transcript. is_heard: so does
+    the other side's. is_turned: a negation whose clause the other text has without it.
+    """
+
+    kind: str
+    value: str
+    is_said: bool
+    is_heard: bool = False
+    is_turned: bool = False
+
+
 class Finding(Frozen):
     """One difference, where it is and which step is answerable for it.
 
@@ -32,6 +47,8 @@ class Finding(Frozen):
     speaker: int | None = None
     message: str = ""
     waiver: str = ""  # who allowed it and why; a waived finding stays visible
+    fact: StatedFact | None = Field(default=None, exclude=True)  # for the judge alone
+    is_of_words: bool = Field(default=False, exclude=True)  # about which words there are
 
 
 class Measure(Frozen):
@@ -44,6 +61,8 @@ class Measure(Frozen):
     `stats` (medians, slopes, spans) belong to one recording and are dropped by a sum.
     `inconclusive` says why nothing can be concluded (say, an unsupported language).
     `normaliser` names the reading of text it rests on; others' counts are not mixed with it.
+    `parts` are held against noise floors of their own, beside the whole. A part's `note` says
+    what and how much it is; its counts: `edits`, and `standing`, without which it convicts nobody.
     """
 
     name: str
@@ -60,6 +79,7 @@ class Measure(Frozen):
     stats: Mapping[str, float] = Field(default_factory=dict)
     inconclusive: str = ""
     normaliser: str = ""
+    parts: tuple[Measure, ...] = Field(default=(), exclude=True)
 
     @classmethod
     def zero(cls) -> Measure:

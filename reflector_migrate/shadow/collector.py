@@ -128,14 +128,14 @@ def store_comparison(
 
     False if nothing was kept: the run has moved on since it was read, or was compared before.
     """
-    from reflector_migrate.judge.compare import compare
+    from reflector_migrate.judge.compare import judge
     from reflector_migrate.pricing import priced
     from reflector_migrate.shadow.waiver_files import waivers_in_force
 
     at, secondary = now(), second.observe() if second else None
     evidence, told = Evidence(settings.store_url), conditions(settings, primary)
     stored = floors_of_stored(settings, told, run.run_id)
-    comparison = compare(
+    judged = judge(
         primary,
         candidate,
         secondary=secondary,
@@ -146,6 +146,7 @@ def store_comparison(
         compared_at=at,
         is_repeatable=is_repeatable(told),
     )
+    comparison = judged.comparison
     known = {"run_id": run.run_id, "recording": run.recording_id}
     stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
     why = stored.note(run.recording_id, stratum)
@@ -154,7 +155,8 @@ def store_comparison(
     comparison = priced(comparison, settings.prices).model_copy(update={**known, "notes": notes})
     pair, sides = None, [primary, candidate]
     if second is not None and secondary is not None:
-        pair = pair_of(primary, secondary, run, told, second.came_first)
+        between = judged.repeats.between_legacy
+        pair = pair_of(primary, secondary, run, told, second.came_first, between)
         sides.append(secondary)
     is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)
     log.info("run %s: %s%s", run.run_id, comparison.verdict, "" if is_kept else ", not kept")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import comparators
-from comparators.language.normalise import NORMALISER
+from comparators.registry import NORMALISER
 from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
 from reflector_migrate.judge import cross_run
-from reflector_migrate.judge.cross_run import divergences
+from reflector_migrate.judge.cross_run import Divergences
 from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
 from reflector_migrate.judge.threshold import OUT
 from reflector_migrate.model import Observation, Role
@@ -109,8 +109,9 @@ def pair_of(
     run: RunRecord,
     told: Mapping[str, Any],
     came_first: Role,
+    divergences: Divergences,
 ) -> LegacyPair | None:
-    """How far the two legacy runs lie apart; None unless both completed."""
+    """How far the two legacy runs lie apart, as measured; None unless both completed."""
     if (primary.status, secondary.status) != ("completed", "completed"):
         return None
     return LegacyPair(
@@ -119,5 +120,5 @@ def pair_of(
         stratum=stratum_of(primary),
         came_first=came_first.value,
         told=told,
-        divergences=divergences(primary, secondary),
+        divergences=divergences,
     )
