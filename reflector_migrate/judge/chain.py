@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydantic import Field
 
 from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
@@ -55,7 +54,7 @@ class Link(Frozen):
     inputs_why: str
     outputs: Agreement
     outputs_why: str
-    outputs_by: KnownBy = Field(default=KnownBy.NOTHING, exclude=True)
+    outputs_by: KnownBy = KnownBy.NOTHING
     is_handover: bool = False
     reference: End | None = None
     hypothesis: End | None = None

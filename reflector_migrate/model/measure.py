@@ -47,8 +47,8 @@ class Finding(Frozen):
     speaker: int | None = None
     message: str = ""
     waiver: str = ""  # who allowed it and why; a waived finding stays visible
-    fact: StatedFact | None = Field(default=None, exclude=True)  # for the judge alone
-    is_of_words: bool = Field(default=False, exclude=True)  # about which words there are
+    fact: StatedFact | None = None
+    is_of_words: bool = False  # about which words there are
 
 
 class Measure(Frozen):
@@ -79,7 +79,7 @@ class Measure(Frozen):
     stats: Mapping[str, float] = Field(default_factory=dict)
     inconclusive: str = ""
     normaliser: str = ""
-    parts: tuple[Measure, ...] = Field(default=(), exclude=True)
+    parts: tuple[Measure, ...] = ()
 
     @classmethod
     def zero(cls) -> Measure:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import comparators
+from comparators import registry
 from comparators.registry import NORMALISER
 from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
 from reflector_migrate.judge import cross_run
@@ -44,7 +44,7 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def reading() -> str:
     """Which code measured a pair: a hash that changes when any comparator does."""
-    return reading_of(Path(comparators.__file__).parent, Path(cross_run.__file__))
+    return reading_of(Path(registry.__file__).parent, Path(cross_run.__file__))
 
 
 def reading_of(folder: Path, measuring: Path) -> str:
