@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-
 from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
 from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS, position
