@@ -186,7 +186,9 @@ def test_a_night_is_a_date(night: str) -> None:
 def test_serve_reads_and_never_writes(tmp_path: Path) -> None:
     """Reports, health and metrics by GET; other methods, names and paths are refused."""
     settings = _settings(tmp_path)
-    client = TestClient(build(settings))
+    client = TestClient(build(settings), base_url="http://127.0.0.1:8180")
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert client.get("/", headers={"Host": "localhost:8180"}).status_code == 200
     assert client.get("/readyz").status_code == 503
     unready = client.get("/metrics")
     assert (unready.status_code, "no tables of ours" in unready.text) == (503, True)

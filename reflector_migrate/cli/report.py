@@ -46,7 +46,7 @@ def report(
     wanted = places(outputs)
     if comparisons is not None:
         if not outputs:
-            raise click.UsageError("say where it is to be written: -o html:PATH")
+            raise click.UsageError("missing output: pass -o html:PATH")
         write_outputs(_read(comparisons), outputs, 0, is_redacted=not unredacted)
         return
     from reflector_migrate.shadow.nightly.night import day_of
@@ -55,7 +55,20 @@ def report(
     log_to_stderr(ctx, settings)
     night = night or datetime.now(UTC).date().isoformat()
     day_of(night)
+    if unredacted:
+        _refuse_served(settings, wanted)
     _from_store(settings, night, wanted, is_redacted=not unredacted)
+
+
+def _refuse_served(settings: Settings, wanted: list[tuple[str, Path]]) -> None:
+    """Words go only where `migrate serve` does not hand them out."""
+    if not wanted:
+        raise click.UsageError("--unredacted needs an output of its own: pass -o html:PATH")
+    served = (settings.state_dir / "reports").resolve()
+    for _form, path in wanted:
+        if path.resolve().is_relative_to(served):
+            said = f"--unredacted: {path} lies in the folder that `migrate serve` hands out"
+            raise click.UsageError(said)
 
 
 def _from_store(
@@ -70,7 +83,7 @@ def _from_store(
     pages = [path for form, path in wanted if form == "html"]
     found = gather(settings, night, is_redacted=is_redacted, is_whole=len(pages) < len(wanted))
     for path in pages if wanted else [None]:
-        click.echo(write_page(settings, found, path))
+        click.echo(write_page(settings, found, path, mode=0o666 if is_redacted else 0o600))
     others = tuple(f"{form}:{path}" for form, path in wanted if form != "html")
     write_outputs(list(redact(found).comparisons), others, 0)
     _state, glyph, words = headline(found)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -23,6 +25,9 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 
 NAME = re.compile(r"shadow-\d{4}-\d{2}-\d{2}\.html")
+HOSTS = ("127.0.0.1", "localhost")
+"""Host headers that are answered: a web page that rebinds its own name to loopback is not."""
+
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -37,7 +42,8 @@ def build(settings: Settings) -> Starlette:
             Route("/readyz", view.readyz),
             Route("/version", view.version),
             Route("/metrics", view.metrics),
-        ]
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))],
     )
 
 

@@ -76,7 +76,7 @@ class Settings(Section):
     @property
     def audit_heads(self) -> Path:
         """Where each nightly report notes the audit log's head: a line `NIGHT NUMBER:DIGEST`."""
-        return self.state_dir / "reports" / "audit-heads.txt"
+        return self.state_dir / "audit-heads.txt"
 
     @property
     def cache_dir(self) -> Path:

@@ -31,19 +31,24 @@ def write_report(
 
 
 def note_audit_head(settings: Settings, night: str) -> None:
-    """Append the log's head to a file beside the reports, so that a cut-off end is found."""
+    """Append the log's head to a file of its own, so that a cut-off end is found."""
     line = f"{night} {Audit(settings.store_url).head()}\n"
     settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
     with settings.audit_heads.open("a", encoding="utf-8") as file:
         file.write(line)
 
 
-def write_page(settings: Settings, night: Night, path: Path | None = None) -> Path:
-    """Write `shadow-<night>.html`, or `path`, whole or not at all; returns where."""
+def write_page(
+    settings: Settings, night: Night, path: Path | None = None, *, mode: int = 0o666
+) -> Path:
+    """Write `shadow-<night>.html`, or `path`, whole or not at all; returns where.
+
+    `mode` is that of a new file, less the umask: 0600 for a page with words in it.
+    """
     from reports.page import render_page
 
     path = path or settings.state_dir / "reports" / f"shadow-{night.night}.html"
-    write_aside(path, render_page(night))
+    write_aside(path, render_page(night), mode)
     return path
 
 
