@@ -36,7 +36,7 @@ def test_the_total_equals_scipys(costs):
 
 @pytest.mark.parametrize("size", [120, 201])
 def test_large_assignments_are_optimal_and_quick(size):
-    """120 topics a side, and a size where scipy takes over."""
+    """More topics a side than any meeting has."""
     rng = random.Random(size)
     costs = [[rng.random() for _ in range(size)] for _ in range(size)]
     begin = time.process_time()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from reflector_migrate.errors import MigrateError, ServerUnreachableError, TerminalStepError
@@ -335,6 +337,38 @@ def test_keys_are_sorted_as_rfc_8785_says() -> None:
     keys = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\x80", "\xf6"]
     order = list(json.loads(canonical_json(dict.fromkeys(keys, "\u2028"))))
     assert order == ["\r", "1", "\x80", "\xf6", "\u20ac", "\U0001f600", "\ufb33"]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param({1: 2, None: 3}, '{"1":2,"None":3}', id="keys not text"),
+        pytest.param({"a": "\ud800"}, '{"a":"\ud800"}', id="half a surrogate pair"),
+        pytest.param({"\ud800": 1.0}, '{"\ud800":1}', id="as a key, beside an integral double"),
+        pytest.param([2**60 + 1, -(2**70)], "[1152921504606847000,-1.1805916207174113e+21]",
+                     id="beyond 2^53"),
+    ],
+)  # fmt: skip
+def test_what_rfc_8785_refuses_has_a_digest_too(value: object, written: str) -> None:
+    """Models and services send it, and what they sent must be found equal again."""
+    assert canonical_json(value) == written
+    assert sha256_of(value) == sha256_of(json.loads(canonical_json(value)))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters()),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(), below, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(JSON)
+@settings(deadline=None, max_examples=200)
+def test_a_digest_survives_a_trip_through_json(value: object) -> None:
+    """Any JSON value, half surrogate pairs and large numbers too: read back, it has the digest."""
+    assert sha256_of(json.loads(json.dumps(value))) == sha256_of(value)
+    assert sha256_of(json.loads(canonical_json(value))) == sha256_of(value)
 
 
 def _pair(run_id: str, value: float | None) -> LegacyPair:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import tomllib
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import SecretStr
 
 import reflector_migrate
@@ -43,7 +43,7 @@ def write_config(
     content["state_dir"] = str(folders.root / "state")
     for section, key in _SECRETS:
         content.setdefault(section, {})[f"{key}_file"] = str(_secret(folders, f"{section}_{key}"))
-    write_aside(folders.config, _toml(content), PRIVATE)
+    write_aside(folders.config, tomli_w.dumps(content), PRIVATE)
     return read_config(folders)
 
 
@@ -52,7 +52,7 @@ def change_config(folders: Folders, changes: Mapping[str, Mapping[str, Any]]) ->
     content = tomllib.loads(folders.config.read_text(encoding="utf-8"))
     for section, values in changes.items():
         content.setdefault(section, {}).update(values)
-    write_aside(folders.config, _toml(content), PRIVATE)
+    write_aside(folders.config, tomli_w.dumps(content), PRIVATE)
     return read_config(folders)
 
 
@@ -154,22 +154,3 @@ def forget(folders: Folders, *, keep_store: bool) -> None:
     for name in (*databases, "kill-switch"):
         for path in folders.root.glob(f"{name}*"):
             path.unlink(missing_ok=True)
-
-
-def _toml(content: Mapping[str, Any]) -> str:
-    """TOML of one level of tables; JSON's strings, numbers and lists are TOML's as well."""
-    plain = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
-    tables = {key: value for key, value in content.items() if isinstance(value, Mapping)}
-    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{key} = {_value(item)}" for key, item in value.items())
-        return f"{{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    return json.dumps(value, ensure_ascii=False)
