@@ -13,18 +13,11 @@ from collections.abc import Mapping, Sequence
 from comparators.alignment.distance import distance, encode
 from comparators.payload.broadcasts import is_title_unsure, payload_differences, stored
 from comparators.row import exact
-from reflector_migrate.model import Event, Finding, Measure, Observation
+from reflector_migrate.model import STEP_SPECS, Event, Finding, Measure, Observation
 
-STEPS: Mapping[str, str] = {
-    "DURATION": "mixdown_tracks",
-    "WAVEFORM": "generate_waveform",
-    "TRANSCRIPT": "merge_transcripts",
-    "TOPIC": "detect_topics",
-    "FINAL_TITLE": "generate_title",
-    "FINAL_SHORT_SUMMARY": "generate_summary",
-    "FINAL_LONG_SUMMARY": "generate_summary",
-    "STATUS": "finalize",
-}
+STEPS: Mapping[str, str] = {event: spec.name for spec in STEP_SPECS for event in spec.events}
+"""Event -> the last step that publishes it."""
+
 PRECEDENCE: tuple[tuple[str, str], ...] = (
     ("DURATION", "WAVEFORM"),
     ("DURATION", "TRANSCRIPT"),

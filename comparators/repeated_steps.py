@@ -7,14 +7,10 @@ completed and still ran again has done its work twice, whatever became of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from reflector_migrate.model import STEP_NAMES, Finding, Observation, Severity
+from reflector_migrate.model import STEP_NAMES, TRACK_STEPS, Finding, Observation, Severity, spec_of
 
-RUNS: Mapping[str, int] = {"generate_dynamic_fork_tasks": 2}
-"""Step -> how often a whole run has it, where that is not once (a track): one for each fork."""
-
-TRACKED = frozenset({"pad_track", "transcribe_track"})
 Key = tuple[str, int | None]
 
 
@@ -30,13 +26,15 @@ def _completed(observation: Observation) -> Counter[Key]:
     return Counter(
         (step.name, step.track_index)
         for step in observation.steps
-        if step.status == "completed" and not (step.name in TRACKED and step.track_index is None)
+        if step.status == "completed"
+        and not (step.name in TRACK_STEPS and step.track_index is None)
     )
 
 
 def _too_often(mine: Counter[Key], theirs: Counter[Key]) -> Iterator[Finding]:
     for key, times in sorted(theirs.items(), key=str):
-        allowed = max(RUNS.get(key[0], 1), mine[key])
+        runs = spec_of(key[0]).runs if key[0] in STEP_NAMES else 1
+        allowed = max(runs, mine[key])
         if times > allowed:
             yield _finding(key, allowed, times, f"ran to its end {times} times, not {allowed}")
 

@@ -15,7 +15,7 @@ from comparators.payload.masking import ROW_VOLATILE, mark
 from comparators.payload.records import Difference, differences, keyed
 from comparators.repeated_steps import overdone
 from comparators.topic_fields import topic_differences
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import STEP_SPECS, Finding, Measure, Observation, Severity
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
 WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
@@ -26,14 +26,9 @@ ELSEWHERE = word_set(
 """Row fields that other measures compare."""
 
 ROW_STEPS: Mapping[str, str] = {
-    "duration": "mixdown_tracks",
-    "audio_location": "mixdown_tracks",
-    "status": "finalize",
-    "audio_deleted": "cleanup_consent",
-    "zulip_message_id": "post_zulip",
-    "source_language": "get_recording",
-    "target_language": "get_recording",
+    column: spec.name for spec in STEP_SPECS for column in (*spec.columns, *spec.reports_columns)
 }
+"""Column -> the step that answers for it."""
 
 
 def exact(

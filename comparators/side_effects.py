@@ -18,17 +18,17 @@ from comparators.payload.masking import anonymous, canonical
 from comparators.payload.records import differences
 from comparators.payload.topic_marks import named_topics, without_topics
 from comparators.row import DURATION_TOLERANCE_MS, as_finding, exact
-from reflector_migrate.model import UNSEEN_FILES, Effect, Finding, Measure, Observation, Severity
+from reflector_migrate.model import (
+    STEP_SPECS,
+    UNSEEN_FILES,
+    Effect,
+    Finding,
+    Measure,
+    Observation,
+    Severity,
+)
 
-STEPS: Mapping[str, str] = {
-    "zulip_message": "post_zulip",
-    "zulip_update": "post_zulip",
-    "webhook": "send_webhook",
-    "s3_put": "mixdown_tracks",
-    "local_put": "mixdown_tracks",
-    "s3_delete": "cleanup_consent",
-    "local_delete": "cleanup_consent",
-}
+STEPS: Mapping[str, str] = {kind: spec.name for spec in STEP_SPECS for kind in spec.effects}
 Name = tuple[str, str]
 """An effect's kind and its canonical key."""
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from reflector_migrate.conductor.progress import TRACK_STEPS
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, TRACK_STEPS
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog

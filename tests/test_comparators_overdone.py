@@ -8,11 +8,19 @@ from importlib import resources
 
 import pytest
 
-from comparators.repeated_steps import RUNS, TRACKED
 from comparators.row import compare_status
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.judge.step_graph import PER_TRACK
-from reflector_migrate.model import STEP_NAMES, Engine, Observation, Outputs, Role, StepRun, Verdict
+from reflector_migrate.model import (
+    STEP_NAMES,
+    STEP_SPECS,
+    TRACK_STEPS,
+    Engine,
+    Observation,
+    Outputs,
+    Role,
+    StepRun,
+    Verdict,
+)
 
 TRACKS = 3
 
@@ -23,10 +31,10 @@ def run(name: str, status: str = "completed", **changes) -> StepRun:
 
 
 WHOLE = tuple(
-    run(name, track_index=track)
-    for name in STEP_NAMES
-    for track in (range(TRACKS) if name in TRACKED else [None])
-    for _ in range(RUNS.get(name, 1))
+    run(spec.name, track_index=track)
+    for spec in STEP_SPECS
+    for track in (range(TRACKS) if spec.is_per_track else [None])
+    for _ in range(spec.runs)
 )
 
 
@@ -94,5 +102,5 @@ def test_the_table_is_the_workflows():
 
     walk(json.loads(path.read_text(encoding="utf-8"))["tasks"])
     steps = {name: times for name, times in found.items() if times}
-    assert {name: times for name, times in steps.items() if times != 1} == RUNS
-    assert set(STEP_NAMES) - set(steps) == TRACKED == PER_TRACK
+    assert steps == {spec.name: spec.runs for spec in STEP_SPECS if not spec.is_per_track}
+    assert set(STEP_NAMES) - set(steps) == TRACK_STEPS

@@ -9,12 +9,11 @@ from pydantic import ValidationError
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.tasks.definitions import (
-    SERVICE_OF,
     concurrency_limits,
     task_definitions,
 )
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.settings import BudgetSettings, Settings
 
@@ -143,7 +142,7 @@ def test_a_services_budget_is_never_exceeded_and_no_step_starves(budgets, parall
     limits = concurrency_limits(settings)
     calls = {"detect_topics": settings.llm_calls, "generate_summary": settings.llm_calls}
     for service, budget in settings.budgets.model_dump().items():
-        callers = [name for name, called in SERVICE_OF.items() if called == service]
+        callers = [spec.name for spec in STEP_SPECS if spec.service == service]
         assert callers
         given_out = sum(limits[name] * calls.get(name, 1) for name in callers)
         assert budget - sum(calls.get(name, 1) for name in callers) < given_out <= budget
@@ -154,7 +153,7 @@ def test_a_services_budget_is_never_exceeded_and_no_step_starves(budgets, parall
 @pytest.mark.parametrize(("service", "least"), the_least_budgets().items())
 def test_a_budget_that_would_starve_a_step_is_refused(service, least):
     """One task of each step that calls the service is the least."""
-    assert least == sum(called == service for called in SERVICE_OF.values())
+    assert least == sum(spec.service == service for spec in STEP_SPECS)
     with pytest.raises(ValidationError, match=service):
         Settings.model_validate({"budgets": {service: least - 1}})
 
@@ -162,7 +161,7 @@ def test_a_budget_that_would_starve_a_step_is_refused(service, least):
 def test_only_callers_of_a_service_are_limited():
     """Our own work is limited by the workers, not by the server."""
     limited = {n for n, d in definitions().items() if "concurrentExecLimit" in d}
-    assert limited == set(SERVICE_OF)
+    assert limited == {spec.name for spec in STEP_SPECS if spec.service}
 
 
 def test_a_services_budget_is_a_setting():

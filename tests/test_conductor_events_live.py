@@ -9,16 +9,16 @@ import jsonschema
 import pytest
 import redis
 
-from reflector_migrate.conductor.event_dictionary import EVENTS_OF, UNPUBLISHED, event_dictionary
+from reflector_migrate.conductor.event_dictionary import UNPUBLISHED, event_dictionary
 from reflector_migrate.experiments.compare import compare_in_sandbox
-from reflector_migrate.model import VISIBLE_STEPS, Role
+from reflector_migrate.model import STEP_SPECS, VISIBLE_STEPS, Role
 from reflector_migrate.store.evidence import Evidence
 
 pytestmark = pytest.mark.live
 
 DICTIONARY = event_dictionary()
 SCHEMAS = {entry.event: entry.data_schema for entry in DICTIONARY}
-LEGACY = {model.event for models in EVENTS_OF.values() for model in models}
+LEGACY = {event for spec in STEP_SPECS for event in spec.events}
 QUIET_S = 1.0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.conductor.progress import TRACK_STEPS, Progress
-from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS
 from reflector_migrate.shadow.observe.live_status import candidate_states
 from tests.a_run import RAW, RUN
 from tests.progress_world import TRACKS, settings, states, told, whole

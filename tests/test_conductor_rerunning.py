@@ -3,9 +3,9 @@
 import pytest
 
 from reflector_migrate.conductor.http import UnknownOutcomeError
-from reflector_migrate.conductor.rerunning import PLANNED_BY, rerun, why_anew
+from reflector_migrate.conductor.rerunning import rerun, why_anew
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.settings import Settings
 from tests.a_run import RAW
 from tests.answering import answering, at
@@ -63,7 +63,7 @@ def test_why_a_workflow_begins_anew(changed, why):
 @pytest.mark.parametrize("step", STEP_NAMES)
 def test_no_step_whose_runs_are_limited_is_run_again_itself(step):
     """3.32.3 schedules it and never gives it out: what precedes it is, or all begins anew."""
-    begins = PLANNED_BY.get(step, step)
+    begins = spec_of(step).rerun_from or step
     task = {"taskDefName": begins, "seq": 1}
     why = why_anew({"createTime": 1, "tasks": []}, task, NOW_S)
     is_first = step in ("get_recording", "get_participants")
@@ -77,10 +77,10 @@ def test_no_branch_of_a_fork_is_run_again_alone():
     for fork in tasks:
         for task in (t for branch in fork.get("forkTasks", ()) for t in branch):
             if task["type"] == "SIMPLE" and task["name"] != "generate_dynamic_fork_tasks":
-                begins = line.index(PLANNED_BY[task["name"]])
+                begins = line.index(spec_of(task["name"]).rerun_from)
                 assert begins < line.index(fork["taskReferenceName"])
     for step in ("pad_track", "transcribe_track"):
-        assert PLANNED_BY[step] == "plan_padding"
+        assert spec_of(step).rerun_from == "plan_padding"
 
 
 def of_run(workflow_id, made, *tasks):

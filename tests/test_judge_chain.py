@@ -8,8 +8,17 @@ from comparators.registry import MEASURES
 from reflector_migrate.judge.agreement import Agreement
 from reflector_migrate.judge.blame import first_divergent_step
 from reflector_migrate.judge.chain import chain
-from reflector_migrate.judge.step_graph import INPUTS, PER_TRACK, before, position
-from reflector_migrate.model import STEP_NAMES, Check, Finding, Measure, StepRun, Verdict
+from reflector_migrate.judge.step_graph import INPUTS, before
+from reflector_migrate.model import (
+    STEP_NAMES,
+    TRACK_STEPS,
+    Check,
+    Finding,
+    Measure,
+    StepRun,
+    Verdict,
+    position,
+)
 from tests.comparing import observation
 
 A, N, D, U = Agreement.AGREE, Agreement.WITHIN_NOISE, Agreement.DIFFER, Agreement.UNKNOWN
@@ -17,7 +26,7 @@ TRACKS = 2
 ALL = tuple(
     (name, track)
     for name in STEP_NAMES
-    for track in (range(TRACKS) if name in PER_TRACK else (None,))
+    for track in (range(TRACKS) if name in TRACK_STEPS else (None,))
 )
 MEASURED = sorted(spec.name for spec in MEASURES if spec.steps)
 

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.model import spec_of
 from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.storage import Storage
@@ -234,7 +234,7 @@ def test_zulip_is_called_no_oftener_than_fits_into_the_steps_time(world):
     longest = methods(world)[before:]
     assert longest == ["PATCH", "GET", "PATCH", "POST"]
     (bound,) = [m.le for m in ServicesSettings.model_fields["zulip_timeout_s"].metadata]
-    assert len(longest) * bound < TABLE["post_zulip"].timeout_s
+    assert len(longest) * bound < spec_of("post_zulip").timeout_s
 
 
 @pytest.mark.parametrize("kind", ["connection_reset", "timeout"])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import pytest
 
-from reflector_migrate.conductor.rerunning import PLANNED_BY
 from reflector_migrate.errors import TransientStepError
-from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.model import VISIBLE_STEPS, spec_of
 from reflector_migrate.pipeline.audio.progress import Pulse
 from reflector_migrate.pipeline.effects import RecordedEffects
 from reflector_migrate.pipeline.rows import Rows
@@ -128,7 +126,7 @@ def rerun_world(s3_url, control, tmp_path_factory):
 def test_a_rerun_from_any_step_leaves_what_the_first_run_left(step, rerun_world):
     """The padded tracks are deleted once they were heard: what needs them begins at the padding."""
     world, left = rerun_world
-    begun = PLANNED_BY.get(step, step).replace("plan_padding", "pad")
+    begun = (spec_of(step).rerun_from or step).replace("plan_padding", "pad")
     for each in ORDER[ORDER.index(begun) :]:
         world.do(each)
     assert left_by(world) == left
@@ -270,7 +268,7 @@ def test_a_drawing_that_takes_long_keeps_the_error_back_for_a_while_only(
     """It has its share of the step's time; without a drawing the transcript still ends."""
     world = brief(s3_url, control, tmp_path)
     world.whole(until="mixdown_tracks")
-    monkeypatch.setattr(sys.modules[finalize.__module__], "DRAWING_S", 0.0)
+    monkeypatch.setattr(finalize, "DRAWING_S", 0.0)
     monkeypatch.setattr(Pulse, "beat", beat_always)
     world.step("finalize", recording_id=world.run.recording_id, outcome="error")
     assert [e["event"] for e in world.row.events] == ["DURATION", "STATUS"]

@@ -17,11 +17,9 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
-from reflector_migrate.conductor.rerunning import PLANNED_BY
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.shadow.observe.attempts import with_kept
 from reflector_migrate.shadow.observe.sides import Sides
-from reflector_migrate.shadow.recover.rerun import AFTERWARDS
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.restart_left import differences, left_by
@@ -81,7 +79,9 @@ def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
     assert found.failed_steps == ()
     assert runs_of(it) - ran == expected_runs(step, len(it.world.tracks))
     after = left_by(it.world)
-    statuses = {} if step in AFTERWARDS else {"processing": 2, "ended": 2}  # owner's channel too
+    statuses = (
+        {} if spec_of(step).is_after_end else {"processing": 2, "ended": 2}
+    )  # owner's channel too
     assert told_again(after, before) == statuses
     assert differences(after | {"told": []}, before | {"told": []}) == {}
     assert it.world.row.status == "ended"
@@ -98,7 +98,9 @@ def paid(it, steps):
 
 def expected_runs(step: str, tracks: int) -> Counter[str]:
     """How often each step has to run from this one on."""
-    reference = "plan_padding" if step == "generate_dynamic_fork_tasks" else PLANNED_BY.get(step)
+    reference = (
+        "plan_padding" if step == "generate_dynamic_fork_tasks" else spec_of(step).rerun_from
+    )
     begins = BEGINS[reference] if reference else step
     first = "get_recording" if step in ANEW else begins
     due = IN_TURN[IN_TURN.index(first) :]

@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reflector_migrate.conductor.events import (
-    Duration,
-    EventData,
-    FinalLongSummary,
-    FinalShortSummary,
-    FinalTitle,
-    PipelineProgress,
-    Status,
-    Topic,
-    Transcript,
-    Waveform,
-)
-from reflector_migrate.conductor.tasks.definitions import DESCRIPTIONS
-from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
+from reflector_migrate.conductor.events import PROGRESS
+from reflector_migrate.model import STEP_SPECS, StepSpec
+from reflector_migrate.pipeline.contracts import EventData
 from reflector_migrate.pipeline.services.events import USER_EVENTS
-
-EVENTS_OF: Mapping[str, tuple[type[EventData], ...]] = {
-    "get_recording": (Status,),
-    "mixdown_tracks": (Duration,),
-    "generate_waveform": (Waveform,),
-    "merge_transcripts": (Transcript,),
-    "detect_topics": (Topic,),
-    "generate_title": (FinalTitle,),
-    "generate_summary": (FinalShortSummary, FinalLongSummary),
-    "finalize": (Status,),
-}
-"""The legacy pipeline's events, by the task that emits them."""
 
 UNPUBLISHED = frozenset({"WAVEFORM"})
 
@@ -49,17 +25,24 @@ class Entry(NamedTuple):
 
 def event_dictionary() -> tuple[Entry, ...]:
     """Every event of every task, in the order of the steps."""
+    models = {model.event: model for model in EventData.__subclasses__()}
     return tuple(
-        Entry(task, model.event, _channels(model), (model.__doc__ or "").strip(), _schema(model))
-        for task in STEP_NAMES
-        for model in (*EVENTS_OF.get(task, ()), *_progress(task))
+        Entry(
+            spec.name,
+            model.event,
+            _channels(model),
+            (model.__doc__ or "").strip(),
+            model.model_json_schema(),
+        )
+        for spec in STEP_SPECS
+        for model in map(models.__getitem__, _events_of(spec))
     )
 
 
 def as_json() -> dict[str, Any]:
     """The dictionary as one document: task -> events -> JSON Schema of the data."""
     tasks: dict[str, Any] = {
-        name: {"description": DESCRIPTIONS[name], "events": {}} for name in STEP_NAMES
+        spec.name: {"description": spec.description, "events": {}} for spec in STEP_SPECS
     }
     for entry in event_dictionary():
         tasks[entry.task]["events"][entry.event] = {
@@ -104,8 +87,8 @@ def as_page() -> str:
     return "\n".join(parts)
 
 
-def _progress(task: str) -> tuple[type[EventData], ...]:
-    return (PipelineProgress,) if task in VISIBLE_STEPS else ()
+def _events_of(spec: StepSpec) -> tuple[str, ...]:
+    return (*spec.events, PROGRESS) if spec.is_visible else spec.events
 
 
 def _channels(model: type[EventData]) -> tuple[str, ...]:
@@ -113,7 +96,3 @@ def _channels(model: type[EventData]) -> tuple[str, ...]:
         return ()
     own = ("ts:<transcript_id>",)
     return (*own, "user:<user_id>") if model.event in USER_EVENTS else own
-
-
-def _schema(model: type[EventData]) -> dict[str, Any]:
-    return model.model_json_schema()

@@ -7,15 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.pipeline.contracts import EventData
 
 PROGRESS = "PIPELINE_PROGRESS"
-
-
-class EventData(BaseModel):
-    """Data of an event; `event` is its name on the channel."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    event: ClassVar[str]
 
 
 class Status(EventData):

@@ -9,8 +9,8 @@ from typing import Any
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.execution import execution_of, retry
 from reflector_migrate.conductor.http import NotFoundError
-from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _last_attempts(workflow: Json) -> Sequence[Json]:
     """The last attempt of each step, by its reference."""
     tasks = sorted(workflow.get("tasks") or (), key=lambda t: t.get("seq") or 0)
     return list(
-        {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in TABLE}.values()
+        {t["referenceTaskName"]: t for t in tasks if t.get("taskDefName") in STEP_NAMES}.values()
     )
 
 
@@ -84,4 +84,4 @@ def _is_final(task: Json) -> bool:
     if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
         return True
     has_failed = task["status"] in ("FAILED", "TIMED_OUT")
-    return has_failed and int(task.get("retryCount") or 0) >= TABLE[task["taskDefName"]].retry_count
+    return has_failed and int(task.get("retryCount") or 0) >= spec_of(task["taskDefName"]).retries

@@ -24,7 +24,7 @@ from reflector_migrate.conductor.progress_log import (
     mark,
 )
 from reflector_migrate.conductor.publish_lock import turns_of
-from reflector_migrate.model import VISIBLE_STEPS, Event, StepRun
+from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.services.events import Bus
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
-TRACK_STEPS = ("pad_track", "transcribe_track")
 ENDED: frozenset[State] = frozenset({"completed", "failed"})
 
 

@@ -9,29 +9,14 @@ from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.start import start_anew
-from reflector_migrate.conductor.tasks.definitions import SERVICE_OF
 from reflector_migrate.errors import InputError, RefusedError
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
-
-PLANNED_BY = {
-    **dict.fromkeys(("pad_track", "mixdown_tracks", "generate_waveform"), "plan_padding"),
-    "transcribe_track": "plan_padding",
-    **dict.fromkeys(("detect_topics", "generate_title", "generate_summary"), "merge_transcripts"),
-    **dict.fromkeys(("post_zulip", "send_webhook"), "cleanup_consent"),
-}
-"""Where a step is run again from, if not from itself.
-
-Padded tracks are deleted once heard: what needs them begins at the padding. And no branch of a
-fork is run again alone: a rerun removes what was scheduled later, be it the other branch, for
-which the JOIN then waits in vain. Nor is a step whose definition limits how many run at once:
-3.32.3 schedules it and never gives it out (seen).
-"""
 
 UNDONE = ("FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED")
 """What the server gives out again of what lies before a rerun."""
@@ -76,7 +61,8 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
     timeout_s = (workflow.get("workflowDefinition") or {}).get("timeoutSeconds") or 0
     if timeout_s and unix_s - begun > YOUNG * timeout_s:
         return "it is too old"
-    if task.get("taskDefName") in SERVICE_OF:
+    step = task.get("taskDefName")
+    if step in STEP_NAMES and spec_of(step).service:
         return "its step's runs are limited"
     at = task.get("seq") or 0
     later = (t for t in workflow["tasks"] if (t.get("seq") or 0) > at)
@@ -95,7 +81,14 @@ def _begun_anew(settings: Settings, client: ConductorClient, workflow: Json) -> 
 
 
 def _first_task(workflow: Json, step: str) -> Json:
-    wanted = PLANNED_BY.get(step)
+    """Where a step is run again from: from itself, unless its row names another task.
+
+    Padded tracks are deleted once heard: what needs them begins at the padding. And no branch
+    of a fork is run again alone: a rerun removes what was scheduled later, be it the other
+    branch, for which the JOIN then waits in vain. Nor is a step whose definition limits how
+    many run at once: 3.32.3 schedules it and never gives it out (seen).
+    """
+    wanted = spec_of(step).rerun_from
     for task in workflow["tasks"]:
         if task["referenceTaskName"] == wanted or (not wanted and task["taskDefName"] == step):
             found: Json = task

@@ -13,8 +13,9 @@ from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.premature_failure import gone_on, is_cut_short
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.conductor.tasks.definitions import TABLE, scaled
+from reflector_migrate.conductor.tasks.definitions import scaled
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 
@@ -68,7 +69,7 @@ def _gone_on(
 
 def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]) -> None:
     scale, unix_s = settings.conductor.time_scale, time.time()
-    total_s = {name: scaled(timing.timeout_s, scale) for name, timing in TABLE.items()}
+    total_s = {spec.name: scaled(spec.timeout_s, scale) for spec in STEP_SPECS}
     overdue = (
         is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
         for task in workflow.get("tasks") or ()
@@ -83,7 +84,7 @@ def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[st
 
 def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
     """Whether no step has been waiting or at work for longer than it takes to plan the next."""
-    steps = [task for task in workflow.get("tasks") or () if task.get("taskDefName") in TABLE]
+    steps = [task for task in workflow.get("tasks") or () if task.get("taskDefName") in STEP_NAMES]
     begun = workflow.get("startTime") or workflow.get("createTime") or 0
     last_s = max((task.get("endTime") or 0 for task in steps), default=begun) / 1000
     is_open = any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in steps)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from comparators.registry import MEASURES, Measures
-from reflector_migrate.judge.step_graph import HEARING, PER_TRACK
-from reflector_migrate.model import Check, Finding, Verdict
+from reflector_migrate.judge.step_graph import HEARING
+from reflector_migrate.model import TRACK_STEPS, Check, Finding, Verdict
 
 Key = tuple[str, int | None]
 
@@ -34,7 +34,7 @@ def against_noise(
     if is_within_noise(key[0], checks, measures):
         judged = ", ".join(f"{check.name} {check.verdict.value}" for check in own)
         return Agreement.WITHIN_NOISE, f"{why}; {judged}"
-    weights = weight_by_track(own) if key[0] in PER_TRACK else {}
+    weights = weight_by_track(own) if key[0] in TRACK_STEPS else {}
     if weights and not weights.get(key[1] or 0):
         return Agreement.WITHIN_NOISE, f"{why}; what diverged lies on other tracks"
     if own and all(check.verdict is not Verdict.DIVERGED for check in own):

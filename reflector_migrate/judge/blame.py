@@ -24,20 +24,20 @@ from reflector_migrate.judge.step_graph import (
     FREE,
     HEARING,
     INPUTS,
-    PER_TRACK,
     SPEECH,
     before,
     causes_of,
-    position,
 )
 from reflector_migrate.model import (
     STEP_NAMES,
+    TRACK_STEPS,
     Blame,
     Check,
     Finding,
     Observation,
     StepRun,
     Verdict,
+    position,
 )
 
 
@@ -220,7 +220,7 @@ def _track(
     checks: Sequence[Check],
 ) -> int | None:
     """Of several tracks that differ, the one on which most of it lies, by the step's checks."""
-    if origin.step not in PER_TRACK:
+    if origin.step not in TRACK_STEPS:
         return None
     if _is_dark(origin):
         return named[origin.step][1].speaker
@@ -274,7 +274,7 @@ def _by_measure(
     if not (preferred or usable):
         return None
     step, finding, check = min(preferred or usable, key=lambda entry: position(str(entry[0])))
-    track = finding.speaker if step in PER_TRACK else None
+    track = finding.speaker if step in TRACK_STEPS else None
     return Blame(step=str(step), why=f"{check.name}: {finding.message}", track_index=track)
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.agreement import FINE, Agreement, Key, against_noise
-from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS, position
-from reflector_migrate.model import Check, Frozen, StepRun
+from reflector_migrate.judge.step_graph import FROM_ROW, INPUTS
+from reflector_migrate.model import Check, Frozen, StepRun, position
 
 THROUGH_TOPICS = "words"
 """Derived from the topics: what detect_topics does to them is not its maker's doing."""

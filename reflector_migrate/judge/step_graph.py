@@ -6,47 +6,21 @@ from collections.abc import Mapping
 from functools import cache
 
 from comparators.registry import MeasureSpec
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_SPECS
 
-PER_TRACK = frozenset({"pad_track", "transcribe_track"})
-
-INPUTS: Mapping[str, tuple[str, ...]] = {
-    "get_recording": (),
-    "get_participants": ("get_recording",),
-    "generate_dynamic_fork_tasks": ("get_recording",),
-    "pad_track": (),
-    "mixdown_tracks": ("pad_track",),
-    "generate_waveform": ("mixdown_tracks",),
-    "transcribe_track": ("get_recording", "pad_track"),
-    "merge_transcripts": ("transcribe_track",),
-    "detect_topics": ("get_recording", "merge_transcripts"),
-    "generate_title": ("detect_topics",),
-    "generate_summary": ("get_participants", "merge_transcripts", "detect_topics"),
-    "finalize": ("mixdown_tracks", "generate_title", "generate_summary"),
-    "cleanup_consent": (),
-    "post_zulip": ("detect_topics", "generate_title", "generate_summary", "mixdown_tracks"),
-    "send_webhook": (
-        "get_participants", "detect_topics", "generate_title", "generate_summary",
-        "mixdown_tracks",
-    ),
-}  # fmt: skip
+INPUTS: Mapping[str, tuple[str, ...]] = {spec.name: spec.inputs for spec in STEP_SPECS}
 """Step -> steps whose work it works on, through its input or through the row."""
 
-FROM_ROW: Mapping[str, tuple[str, ...]] = {"generate_summary": ("get_participants",)}
+FROM_ROW: Mapping[str, tuple[str, ...]] = {spec.name: spec.row_inputs for spec in STEP_SPECS}
 """Step -> of these, the ones that its input does not show."""
 
-FREE = frozenset({"transcribe_track", "detect_topics", "generate_title", "generate_summary"})
+FREE = frozenset(spec.name for spec in STEP_SPECS if spec.reads_model)
 """Steps that ask a model: the same input need not give the same output."""
 
-HEARING = frozenset({"transcribe_track", "merge_transcripts"})
-"""Steps whose words are told to listeners before anybody stores them."""
+HEARING = frozenset(spec.name for spec in STEP_SPECS if spec.is_heard)
+"""Steps whose words are published before they are stored."""
 
-SPEECH = ("pad_track", "transcribe_track", "merge_transcripts")
-
-
-def position(step: str) -> int:
-    """A step's place in the pipeline; unknown ones come last."""
-    return STEP_NAMES.index(step) if step in STEP_NAMES else len(STEP_NAMES)
+SPEECH = tuple(spec.name for spec in STEP_SPECS if spec.is_speech)
 
 
 @cache

@@ -4,7 +4,7 @@ Nothing of ours outside is imported here, and everything else is asked for as
 `from reflector_migrate.model import …`. In order of building:
 
     vocabulary.py    roles, engines, verdicts, phases: the enums
-    steps.py         the fifteen steps' names
+    steps.py         the steps: one row says all that a step is
     frozen.py        what all nouns are made of
     outputs.py       what a recording became: words, topics, events, effects
     observation.py   one engine's account of one recording
@@ -39,7 +39,15 @@ from reflector_migrate.model.outputs import (
     Topic,
     Word,
 )
-from reflector_migrate.model.steps import STEP_NAMES, VISIBLE_STEPS
+from reflector_migrate.model.steps import (
+    STEP_NAMES,
+    STEP_SPECS,
+    TRACK_STEPS,
+    VISIBLE_STEPS,
+    StepSpec,
+    position,
+    spec_of,
+)
 from reflector_migrate.model.vocabulary import (
     Engine,
     GateVerdict,
@@ -52,6 +60,8 @@ from reflector_migrate.model.vocabulary import (
 
 __all__ = [
     "STEP_NAMES",
+    "STEP_SPECS",
+    "TRACK_STEPS",
     "UNSEEN_FILES",
     "VISIBLE_STEPS",
     "Blame",
@@ -75,10 +85,13 @@ __all__ = [
     "Side",
     "StatedFact",
     "StepRun",
+    "StepSpec",
     "Topic",
     "Turn",
     "Usage",
     "Verdict",
     "Word",
     "gist_of",
+    "position",
+    "spec_of",
 ]

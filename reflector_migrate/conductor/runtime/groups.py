@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.model import STEP_SPECS
 from reflector_migrate.settings import WorkerSettings
 
-AUDIO = ("pad_track", "mixdown_tracks", "generate_waveform")
-TRANSCRIBE = ("transcribe_track",)
-LIGHT = tuple(name for name in STEP_NAMES if name not in (*AUDIO, *TRANSCRIBE))
-
-GROUPS: Mapping[str, tuple[str, ...]] = {"light": LIGHT, "transcribe": TRANSCRIBE, "audio": AUDIO}
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    group: tuple(spec.name for spec in STEP_SPECS if spec.group == group)
+    for group in ("light", "transcribe", "audio")
+}
 
 
 class Member(NamedTuple):

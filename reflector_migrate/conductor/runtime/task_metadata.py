@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reflector_migrate.conductor.task_domain import Identity
-from reflector_migrate.conductor.tasks.definitions import TABLE
-from reflector_migrate.model import Usage
+from reflector_migrate.model import Usage, spec_of
 
 META = "_meta"
 
@@ -19,7 +18,7 @@ def meta_of(who: Identity, attempt: int, step: str, usage: Usage) -> dict[str, A
     return {
         **who._asdict(),
         "attempt": attempt,
-        "attempts": TABLE[step].attempts,
+        "attempts": spec_of(step).attempts,
         "usage": usage.model_dump(mode="json", exclude_defaults=True),
     }
 

@@ -20,9 +20,8 @@ from reflector_migrate.conductor.runtime.task_metadata import (
     without_meta,
 )
 from reflector_migrate.conductor.task_domain import Identity
-from reflector_migrate.conductor.tasks.definitions import TABLE
 from reflector_migrate.errors import MigrateError, OutageError, TerminalStepError
-from reflector_migrate.model import Usage
+from reflector_migrate.model import Usage, spec_of
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
@@ -121,7 +120,7 @@ class Harness:
     def _failed(
         self, step: str, task: Task, raw: Mapping[str, Any], error: Exception, usage: Usage
     ) -> TaskResult:
-        attempt, attempts = attempt_of(task), TABLE[step].attempts
+        attempt, attempts = attempt_of(task), spec_of(step).attempts
         is_hopeless = isinstance(error, TerminalStepError)
         reason = f"attempt {attempt} of {attempts}: {reason_of(error)}"
         logger.warning("%s task=%s failed: %s", step, task.task_id, reason)
@@ -163,7 +162,7 @@ class Harness:
 def _told_attempt(step: str, raw: dict[str, Any], task: Task) -> dict[str, Any]:
     """The input, with what the step's contract asks of attempts: how many before, and after."""
     number = attempt_of(task)
-    told = {"attempt": number - 1, "is_last_attempt": number >= TABLE[step].attempts}
+    told = {"attempt": number - 1, "is_last_attempt": number >= spec_of(step).attempts}
     asked = CONTRACTS[step].input.model_fields
     return {**raw, **{name: value for name, value in told.items() if name in asked}}
 

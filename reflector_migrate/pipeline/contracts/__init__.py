@@ -9,17 +9,19 @@ task domains carry it, so that a worker of another build never receives a task.
     meeting.py     get_recording, get_participants
     sound.py       generate_dynamic_fork_tasks, pad_track, mixdown_tracks, generate_waveform
     speech.py      transcribe_track, merge_transcripts, topics, title, summary
-    telling.py     finalize, cleanup_consent, post_zulip, send_webhook
-    registry.py    step -> (input, output), and the hash
+    endings.py     finalize, cleanup_consent, post_zulip, send_webhook
+    registry.py    step -> (input, output), as these modules declare it, and the hash
 """
 
 from __future__ import annotations
 
 from reflector_migrate.pipeline.contracts.base import (
     Contract,
+    EventData,
     Namespace,
     Ref,
     Run,
+    StepContract,
     StepInput,
     semantic,
 )
@@ -43,7 +45,6 @@ from reflector_migrate.pipeline.contracts.meeting import (
 )
 from reflector_migrate.pipeline.contracts.registry import (
     CONTRACTS,
-    StepContract,
     contract_hash,
 )
 from reflector_migrate.pipeline.contracts.sound import (
@@ -75,6 +76,7 @@ __all__ = [
     "ConsentInput",
     "ConsentOutput",
     "Contract",
+    "EventData",
     "FinalizeInput",
     "FinalizeOutput",
     "ForkTask",

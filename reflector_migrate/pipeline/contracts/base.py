@@ -1,8 +1,8 @@
-"""What contracts are made of: a strict frozen value, semantic fields, references, the run."""
+"""What contracts are made of: strict frozen values, semantic fields, references, the run."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,3 +44,17 @@ class StepInput(Contract):
     """What every step receives."""
 
     run: Run
+
+
+class StepContract(NamedTuple):
+    """The two models of a step."""
+
+    input: type[StepInput]
+    output: type[Contract]
+
+
+class EventData(BaseModel):
+    """Data of an event; `event` is its name on the channel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    event: ClassVar[str]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reflector_migrate.pipeline.contracts.base import Contract, StepInput, semantic
+from reflector_migrate.pipeline.contracts.base import Contract, StepContract, StepInput, semantic
 
 
 class FinalizeInput(StepInput):
@@ -70,3 +70,11 @@ class WebhookOutput(Contract):
     status_code: int | None = None
     event_id: str | None = None
     reason: str = ""
+
+
+CONTRACTS = {
+    "finalize": StepContract(FinalizeInput, FinalizeOutput),
+    "cleanup_consent": StepContract(ConsentInput, ConsentOutput),
+    "post_zulip": StepContract(ZulipInput, ZulipOutput),
+    "send_webhook": StepContract(WebhookInput, WebhookOutput),
+}

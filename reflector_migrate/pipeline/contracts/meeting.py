@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reflector_migrate.pipeline.contracts.base import Contract, StepInput, semantic
+from reflector_migrate.pipeline.contracts.base import Contract, StepContract, StepInput, semantic
 
 
 class Track(Contract):
@@ -48,3 +48,9 @@ class GetParticipantsOutput(Contract):
     """Who was in the meeting."""
 
     participants: tuple[PersonInMeeting, ...] = semantic()
+
+
+CONTRACTS = {
+    "get_recording": StepContract(GetRecordingInput, GetRecordingOutput),
+    "get_participants": StepContract(GetParticipantsInput, GetParticipantsOutput),
+}

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
-from reflector_migrate.pipeline.contracts import endings, meeting, sound, speech
-from reflector_migrate.pipeline.contracts.base import Contract, StepInput
+from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.pipeline.contracts.base import StepContract
 
 CONTRACT_VERSION = 1
 
 
-class StepContract(NamedTuple):
-    """The two models of a step."""
+def _declared() -> Iterator[tuple[str, StepContract]]:
+    """The `CONTRACTS` of every module beside this one."""
+    package = __name__.rpartition(".")[0]
+    for module in iter_modules([str(Path(__file__).parent)]):
+        if f"{package}.{module.name}" != __name__:
+            yield from getattr(import_module(f"{package}.{module.name}"), "CONTRACTS", {}).items()
 
-    input: type[StepInput]
-    output: type[Contract]
 
-
-CONTRACTS: Mapping[str, StepContract] = {
-    "get_recording": StepContract(meeting.GetRecordingInput, meeting.GetRecordingOutput),
-    "get_participants": StepContract(meeting.GetParticipantsInput, meeting.GetParticipantsOutput),
-    "generate_dynamic_fork_tasks": StepContract(sound.GenerateForkInput, sound.GenerateForkOutput),
-    "pad_track": StepContract(sound.PadTrackInput, sound.PadTrackOutput),
-    "mixdown_tracks": StepContract(sound.MixdownInput, sound.MixdownOutput),
-    "generate_waveform": StepContract(sound.WaveformInput, sound.WaveformOutput),
-    "transcribe_track": StepContract(speech.TranscribeTrackInput, speech.TranscribeTrackOutput),
-    "merge_transcripts": StepContract(speech.MergeInput, speech.MergeOutput),
-    "detect_topics": StepContract(speech.TopicsInput, speech.TopicsOutput),
-    "generate_title": StepContract(speech.TitleInput, speech.TitleOutput),
-    "generate_summary": StepContract(speech.SummaryInput, speech.SummaryOutput),
-    "finalize": StepContract(endings.FinalizeInput, endings.FinalizeOutput),
-    "cleanup_consent": StepContract(endings.ConsentInput, endings.ConsentOutput),
-    "post_zulip": StepContract(endings.ZulipInput, endings.ZulipOutput),
-    "send_webhook": StepContract(endings.WebhookInput, endings.WebhookOutput),
-}
+_DECLARED = dict(_declared())
+CONTRACTS: Mapping[str, StepContract] = {step: _DECLARED[step] for step in STEP_NAMES}
 
 
 def contract_hash() -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from reflector_migrate.pipeline.contracts.base import Contract, StepInput, semantic
+from reflector_migrate.pipeline.contracts.base import Contract, StepContract, StepInput, semantic
 from reflector_migrate.pipeline.contracts.meeting import Track
 
 
@@ -105,3 +105,11 @@ class WaveformOutput(Contract):
     """Peaks in [0, 1], two decimals, at most 280 of them."""
 
     waveform: tuple[float, ...] = semantic()
+
+
+CONTRACTS = {
+    "generate_dynamic_fork_tasks": StepContract(GenerateForkInput, GenerateForkOutput),
+    "pad_track": StepContract(PadTrackInput, PadTrackOutput),
+    "mixdown_tracks": StepContract(MixdownInput, MixdownOutput),
+    "generate_waveform": StepContract(WaveformInput, WaveformOutput),
+}

@@ -9,7 +9,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from reflector_migrate.pipeline.contracts.base import Contract, Ref, StepInput, semantic
+from reflector_migrate.pipeline.contracts.base import (
+    Contract,
+    Ref,
+    StepContract,
+    StepInput,
+    semantic,
+)
 from reflector_migrate.pipeline.contracts.sound import Expected, in_track_order
 
 
@@ -84,3 +90,12 @@ class SummaryOutput(Contract):
 
     summary: str | None = semantic(None)
     short_summary: str | None = semantic(None)
+
+
+CONTRACTS = {
+    "transcribe_track": StepContract(TranscribeTrackInput, TranscribeTrackOutput),
+    "merge_transcripts": StepContract(MergeInput, MergeOutput),
+    "detect_topics": StepContract(TopicsInput, TopicsOutput),
+    "generate_title": StepContract(TitleInput, TitleOutput),
+    "generate_summary": StepContract(SummaryInput, SummaryOutput),
+}

@@ -12,7 +12,7 @@ from typing import Any
 
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
 from reflector_migrate.judge.explanation import Confirmation
-from reflector_migrate.model import Blame, Engine, Observation, Role, StepRun
+from reflector_migrate.model import Blame, Engine, Observation, Role, StepRun, spec_of
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
@@ -110,7 +110,7 @@ def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) ->
         except TerminalStepError as error:
             return Made(failure=error.message)
         left = dict(_left_there(ours, seen, run.run_id, step))
-        if step.name in ("merge_transcripts", "transcribe_track"):
+        if spec_of(step.name).is_heard:
             left["words"] = _words_digest(done.output)
         return Made(done.output_digest, left)
 

@@ -12,28 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reflector_migrate.model import Observation
+from reflector_migrate.model import Observation, spec_of
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
 from reflector_migrate.store.artifacts import Artifacts
-
-MADE_BY: Mapping[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "get_participants": ({"participants": []}, ()),
-    "mixdown_tracks": ({"duration": 0.0, "audio_location": "local"}, ("DURATION",)),
-    "generate_waveform": ({}, ("WAVEFORM",)),
-    "merge_transcripts": ({}, ("TRANSCRIPT",)),
-    "detect_topics": ({"topics": [], "webvtt": None}, ("TOPIC",)),
-    "generate_title": ({"title": None}, ("FINAL_TITLE",)),
-    "generate_summary": (
-        {"short_summary": None, "long_summary": None},
-        ("FINAL_SHORT_SUMMARY", "FINAL_LONG_SUMMARY"),
-    ),
-    "finalize": ({"status": "processing"}, ("STATUS",)),
-    "cleanup_consent": ({"audio_deleted": None}, ()),
-    "post_zulip": ({"zulip_message_id": None}, ()),
-}
-"""Step -> columns and events that it writes; they are taken out of the copied row."""
 
 
 @contextmanager
@@ -74,16 +57,15 @@ def _before(
     seen: Observation, step: str, rows: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     """The columns as the step found them: without what it wrote, a kept title and post left."""
-    columns, told = MADE_BY.get(step, ({}, ()))
-    row = rows["transcript"][0]
-    events = [event for event in row.get("events") or () if event["event"] not in told]
+    spec, row = spec_of(step), rows["transcript"][0]
+    events = [event for event in row.get("events") or () if event["event"] not in spec.events]
     kept: set[str] = set()
     titles = {e.data.get("title") for e in seen.events if e.event == "FINAL_TITLE"}
     if step == "generate_title" and row["title"] not in titles:
         kept = {"title"}  # of an earlier run: it is never written again
     if any(effect.kind == "zulip_update" for effect in seen.effects):
         kept |= {"zulip_message_id"}
-    return {**{k: v for k, v in columns.items() if k not in kept}, "events": events}
+    return {**{k: v for k, v in spec.columns.items() if k not in kept}, "events": events}
 
 
 def scratch_run(ours: Settings, seen: Observation) -> Run:

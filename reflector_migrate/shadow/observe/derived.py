@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reflector_migrate.model import STEP_NAMES, Observation, StepRun, Word
+from reflector_migrate.model import Observation, StepRun, Word, position, spec_of
 from reflector_migrate.store.canonical_json import sha256_of
 
 Key = tuple[str, int | None]
 Left = Iterator[tuple[Key, str, Any]]
-
-OPTIONAL = frozenset({"cleanup_consent", "post_zulip", "send_webhook"})
 
 
 def with_derived(observation: Observation) -> Observation:
@@ -32,16 +30,13 @@ def with_derived(observation: Observation) -> Observation:
     unseen = tuple(
         StepRun(name=name, track_index=track)
         for name, track in left
-        if (name, track) not in seen and name not in OPTIONAL
+        if (name, track) not in seen and not spec_of(name).is_after_end
     )
-    steps = sorted((*observation.steps, *unseen), key=_order)
+    steps = sorted(
+        (*observation.steps, *unseen), key=lambda step: (position(step.name), step.track_index or 0)
+    )
     known = tuple(_with(step, observation, left) for step in steps)
     return observation.model_copy(update={"steps": known})
-
-
-def _order(step: StepRun) -> tuple[int, int]:
-    known = STEP_NAMES.index(step.name) if step.name in STEP_NAMES else len(STEP_NAMES)
-    return known, step.track_index or 0
 
 
 def _with(step: StepRun, seen: Observation, left: Mapping[Key, Mapping[str, str]]) -> StepRun:

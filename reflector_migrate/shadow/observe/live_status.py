@@ -9,23 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from reflector_migrate.conductor.event_dictionary import EVENTS_OF
 from reflector_migrate.conductor.events import PipelineProgress
 from reflector_migrate.conductor.progress_log import FAMILY, heard
-from reflector_migrate.model import VISIBLE_STEPS
+from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, VISIBLE_STEPS
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.sides import spans_of
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
 
-SHOWS_EARLIER = {"mixdown_tracks": "pad_track", "merge_transcripts": "transcribe_track"}
-"""A step whose event proves that another, which tells nothing, is over too."""
-
-AFTER_THE_END: Mapping[str, tuple[str, ...]] = {
-    "cleanup_consent": ("task_cleanup_consent",),
-    "post_zulip": ("task_pipeline_post_to_zulip",),
-    "send_webhook": ("send_transcript_webhook", "task_send_webhook_if_needed"),
-}
 RUNNING = ("processing", "error")
 
 
@@ -88,11 +79,11 @@ def behind(status: str, events: Iterable[str], *, has_people: bool) -> dict[str,
 
 
 def _proved(events: set[str]) -> Iterable[str]:
-    for step, models in EVENTS_OF.items():
-        if step in ("get_recording", "finalize", "detect_topics"):
-            continue  # by the status; a topic is not yet all topics
-        if events.issuperset(model.event for model in models):
-            yield from (step, SHOWS_EARLIER.get(step, step))
+    """A step's events, and what works on all of its tracks, prove that it is over."""
+    for spec in STEP_SPECS:
+        is_proof = spec.events and not {"STATUS", "TOPIC"} & {*spec.events}
+        if is_proof and events.issuperset(spec.events):  # a topic is not yet all topics
+            yield from (spec.name, *TRACK_STEPS.intersection(spec.inputs))
     if "FINAL_TITLE" in events:
         yield "detect_topics"
 
@@ -105,8 +96,8 @@ def _afterwards(spans: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     states = {str(span["task"]).rsplit(".", 1)[-1]: str(span["state"]) for span in spans}
     words = {"SUCCESS": "completed", "FAILURE": "failed", "RETRY": "tried again"}
     found = {}
-    for step, tasks in AFTER_THE_END.items():
-        state = next((states[task] for task in tasks if task in states), None)
+    for spec in STEP_SPECS:
+        state = next((states[task] for task in spec.primary_tasks if task in states), None)
         if state is not None:
-            found[step] = words.get(state, state.lower())
+            found[spec.name] = words.get(state, state.lower())
     return found

@@ -11,27 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from reflector_migrate.model import STEP_NAMES, StepRun
+from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, StepRun, position
 from reflector_migrate.store.steps import StepLog
 
 Json = Mapping[str, Any]
 Timed = Literal["measured", "derived", "unknown"]
 
 PIPELINE = "task_pipeline_multitrack_process"
-METHODS: Mapping[str, tuple[str, Timed]] = {
-    "pad_track_for_transcription": ("pad_track", "measured"),
-    "mixdown_tracks": ("mixdown_tracks", "measured"),
-    "transcribe_file": ("transcribe_track", "measured"),
-    "detect_topics": ("detect_topics", "measured"),
-    "generate_title": ("generate_title", "measured"),
-    "generate_summaries": ("generate_summary", "measured"),
-}
-PER_TRACK = frozenset({"pad_track", "transcribe_track"})
-TASKS: Mapping[str, str] = {
-    "task_cleanup_consent": "cleanup_consent",
-    "task_pipeline_post_to_zulip": "post_zulip",
-    "send_transcript_webhook": "send_webhook",
-}
+METHODS: Mapping[str, str] = {s.primary_method: s.name for s in STEP_SPECS if s.primary_method}
+TASKS: Mapping[str, str] = {s.primary_tasks[0]: s.name for s in STEP_SPECS if s.primary_tasks}
 BOTH_LOOKUPS = "update_participants_from_daily"
 
 
@@ -41,8 +29,7 @@ def steps_of(spans: Sequence[Json], log: StepLog | None = None) -> tuple[StepRun
     for task in spans:
         logged = log.of(str(task["task_id"])) if log else ()
         found += logged or _of_task(task)
-    order = {name: place for place, name in enumerate(STEP_NAMES)}
-    return tuple(sorted(found, key=lambda s: (order[s.name], s.track_index or 0, s.attempt)))
+    return tuple(sorted(found, key=lambda s: (position(s.name), s.track_index or 0, s.attempt)))
 
 
 def _of_task(task: Json) -> Iterator[StepRun]:
@@ -62,8 +49,9 @@ def _of_pipeline(spans: Sequence[Json]) -> Iterator[StepRun]:
             yield _step("get_recording", span, "derived")
             yield _step("get_participants", span, "derived")
         elif span["name"] in METHODS:
-            name, timed = METHODS[span["name"]]
-            yield _step(name, span, timed, track_index=span["n"] if name in PER_TRACK else None)
+            name = METHODS[span["name"]]
+            track_index = span["n"] if name in TRACK_STEPS else None
+            yield _step(name, span, "measured", track_index=track_index)
     yield from _waveform(spans)
     if any(span["name"] == "on_transcript" for span in spans):
         yield StepRun(name="merge_transcripts", timed="unknown")

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError, RefusedError
-from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
+from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, spec_of
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord, Runs
 
 if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
-
-AFTERWARDS = ("cleanup_consent", "post_zulip", "send_webhook")
-"""Steps that come after the transcript has ended, and leave its status alone."""
 
 
 def retry(settings: Settings, run: RunRecord) -> str:
@@ -34,7 +31,6 @@ def retry(settings: Settings, run: RunRecord) -> str:
 
 def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     """That step and all after it; returns the id of the workflow that does, perhaps another."""
-    from reflector_migrate.conductor.rerunning import PLANNED_BY
     from reflector_migrate.conductor.rerunning import rerun as from_step
     from reflector_migrate.shadow.observe.attempts import keep
     from reflector_migrate.shadow.recover.reopen import taken_up
@@ -42,12 +38,12 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     if step not in STEP_NAMES:
         raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
     ended = _ended_workflow_of(settings, run)
-    old_id, begins = ended.workflow_id, PLANNED_BY.get(step, step)
+    old_id, begins = ended.workflow_id, spec_of(step).rerun_from or step
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     if first not in {done.name for done in ended.step_runs}:
         raise InputError(f"workflow {old_id} has not reached {step}")
     keep(settings, run.run_id, ended.step_runs)  # the server forgets what it runs again
-    with taken_up(settings, run, first, has_end_ahead=step not in AFTERWARDS):
+    with taken_up(settings, run, first, has_end_ahead=not spec_of(step).is_after_end):
         workflow_id = from_step(settings, old_id, step)
     _collect_again(settings, run, workflow_id)
     return workflow_id
