@@ -7,8 +7,8 @@ import json
 import pytest
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.runtime.task_metadata import META, without_meta
 from reflector_migrate.conductor.runtime.task_runner import Harness, reason_of
+from reflector_migrate.conductor.task_metadata import META, without_meta
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.runner import StepResult

@@ -21,10 +21,10 @@ import pytest
 
 from reflector_migrate.conductor.execution import read, task_queue_pollers, terminate
 from reflector_migrate.conductor.runtime.task_client import Desk
-from reflector_migrate.conductor.runtime.task_metadata import spent_before
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.task_domain import identity
+from reflector_migrate.conductor.task_metadata import spent_before
 from reflector_migrate.model import STEP_NAMES
 from tests.conductor_world import a_run, attempts, ended, environ_of, tracks, until
 

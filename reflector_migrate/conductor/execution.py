@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
-from reflector_migrate.conductor.runtime.task_metadata import META
+from reflector_migrate.conductor.task_metadata import META
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
 from reflector_migrate.settings import Settings

@@ -9,8 +9,7 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.server_version import ServerVersion, server_version
 from reflector_migrate.conductor.tasks.definitions import task_definitions
-from reflector_migrate.conductor.workflows.load import FILES, VERSIONS
-from reflector_migrate.conductor.workflows.register import missing_workflows
+from reflector_migrate.conductor.workflows.load import FILES, VERSIONS, workflow_definition
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings
 
@@ -42,7 +41,7 @@ def register_all(settings: Settings, force: bool = False) -> Registration:
     version = server_version(settings)
     wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
     with connected(settings) as client:
-        workflows = missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
+        workflows = _missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
         changes = _compare(client, wanted)
         if changes.replace:
             _refuse_replacing(client, changes.replace, force=force)
@@ -60,9 +59,36 @@ def unregistered(settings: Settings) -> tuple[str, ...]:
     version = server_version(settings)
     wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
     with connected(settings) as client:
-        workflows = missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
+        workflows = _missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
         changes = _compare(client, wanted)
     return tuple(str(d["name"]) for d in (*changes.create, *workflows)) + tuple(changes.replace)
+
+
+def _missing_workflows(
+    client: ConductorClient, settings: Settings, *, knows_join_mode: bool
+) -> list[Json]:
+    """Definitions that the server lacks; RefusedError when it has the version, but another text."""
+    wanted = [
+        workflow_definition(name, settings, knows_join_mode=knows_join_mode)
+        for name in reversed(FILES)
+    ]
+    return [d for d in wanted if not _is_registered(client, d)]
+
+
+def _is_registered(client: ConductorClient, ours: Json) -> bool:
+    theirs = client.workflow_def(ours["name"], ours["version"])
+    if theirs is None:
+        return False
+    differing = differences(ours, theirs)
+    if differing and all(path.endswith(".joinMode") for path in differing):
+        return False  # registered before the server knew of it: the same workflow, its JOINs lazier
+    if differing:
+        raise RefusedError(
+            f"workflow {ours['name']} version {ours['version']} is registered with another "
+            f"content: {', '.join(differing[:5])}",
+            hint="bump the version in conductor/workflows; running workflows keep theirs",
+        )
+    return True
 
 
 def _compare(client: ConductorClient, wanted: Sequence[Json]) -> _Changes:

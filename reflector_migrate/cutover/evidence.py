@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.errors import InputError
 from reflector_migrate.model import Gist, Verdict
 from reflector_migrate.model.comparison_index import SIGNS, names_of
 from reflector_migrate.settings import Settings
@@ -20,15 +23,11 @@ A_A_PAIRS = 30
 
 def synthetic_recordings_complete(settings: Settings) -> Answer:
     """Every recording of the sandbox's folder was compared and matched."""
-    from reflector_migrate.errors import InputError
-    from reflector_migrate.sandbox.recordings import load_recordings
-
-    try:
-        known = load_recordings(settings.sandbox.recordings)
-    except InputError as error:
-        return pending(error.message)
+    known = _synthetic_recordings(settings.sandbox.recordings)
+    if not known:
+        return pending(f"{settings.sandbox.recordings}: no recordings")
     latest = {gist.recording: gist.verdict for gist in _gists(settings)}
-    found = {name: latest.get(recording.recording_id) for name, recording in known.items()}
+    found = {name: latest.get(recording_id) for name, recording_id in known.items()}
     missing = sorted(name for name, verdict in found.items() if verdict is None)
     wrong = sorted(name for name, verdict in found.items() if verdict not in (None, "MATCHED"))
     value = f"{len(known) - len(missing)} of {len(known)}"
@@ -108,6 +107,17 @@ def catastrophes(settings: Settings) -> Answer:
     if len(gists) < needed:
         return pending(f"{needed - len(gists)} recordings to go", "0", limit, len(gists))
     return passed("0", limit, len(gists))
+
+
+def _synthetic_recordings(folder: Path) -> dict[str, str]:
+    """Name -> recording id; InputError names a file that does not say it."""
+    known = {}
+    for file in sorted(folder.glob("*/recording.json")):
+        try:
+            known[file.parent.name] = str(json.loads(file.read_text("utf-8"))["recording_id"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(f"{file}: recording_id: {type(error).__name__}") from None
+    return known
 
 
 def _gists(settings: Settings) -> tuple[Gist, ...]:

@@ -18,8 +18,8 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 from conductor.client.http.rest import ApiException
 
 from reflector_migrate.conductor.runtime.task_client import TimedTaskApi
-from reflector_migrate.conductor.runtime.task_metadata import META, meta_of
 from reflector_migrate.conductor.task_domain import identity
+from reflector_migrate.conductor.task_metadata import META, meta_of
 from reflector_migrate.model import Usage
 from reflector_migrate.settings import Settings, ready_file
 

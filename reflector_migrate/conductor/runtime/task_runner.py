@@ -13,13 +13,13 @@ from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 from conductor.client.http.models.task_result_status import TaskResultStatus
 
-from reflector_migrate.conductor.runtime.task_metadata import (
+from reflector_migrate.conductor.task_domain import Identity
+from reflector_migrate.conductor.task_metadata import (
     META,
     meta_of,
     spent_before,
     without_meta,
 )
-from reflector_migrate.conductor.task_domain import Identity
 from reflector_migrate.errors import MigrateError, OutageError, TerminalStepError
 from reflector_migrate.model import Usage, spec_of
 from reflector_migrate.pipeline.contracts import CONTRACTS
