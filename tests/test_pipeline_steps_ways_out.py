@@ -17,10 +17,13 @@ from reflector_migrate.pipeline.steps import STEPS
 STEPS_FOLDER = Path(package.__file__).parent
 PIPELINE = STEPS_FOLDER.parent
 HELPERS = (
-    "telling", "topics", "summary", "stored", "zulip_text", "webhook_payload", "patience",
-    "questions", "prompts", "digests", "webvtt", "joined", "working",
+    "publish", "topics", "summary", "artifacts", "zulip_text", "webhook_payload",
+    "heartbeat_pool", "llm_tasks", "prompts", "digests", "webvtt", "fork_inputs", "work_dir",
 )  # fmt: skip
-FILES = [*STEPS_FOLDER.glob("*.py"), *(PIPELINE / f"{name}.py" for name in HELPERS)]
+FILES = [
+    *(STEPS_FOLDER / f"{name}.py" for name in STEP_NAMES),
+    *(PIPELINE / f"{name}.py" for name in HELPERS),
+]
 
 STANDARD = {
     "__future__", "collections", "concurrent", "contextlib", "dataclasses", "datetime",
@@ -35,7 +38,7 @@ SERVICES = {
     "webhook": {"EVENT", "Delivery", "Told", "headers_for", "is_taken"},
 }
 ROOMS = {"audio", "cache", "context", "contracts", "rows", "steps", *HELPERS}
-STORE = {"canonical": {"sha256_of"}, "artifacts": {"Artifacts"}}
+STORE = {"canonical_json": {"sha256_of"}, "artifacts": {"Artifacts"}}
 STORAGE_READS = {"get_file", "checksum", "size", "presign", "list"}
 EFFECTFUL = {
     "post", "put", "patch", "publish", "send", "sendall", "request", "urlopen", "unlink", "rmdir",
