@@ -18,6 +18,7 @@ PIPELINE = STORE | {"reflector_migrate.pipeline"}
 JUDGE = NOUNS | {"reflector_migrate.errors", "comparators.registry", "reflector_migrate.judge"}
 SHADOW = PIPELINE | JUDGE | {
     "reflector_migrate.conductor", "reflector_migrate.shadow", "reflector_migrate.pricing",
+    "reflector_migrate.frames",
 }  # fmt: skip
 MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.model": set(),
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reflector_migrate.store": STORE,
     "reflector_migrate.pipeline": PIPELINE,
     "reflector_migrate.pricing": GROUND,
+    "reflector_migrate.frames": GROUND | {"reflector_migrate.pricing"},
     "reflector_migrate.plugin": set(),
     "reflector_migrate.conductor": PIPELINE,
     "reflector_migrate.sandbox": PIPELINE

@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": (f"{C}.explain:explain", "Show the evidence behind a recording's verdict."),
     "watch": (f"{C}.watch:watch", "Follow the steps of both sides live."),
     "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
+    "export": (f"{C}.export:export", "Export stored comparisons as a table."),
     "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
     "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),

@@ -8,17 +8,18 @@ from pathlib import Path
 PRIVATE = 0o600
 
 
-def write_aside(path: Path, text: str, mode: int = 0o666) -> None:
+def write_aside(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """Write a sibling, flush it to the disk and rename it; nothing is left of one that failed.
 
-    `mode` is that of a new file, less the umask. OSError where it cannot be written.
+    Text becomes UTF-8. `mode` is that of a new file, less the umask. OSError where it cannot be
+    written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - for its mode
-            file.write(text)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - for its mode
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

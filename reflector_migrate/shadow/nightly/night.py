@@ -104,10 +104,12 @@ def _coverage(settings: Settings, night: str, run_ids: Iterable[str]) -> Coverag
 
 
 def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:
+    from reflector_migrate.frames import trend_frame
     from reports.document import TrendPoint
 
-    counts: dict[str, dict[str, int]] = {}
-    for known, verdict, number in evidence.nights():
-        if known <= night:
-            counts.setdefault(known, {})[verdict] = number
-    return tuple(TrendPoint(n, counts[n]) for n in sorted(counts)[-TREND_NIGHTS:])
+    shown = trend_frame(evidence.nights()).loc[:night].tail(TREND_NIGHTS)
+    counts = shown.to_dict(orient="index")
+    return tuple(
+        TrendPoint(str(one), {verdict: n for verdict, n in found.items() if n})
+        for one, found in counts.items()
+    )
