@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import stamina
 
 from reflector_migrate.errors import MigrateError, RefusedError, ServerUnreachableError
 from reflector_migrate.settings import ConductorSettings
 
-RETRY_WAITS_S = (0.2, 0.8)
+AGAIN = stamina.RetryingCaller(
+    attempts=3, timeout=None, wait_initial=0.2, wait_exp_base=4, wait_jitter=0
+)
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 MESSAGE_CHARS = 400
 
@@ -65,15 +67,12 @@ class Door:
         Raises NotFoundError (404), RefusedError (other 4xx), UnknownOutcomeError
         (sent, not answered), ServerUnreachableError (not sent, or 5xx).
         """
-        for wait_s in (*RETRY_WAITS_S, None):
-            try:
-                return self._once(method, path, body, params or {})
-            except ServerUnreachableError as error:
-                may_repeat = method in IDEMPOTENT or not isinstance(error, UnknownOutcomeError)
-                if wait_s is None or not may_repeat:
-                    raise
-                time.sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
+
+        def may_repeat(error: Exception) -> bool:
+            is_known = method in IDEMPOTENT or not isinstance(error, UnknownOutcomeError)
+            return isinstance(error, ServerUnreachableError) and is_known
+
+        return AGAIN(may_repeat, self._once, method, path, body, params or {})
 
     def _once(self, method: str, path: str, body: Any, params: Mapping[str, Any]) -> Any:
         url = f"{self._base}{path}"

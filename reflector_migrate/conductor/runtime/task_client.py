@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import stamina
 from conductor.client.configuration.configuration import Configuration
 from conductor.client.http.api.task_resource_api import TaskResourceApi
 from conductor.client.http.api_client import ApiClient
@@ -29,7 +30,10 @@ from reflector_migrate.settings import Settings
 logger = logging.getLogger(__name__)
 
 WAITING_POLL_MS = 1000
-HAND_IN_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0, *(8.0 for _ in range(8)))
+HAND_IN = stamina.RetryingCaller(
+    attempts=14, timeout=None, wait_initial=0.25, wait_max=8.0, wait_jitter=0
+)
+"""Over 72 seconds: a server may restart meanwhile."""
 LEASE_SHARE = 1 / 3
 GIVEN_UP = frozenset({"TIMED_OUT", "CANCELED", "FAILED", "FAILED_WITH_TERMINAL_ERROR", "SKIPPED"})
 
@@ -68,15 +72,10 @@ class Desk:
 
     def hand_in(self, result: TaskResult) -> None:
         """Hand in a result; logged where the server will not take it."""
-        for wait_s in (*HAND_IN_WAITS_S, None):
-            try:
-                self._api.update_task(result)
-                return
-            except ApiException as error:
-                if wait_s is None or _is_refusal(error):
-                    logger.error("result of task %s not taken: %s", result.task_id, _why(error))
-                    return
-            time.sleep(wait_s)
+        try:
+            HAND_IN(_is_passing, self._api.update_task, result)
+        except ApiException as error:
+            logger.error("result of task %s not taken: %s", result.task_id, _why(error))
 
     def _is_ripe(self, task: Task) -> bool:
         """Whether it is due; one that has been given out too early goes back until then.
@@ -177,8 +176,8 @@ class TimedTaskApi:
         return self._sdk.update_task(body=body, _request_timeout=self._timeout)
 
 
-def _is_refusal(error: ApiException) -> bool:
-    return 400 <= int(error.status or 0) < 500
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, ApiException) and not 400 <= int(error.status or 0) < 500
 
 
 def _why(error: ApiException) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import stamina
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from reflector_migrate.errors import OutageError
 
-ATTEMPTS = 5
+AGAIN = stamina.RetryingCaller(attempts=5, timeout=None, wait_initial=0.04, wait_jitter=0)
 _COLLISIONS = frozenset({"40001", "40P01"})  # serialisation failure, deadlock
 
 T = TypeVar("T")
@@ -23,15 +23,15 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
 
     Raises OutageError when the database cannot be reached or stays busy.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with engine.begin() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            if not _is_collision(error) or attempt == ATTEMPTS:
-                raise _as_step_error(error) from error
-            time.sleep(0.02 * 2**attempt)
-    raise AssertionError("unreachable")
+
+    def once() -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    try:
+        return AGAIN(_is_collision, once)
+    except DBAPIError as error:
+        raise _as_step_error(error) from error
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise _as_step_error(error) from error
 
 
-def _is_collision(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in _COLLISIONS
+def _is_collision(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _COLLISIONS
 
 
 def _as_step_error(error: DBAPIError) -> Exception:

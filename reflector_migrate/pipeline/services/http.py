@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import stamina
 
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.meter import UsageMeter
@@ -34,13 +36,15 @@ class Caller:
         Raises TransientStepError (5xx, 408, 409, 425, 429, 3xx, timeout, no connection) or
         TerminalStepError (any other 4xx, or a URL that is none).
         """
-        for attempt in range(1, self.attempts):
-            try:
+        for attempt in stamina.retry_context(
+            on=TransientStepError, attempts=self.attempts, timeout=None,
+            wait_initial=BACKOFF_S, wait_max=math.inf, wait_jitter=0,
+        ):  # fmt: skip
+            with attempt:
+                if attempt.num > 1:
+                    self.meter.add(retries=1)
                 return self._judged(self._once(method, url, **request))
-            except TransientStepError:
-                self.meter.add(retries=1)
-                time.sleep(BACKOFF_S * 2 ** (attempt - 1))
-        return self._judged(self._once(method, url, **request))
+        raise AssertionError("the last attempt returns or raises")
 
     def answer(self, method: str, url: str, **request: Any) -> httpx.Response:
         """Whatever the service answers, any 4xx included, in one try.
