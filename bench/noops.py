@@ -49,7 +49,7 @@ def serve_noops(
     settings: Settings, member: Member, stop: threading.Event, on_ready: Callable[[], None]
 ) -> None:
     """One worker process over steps that do nothing; all else is the real one's."""
-    from reflector_migrate.conductor.runtime.worker_member import serve
+    from reflector_migrate.conductor.runtime.worker_process import serve
 
     serve(settings, member, stop, on_ready, execute)
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from reflector_migrate.conductor.runtime import run
-from reflector_migrate.conductor.runtime.worker_member import serve
+from reflector_migrate.conductor.runtime.worker_process import serve
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.contracts import CONTRACTS

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 from reflector_migrate.conductor.runtime import run, supervisor
-from reflector_migrate.conductor.runtime.worker_member import serve
+from reflector_migrate.conductor.runtime.worker_process import serve
 from reflector_migrate.pipeline.runner import run_step
 
 WRITES = {

@@ -187,7 +187,7 @@ class Drama:
         """Have the server forget it."""
         path = f"/workflow/{workflow_id}/remove"
         with connected(self.world.settings) as client, suppress(NotFoundError):
-            client.door.delete(path, archiveWorkflow=False)  # gone after a lost answer
+            client.http.delete(path, archiveWorkflow=False)  # gone after a lost answer
 
     def now(self):
         """As the collector asks; a host that has died is replaced, as by whoever supervises it."""

@@ -131,7 +131,7 @@ def test_a_ring_is_answered_while_every_poll_still_waits(monkeypatch):
     stop = threading.Event()
     desk, doorbell = Desk(stop), Bell()
     harness = SimpleNamespace(forget=lambda _task: None)
-    ours = worker_process.Host(Member("light", 8), desk, harness, doorbell)
+    ours = worker_process.WorkerProcess(Member("light", 8), desk, harness, doorbell)
     working = threading.Thread(target=ours.run, args=(stop, 5.0, lambda: None))
     working.start()
     try:
@@ -165,7 +165,7 @@ def test_what_a_look_brings_while_draining_goes_back_before_the_end():
     stop = threading.Event()
     desk, doorbell = Late(stop), Bell()
     harness = SimpleNamespace(meta_of_unfinished=lambda _task: {})
-    ours = worker_process.Host(Member("light", 8), desk, harness, doorbell)
+    ours = worker_process.WorkerProcess(Member("light", 8), desk, harness, doorbell)
     threading.Timer(0.2, stop.set).start()
     assert ours.run(stop, 5.0, lambda: None)
     assert desk.given_back == ("t",)
@@ -190,7 +190,7 @@ def test_what_went_back_unfinished_is_no_longer_written_down(tmp_path, monkeypat
         meta_of_unfinished=lambda _task: {},
         cut_short=lambda _task: Usage(),
     )
-    ours = worker_process.Host(Member("light", 8), desk, harness, Bell())
+    ours = worker_process.WorkerProcess(Member("light", 8), desk, harness, Bell())
     written = notes_beside(tmp_path / "0")
     seen = []
 

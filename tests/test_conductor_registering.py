@@ -96,7 +96,7 @@ def test_the_definition_joins_any_number_of_tracks(server, count):
         "taskRefToMockOutput": _mocks(count),
     }
     with connected(server) as client:
-        executed = client.test_workflow(request)
+        executed = client.http.post("/workflow/test", request)
     assert executed["status"] == "COMPLETED", executed.get("reasonForIncompletion")
     done = {t["referenceTaskName"]: t for t in executed["tasks"]}
     assert len(done["join_padding"]["outputData"]) == count

@@ -8,7 +8,7 @@ from conductor.client.http.rest import ApiException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from reflector_migrate.conductor.http import Door
+from reflector_migrate.conductor.http import ConductorHttp
 from reflector_migrate.conductor.runtime.task_client import Desk
 from reflector_migrate.conductor.server_version import ServerVersion
 from reflector_migrate.errors import ServerUnreachableError
@@ -31,7 +31,7 @@ def pauses(monkeypatch):
 def test_a_server_that_takes_no_connection_is_asked_three_times(pauses, method):
     """Nothing was sent, so that even what is not safe to repeat is repeated."""
     with pytest.raises(ServerUnreachableError):
-        Door(NOBODY.conductor).send(method, "/x")
+        ConductorHttp(NOBODY.conductor).send(method, "/x")
     assert pauses == pytest.approx([0.2, 0.8])
 
 

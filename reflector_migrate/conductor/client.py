@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from reflector_migrate.conductor.http import Door, NotFoundError
+from reflector_migrate.conductor.http import ConductorHttp, NotFoundError
 from reflector_migrate.settings import Settings
 
 Json = dict[str, Any]
@@ -21,11 +21,11 @@ class ConductorClient:
 
     def __init__(self, settings: Settings) -> None:
         """Connect lazily to `settings.conductor.server_url`."""
-        self.door = Door(settings.conductor)
+        self.http = ConductorHttp(settings.conductor)
 
     def close(self) -> None:
         """Close every connection."""
-        self.door.close()
+        self.http.close()
 
     # definitions
 
@@ -35,11 +35,11 @@ class ConductorClient:
 
     def create_task_defs(self, definitions: Sequence[Mapping[str, Any]]) -> None:
         """Add task definitions; they replace those of the same names."""
-        self.door.post("/metadata/taskdefs", [dict(d) for d in definitions])
+        self.http.post("/metadata/taskdefs", [dict(d) for d in definitions])
 
     def replace_task_def(self, definition: Mapping[str, Any]) -> None:
         """Replace one task definition."""
-        self.door.put("/metadata/taskdefs", dict(definition))
+        self.http.put("/metadata/taskdefs", dict(definition))
 
     def workflow_def(self, name: str, version: int) -> Json | None:
         """A workflow definition as the server holds it."""
@@ -47,64 +47,59 @@ class ConductorClient:
 
     def put_workflow_def(self, definition: Mapping[str, Any]) -> None:
         """Add or replace one version of a workflow definition."""
-        self.door.put("/metadata/workflow", [dict(definition)])
+        self.http.put("/metadata/workflow", [dict(definition)])
 
     # workflows
 
     def start(self, request: Mapping[str, Any]) -> str:
         """Start a workflow and return its id; UnknownOutcomeError if the answer was lost."""
-        return str(self.door.post("/workflow", dict(request)))
+        return str(self.http.post("/workflow", dict(request)))
 
     def workflow(self, workflow_id: str, *, with_tasks: bool = True) -> Json:
         """An execution; NotFoundError when the server does not have it."""
-        found: Json = self.door.get(f"/workflow/{workflow_id}", includeTasks=with_tasks)
+        found: Json = self.http.get(f"/workflow/{workflow_id}", includeTasks=with_tasks)
         return found
 
     def running(self, name: str, version: int) -> list[str]:
         """Ids of running workflows of a name and version."""
-        return list(self.door.get(f"/workflow/running/{name}", version=version) or [])
+        return list(self.http.get(f"/workflow/running/{name}", version=version) or [])
 
     def correlated(self, name: str, correlation_id: str) -> list[Json]:
         """Executions of a correlation id, ended ones too; empty on a server without an index."""
         path = f"/workflow/{name}/correlated/{correlation_id}"
-        return list(self.door.get(path, includeClosed=True, includeTasks=False) or [])
+        return list(self.http.get(path, includeClosed=True, includeTasks=False) or [])
 
     def retry(self, workflow_id: str) -> None:
         """Run the last failed task again."""
-        self.door.post(f"/workflow/{workflow_id}/retry", resumeSubworkflowTasks=False)
+        self.http.post(f"/workflow/{workflow_id}/retry", resumeSubworkflowTasks=False)
 
     def rerun(self, workflow_id: str, task_id: str) -> str:
         """Run again from a task on; returns the id of the workflow that does."""
         body = {"reRunFromWorkflowId": workflow_id, "reRunFromTaskId": task_id}
-        return str(self.door.post(f"/workflow/{workflow_id}/rerun", body))
+        return str(self.http.post(f"/workflow/{workflow_id}/rerun", body))
 
     def decide(self, workflow_id: str) -> None:
         """Have the server look at a workflow now: what has timed out, what comes next."""
-        self.door.put(f"/workflow/decide/{workflow_id}")
+        self.http.put(f"/workflow/decide/{workflow_id}")
 
     def terminate(self, workflow_id: str, reason: str) -> None:
         """Stop a running workflow."""
-        self.door.delete(f"/workflow/{workflow_id}", reason=reason)
-
-    def test_workflow(self, request: Mapping[str, Any]) -> Json:
-        """Run a definition with mocked task outputs; returns the execution."""
-        executed: Json = self.door.post("/workflow/test", dict(request))
-        return executed
+        self.http.delete(f"/workflow/{workflow_id}", reason=reason)
 
     # queues
 
     def poll_data(self, task_name: str) -> list[Json]:
         """Who last polled a task's queues: queueName, domain, workerId, lastPollTime (ms)."""
-        return list(self.door.get("/tasks/queue/polldata", taskType=task_name) or [])
+        return list(self.http.get("/tasks/queue/polldata", taskType=task_name) or [])
 
     def task(self, task_id: str) -> Json:
         """One task."""
-        found: Json = self.door.get(f"/tasks/{task_id}")
+        found: Json = self.http.get(f"/tasks/{task_id}")
         return found
 
     def _maybe(self, path: str, **params: Any) -> Json | None:
         try:
-            found: Json | None = self.door.get(path, **params)
+            found: Json | None = self.http.get(path, **params)
         except NotFoundError:
             return None
         return found

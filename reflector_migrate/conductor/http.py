@@ -1,4 +1,4 @@
-"""One HTTP door to Conductor's REST API: timeouts, the auth header, bounded retries."""
+"""HTTP to Conductor's REST API: timeouts, the auth header, bounded retries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UnknownOutcomeError(ServerUnreachableError):
     code = "unknown_outcome"
 
 
-class Door:
+class ConductorHttp:
     """Sends requests; a failure is one of our errors and never shows headers."""
 
     def __init__(self, settings: ConductorSettings) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reflector_migrate.conductor.http import Door, NotFoundError
+from reflector_migrate.conductor.http import ConductorHttp, NotFoundError
 from reflector_migrate.settings import Settings
 
 OLD_LINE = (3, 15, 0)
@@ -51,7 +51,7 @@ def parse_version(text: str | None) -> ServerVersion:
 
 def server_version(settings: Settings) -> ServerVersion:
     """Ask the server; ServerUnreachableError if it does not answer."""
-    door = Door(settings.conductor)
+    door = ConductorHttp(settings.conductor)
     try:
         return parse_version(str(door.get("/version")))
     except NotFoundError:
@@ -60,7 +60,7 @@ def server_version(settings: Settings) -> ServerVersion:
         door.close()
 
 
-def _configured_version(door: Door) -> str | None:
+def _configured_version(door: ConductorHttp) -> str | None:
     try:
         return str(door.get("/admin/config").get("version"))
     except NotFoundError:

@@ -73,7 +73,7 @@ def serve_member(
     settings: Settings, member: Member, stop: threading.Event, on_ready: Callable[[], None]
 ) -> None:
     """Be one worker process over the pipeline's own steps."""
-    from reflector_migrate.conductor.runtime.worker_member import serve
+    from reflector_migrate.conductor.runtime.worker_process import serve
     from reflector_migrate.pipeline.runner import run_step
 
     serve(settings, member, stop, on_ready, run_step)

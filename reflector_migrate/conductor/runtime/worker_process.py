@@ -9,6 +9,7 @@ too.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,22 +19,66 @@ from functools import partial
 from conductor.client.http.models.task import Task
 from conductor.client.http.rest import ApiException
 
+from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.runtime.groups import Member
 from reflector_migrate.conductor.runtime.in_flight_file import Note, path_of_ours, write
 from reflector_migrate.conductor.runtime.task_client import Desk
-from reflector_migrate.conductor.runtime.task_runner import Harness, attempt_of
+from reflector_migrate.conductor.runtime.task_runner import Execute, Harness, attempt_of
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
+from reflector_migrate.conductor.server_version import ServerVersion, server_version
+from reflector_migrate.conductor.task_domain import identity, task_domain
 from reflector_migrate.conductor.wakeup import Doorbell
 from reflector_migrate.conductor.workflows.step_order import FOLLOWING
+from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+SERVER_WAIT_S = 1.0
 TROUBLE_WAIT_S = 1.0
 IDLE_WAIT_S = 0.5
+LEAVE_S = 1.5
+"""Of the drain: for giving back what is unfinished."""
 
 
-class Host:
-    """Runs the tasks of one member until told to stop."""
+def serve(
+    settings: Settings,
+    member: Member,
+    stop: threading.Event,
+    on_ready: Callable[[], None],
+    execute: Execute,
+) -> None:
+    """Work until `stop`; ends the process itself when a step still runs after the drain."""
+    version = _wait_for_server(settings, stop)
+    if version is None:
+        return
+    who = identity()
+    desk = Desk(settings, version, who)
+    harness = Harness(settings, who, execute, Progress(settings), desk.lease)
+    logger.info(
+        "%s polls server %s in domain %s as %s",
+        member.group, version, task_domain(settings), who.worker_id,
+    )  # fmt: skip
+    is_drained = WorkerProcess(member, desk, harness, Doorbell(settings)).run(
+        stop, max(0.0, settings.workers.drain_s - LEAVE_S), on_ready
+    )
+    if not is_drained:
+        logging.shutdown()
+        os._exit(0)  # a hung step's thread cannot be ended any other way
+
+
+def _wait_for_server(settings: Settings, stop: threading.Event) -> ServerVersion | None:
+    while not stop.is_set():
+        try:
+            return server_version(settings)
+        except ServerUnreachableError as error:
+            logger.warning("waiting for Conductor: %s", error)
+            stop.wait(SERVER_WAIT_S)
+    return None
+
+
+class WorkerProcess:
+    """Runs the tasks of one member until it is asked to stop."""
 
     def __init__(self, member: Member, desk: Desk, harness: Harness, doorbell: Doorbell) -> None:
         """Start nothing yet."""
