@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from comparators.registry import COMPARATORS
+from comparators.registry import MEASURES
 from reflector_migrate.errors import ConfigurationError, InputError
 from reflector_migrate.judge.gates.evidence import read_evidence
 from reflector_migrate.judge.gates.gate import judge
@@ -92,7 +92,7 @@ def test_every_measure_has_a_rule() -> None:
     """What is compared is gated, or it could never hold a phase."""
     named = {name for rule in RULES.gates for name in rule.measures}
     aliases = {"timings": "latency"}
-    assert {aliases.get(c.name, c.name) for c in COMPARATORS} <= named
+    assert {aliases.get(spec.name, spec.name) for spec in MEASURES} <= named
 
 
 def test_a_gate_may_be_missing_only_as_its_rule_says() -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": (f"{C}.export:export", "Export stored comparisons as a table."),
     "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
     "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
+    "gate": (f"{C}.gate:gate", "Run the gates on stored evidence or on a file."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
     "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),

@@ -79,11 +79,15 @@ def stratum_of(observation: Observation) -> str:
     """The recording's stratum by number of tracks, language, length and silence."""
     tracks = observation.track_count or len(observation.outputs.participants)
     minutes = (observation.outputs.duration_ms or 0) / 60_000
-    size = "1" if tracks <= 1 else "2-4" if tracks <= 4 else "5+"
-    length = "short" if minutes < 15 else "medium" if minutes < 60 else "long"
-    language = base_language(observation.language) or "unknown"
     silence = "half" if silence_s(observation) > minutes * 60 * SILENT else "little"
-    return f"tracks:{size} language:{language} length:{length} silence:{silence}"
+    return f"{base_stratum(tracks, minutes * 60, observation.language)} silence:{silence}"
+
+
+def base_stratum(tracks: int, duration_s: float, language: str | None) -> str:
+    """The stratum as far as it is known without the words."""
+    size = "1" if tracks <= 1 else "2-4" if tracks <= 4 else "5+"
+    length = "short" if duration_s < 900 else "medium" if duration_s < 3600 else "long"
+    return f"tracks:{size} language:{base_language(language) or 'unknown'} length:{length}"
 
 
 def silence_s(observation: Observation) -> float:

@@ -55,6 +55,7 @@ class Clipped(Frozen):
 class GateAnswer(Frozen):
     """One gate on one stratum of one pair of builds: value against limit over n recordings.
 
+    cohort is the place of its evidence among the run's cohorts, counted from 0;
     since is the night from which the state has stood, first_decided the first decision.
     """
 
@@ -76,6 +77,7 @@ class GateAnswer(Frozen):
     needs: Needs | None = None
     is_report_only: bool = False
     builds: Mapping[str, str] = Field(default_factory=dict)
+    cohort: int = 0
 
 
 class Cohort(Frozen):
@@ -132,9 +134,9 @@ def rounded_up(value: float, digits: int = 2) -> float:
 
 def projected(recordings: int | None, pace: Pace) -> Needs:
     """So many recordings more, as nights and as a date."""
-    if recordings is None or not pace.nights:
+    if recordings is None or not pace.recordings:
         return Needs(recordings=recordings)
-    nights = math.ceil(recordings * pace.nights / max(pace.recordings, 1))
+    nights = math.ceil(recordings * pace.nights / pace.recordings)
     last = date.fromisoformat(pace.last_night)
     return Needs(
         recordings=recordings,

@@ -39,7 +39,7 @@ def judge_catastrophes(question: Question) -> GateAnswer:
     rate = (question.stratum and rule.stratum_limit) or rule.limit or 0.0
     enough = max(recordings_needed(rate, alpha), rule.require_n)
     if not lines:
-        return question.unanswered(limit=0, unit="catastrophes")
+        return question.unanswered(enough, limit=0, unit="catastrophes")
     steps = list(counted(lines))
     n = steps[-1][0]
     hit = {line.recording for line in lines if line.has_catastrophe}

@@ -31,7 +31,7 @@ def judge_coverage(question: Question) -> GateAnswer:
                 fates[line.recording] = line.coverage
     limit = question.rule.at_least or 1.0
     if not fates:
-        return question.unanswered(limit=limit, unit="share")
+        return question.unanswered(question.rule.require_n, limit=limit, unit="share")
     n, counts = len(fates), Counter(fates.values())
     share = Fraction(counts["compared"], n)
     lacking = math.ceil(Fraction(str(limit)) * n) - counts["compared"]

@@ -6,9 +6,9 @@ For a margin d and values y clipped to [-K, K], with bets l chosen before each v
     W- = prod(1 + l (y - d)),  0 <= l <= 0.98 / (K + d)    large values reject "mean <= d"
 
 Under the hypothesis that it rejects, the chance that a W ever reaches 1/alpha is at most
-alpha (Ville 1939; betting on means: Waudby-Smith and Ramdas 2024). Half of the stake
+alpha (Ville 1939; betting on means: Waudby-Smith and Ramdas 2024). Half of what is staked
 goes to a bet made for the expected mean and spread, half evenly to fixed bets, which keep
-the process growing where the expectation was wrong.
+the process growing where the expectation was wrong. A tenth is not staked at all.
 
 Values of one night, or of one meeting series, share an effect b, which makes their product
 grow by chance. The wealth is therefore divided by exp(s^2 P), with s the standard deviation
@@ -37,10 +37,12 @@ Side = Literal["below", "above"]
 
 SHARE = 0.98
 """The largest share of the wealth at stake in one bet."""
-FIXED_BETS = 4
-SMALLEST = 0.4
+FIXED_BETS = 3
+SMALLEST = 0.5
 """The smallest fixed bet, in units of 1 / (K - d)."""
-MEAN_WEIGHT, SPREAD_WEIGHT = 60, 20
+KEPT = 0.1
+"""The part of the stake that is never bet: so the error stays clear of alpha for ever."""
+MEAN_WEIGHT, SPREAD_WEIGHT = 100, 20
 """How many values the expected mean and the expected spread count for."""
 
 
@@ -96,7 +98,8 @@ class Process:
         for bet in np.geomspace(SMALLEST / SHARE * largest, largest, FIXED_BETS):
             fixed = np.cumsum(np.log1p(bet * self._share * gains), axis=-1) - bet**2 * self._toll
             total = np.logaddexp(total, fixed)
-        result: Floats = total - math.log(2 * FIXED_BETS)
+        at_stake = total - math.log(2 * FIXED_BETS) + math.log1p(-KEPT)
+        result: Floats = np.logaddexp(at_stake, math.log(KEPT))
         return result
 
     def interval(self, alpha: float) -> Interval:

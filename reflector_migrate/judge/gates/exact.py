@@ -51,7 +51,7 @@ def _judged(
 ) -> GateAnswer:
     """None may be found, in at least `require_n` recordings."""
     if not lines:
-        return question.unanswered(limit=0, unit=unit)
+        return question.unanswered(question.rule.require_n, limit=0, unit=unit)
     found = sum(findings(line) for line in lines)
     steps = list(counted(lines))
     n, enough = steps[-1][0], question.rule.require_n

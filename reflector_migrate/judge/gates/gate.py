@@ -62,7 +62,11 @@ def judge(lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = N
         rules=rules.digest,
         excluded=excluded,
         cohorts=tuple(_cohort(cohort, answers) for cohort, answers in judged),
-        gates=tuple(answer for _, answers in judged for answer in answers),
+        gates=tuple(
+            answer.model_copy(update={"cohort": place})
+            for place, (_, answers) in enumerate(judged)
+            for answer in answers
+        ),
     )
 
 

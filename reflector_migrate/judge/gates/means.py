@@ -22,6 +22,7 @@ from reflector_migrate.judge.gates.clusters import MIN_CLUSTERS, Clusters
 from reflector_migrate.judge.gates.cohorts import once
 from reflector_migrate.judge.gates.eprocess import (
     SHARE,
+    SPREAD_WEIGHT,
     Floats,
     Interval,
     Process,
@@ -54,7 +55,10 @@ def judge_mean(question: Question) -> GateAnswer:
     sample = _sample(question)
     n = len(sample.lines)
     if not n:
-        return question.unanswered(limit=1 / rules.alpha, unit="W+", margin=shown_margin)
+        return question.unanswered(
+            _missing(rule, margin, sample, 0.0),
+            limit=1 / rules.alpha, unit="W+", margin=shown_margin,
+        )  # fmt: skip
     process = Process(sample.values, rule.design, sample.clusters)
     below, above = process.log_wealth(margin, "below"), process.log_wealth(margin, "above")
     interval = process.interval(sample.alpha)
@@ -81,7 +85,7 @@ def judge_mean(question: Question) -> GateAnswer:
             GateVerdict.PASS, **shared, why=f"{text}; under {_shown(rule, shown_margin)}",
             since=decided.night, first_decided=decided,
         )  # fmt: skip
-    missing = _missing(rule, margin, sample, below)
+    missing = _missing(rule, margin, sample, float(below[-1]))
     return question.answer(
         GateVerdict.INCONCLUSIVE, **shared, why=f"{text}{_held_by(rule, sample, missing)}",
         since=first_night(line.night for line in sample.lines),
@@ -176,23 +180,25 @@ def _clipped(question: Question, margin: float, sample: _Sample) -> Clipped | No
     )
 
 
-def _missing(rule: GateRule, margin: float, sample: _Sample, below: Floats) -> int | None:
-    """About how many recordings more W+ takes, if they are like those so far; None: never so."""
+def _missing(rule: GateRule, margin: float, sample: _Sample, now: float) -> int | None:
+    """About how many recordings more W+ takes, if they are like those so far; None: never so.
+
+    `now` is the logarithm of W+ as it stands. Without a recording the design is asked.
+    """
     n, design = len(sample.lines), rule.design
     clipped = np.clip(sample.values, -design.clip, design.clip)
-    weight = 20
-    mean = float(clipped.sum()) / (n + weight)
-    spread = float(weight * design.sd**2 + ((clipped - clipped.mean()) ** 2).sum()) / (n + weight)
-    crowd = sum(
-        float(cluster.variance(clipped)[-1]) * (n / len(cluster) - 1) for cluster in sample.clusters
-    )
+    mean = float(clipped.sum()) / (n + SPREAD_WEIGHT)
+    deviations = n * float(clipped.var()) if n else 0.0
+    spread = (SPREAD_WEIGHT * design.sd**2 + deviations) / (n + SPREAD_WEIGHT)
     gain = margin - mean
     if gain <= 0.1 * margin:
         return None
-    spread += crowd + gain**2
+    for cluster in sample.clusters:
+        spread += float(cluster.variance(clipped)[-1]) * (n / len(cluster) - 1)
+    spread += gain**2
     bet = min(gain / spread, SHARE / (design.clip - margin))
     growth = bet * gain - bet**2 * spread / 2
-    to_go = math.log(1 / sample.alpha) + math.log(2) - max(float(below[-1]), -math.log(2))
+    to_go = math.log(1 / sample.alpha) + math.log(2) - max(now, -math.log(2))
     return max(math.ceil(to_go / growth), rule.require_n - n, 1)
 
 

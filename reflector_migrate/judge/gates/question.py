@@ -44,12 +44,16 @@ class Question:
             **found,
         )
 
-    def unanswered(self, **found: Any) -> GateAnswer:
-        """No line has a verdict on it: held, failed or set aside as the rule says, never passed."""
+    def unanswered(self, recordings: int | None, **found: Any) -> GateAnswer:
+        """No line has a verdict on it: held, failed or set aside as the rule says, never passed.
+
+        `recordings` is how many it takes.
+        """
         state = GateVerdict.FAIL if self.rule.on_missing == "fail" else GateVerdict.INCONCLUSIVE
         why = f"no recording{self.place} has a verdict on {self.measure}"
         is_ignored = self.rule.on_missing == "ignore"
-        return self.answer(state, why=why, is_ignored=is_ignored, **found)
+        needs = self.needs(recordings, 0)
+        return self.answer(state, why=why, is_ignored=is_ignored, needs=needs, **found)
 
 
 def counted(lines: Iterable[EvidenceLine]) -> Iterator[tuple[int, EvidenceLine]]:

@@ -1,0 +1,115 @@
+"""`migrate gate`: what the evidence of many recordings decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.judge.gates.answers import Cohort, GateAnswer, GateRun
+
+MARKS = {"PASS": "✓ pass", "FAIL": "✗ fail", "INCONCLUSIVE": "? pending"}
+ORIGINS = ("deployment", "sandbox", "seeded-defect", "placebo")
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(short_help="Run the gates on stored evidence or on a file.")
+@click.option("--evidence", type=FILE, help="Lines of evidence/1; without it, the store's.")
+@click.option("--rules", type=FILE, help="Gates, margins and strata in TOML; else as shipped.")
+@click.option("--origin", type=click.Choice(ORIGINS), help="Judge lines of this origin alone.")
+@click.option("--print-rules", is_flag=True, help="Print the rules that ship, and exit.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def gate(
+    ctx: click.Context,
+    evidence: Path | None,
+    rules: Path | None,
+    origin: str | None,
+    print_rules: bool,
+    as_json: bool,
+) -> None:
+    """Judge every gate of every pair of builds: PASS, FAIL or INCONCLUSIVE, with its reason.
+
+    Valid however often it is asked. Exit 1 if a gate fails, 3 if evidence is missing, 0 if all
+    pass. Builds in one file are judged apart. Lines of the sandbox, of seeded defects and of a
+    placebo never decide about a deployment.
+
+    \b
+    Examples:
+      migrate gate --evidence evidence.jsonl --json
+      migrate gate --rules gates.toml
+    """
+    from reflector_migrate.cutover.gating import (
+        evidence_file,
+        rules_of,
+        shipped_rules,
+        stored_evidence,
+    )
+    from reflector_migrate.judge.gates.gate import judge
+
+    if print_rules:
+        click.echo(shipped_rules(), nl=False)
+        return
+    in_force = rules_of(rules)
+    if evidence is not None:
+        lines = evidence_file(evidence)
+    else:
+        settings = settings_of(ctx)
+        log_to_stderr(ctx, settings)
+        lines = stored_evidence(settings)
+    found = judge(lines, in_force, origin=origin)
+    if as_json:
+        echo_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        _print(found)
+    ctx.exit(found.exit_code)
+
+
+def _print(run: GateRun) -> None:
+    """A table for each cohort, then the state of all."""
+    from reports.text import printable
+
+    answers = run.gates
+    for place, cohort in enumerate(run.cohorts):
+        click.echo(printable(_head(cohort)))
+        click.echo(f"   {'gate':<22} {'stratum':<14} {'value':>12} {'limit':>9} {'n':>7}  state")
+        for answer in answers:
+            if answer.cohort == place:
+                click.echo(printable(_row(answer)))
+    for why, count in run.excluded.items():
+        click.echo(f"left out: {count} lines ({why})")
+    counts = {
+        state: sum(a.state == state and not a.is_report_only for a in answers) for state in MARKS
+    }
+    ready = "✓ READY" if run.ok else "✗ NOT READY"
+    click.echo(
+        f"{ready}   {counts['PASS']} pass, {counts['FAIL']} fail,"
+        f" {counts['INCONCLUSIVE']} pending   rules {run.rules}"
+    )
+
+
+def _head(cohort: Cohort) -> str:
+    builds = "   ".join(f"{role} {build}" for role, build in cohort.builds.items())
+    size = f"{cohort.recordings} recordings in {cohort.nights} nights"
+    return f"Gates   {builds or 'no evidence'}   {cohort.origin}   {size}"
+
+
+def _row(answer: GateAnswer) -> str:
+    """One gate: value against limit, state and why; a stratum's row names it."""
+    value = "-" if answer.value is None else f"{answer.value:g} {_unit(answer)}".strip()
+    limit = "-" if answer.limit is None else f"{answer.limit:g}"
+    state = MARKS[answer.state.value] + (" (report only)" if answer.is_report_only else "")
+    needs = answer.needs
+    more = f"; {needs.nights} nights, until {needs.date}" if needs and needs.date else ""
+    return (
+        f"   {answer.gate:<22} {answer.stratum:<14} {value:>12} {limit:>9} {answer.n:>7}"
+        f"  {state:<10} {answer.why}{more}"
+    )
+
+
+def _unit(answer: GateAnswer) -> str:
+    return answer.unit if answer.unit in ("W+", "W-") else ""

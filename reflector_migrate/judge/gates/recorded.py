@@ -1,0 +1,132 @@
+"""From one comparison to its lines of evidence: only what has a verdict says anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from comparators.registry import MEASURES
+from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, Outcome
+from reflector_migrate.judge.noise import base_stratum
+from reflector_migrate.model import Check, Comparison, Measure, Side, Verdict
+
+HAS_VERDICT = frozenset({Verdict.MATCHED, Verdict.WAIVED, Verdict.WITHIN_NOISE, Verdict.DIVERGED})
+ENDED = frozenset({"completed", "failed", "timed_out"})
+COMPLETION, CATASTROPHES, TIMINGS, COST = "completion", "catastrophes", "timings", "cost"
+LOG_RATIO, END_TO_END = "log_ratio_", "wall"
+
+
+def evidence_of(
+    comparison: Comparison,
+    night: str,
+    *,
+    origin: Origin = "deployment",
+    configuration: str = "",
+    models: str = "",
+    defects: tuple[str, ...] = (),
+    floors: Mapping[str, float] | None = None,
+) -> tuple[EvidenceLine, ...]:
+    """The comparison's lines. A pair in which a side failed has one of its outcome alone.
+
+    floors has, by measure, a lower confidence bound of the mean divergence of two legacy runs
+    in the recording's stratum. It is used where the recording has no second legacy run.
+    A pair in which a side is still running or missing gives no line.
+    """
+    primary, candidate = comparison.primary, comparison.candidate
+    if not {primary.status, candidate.status} <= ENDED:
+        return ()
+    line = partial(
+        EvidenceLine,
+        recording=comparison.recording,
+        run=comparison.run_id,
+        night=night,
+        stratum=base_stratum(
+            comparison.track_count or 0, comparison.duration_s or 0.0, comparison.language
+        ),
+        builds={"primary": primary.build, "candidate": candidate.build},
+        configuration=configuration,
+        models=models,
+        normaliser=comparison.normaliser,
+        origin=origin,
+        defects=defects,
+    )
+    outcome = Outcome(primary=_ended(primary), candidate=_ended(candidate))
+    lines = [line(measure=COMPLETION, outcome=outcome)]
+    if outcome.is_complete:
+        for check in comparison.checks:
+            lines += [line(**said) for said in _said(check, floors or {})]
+        lines += [line(**said) for said in _cost(primary, candidate)]
+    return tuple(lines)
+
+
+def _ended(side: Side) -> Any:
+    return "completed" if side.status == "completed" else "failed"
+
+
+def _said(check: Check, floors: Mapping[str, float]) -> Iterator[dict[str, Any]]:
+    """What one check says to the gates: nothing where nothing was compared or concluded."""
+    measure = check.measure
+    if measure is None or not measure.length:
+        return
+    if measure.name == TIMINGS:
+        yield from _ratios(measure)
+    elif measure.name == CATASTROPHES:
+        yield from _catastrophe(check, measure)
+    elif _is_mean(measure) and check.rule != "exact":
+        yield from _excess(check, measure, floors)
+    elif measure.kind != "informational" and check.verdict in HAS_VERDICT:
+        standing = sum(not finding.waiver for finding in measure.findings)
+        is_against = check.verdict is Verdict.DIVERGED
+        count = max(standing + measure.findings_truncated, 1) if is_against else 0
+        yield {"measure": check.name, "exact_findings": count, "waived": check.waived}
+
+
+def _is_mean(measure: Measure) -> bool:
+    """Graded, or a measure of facts that is exact only where both sides had the same inputs."""
+    spec = MEASURES.of(measure.name)
+    return measure.kind == "graded" or bool(spec and spec.is_exact_on_equal_inputs)
+
+
+def _excess(
+    check: Check, measure: Measure, floors: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
+    """x over a second legacy run, else over a floor that was measured beforehand."""
+    if check.verdict is Verdict.ERRORED or measure.inconclusive:
+        return
+    if check.excess is not None:
+        yield {"measure": check.name, "x_pp": _as_pp(check.excess)}
+    elif check.name in floors and measure.divergence is not None:
+        x_pp = _as_pp(measure.divergence - floors[check.name])
+        yield {"measure": check.name, "x_pp": x_pp, "against": "floor"}
+
+
+def _as_pp(share: float) -> float:
+    return min(max(100 * share, -100.0), 100.0)
+
+
+def _catastrophe(check: Check, measure: Measure) -> Iterator[dict[str, Any]]:
+    """Which one stands, if any; one that the second legacy run has too is legacy's own."""
+    standing = [finding.path for finding in measure.findings if not finding.waiver]
+    named = standing[0].removeprefix(f"{CATASTROPHES}/") if standing else ""
+    if check.rule == "legacy-does-too":
+        yield {"measure": CATASTROPHES, "catastrophe": "", "legacy_catastrophe": named}
+    elif check.verdict in HAS_VERDICT:
+        yield {"measure": CATASTROPHES, "catastrophe": named, "waived": check.waived}
+
+
+def _ratios(measure: Measure) -> Iterator[dict[str, Any]]:
+    """End to end as `latency`, each step as `latency/STEP`."""
+    for name, ratio in sorted(measure.stats.items()):
+        if name.startswith(LOG_RATIO):
+            step = name.removeprefix(LOG_RATIO)
+            of = "latency" if step == END_TO_END else f"latency/{step}"
+            yield {"measure": of, "log_ratio": ratio}
+
+
+def _cost(primary: Side, candidate: Side) -> Iterator[dict[str, Any]]:
+    """Only where both sides are priced: an unknown price is not zero."""
+    if primary.cost_microdollars and candidate.cost_microdollars:
+        ratio = math.log(candidate.cost_microdollars / primary.cost_microdollars)
+        yield {"measure": COST, "log_ratio": ratio}

@@ -1,0 +1,170 @@
+"""`migrate gate`: a file of evidence or the store, exit codes, envelope and table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from reflector_migrate.cli.main import cli
+from reflector_migrate.cutover.gating import shipped_rules, stored_evidence
+from reflector_migrate.judge.gates.evidence import EvidenceLine
+from reflector_migrate.model import Comparison
+from reflector_migrate.pipeline.rows import create_all
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import Dispatches
+from tests.gates_world import excess, line, normal, whole
+
+EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
+
+
+def write(path: Path, lines: Iterable[EvidenceLine]) -> Path:
+    """A file with these lines."""
+    path.write_text("".join(f"{found.model_dump_json(by_alias=True)}\n" for found in lines))
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    """The command's answer."""
+    return CliRunner().invoke(cli, ["gate", *map(str, arguments)])
+
+
+def body(*arguments: str | Path) -> Any:
+    """The command's JSON, valid by the schema that ships."""
+    found = json.loads(run(*arguments, "--json").stdout)
+    schema = json.loads(CliRunner().invoke(cli, ["schema", "gate"]).stdout)
+    jsonschema.Draft202012Validator(schema).validate(found)
+    return found
+
+
+COHORTS = {
+    "an equal candidate, all gates": (whole(420), 0, "PASS"),
+    "an equal candidate, words alone": (excess(normal(0, 2, 200)), 3, "INCONCLUSIVE"),
+    "a candidate 3 pp worse": (excess(normal(3, 2, 300)), 1, "FAIL"),
+    "one difference": ([line(0, "row", exact_findings=1)], 1, "FAIL"),
+    "an empty file": ([], 3, "INCONCLUSIVE"),
+}
+
+
+@pytest.mark.parametrize("case", COHORTS.values(), ids=COHORTS.keys())
+def test_a_file_of_evidence_is_judged(case: Any, tmp_path: Path) -> None:
+    """State, ok and the process's exit code say the same."""
+    lines, code, state = case
+    file = write(tmp_path / "evidence.jsonl", lines)
+    found = body("--evidence", file)
+    assert (found["state"], found["exit_code"], found["ok"]) == (state, code, code == 0)
+    assert run("--evidence", file).exit_code == code
+
+
+def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In text and in JSON."""
+    file = write(tmp_path / "evidence.jsonl", excess(normal(0.5, 2, 100)))
+    for form in ((), ("--json",)):
+        assert run("--evidence", file, *form).stdout == run("--evidence", file, *form).stdout
+
+
+def test_the_table_says_why(tmp_path: Path) -> None:
+    """Builds, value against limit, interval, and what is missing until when."""
+    file = write(tmp_path / "evidence.jsonl", excess(normal(0.9, 2, 60)))
+    text = run("--evidence", file).stdout
+    assert "candidate candidate-1" in text
+    assert "60 recordings in 6 nights" in text
+    assert "excess between" in text
+    assert "no recording in tracks:1 has a verdict on speaker_words" in text
+    assert "NOT READY" in text
+
+
+def test_what_is_wrong_in_a_file_is_named(tmp_path: Path) -> None:
+    """File, line and field; and a file that is not there."""
+    file = tmp_path / "evidence.jsonl"
+    file.write_text('{"recording": "r"}\n')
+    found = run("--evidence", file)
+    assert "evidence.jsonl line 1, field night" in str(found.exception)
+    assert "none" in str(run("--evidence", tmp_path / "none").exception)
+
+
+def test_rules_of_ones_own_are_read_strictly(tmp_path: Path) -> None:
+    """A wider margin passes what the shipped one holds; an unknown key is refused."""
+    evidence = write(tmp_path / "evidence.jsonl", excess(normal(1.1, 1, 300)))
+    rules = tmp_path / "gates.toml"
+    assert run("--print-rules").stdout == shipped_rules()
+    rules.write_text(
+        shipped_rules().replace("margin = 1.0\nstratum_margin", "margin = 2.0\nstratum_margin")
+    )
+
+    def words(*more: str | Path) -> str:
+        gates = body("--evidence", evidence, *more)["gates"]
+        return str(next(g["state"] for g in gates if g["gate"] == "words"))
+
+    assert (words(), words("--rules", rules)) == ("INCONCLUSIVE", "PASS")
+    rules.write_text(shipped_rules().replace("require_n", "reqire_n") + "\nalhpa = 1\n")
+    assert "alhpa" in str(run("--evidence", evidence, "--rules", rules).exception)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A store and a primary's database of this test's own."""
+    primary = f"sqlite:///{tmp_path}/reflector.db"
+    made = Settings.model_validate(
+        {
+            "state_dir": tmp_path,
+            "store": {"url": f"sqlite:///{tmp_path}/s.db"},
+            "reflector": {"database_url": primary},
+        }
+    )
+    upgrade(made.store_url)
+    create_all(primary)
+    return made
+
+
+def store(settings: Settings, number: int, build: str, night: str) -> None:
+    """A comparison of that candidate build, announced and kept in that night."""
+    example = Comparison.model_validate_json(EXAMPLE.read_text(encoding="utf-8"))
+    made = example.model_copy(
+        update={
+            "recording": f"rec-{number}",
+            "run_id": f"run-{number}",
+            "candidate": example.candidate.model_copy(update={"build": build}),
+        }
+    )
+    Evidence(settings.store_url).add([], made, night)
+    Dispatches(settings.store_url).add(made.recording, "started", run_id=made.run_id)
+
+
+def test_the_store_gives_the_evidence_of_the_newest_build(settings: Settings) -> None:
+    """The old build's comparisons do not count, and what was not compared lowers coverage."""
+    store(settings, 1, "old", "2026-11-01")
+    store(settings, 2, "new", "2026-11-02")
+    store(settings, 3, "new", "2026-11-03")
+    Dispatches(settings.store_url).add("rec-4", "failed", run_id="run-4", reason="track is gone")
+    lines = stored_evidence(settings)
+    assert {found.builds["candidate"] for found in lines} == {"new"}
+    words = {found.recording: found.night for found in lines if found.measure == "words"}
+    assert words == {"rec-2": "2026-11-02", "rec-3": "2026-11-03"}
+    fates = {found.recording: found.coverage for found in lines if found.coverage}
+    assert fates["rec-2"] == fates["rec-3"] == "compared"
+    assert fates["rec-4"] == "failed"
+
+
+def test_an_empty_store_is_inconclusive(settings: Settings, tmp_path: Path) -> None:
+    """No comparison at all: every gate is pending, and the exit code is 3."""
+    assert stored_evidence(settings) == ()
+    config = tmp_path / "migrate.toml"
+    config.write_text(f'state_dir = "{tmp_path}"\n[store]\nurl = "{settings.store_url}"\n')
+    found = CliRunner().invoke(cli, ["--config", str(config), "gate", "--json"])
+    assert json.loads(found.stdout)["state"] == "INCONCLUSIVE"
+    assert found.exit_code == 3
+
+
+def test_a_sandboxs_comparisons_are_marked_as_such(settings: Settings) -> None:
+    """They never decide about a deployment."""
+    store(settings, 1, "new", "2026-11-01")
+    made = settings.model_copy(update={"is_sandbox": True})
+    assert {found.origin for found in stored_evidence(made)} == {"sandbox"}

@@ -1,0 +1,140 @@
+"""A comparison's lines of evidence: what has a verdict, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reflector_migrate.judge.gates.evidence import EvidenceLine
+from reflector_migrate.judge.gates.recorded import evidence_of
+from reflector_migrate.model import Check, Comparison, Finding, Measure, Verdict
+
+EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
+WHOLE = Comparison.model_validate_json(EXAMPLE.read_text(encoding="utf-8"))
+NIGHT = "2026-03-02"
+
+
+def lines(comparison: Comparison, **said: Any) -> dict[str, EvidenceLine]:
+    """The comparison's lines by measure."""
+    return {found.measure: found for found in evidence_of(comparison, NIGHT, **said)}
+
+
+def with_check(verdict: Verdict, rule: str, **measure: Any) -> Comparison:
+    """A completed pair with one check."""
+    defaults: dict[str, Any] = {"name": "row", "kind": "exact", "length": 18}
+    made = Measure(**{**defaults, **measure})
+    check = Check(name=made.name, verdict=verdict, rule=rule, measure=made)
+    return WHOLE.model_copy(update={"checks": (check,)})
+
+
+def ended(**statuses: str) -> Comparison:
+    """The example with other ends of its sides."""
+    changes = {
+        role: getattr(WHOLE, role).model_copy(update={"status": status})
+        for role, status in statuses.items()
+    }
+    return WHOLE.model_copy(update=changes)
+
+
+def test_a_pair_with_a_secondary_gives_its_excess_in_percentage_points() -> None:
+    """Each graded measure, facts among them; exact ones their count, and the keys of all."""
+    found = lines(WHOLE)
+    by_name = {check.name: check for check in WHOLE.checks}
+    for name in ("words", "speaker_words", "summary_facts", "long_summary"):
+        assert found[name].x_pp == pytest.approx(100 * (by_name[name].excess or 0)), name
+    assert (found["row"].exact_findings, found["row"].waived) == (0, 1)
+    assert found["catastrophes"].catastrophe == ""
+    assert found["latency"].log_ratio == 0.0
+    assert {line.builds["candidate"] for line in found.values()} == {WHOLE.candidate.build}
+    assert {(line.night, line.normaliser) for line in found.values()} == {(NIGHT, WHOLE.normaliser)}
+    assert "title_facts" not in found, "neither side has one: nothing was compared"
+
+
+def test_without_a_secondary_there_is_no_excess() -> None:
+    """A divergence without a floor says nothing of the mean; exact measures speak all the same."""
+    bare = WHOLE.model_copy(
+        update={"checks": tuple(c.model_copy(update={"excess": None}) for c in WHOLE.checks)}
+    )
+    found = lines(bare)
+    assert not [line for line in found.values() if line.x_pp is not None]
+    assert found["row"].exact_findings == 0
+
+
+def test_a_floor_known_beforehand_stands_in_for_a_secondary() -> None:
+    """x is the divergence less the floor's lower bound, and the line says so."""
+    measure = {"name": "words", "kind": "graded", "errors": 3.0, "length": 100.0}
+    pair = with_check(Verdict.WITHIN_NOISE, "within-noise", **measure)
+    found = lines(pair, floors={"words": 0.02})["words"]
+    assert (found.x_pp, found.against) == (pytest.approx(1.0), "floor")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "outcome"),
+    [
+        ({"candidate": "failed"}, ("completed", "failed")),
+        ({"candidate": "timed_out"}, ("completed", "failed")),
+        ({"primary": "failed"}, ("failed", "completed")),
+        ({"primary": "failed", "candidate": "failed"}, ("failed", "failed")),
+    ],
+    ids=["candidate fails", "candidate times out", "primary fails", "both fail"],
+)
+def test_a_pair_in_which_a_side_failed_says_only_that(
+    statuses: dict[str, str], outcome: tuple[str, str]
+) -> None:
+    """0 words against 0 words is no match, and half an output no yardstick."""
+    [found] = evidence_of(ended(**statuses), NIGHT)
+    assert found.outcome is not None
+    assert (found.outcome.primary, found.outcome.candidate) == outcome
+
+
+@pytest.mark.parametrize("status", ["missing", "running"])
+def test_a_pair_that_is_not_whole_says_nothing(status: str) -> None:
+    """Its candidate is still running or was never found: that is a matter of coverage."""
+    assert evidence_of(ended(candidate=status), NIGHT) == ()
+
+
+VERDICTS = {
+    "a difference counts": (Verdict.DIVERGED, "exact", (Finding(path="a"), Finding(path="b")), 2),
+    "a difference beside a waived one counts": (
+        Verdict.DIVERGED, "exact", (Finding(path="a"), Finding(path="b", waiver="ana")), 1),
+    "a waived one does not": (Verdict.WAIVED, "waived", (Finding(path="b", waiver="ana"),), 0),
+    "a broken comparator says nothing": (Verdict.ERRORED, "errored", (), None),
+    "what cannot be compared says nothing": (Verdict.INCONCLUSIVE, "not-comparable", (), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VERDICTS.values(), ids=VERDICTS.keys())
+def test_an_exact_check_speaks_by_its_verdict(case: Any) -> None:
+    """Unwaived differences, none, or no line at all."""
+    verdict, rule, findings, count = case
+    pair = with_check(verdict, rule, findings=findings, errors=len(findings))
+    found = lines(pair).get("row")
+    assert (found.exact_findings if found else None) == count
+
+
+def test_nothing_to_compare_gives_no_line() -> None:
+    """Empty on both sides is a match for the recording, and no evidence for the gate."""
+    assert "row" not in lines(with_check(Verdict.MATCHED, "empty-on-both-sides", length=0))
+
+
+def test_a_catastrophe_is_named_and_legacys_own_is_none() -> None:
+    """What the second legacy run has too is shown beside it and counts against nobody."""
+    finding = (Finding(path="catastrophes/words/empty"),)
+    said: dict[str, Any] = {"name": "catastrophes", "findings": finding, "errors": 1}
+    against = lines(with_check(Verdict.DIVERGED, "exact", **said))["catastrophes"]
+    own = lines(with_check(Verdict.INCONCLUSIVE, "legacy-does-too", **said))["catastrophes"]
+    assert (against.catastrophe, against.legacy_catastrophe) == ("words/empty", None)
+    assert (own.catastrophe, own.legacy_catastrophe) == ("", "words/empty")
+
+
+def test_cost_is_compared_only_where_both_sides_are_priced() -> None:
+    """An unknown price is not zero."""
+    priced = {
+        role: getattr(WHOLE, role).model_copy(update={"cost_microdollars": cost})
+        for role, cost in (("primary", 400_000), ("candidate", 440_000))
+    }
+    found = lines(WHOLE.model_copy(update=priced))["cost"]
+    assert found.log_ratio == pytest.approx(0.0953, abs=1e-4)
+    assert "cost" not in lines(WHOLE)
