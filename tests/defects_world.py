@@ -12,7 +12,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 from reflector_migrate.store.tables import task_cache
+from tests.defects_sound import Sounds
 from tests.pipeline_world import settings_for
 from tests.recorded_world import empty_store
 
@@ -80,6 +81,10 @@ class DefectsWorld:
         default_factory=dict
     )
 
+    def __post_init__(self) -> None:
+        """Nothing has been padded yet."""
+        self.sounds = Sounds(self.folder)
+
     @classmethod
     def made(cls, folder: Path, s3_url: str, control: StandinControl) -> DefectsWorld:
         """Empty databases, and the stand-ins as they are."""
@@ -99,8 +104,11 @@ class DefectsWorld:
         }
 
     def compared(self, name: str, defects: Sequence[str] = (), inject: Any = None) -> Comparison:
-        """Primary (once) and candidate, judged; the primary's other run is the secondary."""
-        return self._compared(Scene(name), defects, inject)
+        """Primary (once) and candidate, judged; the primary's other run is the secondary.
+
+        The candidate's sound is made once of the same sources, and never taken from the primary.
+        """
+        return self._compared(Scene(name), defects, inject, is_sound_reused=True)
 
     def seen(self, scene: Scene) -> Comparison:
         """The comparison of a scene, no answer remembered from an earlier one."""
@@ -115,11 +123,17 @@ class DefectsWorld:
             self.control.clear_faults(scene.fault)
 
     def _compared(
-        self, scene: Scene, defects: Sequence[str] = (), inject: Any = None
+        self,
+        scene: Scene,
+        defects: Sequence[str] = (),
+        inject: Any = None,
+        *,
+        is_sound_reused: bool = False,
     ) -> Comparison:
         name, recording = scene.recording, load_recording(RECORDINGS, scene.recording)
         primary, announcement, taken = self.primary(recording, inject, scene.fault)
-        candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
+        with self.sounds.reused() if is_sound_reused else nullcontext():
+            candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
         found = compare(primary, candidate, secondary=primary, is_repeatable=True)
         return found.model_copy(update={"recording": name})
 

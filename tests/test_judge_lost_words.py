@@ -57,8 +57,8 @@ def _without(first, last):
 
 def _tail_but_a_stray_word():
     since = HOUR[-1].start - 60
-    tail = [w for w in HOUR if w.speaker == 3 and w.start > since]
-    return [w for w in HOUR if w not in tail[:-1]]
+    last = [w for w in HOUR if w.speaker == 3][-1]
+    return [w for w in HOUR if w.speaker != 3 or w.start <= since or w is last]
 
 
 def _verdicts(found):
