@@ -4,6 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q
 unexport PYTHONDONTWRITEBYTECODE # else each of hundreds of processes compiles all that it imports
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -28,12 +29,14 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@$(BIN)/python -m pytest -q -m "not live" -n 2 --dist loadfile --durations=15
+	@# live tests wait most of the time: the others run on what they leave, and are shown at the end.
 	@# a test of live servers gets one second chance, which the summary shows: two cores may be busy
-	@$(BIN)/python -m pytest -q -m live --durations=15 --reruns 1
+	@nice -n 5 $(PYTEST) -m "not live" -n 2 --dist loadfile --durations=15 >.venv/beside.log 2>&1 & \
+	beside=$$!; $(PYTEST) -m live --durations=15 --reruns 1; live=$$?; \
+	wait $$beside; beside=$$?; cat .venv/beside.log; test $$live$$beside = 00
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
-	@$(BIN)/python -m pytest -q -m "not live and not heavy" -n 2 --dist loadfile
+	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check .
@@ -47,7 +50,7 @@ mutants: .venv/.installed ## mutants of the steps' code: each noticed or explain
 	@$(BIN)/python -m bench.mutants
 
 soak: .venv/.installed ## the tests of faults and deaths with the requirements' own timeouts (hours)
-	@MIGRATE_SOAK=1 $(BIN)/python -m pytest -q tests/test_conductor_restart.py tests/test_conductor_faults.py \
+	@MIGRATE_SOAK=1 $(PYTEST) tests/test_conductor_restart.py tests/test_conductor_faults.py \
 		-v --durations=15
 
 lock: .venv/.installed ## resolve the dependencies again

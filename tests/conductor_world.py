@@ -21,8 +21,8 @@ from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, VERSION
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.migrate import upgrade
+from tests.patience import PATIENT
 
 VERSIONS = ("3.32.3", "3.15.0")
 SCALE = 0.2  # most steps: 12 s in all, 6 s without a sign of life
@@ -35,7 +35,7 @@ def server_of(version, folder):
     """A real server with our definitions; settings with a store of their own."""
     parts = ("conductor", "redis")
     with Sandbox(
-        Settings(), folder, conductor_version=version, with_=parts, time_scale=SCALE
+        PATIENT, folder, conductor_version=version, with_=parts, time_scale=SCALE
     ) as sandbox:
         url = f"sqlite:///{folder / 'store.db'}"
         upgrade(url)

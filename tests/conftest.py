@@ -25,14 +25,13 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.migrate import upgrade
+from tests.lifetimes import end_after, in_order_of_use, until_last_use
+from tests.patience import PATIENT
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
 _LEAVE_S = 5.0
 _WHOLE_RUN = 10  # live tests in one run
 _SHOWN_OF_FIRST_TRY = 4000  # characters, from the end
-PATIENT = Settings.model_validate(
-    {"sandbox": {"start_timeout_s": 240.0}}
-)  # busy machines boot slowly
 
 
 # The tests start hundreds of Python processes; each would compile everything that it imports.
@@ -45,6 +44,20 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the same servers follow one another."""
+    items[:] = in_order_of_use(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Servers that nobody uses any more are stopped."""
+    done = yield
+    end_after(item)
+    return done
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -80,7 +93,8 @@ def _no_process_is_left() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The whole sandbox on Conductor 3.32.3, shadow flag on, with its own settings."""
-    with Sandbox(PATIENT, tmp_path_factory.mktemp("stack"), shadow=True) as sandbox:
+    started = Sandbox(PATIENT, tmp_path_factory.mktemp("stack"), shadow=True)
+    with until_last_use("stack", started) as sandbox:
         yield sandbox
 
 
@@ -88,7 +102,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def conductor_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A Conductor 3.32.3 with our definitions and nothing else; the settings that lead to it."""
     folder = tmp_path_factory.mktemp("conductor")
-    with Sandbox(PATIENT, folder, with_=("conductor",)) as sandbox:
+    started = Sandbox(PATIENT, folder, with_=("conductor",))
+    with until_last_use("conductor_server", started) as sandbox:
         yield sandbox.settings
 
 
@@ -150,7 +165,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Conductor for real workers that hang and die, and the world they work on."""
     from tests.restart_servers import staged  # heavy, and for a few live tests only
 
-    with staged(tmp_path_factory.mktemp("stage")) as stage:
+    with until_last_use("stage", staged(tmp_path_factory.mktemp("stage"))) as stage:
         yield stage
 
 
@@ -200,7 +215,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A Conductor of each version with our definitions, times scaled down."""
     from tests.conductor_world import server_of  # as above: for live tests only
 
-    with server_of(request.param, tmp_path_factory.mktemp("server")) as settings:
+    started = server_of(request.param, tmp_path_factory.mktemp("server"))
+    with until_last_use("server", started) as settings:
         yield settings
 
 

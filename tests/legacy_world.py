@@ -22,6 +22,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.quiescence import is_settled
 from reflector_migrate.shadow.observe.reader import observe, primary_of
+from tests.patience import PATIENT
 from tests.pipeline_world import World, put_people
 from tests.recorded_world import RUNS, fill
 from tests.sources_world import put_tracks
@@ -38,7 +39,7 @@ IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 def legacy_sandbox(folder: Path, *, shadow: bool = True) -> Iterator[Sandbox]:
     """Redis, S3, stand-ins and the legacy worker."""
     changes = {"reflector": REFLECTOR, "services": SERVICES}
-    with Sandbox(Settings(), folder, with_=PARTS, shadow=shadow, changes=changes) as sandbox:
+    with Sandbox(PATIENT, folder, with_=PARTS, shadow=shadow, changes=changes) as sandbox:
         yield sandbox
 
 

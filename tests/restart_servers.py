@@ -12,7 +12,7 @@ from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
-from reflector_migrate.settings import Settings
+from tests.patience import PATIENT
 from tests.sources_world import local_s3
 
 VERSIONS = ("3.32.3", "3.15.0")
@@ -46,9 +46,8 @@ def staged(folder):
 @contextmanager
 def servers_of(version, folder):
     """Of that version; what failed is tried again after a second."""
-    patient = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
     parts = ("conductor", "redis")
-    with Sandbox(patient, folder, conductor_version=version, with_=parts) as sandbox:
+    with Sandbox(PATIENT, folder, conductor_version=version, with_=parts) as sandbox:
         caps = server_version(sandbox.settings).caps_retry_delay
         with connected(sandbox.settings) as client:
             for made in task_definitions(sandbox.settings, caps_retry_delay=caps):

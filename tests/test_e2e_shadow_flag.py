@@ -23,11 +23,11 @@ from reflector_migrate.shadow.recover.replay import announce, announcements
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.runs import Dispatches, Runs
+from tests.patience import PATIENT
 
 pytestmark = pytest.mark.live
 
 WITHOUT_SHADOW = ("redis", "s3", "standins", "legacy")
-PATIENT = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
 NAME = "zero-start"
 WAIT_S = 120
 

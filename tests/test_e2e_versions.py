@@ -14,13 +14,12 @@ import pytest
 from reflector_migrate.model import Verdict
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.settings import Settings
 from tests.parity_live import Judged, run_all
 from tests.parity_world import differences
+from tests.patience import PATIENT
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
-PATIENT = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
 RECORDINGS = load_recordings(Path(__file__).parents[1] / "fixtures/recordings")
 NAMES = ("three-voices", "consent-denied", "unknown-sound", "broken-track", "reprocess")
 

@@ -16,7 +16,7 @@ from reflector_migrate.sandbox.probe import request
 from reflector_migrate.sandbox.process_table import Records
 from reflector_migrate.sandbox.servers import postgres as postgres_module
 from reflector_migrate.sandbox.stack import Sandbox
-from reflector_migrate.settings import Settings
+from tests.patience import PATIENT
 
 
 def test_redis_acknowledges_only_what_is_on_disk(redis_server):
@@ -89,8 +89,7 @@ def test_postgres_runs_from_a_copy_of_binaries_that_only_root_may_reach(tmp_path
 )
 def test_conductor_is_healthy_and_keeps_definitions_over_a_restart(tmp_path, version, parts):
     """Either Conductor boots, and what was registered is there after a restart."""
-    settings = Settings.model_validate({"sandbox": {"start_timeout_s": 130}})
-    sandbox = Sandbox(settings, tmp_path, conductor_version=version, with_=parts)
+    sandbox = Sandbox(PATIENT, tmp_path, conductor_version=version, with_=parts)
     with sandbox:
         before = _workflow_names(sandbox.settings)
         sandbox.restart("conductor")

@@ -14,7 +14,7 @@ import pytest
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.process_table import MARK, Records
 from reflector_migrate.sandbox.stack import Sandbox
-from tests.conftest import PATIENT
+from tests.patience import PATIENT
 
 pytestmark = pytest.mark.live
 
@@ -22,7 +22,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from reflector_migrate.sandbox.stack import Sandbox
-from tests.conftest import PATIENT
+from tests.patience import PATIENT
 with Sandbox(PATIENT, Path(sys.argv[1]), with_=("redis",)):
     print("up", flush=True)
     time.sleep(60)
