@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from comparators.language.plural import counted
 from comparators.row import exact
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
+from reflector_migrate.model.plural import counted
 
 STEP = "detect_topics"
 _TIME = r"(\d{2,9}):(\d{2}):(\d{2})\.(\d{3})"

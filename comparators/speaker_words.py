@@ -16,8 +16,8 @@ from comparators.alignment.speaker_alignment import (
 )
 from comparators.alignment.transcript_pair import Pair, Transcripts
 from comparators.language.normalise import NORMALISER
-from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model.plural import counted
 
 MERGE, TRANSCRIBE = "merge_transcripts", "transcribe_track"
 MIN_SWAPPED_WORDS = 3

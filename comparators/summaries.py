@@ -10,8 +10,8 @@ from comparators.alignment.distance import alike_until
 from comparators.alignment.text_overlap import chrf_both_ways, rouge_1, rouge_l
 from comparators.alignment.transcript_pair import language_of
 from comparators.language.normalise import NORMALISER, normalise
-from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model.plural import counted
 
 STEPS = {
     "title": "generate_title",

@@ -16,9 +16,9 @@ from comparators.facts.stated import Stated
 from comparators.facts.substituted_facts import stated_facts
 from comparators.facts.token_reader import Fact
 from comparators.language.normalise import NORMALISER, base_language
-from comparators.language.plural import counted
 from comparators.output_language import detect
 from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact
+from reflector_migrate.model.plural import counted
 
 TITLE, SUMMARY = "title_facts", "summary_facts"
 

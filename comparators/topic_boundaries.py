@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
+from reflector_migrate.model.plural import counted
 
 STEP = "detect_topics"
 TOLERANCE_S = 30

@@ -15,8 +15,8 @@ from comparators.alignment.assignment import assign
 from comparators.alignment.distance import Alphabet
 from comparators.alignment.transcript_pair import language_of
 from comparators.language.normalise import NORMALISER, normalise
-from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
+from reflector_migrate.model.plural import counted
 
 STEP = "detect_topics"
 MIN_SCORE = 0.02

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from comparators.alignment.distance import Block, count, distance, encode
 from comparators.alignment.transcript_pair import Pair, Transcripts, language_of
 from comparators.language.normalise import NORMALISER, normalise
-from comparators.language.plural import counted
 from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model.plural import counted
 
 STEP = "transcribe_track"
 PUBLISHED = "told_disagreement"

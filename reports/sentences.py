@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reflector_migrate.model import GateVerdict, Verdict
+from reflector_migrate.model.plural import plural
 from reports.document import Coverage, Night
 from reports.figures import count, percent
 from reports.glyphs import GLYPHS
@@ -88,4 +89,4 @@ def _lost(coverage: Coverage) -> list[str]:
 
 
 def _recordings(number: int) -> str:
-    return f"{count(number)} recording{'s' * (number != 1)}"
+    return f"{count(number)} {plural(number, 'recording')}"

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Side, Turn, Verdict
+from reflector_migrate.model.plural import counted
 from reports import figures
 from reports.drawer import delta, repeats
 from reports.glyphs import STYLES, glyph_word, to_ascii
@@ -66,7 +67,7 @@ def _render(comparison: Comparison, console: Console, has_next: bool) -> None:
 def _header(comparison: Comparison) -> Text:
     parts = [comparison.recording, comparison.title, figures.clock(comparison.duration_s)]
     if comparison.track_count is not None:
-        parts.append(f"{comparison.track_count} track{'s' * (comparison.track_count != 1)}")
+        parts.append(counted(comparison.track_count, "track"))
     parts += [_side_words(comparison.primary), _side_words(comparison.candidate)]
     return Text("  ".join(visible(part) for part in parts if part and part != "-"))
 
@@ -97,7 +98,7 @@ def _why(comparison: Comparison) -> str:
 
 
 def _pairs(comparison: Comparison) -> str:
-    return f"{comparison.noise_pairs} legacy pair{'s' * (comparison.noise_pairs != 1)}"
+    return counted(comparison.noise_pairs, "legacy pair")
 
 
 def _enters(check: Check) -> bool:

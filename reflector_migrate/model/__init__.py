@@ -6,6 +6,7 @@ Nothing of ours outside is imported here, and everything else is asked for as
     vocabulary.py    roles, engines, verdicts, phases: the enums
     steps.py         the steps: one row says all that a step is
     frozen.py        what all nouns are made of
+    plural.py        a number and its noun, for whatever is shown
     outputs.py       what a recording became: words, topics, events, effects
     observation.py   one engine's account of one recording
     measure.py       how far two accounts lie apart, counted
