@@ -1,81 +1,132 @@
-"""The house keeps its shape: imports point one way, and every command is told of."""
+"""The house keeps its shape: imports point one way, whatever their kind."""
 
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("reflector_migrate", "comparators", "reports")
+MAY_IMPORT: dict[str, str] = {
+    "model": "",
+    "errors": "",
+    "plugin": "",
+    "settings": "errors",
+    "store": "model errors settings",
+    "comparators": "model",
+    "reports": "model",
+    "pricing": "model errors settings",
+    "frames": "model pricing",
+    "judge": "model errors comparators.registry",
+    "pipeline": "model errors settings store",
+    "conductor": "model errors settings store pipeline",
+    "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"
+    " reports reflector_migrate.sandbox.standins.client",  # it goes with the run's life
+    "cutover": "model errors settings store pipeline conductor judge pricing shadow",
+    "sandbox": "model errors settings store pipeline conductor plugin",
+    "experiments": "model errors settings store pipeline conductor judge pricing shadow sandbox",
+    "cli": "model errors settings store pipeline conductor plugin comparators judge pricing frames"
+    " shadow cutover reports sandbox experiments",
+}
+"""Each room and what it may look into, rooms or one module of a room; in the order of building."""
 
-# Each room and the rooms it may look into; itself always.
-NOUNS = {"reflector_migrate.model"}
-GROUND = NOUNS | {"reflector_migrate.errors", "reflector_migrate.settings"}
-STORE = GROUND | {"reflector_migrate.store"}
-PIPELINE = STORE | {"reflector_migrate.pipeline"}
-JUDGE = NOUNS | {"reflector_migrate.errors", "comparators.registry", "reflector_migrate.judge"}
-SHADOW = PIPELINE | JUDGE | {
-    "reflector_migrate.conductor", "reflector_migrate.shadow", "reflector_migrate.pricing",
-    "reflector_migrate.frames",
-}  # fmt: skip
-MAY_IMPORT: dict[str, set[str]] = {
-    "reflector_migrate.model": set(),
-    "reflector_migrate.errors": set(),
-    "reflector_migrate.settings": {"reflector_migrate.errors"},
-    "comparators": NOUNS,
-    "reports": NOUNS,
-    "reflector_migrate.judge": JUDGE,
-    "reflector_migrate.store": STORE,
-    "reflector_migrate.pipeline": PIPELINE,
-    "reflector_migrate.pricing": GROUND,
-    "reflector_migrate.frames": GROUND | {"reflector_migrate.pricing"},
-    "reflector_migrate.plugin": set(),
-    "reflector_migrate.conductor": PIPELINE,
-    "reflector_migrate.sandbox": PIPELINE
-    | {"reflector_migrate.conductor", "reflector_migrate.plugin"},
-    "reflector_migrate.experiments": SHADOW | {"reflector_migrate.sandbox"},
-    # the sandbox is read, never run, by a shadow that lives in one
-    "reflector_migrate.shadow": SHADOW | {"reflector_migrate.sandbox.standins.client", "reports"},
-    # the checklist asks which synthetic recordings there are
-    "reflector_migrate.cutover": STORE | JUDGE | SHADOW | {"reflector_migrate.sandbox.recordings"},
+
+def _modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name; a package is the module of its `__init__`."""
+    found = {}
+    for path in (path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(source: str) -> set[str]:
+    """What is imported anywhere in it: at the top, in functions, for types, by a literal name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute, so that a search finds them"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {n if n in MODULES else str(node.module) for n in names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    return {name for name in found if name in MODULES}
+
+
+def _room(module: str) -> str:
+    """The folder or file at the top that a module is in; the package itself is its docstring."""
+    first, *rest = module.split(".")
+    return rest[0] if first == "reflector_migrate" and rest else first
+
+
+IMPORTS = {
+    name: _imports(path.read_text(encoding="utf-8")) - {name} for name, path in MODULES.items()
 }
 
 
-def _room(module: str) -> str | None:
-    return next((r for r in sorted(MAY_IMPORT, key=len, reverse=True) if _inside(module, r)), None)
+def test_every_room_has_its_place() -> None:
+    """A new room is put into the table before anything is put into the room."""
+    assert {_room(module) for module in MODULES} == {*MAY_IMPORT, "reflector_migrate"}
 
 
-def _inside(module: str, room: str) -> bool:
-    return module == room or module.startswith(room + ".")
-
-
-def _imports(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {n for n in found if n.split(".")[0] in OURS and n != "reflector_migrate"}
-
-
-def _modules() -> list[Path]:
-    return sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", _modules(), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_imports_point_one_way(path: Path) -> None:
-    """A room imports only from rooms below it."""
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_point_one_way(module: str) -> None:
+    """A room imports only from rooms below it: no exception, be the import lazy or for types."""
     room = _room(module)
-    if room is None:  # the door (cli) and the package's own docstring may look everywhere
-        assert module.startswith(("reflector_migrate.cli", "reflector_migrate.__init__"))
-        return
-    allowed = MAY_IMPORT[room] | {room}
-    strays = {i for i in _imports(path) if not any(_inside(i, a) for a in allowed)}
+    allowed = {room, "reflector_migrate", *MAY_IMPORT.get(room, "").split()}
+    strays = {name for name in IMPORTS[module] if not {name, _room(name)} & allowed}
     assert not strays, f"{module} imports {sorted(strays)}"
+
+
+def test_the_rooms_can_be_built_one_after_the_other() -> None:
+    """The table itself goes one way: each room looks only into rooms above it in the table."""
+    order = [*MAY_IMPORT]
+    for room, below in MAY_IMPORT.items():
+        others = [_room(name) for name in below.split() if "sandbox." not in name]
+        assert all(order.index(other) < order.index(room) for other in others), room
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Lazy imports and those for types counted too."""
+    assert list(TopologicalSorter(IMPORTS).static_order())
+
+
+def test_nothing_of_the_product_imports_the_sandbox() -> None:
+    """What runs in production stands without the stand-ins."""
+    apart = {"sandbox", "experiments", "cli"}
+    strays = {
+        (module, name)
+        for module, names in IMPORTS.items()
+        for name in names
+        if _room(module) not in apart
+        and _room(name) in apart
+        and name not in MAY_IMPORT[_room(module)].split()
+    }
+    assert not strays
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import reflector_migrate.sandbox.stack",
+        "from reflector_migrate.sandbox import stack",
+        "from reflector_migrate.sandbox.stack import Sandbox",
+        "def lazily():\n    from reflector_migrate.sandbox.stack import Sandbox",
+        "if TYPE_CHECKING:\n    from reflector_migrate.sandbox.stack import Sandbox",
+        "stack = importlib.import_module('reflector_migrate.sandbox.stack')",
+    ],
+)
+def test_no_kind_of_import_is_overlooked(source: str) -> None:
+    """Wherever it stands and however it is written."""
+    assert _imports(source) == {"reflector_migrate.sandbox.stack"}
 
 
 @pytest.mark.parametrize("engine", ["celery", "conductor", "kombu"])
@@ -86,7 +137,7 @@ def test_the_pipeline_knows_no_engine(engine: str) -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names.append(node.module)
-            assert not any(_inside(name, engine) for name in names), path
+            assert not any(name.split(".")[0] == engine for name in names), path
 
 
 def test_only_settings_reads_the_environment() -> None:
