@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reflector_migrate.judge.word_rates import word_rates
 from reflector_migrate.model import Comparison, Gist, StepRun, Usage, Verdict
 from reflector_migrate.pricing import PriceLike, cost_of, is_counted, price_on
 
@@ -30,9 +31,14 @@ RECORDINGS: Mapping[str, str] = {
 CHECKS: Mapping[str, str] = {
     "recording": TEXT, "run_id": TEXT, "check": TEXT, "kind": TEXT, "verdict": TEXT, "rule": TEXT,
     "errors": NUMBER, "length": NUMBER, "divergence": NUMBER, "value": NUMBER, "floor": NUMBER,
-    "limit": NUMBER, "pairs": COUNT, "findings": COUNT, "waived": COUNT,
+    "limit": NUMBER, "pairs": COUNT, "findings": COUNT, "waived": COUNT, "hits": MAYBE,
+    "substitutions": MAYBE, "deletions": MAYBE, "insertions": MAYBE, "wer": NUMBER,
+    "wer_reversed": NUMBER, "mer": NUMBER, "wil": NUMBER,
 }  # fmt: skip
-"""Columns of the checks frame; `findings` counts those that the document leaves out too."""
+"""Columns of the checks frame; `findings` counts those that the document leaves out too.
+
+From `hits` on only checks that count words have values: see judge/word_rates.py.
+"""
 
 USED: Mapping[str, str] = {
     name: NUMBER if field.annotation is float else COUNT
@@ -86,6 +92,7 @@ def _frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.
 def _checks(comparison: Comparison) -> Iterator[Mapping[str, Any]]:
     for check in comparison.checks:
         measure = check.measure
+        rates = word_rates(measure)
         yield {
             "recording": comparison.recording,
             "run_id": comparison.run_id,
@@ -102,6 +109,7 @@ def _checks(comparison: Comparison) -> Iterator[Mapping[str, Any]]:
             "pairs": check.n,
             "findings": len(measure.findings) + measure.findings_truncated if measure else 0,
             "waived": check.waived,
+            **(rates.model_dump() if rates else {}),
         }
 
 

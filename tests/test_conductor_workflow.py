@@ -197,7 +197,7 @@ def test_a_definition_explains_itself(name):
         pytest.param({"a": 1}, {}, ["a"], id="missing"),
         pytest.param({}, {"concurrentExecLimit": 3}, ["concurrentExecLimit"], id="extra"),
         pytest.param({"t": [{"x": 1}]}, {"t": [{"x": 2}]}, ["t[0].x"], id="deep"),
-        pytest.param({"t": [1]}, {"t": [1, 2]}, ["t"], id="longer list"),
+        pytest.param({"t": [1]}, {"t": [1, 2]}, ["t[1]"], id="longer list"),
         pytest.param(
             {"inputParameters": {"x": 0}}, {"inputParameters": {}}, ["inputParameters"], id="zero"
         ),

@@ -19,8 +19,8 @@ MAY_IMPORT: dict[str, str] = {
     "comparators": "model",
     "reports": "model",
     "pricing": "model errors settings",
-    "frames": "model pricing",
     "judge": "model errors comparators.registry",
+    "frames": "model pricing reflector_migrate.judge.word_rates",
     "pipeline": "model errors settings store",
     "conductor": "model errors settings store pipeline",
     "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"

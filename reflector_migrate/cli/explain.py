@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from reflector_migrate.judge.chain import End, Link
     from reflector_migrate.judge.explanation import Confirmation, Explanation
-    from reflector_migrate.model import Check, Comparison, Finding
+    from reflector_migrate.judge.word_rates import WordRates
+    from reflector_migrate.model import Check, Comparison, Finding, Turn
     from reflector_migrate.settings import Settings
 
 CODES = {"confirmed": 0, "not reproduced": 1, "cannot tell": 3}
@@ -36,7 +37,8 @@ def explain(
     """Show the evidence behind a recording's verdict, or behind one check of it.
 
     For each step in order: whether its inputs and its outputs agree, by what, and
-    where both are kept; then the checks against, with their findings.
+    where both are kept; then the checks against, with their findings. Checks of words have
+    the published error rates (WER, MER, WIL), and the worst turns word by word.
 
     With --confirm the first divergent step is run once more, the candidate's code on
     the primary's recorded input, apart from both sides. Then the exit code is 0 when
@@ -97,6 +99,10 @@ def _print(told: Explanation) -> None:
         click.echo("neither side tells of its steps")
     for one in told.checks:
         _print_check(one)
+        if (rates := told.word_rates.get(one.name)) is not None:
+            click.echo(f"  {_rates(rates)}")
+    for line in _turn_lines(told.turns):
+        click.echo(printable(line))
     if told.confirmation is not None:
         click.echo(printable(f"\n{told.confirmation.outcome}: {told.confirmation.why}"))
 
@@ -169,6 +175,22 @@ def _print_check(check: Check) -> None:
         click.echo(printable(f"  {_finding(finding)}"))
     if measure.findings_truncated:
         click.echo(f"  and {measure.findings_truncated} more findings")
+
+
+def _rates(rates: WordRates) -> str:
+    named = {"WER": rates.wer, "WER reversed": rates.wer_reversed, "MER": rates.mer}
+    named["WIL"] = rates.wil
+    shown = (f"{name} {'unknown' if r is None else f'{r:.4f}'}" for name, r in named.items())
+    return f"rates   {', '.join(shown)}"
+
+
+def _turn_lines(turns: Iterable[Turn]) -> Iterator[str]:
+    """The stretches with most changed words, both sides' words under each other."""
+    from reports.alignment import aligned
+
+    for turn in turns:
+        name = turn.speaker_name or f"speaker {turn.speaker}"
+        yield from ("", f"{name} at {turn.at_s:.2f}s", *(f"  {line}" for line in aligned(turn)))
 
 
 def _finding(finding: Finding) -> str:

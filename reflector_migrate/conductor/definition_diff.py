@@ -33,8 +33,24 @@ def content(value: Any) -> Any:
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """Paths at which two definitions differ, in order; empty when they say the same."""
-    return list(_differing("", content(ours), content(theirs)))
+    """Paths at which two definitions differ, in order; empty when they say the same.
+
+    deepdiff is imported only where something differs: it takes longer than to compare them all.
+    """
+    mine, others = content(ours), content(theirs)
+    if mine == others:
+        return []
+    from deepdiff import DeepDiff
+
+    found = DeepDiff(mine, others, view="tree", ignore_numeric_type_changes=True)
+    return sorted({_path(level.path(output_format="list")) for kind in found.values()
+                   for level in kind})  # fmt: skip
+
+
+def _path(parts: list[str | int]) -> str:
+    """`tasks[0].name` of ["tasks", 0, "name"]."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.lstrip(".") or "(whole)"
 
 
 def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -42,14 +58,3 @@ def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if key in SERVER_KEYS or DEFAULTS.get(key) == item:
             continue
         yield key, (item if key in VERBATIM else content(item))
-
-
-def _differing(path: str, ours: Any, theirs: Any) -> Iterator[str]:
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for key in sorted(ours.keys() | theirs.keys()):
-            yield from _differing(f"{path}.{key}".lstrip("."), ours.get(key), theirs.get(key))
-    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
-            yield from _differing(f"{path}[{index}]", mine, other)
-    elif ours != theirs:
-        yield path or "(whole)"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from comparators.registry import MEASURES, Measures
 from reflector_migrate.judge.chain import Link, chain
-from reflector_migrate.model import Blame, Check, Comparison, Frozen, Verdict
+from reflector_migrate.judge.word_rates import WordRates, word_rates
+from reflector_migrate.model import Blame, Check, Comparison, Frozen, Turn, Verdict
 
 
 class Confirmation(Frozen):
@@ -43,6 +45,8 @@ class Explanation(Frozen):
     first_divergent_step: Blame | None = None
     chain: tuple[Link, ...] = ()
     checks: tuple[Check, ...] = ()
+    word_rates: Mapping[str, WordRates] = Field(default_factory=dict)  # by check
+    turns: tuple[Turn, ...] = ()  # with the checks that have word rates
     confirmation: Confirmation | None = None
     notes: tuple[str, ...] = ()
 
@@ -56,6 +60,8 @@ def explanation_of(
     measures: Measures = MEASURES,
 ) -> Explanation:
     """The document of a stored comparison; `checks` are those to show."""
+    rates = {check.name: word_rates(check.measure) for check in checks}
+    known = {name: found for name, found in rates.items() if found is not None}
     sides = comparison.primary.steps, comparison.candidate.steps
     return Explanation(
         recording=recording,
@@ -64,5 +70,7 @@ def explanation_of(
         first_divergent_step=comparison.first_divergent_step,
         chain=chain(*sides, comparison.checks, measures),
         checks=checks,
+        word_rates=known,
+        turns=comparison.turns if known else (),
         notes=comparison.notes,
     )
