@@ -130,11 +130,11 @@ def test_a_message_of_endless_times_is_compared():
 
 def test_equal_keys_and_blocks_without_end_take_no_square_of_time():
     """A few tenths of a second, where each sought anew took minutes."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(keyed([{"key": "x"}] * 20_000, "key")) == 20_000
     message = "```spoiler Summary\n" * 20_000
     assert OWN_PLACES["long_summary"].search(message) is None
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_summarys_block_is_found_behind_other_text():

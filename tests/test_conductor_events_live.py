@@ -37,6 +37,7 @@ def _heard(ear):
     while time.monotonic() < until:
         message = ear.get_message(timeout=0.2)
         if message:
+            until = time.monotonic() + QUIET_S
             body = json.loads(message["data"])
             yield message["channel"].decode(), body["event"], body["data"]
 

@@ -145,7 +145,7 @@ def at_once(spans):
 def test_tracks_run_in_parallel_up_to_the_workers_limits(ordered):
     """Nine tracks: two processes pad two at once, and three slots transcribe three at once."""
     settings, order = ordered
-    slow = {"pad_track": [0.5, False, 99], "transcribe_track": [0.7, False, 99]}
+    slow = {"pad_track": [1.0, False, 99], "transcribe_track": [1.2, False, 99]}
     host = order(sleep=slow)
     found = ended(settings, start_workflow(settings, a_run(), tracks(9)))
     assert found.status == "completed", found.reason
@@ -179,4 +179,4 @@ def test_what_follows_a_join_comes_soon_however_long_that_waited(ordered):
     assert found.status == "completed", found.reason
     heard = max(s.ended for s in found.step_runs if s.name == "transcribe_track")
     (merge,) = [s for s in found.step_runs if s.name == "merge_transcripts"]
-    assert (merge.queued - heard).total_seconds() < 5
+    assert (merge.queued - heard).total_seconds() < 10

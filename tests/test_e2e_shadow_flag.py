@@ -59,7 +59,7 @@ def test_without_dispatcher_and_conductor_the_primary_is_untouched(
 ) -> None:
     """Row, events and webvtt are those of a run with the flag off; the message waits."""
     assert _run_legacy(alone.settings) == "ended"
-    assert _waiting(alone.settings) >= 1
+    assert _eventually(lambda: _waiting(alone.settings))
     assert _account(alone.settings) == _account(plain.settings)
 
 

@@ -156,7 +156,9 @@ def test_a_poll_finds_a_recording_once(run):
     run.control.put_daily_recording(known, [])
     run.send(POLL)
     run.settle()
+    asked = len(run.control.requests("daily"))
     run.send(POLL)
+    wait_for(lambda: len(run.control.requests("daily")) > asked)
     time.sleep(1.0)
     announced = [m for task, m in run.messages() if task == "migrate.shadow.dispatch"]
     assert len(announced) == 1

@@ -111,7 +111,7 @@ def test_each_fault_is_bounded_classified_and_discreet(storage, tmp_path, kind, 
     began_s = time.monotonic()
     with pytest.raises(expected) as caught:
         audio.pad_track(url, out, 8.116, limits=QUICK)
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < 8
     assert caught.value.source.endswith(f"/{kind}")
     assert f"/{kind}: " in str(caught.value)
     shown = str(caught.value) + repr(caught.value.__cause__) + repr(vars(caught.value))

@@ -85,7 +85,7 @@ def test_a_child_that_ignores_sigterm_is_killed_in_time(records):
     record = run(records, DEAF)
     begun = time.monotonic()
     assert stop([record], records, grace_s=0.3) == ("child",)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8
     assert not is_alive(record)
 
 

@@ -172,8 +172,8 @@ def test_one_stuck_writer_holds_up_no_other_step(postgres_server: PostgresServer
             thread.join(60)
         assert len(waited) == 8
         assert max(waited) < TIGHTEST_S - 2
-        assert sorted(waited)[-2] < 4  # all but the one who found out
-        assert took(lambda: Progress(settings).completed("finalize", RAW)) < 0.5
+        assert sorted(waited)[-2] < psycopg_timeout.SILENCE_S - 2  # all but the one who found out
+        assert took(lambda: Progress(settings).completed("finalize", RAW)) < 2
 
 
 def test_a_mute_bus_is_tried_once_and_then_left_alone(mute: int, tmp_path) -> None:
