@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import update
 
 from reflector_migrate.cutover.checklist import ITEMS, exit_code, run
+from reflector_migrate.cutover.gated import ByGates
 from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
 from reflector_migrate.cutover.people import drill, sign, signatures
 from reflector_migrate.errors import ExitCode, InputError
+from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
+from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
@@ -23,6 +26,7 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
 from reflector_migrate.store.tables import audit
+from tests.gates_world import RULES, whole
 
 
 @pytest.fixture
@@ -119,23 +123,60 @@ def test_the_kill_switch_is_drilled_once_it_held_something_back(settings: Settin
     assert (answer.state, answer.n) == (State.PASS, 1)
 
 
-@pytest.mark.parametrize(("errors", "state"), [(0, State.PASS), (1, State.FAIL)])
-def test_one_exact_difference_fails(settings: Settings, errors: int, state: State) -> None:
-    """Exact differences are never averaged."""
-    for number in range(3):
-        _store(settings, number)
-    _store(settings, 9, exact_errors=errors)
-    assert _answers(settings, Phase.SHADOW)["structure and side effects"].state is state
+@pytest.mark.parametrize(
+    ("gate", "item", "state"),
+    [
+        pytest.param(None, "structure and side effects", State.PASS, id="no difference"),
+        pytest.param("row", "structure and side effects", State.FAIL, id="one difference"),
+        pytest.param("row", "words over the floor", State.PASS, id="another item's difference"),
+        pytest.param("words", "words over the floor", State.FAIL, id="words got worse"),
+        pytest.param("catastrophes", "catastrophes", State.FAIL, id="one catastrophe"),
+        pytest.param("summary_facts", "summaries over the floor", State.FAIL, id="facts altered"),
+        pytest.param("completion", "error parity", State.FAIL, id="one in four crashes"),
+        pytest.param("latency", "cost and latency", State.FAIL, id="slower"),
+        pytest.param("primary_time", "primary unharmed", State.FAIL, id="a primary slowed down"),
+    ],
+)
+def test_a_shadow_item_is_answered_by_its_gates(gate: str | None, item: str, state: State) -> None:
+    """A whole cohort of an equal candidate, but for one measure in each fourth recording."""
+    run = judge([_spoilt(found, gate) for found in whole(600)], RULES)
+    [asked] = [one for one in ITEMS if one.name == item]
+    assert isinstance(asked.answer, ByGates)
+    answer = asked.answer.of(run)
+    assert answer.state is state, answer
+    assert answer.n
 
 
-def test_catastrophes_need_299_recordings(settings: Settings) -> None:
-    """298 without one are pending, one to go; the next one passes."""
-    for number in range(298):
+def _spoilt(line: EvidenceLine, measure: str | None) -> EvidenceLine:
+    """The line as a worse candidate gives it, if it is of that measure."""
+    if line.measure != measure or int(line.recording[-4:]) % 4:
+        return line
+    worse = {
+        "x_pp": 30.0,
+        "exact_findings": 1,
+        "catastrophe": "words/empty",
+        "log_ratio": 1.0,
+        "outcome": Outcome(primary="completed", candidate="failed"),
+    }
+    return line.model_copy(update={line.entry: worse[line.entry]})
+
+
+def test_pairs_in_which_nothing_was_compared_pass_nothing(settings: Settings) -> None:
+    """300 runs whose candidate is missing are no evidence, for any gate."""
+    for number in range(300):
         _store(settings, number)
-    before = _answers(settings, Phase.SHADOW)["catastrophes"]
-    assert (before.state, before.why) == (State.PENDING, "1 recordings to go")
-    _store(settings, 298)
-    assert _answers(settings, Phase.SHADOW)["catastrophes"].state is State.PASS
+    answers = _answers(settings, Phase.SHADOW)
+    for item in ("structure and side effects", "catastrophes", "words over the floor"):
+        assert answers[item].state is State.PENDING, item
+
+
+def test_the_gates_on_this_build_are_all_gates(settings: Settings) -> None:
+    """The cutover asks for every one of them."""
+    answer = _answers(settings, Phase.CUTOVER)["shadow gates on this build"]
+    assert answer.state is State.PENDING
+    [asked] = [one for one in ITEMS if one.name == "shadow gates on this build"]
+    assert isinstance(asked.answer, ByGates)
+    assert asked.answer.of(judge(whole(600), RULES)).state is State.PASS
 
 
 def test_a_drill_grows_stale(settings: Settings) -> None:

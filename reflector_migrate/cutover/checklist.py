@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from reflector_migrate.cutover import evidence, infrastructure, proofs, trail
+from reflector_migrate.cutover.gated import ByGates, judged_once
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
 from reflector_migrate.cutover.people import drill, not_yet, signatures
 from reflector_migrate.errors import ExitCode, MigrateError
+from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.model import Phase
 from reflector_migrate.settings import Settings
 
-GATE = "the cohort gate has not run on this build"
+WORDS = frozenset({"words", "words_raw", "speaker_words", "word_times"})
 
 P = Phase
 ITEMS: tuple[Item, ...] = (
@@ -39,17 +41,21 @@ ITEMS: tuple[Item, ...] = (
     Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins")),
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
          evidence.coverage),
-    Item(P.SHADOW, "structure and side effects", "exact checks of every stored comparison",
-         evidence.exact_differences),
-    Item(P.SHADOW, "words over the floor", "the anytime-valid gate on words", not_yet(GATE)),
-    Item(P.SHADOW, "catastrophes", "the catastrophe check of every stored comparison",
-         evidence.catastrophes),
-    Item(P.SHADOW, "summaries over the floor", "the anytime-valid gate on summaries",
-         not_yet(GATE)),
-    Item(P.SHADOW, "primary unharmed", "dispatch overhead and error rate",
-         not_yet("not measured on this deployment")),
-    Item(P.SHADOW, "cost and latency", "gates on timings and cost", not_yet(GATE)),
-    Item(P.CUTOVER, "shadow gates on this build", "every shadow item", not_yet(GATE)),
+    Item(P.SHADOW, "structure and side effects", "`migrate gate`: completion and exact checks",
+         ByGates(layers=frozenset({"G0"}))),
+    Item(P.SHADOW, "words over the floor", "`migrate gate`: words, speakers and word times",
+         ByGates(names=WORDS)),
+    Item(P.SHADOW, "catastrophes", "`migrate gate`: empty, truncated and looped outputs",
+         ByGates(layers=frozenset({"G2"}))),
+    Item(P.SHADOW, "summaries over the floor", "`migrate gate`: topics, title, summaries, facts",
+         ByGates(layers=frozenset({"G1"}), but=WORDS)),
+    Item(P.SHADOW, "error parity", "`migrate gate`: the candidate's failures beyond the primary's",
+         ByGates(layers=frozenset({"errors"}))),
+    Item(P.SHADOW, "primary unharmed", "`migrate gate`: the primary with the plugin loaded",
+         ByGates(layers=frozenset({"primary"}))),
+    Item(P.SHADOW, "cost and latency", "`migrate gate`: candidate over primary",
+         ByGates(layers=frozenset({"cost", "latency"}))),
+    Item(P.CUTOVER, "shadow gates on this build", "`migrate gate`: every gate", ByGates()),
     Item(P.CUTOVER, "rollback drill", "the audit log", drill("rollback", within_days=14)),
     Item(P.CUTOVER, "failover drill", "the audit log", drill("failover", within_days=14)),
     Item(P.CUTOVER, "routing audit", "routes of rooms that did not opt in",
@@ -66,13 +72,21 @@ ITEMS: tuple[Item, ...] = (
 
 
 def run(settings: Settings, phase: Phase) -> tuple[Line, ...]:
-    """Answer every item of a phase; an item that raises has failed, with its reason."""
+    """Answer every item of a phase; an item that raises has failed, with its reason.
+
+    The gates are judged once, however many items ask for them.
+    """
     of_phase = [item for item in ITEMS if item.phase is phase]
-    return tuple(Line(n, item, _answer(settings, item)) for n, item in enumerate(of_phase, start=1))
+    gates = judged_once(settings)
+    return tuple(
+        Line(n, item, _answer(settings, item, gates)) for n, item in enumerate(of_phase, start=1)
+    )
 
 
-def _answer(settings: Settings, item: Item) -> Answer:
+def _answer(settings: Settings, item: Item, gates: Callable[[], GateRun]) -> Answer:
     try:
+        if isinstance(item.answer, ByGates):
+            return item.answer.of(gates())
         return item.answer(settings)
     except MigrateError as error:
         return failed("could not be checked", why=error.message)

@@ -1,23 +1,20 @@
-"""Items answered from stored comparisons: coverage, exact differences, catastrophes, A/A pairs."""
+"""Items answered from stored comparisons: synthetic recordings, coverage, A/A pairs."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
 from reflector_migrate.errors import InputError
-from reflector_migrate.model import Gist, Verdict
-from reflector_migrate.model.comparison_index import SIGNS, names_of
+from reflector_migrate.model import Gist
 from reflector_migrate.settings import Settings
 
 if TYPE_CHECKING:
     from reflector_migrate.shadow.nightly.reconciliation import Ledger
 
 COVERAGE_AT_LEAST = 0.99
-CATASTROPHES_UNDER = 0.01
 A_A_PAIRS = 30
 
 
@@ -83,32 +80,6 @@ def _shortfall(ledger: Ledger) -> str:
     return "; ".join(said)
 
 
-def exact_differences(settings: Settings) -> Answer:
-    """No unwaived difference in anything that must be equal."""
-    gists = _gists(settings)
-    if not gists:
-        return pending("nothing was compared", limit="0", n=0)
-    found = sum(gist.exact > 0 for gist in gists)
-    return judged(found == 0, f"{found} unwaived", "0", len(gists))
-
-
-def catastrophes(settings: Settings) -> Answer:
-    """No empty, truncated or looped output that only the candidate has.
-
-    With none in n recordings the rate is under p with 95 % confidence once
-    n >= ln 20 / -ln(1 - p).
-    """
-    needed = math.ceil(math.log(20) / -math.log(1 - CATASTROPHES_UNDER))
-    gists = _gists(settings)
-    found = sum(_sign(gist, "catastrophes") == SIGNS[Verdict.DIVERGED] for gist in gists)
-    limit = f"< {CATASTROPHES_UNDER:.0%}"
-    if found:
-        return failed(str(found), limit, len(gists))
-    if len(gists) < needed:
-        return pending(f"{needed - len(gists)} recordings to go", "0", limit, len(gists))
-    return passed("0", limit, len(gists))
-
-
 def _synthetic_recordings(folder: Path) -> dict[str, str]:
     """Name -> recording id; InputError names a file that does not say it."""
     known = {}
@@ -124,8 +95,3 @@ def _gists(settings: Settings) -> tuple[Gist, ...]:
     from reflector_migrate.store.nights import Nights
 
     return Nights(settings.store_url).all()
-
-
-def _sign(gist: Gist, name: str) -> str | None:
-    """The letter of its check of that name."""
-    return dict(zip(names_of(gist.checks), gist.signs, strict=True)).get(name)
