@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
@@ -27,6 +26,7 @@ from reflector_migrate.model import Comparison, Observation, StepRun
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
 from reflector_migrate.pipeline.defects.registry import Defect
 from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows, create_all, write_mark
 from reflector_migrate.pipeline.runner import run_step
 from reflector_migrate.pipeline.services.connections import connections
@@ -40,7 +40,14 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.observe.candidate import account_of_candidate
 from reflector_migrate.shadow.observe.reader import observe, primary_of
-from reflector_migrate.shadow.snapshot import Snapshot, read_rows, take_snapshot
+from reflector_migrate.shadow.snapshot import (
+    CLEAN,
+    NEW,
+    Snapshot,
+    read_rows,
+    restore_rows,
+    take_snapshot,
+)
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
@@ -91,9 +98,9 @@ class DefectsWorld:
         where = {"recordings": RECORDINGS, "control_url": control.base_url}
         settings = settings_for(folder, s3_url, control, "shadow", sandbox=where)
         (folder / "migrate.db").write_bytes(empty_store())
-        for url in (settings.reflector.database_url, settings.candidate.database_url):
-            create_all(str(url))
         write_mark(str(settings.candidate.database_url))
+        write_mark(str(settings.reflector.database_url), "stand-in")
+        create_all(str(settings.reflector.database_url))
         return cls(folder, settings, control)
 
     def shows(self, defect: Defect) -> dict[str, Comparison]:
@@ -166,7 +173,7 @@ class DefectsWorld:
         )  # fmt: skip
         Rows.at(str(settings.reflector.database_url)).set_status(row.id, "processing")
         taken = read_rows(settings, row.id, about.track_keys)
-        take_snapshot(settings, about, taken)
+        take_snapshot(settings, about, taken, "taken")
         return self.monolith(about, recording.recording_id), about, taken
 
     def monolith(self, about: Announcement, recording_id: str) -> Observation:
@@ -205,11 +212,12 @@ class DefectsWorld:
         is_twice: bool = False,
     ) -> Observation:
         """The candidate's account of a run of its own, from the same start."""
-        take_snapshot_again(self.settings, taken)
+        run_id = str(uuid.uuid4())
+        take_snapshot_again(self.settings, taken, run_id)
         run = Run(
-            run_id=str(uuid.uuid4()), recording_id=taken.recording_id,
+            run_id=run_id, recording_id=taken.recording_id,
             transcript_id=taken.transcript_id, namespace="shadow",
-            bucket_name=self.settings.candidate.tracks_bucket, room_id=taken.room_id,
+            bucket_name=place_of_run(self.settings, run_id).tracks_bucket, room_id=taken.room_id,
         )  # fmt: skip
         workers = self.settings.workers.model_copy(update={"defects": tuple(defects)})
         settings = self.settings.model_copy(update={"workers": workers})
@@ -217,18 +225,15 @@ class DefectsWorld:
         return account_of_candidate(settings, _record(run, about), execution)
 
 
-def take_snapshot_again(settings: Settings, taken: Snapshot) -> None:
-    """The candidate's rows as they were before its first run, and nothing that it left."""
-    from reflector_migrate.shadow import snapshot
-
-    shutil.rmtree(settings.candidate.data_dir / taken.transcript_id, ignore_errors=True)
+def take_snapshot_again(settings: Settings, taken: Snapshot, run_id: str) -> None:
+    """A run's rows as they were before the candidate's first, and the tracks that it kept."""
+    kept, mine = (place_of_run(settings, name).tracks_bucket for name in ("taken", run_id))
     storage = Storage(connections(settings).s3, UsageMeter())
-    for left in storage.list(address(settings.candidate.media_bucket, "")):
-        storage.delete(left.address)
+    for track in storage.list(address(kept, "")):
+        storage.copy(track.address, track.address.replace(address(kept, ""), address(mine, "")))
     row = taken.rows["transcript"][0]
     is_new = not (row["title"] or row["zulip_message_id"])
-    prior = snapshot.NEW | snapshot.CLEAN if is_new else snapshot.CLEAN
-    snapshot._restore_rows(settings, taken, prior)
+    restore_rows(settings, taken, NEW | CLEAN if is_new else CLEAN, run_id)
 
 
 class Candidate:

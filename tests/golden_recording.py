@@ -22,7 +22,7 @@ from fixtures.contracts.make import observations
 from reflector_migrate.experiments.noise import Noise, set_noise
 from reflector_migrate.model import Observation
 from reflector_migrate.pipeline.defects.registry import Defect, all_defects, describe
-from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.rows import Rows, write_mark
 from reflector_migrate.sandbox.recordings import load_recording, load_recordings
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
@@ -133,6 +133,7 @@ def record_runs(recorder: Recorder, s3_url: str, control: StandinControl) -> Non
         folder = recorder.folder / f"run-{where.name}"
         folder.mkdir()
         world = make_world(folder, s3_url, control, scenario=where.name)
+        write_mark(str(world.settings.candidate.database_url))
         both = DefectsWorld(folder, world.settings, control)
         about = Announcement(
             transcript_id=world.recorded["id"],
@@ -144,7 +145,7 @@ def record_runs(recorder: Recorder, s3_url: str, control: StandinControl) -> Non
         url = str(world.settings.reflector.database_url)
         Rows.at(url).set_status(about.transcript_id, "processing")
         taken = read_rows(world.settings, about.transcript_id, about.track_keys)
-        take_snapshot(world.settings, about, taken)
+        take_snapshot(world.settings, about, taken, "taken")
         primary = both.monolith(about, world.recorded["recording_id"])
         recorder.keep(f"run-{where.name}", "primary", primary)
         recorder.keep(f"run-{where.name}", "candidate", both.candidate(about, taken, ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -49,7 +50,7 @@ class Ear:
             is_ours = channel.endswith(transcript_id) or message["data"].get("id") == transcript_id
             if is_ours and message["event"] != "PIPELINE_PROGRESS":
                 is_candidate = channel.startswith("shadow:")
-                found[is_candidate].append((channel.removeprefix("shadow:"), message))
+                found[is_candidate].append((re.sub("^shadow:[^:]+:", "", channel), message))
         return found
 
     def close(self) -> None:
@@ -72,7 +73,7 @@ class Ran:
 
     def places(self) -> tuple[Deployment, Deployment]:
         """The primary's and the candidate's."""
-        return primary_of(self.settings), candidate_of(self.settings)
+        return primary_of(self.settings), candidate_of(self.settings, self.candidate.run_id)
 
     def rows(self) -> list[TranscriptRow]:
         """Both transcript rows."""

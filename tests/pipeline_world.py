@@ -15,6 +15,7 @@ from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import StepResult, execute, run_step, validated_input
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.base import run_file
 from reflector_migrate.store.effects import EffectLog
 from reflector_migrate.store.events import EventLog
 from tests.recorded_world import RUNS, empty_store, recorded_rows, rows_before
@@ -50,7 +51,7 @@ class World:
             recording_id=self.recorded["recording_id"],
             transcript_id=self.recorded["id"],
             namespace=self.namespace,
-            bucket_name="daily-tracks" if is_live else "shadow-tracks",
+            bucket_name="daily-tracks" if is_live else f"shadow-tracks/{self.run_id}",
             room_id=self.recorded["room_id"],
         )
 
@@ -82,9 +83,10 @@ class World:
         return [(e.channel, {"event": e.event, "data": dict(e.data)}) for e in heard]
 
     def keys(self, bucket: str) -> list[str]:
-        """What is in a bucket."""
-        listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", ())
-        return sorted(o["Key"] for o in listed)
+        """What is in a bucket; of one of the candidate's, what is this run's."""
+        own = f"{self.run_id}/" if bucket.startswith("shadow-") else ""
+        listed = self.s3.list_objects_v2(Bucket=bucket, Prefix=own).get("Contents", ())
+        return sorted(o["Key"].removeprefix(own) for o in listed)
 
     def step(self, name: str, **task: Any) -> StepResult:
         """Run one step through the seam that engines use, on a trip through JSON."""
@@ -171,8 +173,7 @@ def make_world(
     settings = settings_for(folder, s3_url, control, namespace, **overrides)
     (folder / "migrate.db").write_bytes(empty_store())
     before = rows_before(scenario, control.url("webhook"))
-    for name in ("reflector.db", "candidate.db"):
-        (folder / name).write_bytes(before)
+    (folder / "reflector.db").write_bytes(before)
     world = World(
         settings=settings,
         s3=s3_client(s3_url),
@@ -181,11 +182,20 @@ def make_world(
         recorded=rows["transcript"][0],
         namespace=namespace,
     )
+    put_rows(world, before)
     if has_tracks:
         put_tracks(world, where, is_brief=is_brief, first_s=0 if is_from_0 else 0.2)
     put_people(world)
     control.replay_run(where)
     return world
+
+
+def put_rows(world: World, before: bytes) -> None:
+    """The rows before the run, as a file of the run's own."""
+    if world.namespace == "shadow":
+        path = run_file(str(world.settings.candidate.database_url), world.run_id)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(before)
 
 
 def settings_for(

@@ -19,7 +19,7 @@ from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Track
-from reflector_migrate.pipeline.rows import Rows, create_all
+from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
@@ -52,8 +52,12 @@ def move_to(database, world):
     """Put the world's store and the candidate's rows into PostgreSQL."""
     store, rows = database.create_database(), database.create_database()
     upgrade(store)
-    create_all(rows)
-    fill(Rows.at(rows), recorded_rows(SCENARIO), world.control.url("webhook"))
+    write_mark(rows)
+    fill(
+        fill_run_tables(rows, world.run_id, {}),
+        recorded_rows(SCENARIO),
+        world.control.url("webhook"),
+    )
     settings = world.settings
     candidate = settings.candidate.model_copy(update={"database_url": rows})
     kept = settings.store.model_copy(update={"url": store})

@@ -47,7 +47,8 @@ def s3_client(url: str) -> Any:
 def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float = 0.2) -> None:
     """The source tracks, in production's bucket and in the candidate's."""
     for bucket in BUCKETS:
-        keys = [{"Key": key} for key in world.keys(bucket)]
+        found = world.s3.list_objects_v2(Bucket=bucket).get("Contents", ())
+        keys = [{"Key": one["Key"]} for one in found]
         if keys:
             world.s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})
     own = where / "tracks"
@@ -58,8 +59,8 @@ def put_tracks(world: World, where: Path, *, is_brief: bool, first_s: float = 0.
         path = folder / f"{person}-{kind}.webm"
         path = path if path.exists() else RUNS / "tracks" / path.name
         body = tone(first_s + number / 10) if is_brief else path.read_bytes()
-        for bucket in ("daily-tracks", "shadow-tracks"):
-            world.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        world.s3.put_object(Bucket="daily-tracks", Key=key, Body=body)
+        world.s3.put_object(Bucket="shadow-tracks", Key=f"{world.run_id}/{key}", Body=body)
 
 
 @lru_cache(maxsize=8)

@@ -18,8 +18,10 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.model import STEP_NAMES
+from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
-from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.places import place_of_run
+from reflector_migrate.pipeline.rows import Rows, fill_run_tables
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.standins.client import StandinControl
 from tests.sources_world import tone
@@ -50,7 +52,7 @@ def executed(stack):
             time.sleep(0.5)
         control.reset()
     with connected(settings) as client:
-        row = Rows.at(settings.candidate.database_url).get_transcript(run.transcript_id)
+        row = Rows.at(place_of(run, settings).database_url).get_transcript(run.transcript_id)
         return client.workflow(workflow_id), row
 
 
@@ -58,13 +60,16 @@ def _meeting(settings):
     """Rows and tracks in the candidate's own places."""
     unique = uuid.uuid4()
     keys = [f"{FOLDER}/17724420-{uuid.uuid4()}-cam-audio-17724420{n:05}" for n in range(TRACKS)]
-    _insert_rows(Rows.at(settings.candidate.database_url), f"{unique}", keys)
-    bucket = settings.candidate.tracks_bucket
+    run_id = uuid.uuid4().hex
+    rows = fill_run_tables(settings.candidate.database_url, run_id, {})
+    _insert_rows(rows, f"{unique}", keys)
+    bucket = place_of_run(settings, run_id).tracks_bucket
+    name, _, folder = bucket.partition("/")
     for n, key in enumerate(keys):
         body = tone(0.2 + n / 10)
-        connections(settings).s3.put_object(Bucket=bucket, Key=key, Body=body)
+        connections(settings).s3.put_object(Bucket=name, Key=f"{folder}/{key}", Body=body)
     run = Run(
-        run_id=uuid.uuid4().hex,
+        run_id=run_id,
         recording_id=f"rec-{unique}",
         transcript_id=f"{unique}",
         namespace=settings.candidate.namespace,

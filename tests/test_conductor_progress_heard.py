@@ -88,7 +88,7 @@ def test_listeners_hear_it_on_the_candidates_own_channel(tmp_path, redis_server)
         Progress(settings).completed("finalize", RAW)
     Progress(settings).completed("post_zulip", RAW)
     heard = [next_on(ear), next_on(ear)]
-    assert [m["channel"].decode() for m in heard] == ["shadow:ts:tr-1"] * 2
+    assert [m["channel"].decode() for m in heard] == [f"shadow:{RAW['run']['run_id']}:ts:tr-1"] * 2
     data = [json.loads(m["data"]) for m in heard]
     assert [d["event"] for d in data] == ["PIPELINE_PROGRESS"] * 2
     assert [d["data"]["current_step"] for d in data] == ["finalize", "post_zulip"]

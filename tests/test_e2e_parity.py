@@ -24,12 +24,14 @@ from reflector_migrate.conductor.start import start_request
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
 from reflector_migrate.model import Usage, Verdict
 from reflector_migrate.pipeline.contracts import Run, Track
-from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.pipeline.places import place_of_run
+from reflector_migrate.pipeline.rows import Rows, fill_run_tables, snapshot
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.servers.postgres import PostgresServer
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl, recorded_answers
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.snapshot import CLEAN
 from reflector_migrate.store.cache import TaskCache
 from tests.encoder import assert_same_waveform
 from tests.legacy_world import PROCESS, REFLECTOR, RUNS, SERVICES, Replayed, plain, stage
@@ -108,12 +110,15 @@ def test_a_workflow_that_times_out_ends_in_status_error(
     earlier, settings = ran["solo"], on_postgres.settings
     assert isinstance(earlier, Judged), earlier
     transcript_id = earlier.transcript_id
+    run_id = uuid.uuid4().hex
+    copied = snapshot(Rows.at(settings.reflector.database_url or ""), earlier.recording_id)
+    fill_run_tables(settings.candidate.database_url or "", run_id, copied, **CLEAN)
     run = Run(
-        run_id=uuid.uuid4().hex,
+        run_id=run_id,
         recording_id=earlier.recording_id,
         transcript_id=transcript_id,
         namespace="shadow",
-        bucket_name=settings.candidate.tracks_bucket,
+        bucket_name=place_of_run(settings, run_id).tracks_bucket,
     )
     impatient = workflow_definition(PIPELINE, settings) | {"timeoutSeconds": 3}
     ear = Ear(settings.candidate.bus_url)
@@ -124,7 +129,7 @@ def test_a_workflow_that_times_out_ends_in_status_error(
         control.set_fault("daily", "slow", latency_s=6.0)
         request = start_request(settings, run, [Track(track_index=0, s3_key="k")])
         workflow_id = client.start(request | {"workflowDef": impatient})
-        row = Rows.at(settings.candidate.database_url or "")
+        row = Rows.at(place_of_run(settings, run_id).database_url)
         until(lambda: read(settings, workflow_id).status == "timed_out")
         until(lambda: row.get_transcript(transcript_id).status == "error")
         control.clear_faults()

@@ -52,8 +52,8 @@ def world(request, s3_url, control, redis_server, tmp_path_factory):
         ours |= {"database_url": create()}
         store = store.model_copy(update={"url": create()})
         upgrade(store.url)
+        write_mark(theirs["database_url"], "stand-in")
         create_all(theirs["database_url"])
-        create_all(ours["database_url"])
         write_mark(ours["database_url"])
     made.settings = made.settings.model_copy(
         update={

@@ -81,7 +81,7 @@ def test_no_drawing_without_sound_keeps_the_error_from_being_told(sounding):
     """The mixed recording is gone: the status is set all the same."""
     sounding.whole(until="mixdown_tracks")
     key = sounding.outputs["mixdown_tracks"]["audio_key"]
-    sounding.s3.delete_object(Bucket="shadow-media", Key=key)
+    sounding.s3.delete_object(Bucket="shadow-media", Key=f"run-1/{key}")
     sounding.step("finalize", recording_id=sounding.run.recording_id, outcome="error")
     assert [e["event"] for e in sounding.row.events] == ["DURATION", "STATUS"]
 

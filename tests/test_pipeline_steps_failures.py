@@ -106,7 +106,7 @@ def test_an_s3_that_is_down_is_worth_a_retry(world):
     down = world.settings.s3.model_copy(update={"endpoint_url": "http://127.0.0.1:1"})
     world.settings = world.settings.model_copy(update={"s3": down})
     with pytest.raises(TransientStepError, match="EndpointConnectionError"):
-        world.step("pad_track", **world.tracks[0], bucket_name="shadow-tracks")
+        world.step("pad_track", **world.tracks[0], bucket_name="shadow-tracks/run-1")
 
 
 def test_a_database_that_is_down_is_worth_a_retry(world):

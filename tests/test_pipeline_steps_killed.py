@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reflector_migrate.pipeline.context import place_of
 from tests.pipeline_world import make_world
 from tests.restart_world import environ_of
 
@@ -57,7 +58,7 @@ def files_in(folder):
 
 def files_of(world):
     """Of the transcript, in the data folder."""
-    return files_in(world.settings.candidate.data_dir / world.run.transcript_id)
+    return files_in(place_of(world.run, world.settings).data_dir / world.run.transcript_id)
 
 
 def dying_tasks(world):

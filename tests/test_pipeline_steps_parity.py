@@ -10,6 +10,7 @@ import re
 import pytest
 
 from reflector_migrate.errors import TransientStepError
+from reflector_migrate.pipeline.context import place_of
 from tests.encoder import assert_same_waveform
 from tests.pipeline_world import make_world
 from tests.recorded_world import RUNS
@@ -102,11 +103,11 @@ def test_the_rows_events_are_the_recorded_ones_in_their_order(shadowed):
 
 
 def test_the_listeners_are_told_what_the_real_bus_carried(shadowed):
-    """Channel, order and payload of every message, each channel behind the candidate's prefix."""
+    """Channel, order and payload of every message, each channel behind the run's prefix."""
     lines = (RUNS / shadowed.scenario_name / "pubsub.jsonl").read_text().splitlines()
     wanted = [json.loads(line) for line in lines if line]
-    got = [(channel.removeprefix("shadow:"), m) for channel, m in shadowed.messages()]
-    assert all(channel.startswith("shadow:") for channel, _ in shadowed.messages())
+    got = [(channel.removeprefix("shadow:run-1:"), m) for channel, m in shadowed.messages()]
+    assert all(channel.startswith("shadow:run-1:") for channel, _ in shadowed.messages())
     assert plain(got) == plain([[m["channel"], m["message"]] for m in wanted])
 
 
@@ -179,7 +180,7 @@ def test_the_recogniser_is_given_an_address_that_reads_without_our_credentials(s
     for url in urls:
         address, _, query = url.partition("?")
         assert re.fullmatch(r"AWSAccessKeyId=[^&]+&Signature=[^&]+&Expires=\d+", query)
-        assert address.endswith(".webm") == ("/shadow-media/file_pipeline/" in address)
+        assert address.endswith(".webm") == ("/shadow-media/run-1/file_pipeline/" in address)
     is_padded = [".webm?" in url for url in sorted(urls)]
     assert is_padded.count(False) == (shadowed.scenario_name == "zero-start")
 
@@ -190,7 +191,7 @@ def test_refused_consent_deletes_all_that_may_be_deleted(shadowed):
     mixed = f"{shadowed.run.transcript_id}/audio.mp3"
     is_refused = shadowed.scenario_name == "denied-consent"
     assert deleted == ({*shadowed.scenario["keys"], mixed} if is_refused else set())
-    local = shadowed.settings.candidate.data_dir / mixed
+    local = place_of(shadowed.run, shadowed.settings).data_dir / mixed
     assert local.exists() is not is_refused
 
 

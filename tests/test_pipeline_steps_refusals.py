@@ -8,7 +8,6 @@ from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from tests.impatient_world import sounding, track, world
-from tests.sources_world import s3_client
 
 __all__ = ["sounding", "world"]
 
@@ -100,30 +99,31 @@ def test_a_shadow_that_shares_with_the_primary_never_starts(world, what):
 def test_a_track_that_is_gone_is_hopeless_and_named(sounding):
     """The object is named, no retry is asked for."""
     key = sounding.tracks[0]["s3_key"]
-    s3_client(sounding.settings.s3.endpoint_url).delete_object(Bucket="shadow-tracks", Key=key)
-    with pytest.raises(TerminalStepError, match=rf"s3://shadow-tracks/{key}.*404"):
-        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
+    sounding.s3.delete_object(Bucket="shadow-tracks", Key=f"run-1/{key}")
+    with pytest.raises(TerminalStepError, match=rf"s3://shadow-tracks/run-1/{key}.*404"):
+        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks/run-1")
 
 
 def test_a_mix_of_what_is_left_never_takes_the_recordings_place(sounding):
     """Padded tracks are deleted once heard: mixed again, the step ends and the audio stays."""
     sounding.whole(until="mixdown_tracks")
     key, row = sounding.outputs["mixdown_tracks"]["audio_key"], sounding.row
-    before = sounding.s3.head_object(Bucket="shadow-media", Key=key)["ETag"]
+    before = sounding.s3.head_object(Bucket="shadow-media", Key=f"run-1/{key}")["ETag"]
     gone = next(iter(sounding.outputs["pad"].values()))["padded_url"]
     sounding.s3.delete_object(Bucket="shadow-media", Key=gone.removeprefix("s3://shadow-media/"))
     with pytest.raises(TerminalStepError, match=r"padded_\d.webm: cannot be opened.*404"):
         sounding.do("mixdown_tracks")
-    assert sounding.s3.head_object(Bucket="shadow-media", Key=key)["ETag"] == before
+    assert sounding.s3.head_object(Bucket="shadow-media", Key=f"run-1/{key}")["ETag"] == before
     assert sounding.row == row
 
 
 def test_a_track_that_is_no_audio_is_hopeless_and_named(sounding):
     """The message names the object in S3, not a temporary file."""
     key = sounding.tracks[0]["s3_key"]
-    sounding.s3.put_object(Bucket="shadow-tracks", Key=key, Body=b"not audio")
-    with pytest.raises(TerminalStepError, match=rf"^s3://shadow-tracks/{key}: cannot be opened"):
-        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks")
+    sounding.s3.put_object(Bucket="shadow-tracks", Key=f"run-1/{key}", Body=b"not audio")
+    named = rf"^s3://shadow-tracks/run-1/{key}: cannot be opened"
+    with pytest.raises(TerminalStepError, match=named):
+        sounding.step("pad_track", track_index=0, s3_key=key, bucket_name="shadow-tracks/run-1")
 
 
 def test_text_that_no_database_holds_is_refused_at_the_door(world):

@@ -11,6 +11,7 @@ import json
 import pytest
 
 from reflector_migrate.model import Blame
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows, snapshot
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.shadow.confirm.confirmation import confirm
@@ -182,7 +183,10 @@ def _everything(defects_world, seen) -> str:
     }
     rows = [
         snapshot(Rows.at(str(url)), seen.recording)
-        for url in (settings.reflector.database_url, settings.candidate.database_url)
+        for url in (
+            settings.reflector.database_url,
+            place_of_run(settings, "taken").database_url,
+        )
     ]
     services = defects_world.control.zulip_messages(), defects_world.control.webhooks()
     return json.dumps([objects, rows, services], default=str, sort_keys=True)

@@ -12,10 +12,12 @@ from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.publish import keep_and_tell
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.recover.reopen import taken_up
+from reflector_migrate.store.base import url_of_run
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
@@ -39,9 +41,10 @@ def settings(tmp_path):
     """A candidate with one transcript that has ended; its bus is down, which must not matter."""
     urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("store", "rows")}
     upgrade(urls["store"])
-    create_all(urls["rows"])
+    own = url_of_run(urls["rows"], "r")
+    create_all(own)
     made = {"id": "t", "recording_id": "rec", "user_id": "u", "status": "ended", "events": ENDED}
-    Rows.at(urls["rows"]).insert_transcript(**made)
+    Rows.at(own).insert_transcript(**made)
     candidate = {"database_url": urls["rows"], "bus_url": "redis://127.0.0.1:9/2"}
     Runs(urls["store"]).claim(RUN)
     made = Settings.model_validate({"store": {"url": urls["store"]}, "candidate": candidate})
@@ -51,13 +54,13 @@ def settings(tmp_path):
 
 def row_of(settings):
     """The transcript as it stands."""
-    return Rows.at(settings.candidate.database_url).get_transcript("t")
+    return Rows.at(place_of_run(settings, "r").database_url).get_transcript("t")
 
 
 def told(settings):
     """Statuses in the order in which they were told, by channel."""
     events = [e for e in EventLog(settings.store_url).of("r") if e.event.endswith("STATUS")]
-    return [(e.channel.removeprefix("shadow:"), e.data["value"]) for e in events]
+    return [(e.channel.removeprefix("shadow:r:"), e.data["value"]) for e in events]
 
 
 def test_it_is_processing_while_it_is_worked_on(settings):
@@ -138,7 +141,7 @@ def test_what_was_written_meanwhile_is_not_overwritten(settings):
     assert row_of(settings).status == "error"
     assert told(settings)[-1][1] == "error"
     title = {"event": "FINAL_TITLE", "data": {"title": "New"}}
-    rows = Rows.at(settings.candidate.database_url)
+    rows = Rows.at(place_of_run(settings, "r").database_url)
     fail(settings, RefusedError("no"), lambda: rows.append_event("t", *title.values()))
     failed = {"event": "STATUS", "data": {"value": "error"}}
     assert (row_of(settings).status, row_of(settings).events) == (
@@ -155,7 +158,7 @@ def meanwhile(monkeypatch, work):
 
 def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
     """The first one's `error` comes while it is waited for: it does not use up the second's."""
-    rows = Rows.at(settings.candidate.database_url)
+    rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status="processing", events=[])
     meanwhile(monkeypatch, lambda: tell(settings, "error"))
     with taken_up(settings, RUN):
@@ -166,7 +169,7 @@ def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
 
 def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
     """It stands in the row a moment before; told after the mark it would be the second's."""
-    Rows.at(settings.candidate.database_url).set_status("t", "error")
+    Rows.at(place_of_run(settings, "r").database_url).set_status("t", "error")
     meanwhile(monkeypatch, lambda: tell(settings, "error"))
     with taken_up(settings, RUN):
         values = [value for channel, value in told(settings) if channel == "ts:t"]
@@ -175,7 +178,7 @@ def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
 
 def test_a_failure_that_is_being_told_is_waited_for(settings, monkeypatch):
     """`error` written after it was taken up would be of what has begun again."""
-    rows = Rows.at(settings.candidate.database_url)
+    rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status="processing", events=[])
     threading.Timer(0.5, tell, [settings, "error"]).start()
     began = time.monotonic()

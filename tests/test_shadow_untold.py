@@ -10,6 +10,7 @@ import pytest
 
 from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.model import StepRun
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.shadow.recover.orphaned_failure import is_untold
 from reflector_migrate.store.clock import now
@@ -32,7 +33,7 @@ def failed(ended_s, *, followed_by=TERMINATED, status="failed", steps=()):
 def begin(settings, status="processing"):
     """The row as it is while its workflow runs."""
     events = [{"event": "DURATION", "data": {"duration": 1.0}}]
-    rows = Rows.at(settings.candidate.database_url)
+    rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status=status, events=events)
 
 

@@ -18,6 +18,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.deployment import candidate_of, primary_of
+from reflector_migrate.store.base import url_of_run
 from tests.pipeline_world import make_world
 from tests.sources_world import local_s3
 
@@ -65,7 +66,7 @@ def test_every_named_test_is_collected():
 def test_each_side_is_read_from_its_own_place(tmp_path):
     """One recording, two rows: what one side says is never taken for the other's."""
     urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("primary", "candidate")}
-    for name, url in urls.items():
+    for name, url in zip(urls, (urls["primary"], url_of_run(urls["candidate"], "r")), strict=True):
         create_all(url)
         Rows.at(url).insert_transcript(id="t", recording_id="r", title=name)
     settings = Settings.model_validate(
@@ -75,12 +76,12 @@ def test_each_side_is_read_from_its_own_place(tmp_path):
         }
     )
     titles = []
-    for place in (primary_of(settings), candidate_of(settings)):
+    for place in (primary_of(settings), candidate_of(settings, "r")):
         row = Rows.at(place.database_url).transcript_of("r")
         assert row is not None
         titles.append(row.title)
     assert titles == ["primary", "candidate"]
-    mine, theirs = primary_of(settings), candidate_of(settings)
+    mine, theirs = primary_of(settings), candidate_of(settings, "r")
     assert mine.media_bucket != theirs.media_bucket
     assert mine.tracks_bucket != theirs.tracks_bucket
     assert mine.data_dir != theirs.data_dir

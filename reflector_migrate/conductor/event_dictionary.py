@@ -67,8 +67,9 @@ PREAMBLE = """# Events
 
 Which task tells listeners what. Printed by `migrate events`, from the code; never edited by hand.
 
-Channels are the primary's. In shadow each has the candidate's prefix (`shadow:` unless configured),
-so that nobody who listens to production hears of it. A message is `{"event": ..., "data": ...}`.
+Channels are the primary's. In shadow each has the candidate's prefix (`shadow:` unless configured)
+and the run's (`<run id>:`), so that nobody who listens to production hears of it. A message is
+`{"event": ..., "data": ...}`.
 On a user's channel the event is called `TRANSCRIPT_<event>`, and its data carry the transcript's
 `id` as well. Legacy's events are told once a run; each state of a step
 once, with an `id` of its own. After `migrate retry` or `migrate rerun` the STATUS and the states of

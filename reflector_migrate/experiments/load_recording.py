@@ -7,7 +7,6 @@ from typing import Any
 
 from reflector_migrate.errors import ConfigurationError
 from reflector_migrate.pipeline.rows import Rows, wipe
-from reflector_migrate.pipeline.rows.mark import Owner
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
@@ -32,17 +31,12 @@ def set_secondary_stage(settings: Settings, recording: FixtureRecording) -> None
 
 
 def _forget(settings: Settings, recording: FixtureRecording) -> None:
-    primary = Rows.at(settings.reflector.database_url or "")
-    candidate = Rows.at(settings.candidate.database_url or "")
-    places: tuple[tuple[Rows, Owner, str], ...] = (
-        (primary, "stand-in", settings.reflector.media_bucket),
-        (candidate, "candidate", settings.candidate.media_bucket),
-    )
-    for rows, owner, bucket in places:
-        transcript = rows.transcript_of(recording.recording_id)
-        if transcript is not None:
-            _delete_media(settings, bucket, transcript.id)
-        wipe(rows, recording.recording_id, owner)
+    """The primary's earlier run; each of the candidate's has places of its own."""
+    rows = Rows.at(settings.reflector.database_url or "")
+    transcript = rows.transcript_of(recording.recording_id)
+    if transcript is not None:
+        _delete_media(settings, settings.reflector.media_bucket, transcript.id)
+    wipe(rows, recording.recording_id, "stand-in")
 
 
 def _delete_media(settings: Settings, bucket: str, transcript_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.pipeline.cache import AnswerCache
@@ -14,6 +14,7 @@ from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.llm_tasks import Questions
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.namespace_guard import shared_places
+from reflector_migrate.pipeline.places import Place, place_of_primary, place_of_run, plain
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.services.connections import Connections, connections
 from reflector_migrate.pipeline.services.daily import Daily
@@ -35,17 +36,6 @@ from reflector_migrate.store.events import EventLog
 Flavour = Literal["candidate", "celery"]
 DAILY_ATTEMPTS = 2  # two of 10 s each fit into the step's response timeout of 30 s
 MONOLITH_LLM_ATTEMPTS = 4  # legacy's own client tries a network error again three times
-
-
-class Place(NamedTuple):
-    """Where a namespace keeps its things."""
-
-    database_url: str
-    tracks_bucket: str
-    media_bucket: str
-    bus_url: str
-    channel_prefix: str
-    data_dir: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +64,6 @@ class StepContext:
     def local(self, name: str) -> Path:
         """A file of this transcript in the data folder."""
         return self.place.data_dir / plain(self.run.transcript_id) / plain(name)
-
-
-def plain(name: str) -> str:
-    """A name that is safe as one part of a path; TerminalStepError for any other."""
-    if not name or name in {".", ".."} or any(char in name for char in "/\\\x00"):
-        raise TerminalStepError("an id or file name is no plain name")
-    return name
 
 
 def build_context(
@@ -179,19 +162,9 @@ class _Maker:
 
 
 def place_of(run: Run, settings: Settings) -> Place:
-    """Where the run's namespace keeps its things; a shadow's must all be its own."""
-    theirs, ours = settings.reflector, settings.candidate
+    """Where the run keeps its things; a shadow's must all be its own."""
     if run.namespace == "live":
-        if theirs.database_url is None:
-            raise TerminalStepError("reflector.database_url is not set")
-        return Place(
-            theirs.database_url, theirs.tracks_bucket, theirs.media_bucket,
-            theirs.bus_url, "", theirs.data_dir,
-        )  # fmt: skip
-    place = Place(
-        ours.database_url or f"sqlite:///{settings.state_dir / 'candidate.db'}",
-        ours.tracks_bucket, ours.media_bucket, ours.bus_url, ours.channel_prefix, ours.data_dir,
-    )  # fmt: skip
+        return place_of_primary(settings)
     if shared := shared_places(settings):
         raise TerminalStepError(f"{shared[0]}: a shadow needs its own")
-    return place
+    return place_of_run(settings, run.run_id)

@@ -80,7 +80,7 @@ def _dispatch(settings: Settings, announcement: Announcement) -> Dispatched:
         return Dispatched("skipped", run_id, decision.reason)
     runs.claim(_record(settings, announcement, rows.recording_id))
     if known is None or known.state == "claimed":
-        rows = take_snapshot(settings, announcement, rows)
+        rows = take_snapshot(settings, announcement, rows, run_id)
         runs.update(run_id, "snapshotted")
     if decision.outcome == "wait":
         return Dispatched("waiting", run_id, decision.reason)
@@ -125,13 +125,14 @@ def _record(settings: Settings, announcement: Announcement, recording_id: str) -
 def _start(settings: Settings, run_id: str, snapshot: Snapshot) -> str:
     from reflector_migrate.conductor.start import start_workflow
     from reflector_migrate.pipeline.contracts import Run, Track
+    from reflector_migrate.pipeline.places import place_of_run
 
     run = Run(
         run_id=run_id,
         recording_id=snapshot.recording_id,
         transcript_id=snapshot.transcript_id,
         namespace="shadow",
-        bucket_name=settings.candidate.tracks_bucket,
+        bucket_name=place_of_run(settings, run_id).tracks_bucket,
         room_id=snapshot.room_id,
     )
     tracks = [Track(track_index=i, s3_key=key) for i, key in enumerate(snapshot.track_keys)]

@@ -1,7 +1,7 @@
 """The candidate's own world: inputs copied in, nothing of the primary's within reach.
 
-Tracks keep their keys and rows their ids, so both sides can be compared key by
-key; what differs is the bucket, the database, the channels and the data folder.
+Each run has places of its own (pipeline/places.py). Tracks keep their keys and rows
+their ids in them, so both sides can be compared key by key.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, InputError
 from reflector_migrate.pipeline.namespace_guard import shared_on_servers
+from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.store.clock import now
@@ -54,16 +55,18 @@ def require_separate(settings: Settings) -> None:
         )
 
 
-def take_snapshot(settings: Settings, announcement: Announcement, taken: Snapshot) -> Snapshot:
-    """Copy a recording's rows and tracks into the candidate's namespace.
+def take_snapshot(
+    settings: Settings, announcement: Announcement, taken: Snapshot, run_id: str
+) -> Snapshot:
+    """Copy a recording's rows and tracks into the namespace of one run of the candidate's.
 
     Raises InputError when what stood in the row before the primary's run can no
     longer be known, and TerminalStepError when a track is already gone.
     """
     require_separate(settings)
     prior = _prior_state(announcement, taken)
-    _copy_tracks(settings, announcement.bucket_name, _all_keys(taken))
-    _restore_rows(settings, taken, prior)
+    _copy_tracks(settings, announcement.bucket_name, _all_keys(taken), run_id)
+    restore_rows(settings, taken, prior, run_id)
     return taken
 
 
@@ -113,28 +116,26 @@ def _all_keys(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*snapshot.track_keys, *recorded)))
 
 
-def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...]) -> None:
+def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...], run_id: str) -> None:
     from reflector_migrate.pipeline.meter import UsageMeter
     from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
 
-    mine = settings.candidate.tracks_bucket
+    mine = place_of_run(settings, run_id).tracks_bucket
     storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset({mine}))
     for key in keys:
         storage.copy(address(bucket_name, key), address(mine, key))
 
 
-def _restore_rows(settings: Settings, snapshot: Snapshot, prior: dict[str, Any]) -> None:
-    from reflector_migrate.pipeline.rows import Rows, restore, wipe
+def restore_rows(
+    settings: Settings, snapshot: Snapshot, prior: dict[str, Any], run_id: str
+) -> None:
+    """Fill a run's own tables with the snapshot, its transcript as it was before the run.
 
-    rows = Rows.at(settings.candidate.database_url or "")
-    wipe(rows, snapshot.recording_id)
-    moved = {
-        **snapshot.rows,
-        "recording": [_moved(settings, r) for r in snapshot.rows["recording"]],
-    }
-    restore(rows, moved, **prior)
+    Raises RefusedError where the candidate's database does not carry our mark.
+    """
+    from reflector_migrate.pipeline.rows import fill_run_tables
 
-
-def _moved(settings: Settings, recording: dict[str, Any]) -> dict[str, Any]:
-    return {**recording, "bucket_name": settings.candidate.tracks_bucket}
+    mine = {"bucket_name": place_of_run(settings, run_id).tracks_bucket}
+    moved = {**snapshot.rows, "recording": [{**r, **mine} for r in snapshot.rows["recording"]]}
+    fill_run_tables(candidate_url(settings), run_id, moved, **prior)

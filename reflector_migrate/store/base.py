@@ -7,6 +7,7 @@ processes wait for each other instead of failing midway.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,19 +21,53 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 from reflector_migrate.errors import ConfigurationError, MigrateError, ServerUnreachableError
 
 BUSY_TIMEOUT_S = 30
+_RUN = "run"  # in the query of a URL: the tables of this run
+_A_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,56}")
 NO_TABLES = "attached: migrate register --with-store; to try it out: migrate sandbox up"
 
 
 def engine_for(url: str) -> Engine:
-    """The engine of this process for `url`; never one inherited through a fork."""
+    """The engine of this process for `url`; never one inherited through a fork.
+
+    The tables of one run on PostgreSQL share the pool of their database.
+    """
     return _engine(os.getpid(), url)
 
 
+def url_of_run(url: str, run_id: str) -> str:
+    """The URL of one run's own tables in the database at `url`."""
+    schema_of(run_id)  # refuses what is no plain name
+    return _parsed(url).update_query_dict({_RUN: run_id}).render_as_string(hide_password=False)
+
+
+def schema_of(run_id: str) -> str:
+    """The PostgreSQL schema that holds one run's tables."""
+    if not _A_RUN_ID.fullmatch(run_id):
+        raise ConfigurationError("a run id must be 1 to 56 letters, digits, hyphens or underscores")
+    return f"run_{run_id}"
+
+
+def run_file(url: str, run_id: str) -> Path:
+    """The SQLite file that holds one run's tables, in a folder beside the database at `url`."""
+    name = _parsed(url).database or ""
+    if not name or name.startswith(("file:", ":memory:")):
+        hint = "as sqlite:///FILE, so that each run can have a file beside it"
+        raise ConfigurationError("candidate.database_url must name a file", hint=hint)
+    return Path(name).with_suffix(".runs") / f"{schema_of(run_id)}.db"
+
+
 @lru_cache(maxsize=64)
-def _engine(_pid: int, url: str) -> Engine:
+def _engine(pid: int, url: str) -> Engine:
     parsed = _parsed(url)
+    run_id = parsed.query.get(_RUN)
+    if run_id is not None:
+        whole = parsed.difference_update_query([_RUN]).render_as_string(hide_password=False)
+        if parsed.get_backend_name() == "sqlite":
+            return _engine(pid, f"sqlite:///{run_file(whole, str(run_id))}")
+        return _engine(pid, whole).execution_options(run_schema=schema_of(str(run_id)))
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=10)
+        event.listen(engine, "begin", _on_server_begin)
         if parsed.drivername == "postgresql+psycopg":
             event.listen(engine, "do_connect", _on_psycopg_connect)
         return engine
@@ -63,6 +98,13 @@ def _on_sqlite_connect(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_server_begin(connection: Connection) -> None:
+    """Name a run's tables for this transaction only: a pooled connection keeps nothing of it."""
+    schema = connection.get_execution_options().get("run_schema")
+    if schema is not None:
+        connection.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
 
 
 def _on_sqlite_begin(connection: Connection) -> None:

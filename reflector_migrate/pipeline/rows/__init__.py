@@ -5,6 +5,7 @@ records.py    one frozen value per kind of row
 rows.py       reading and writing them, a writer at a time
 reopening.py  a transcript that is worked on again, and back
 copies.py     a recording's rows carried into another database, or erased
+run_tables.py the tables of one run of the candidate's
 mark.py       the mark of a database that is ours: nothing is erased in another
 """
 
@@ -19,6 +20,7 @@ from reflector_migrate.pipeline.rows.records import (
     TranscriptRow,
 )
 from reflector_migrate.pipeline.rows.rows import Rows
+from reflector_migrate.pipeline.rows.run_tables import drop_run_tables, fill_run_tables
 from reflector_migrate.pipeline.rows.tables import create_all, metadata
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "Rows",
     "TranscriptRow",
     "create_all",
+    "drop_run_tables",
+    "fill_run_tables",
     "metadata",
     "require_mark",
     "restore",

@@ -52,13 +52,20 @@ def restore(
 
     def work(connection: Connection) -> None:
         require_mark(connection, owner)
-        for name in _PARENTS_FIRST:
-            overrides = transcript if name == "transcript" else {}
-            for row in taken.get(name, ()):
-                table = tables.metadata.tables[name]
-                replace(connection, table, **_with_times(table, {**row, **overrides}))
+        put(connection, taken, **transcript)
 
     write(rows.engine, work)
+
+
+def put(
+    connection: Connection, taken: Mapping[str, Iterable[Mapping[str, Any]]], **transcript: Any
+) -> None:
+    """Write a snapshot over what is there; `transcript` columns win."""
+    for name in _PARENTS_FIRST:
+        overrides = transcript if name == "transcript" else {}
+        for row in taken.get(name, ()):
+            table = tables.metadata.tables[name]
+            replace(connection, table, **_with_times(table, {**row, **overrides}))
 
 
 def wipe(rows: Rows, recording_id: str, owner: Owner = "candidate") -> None:

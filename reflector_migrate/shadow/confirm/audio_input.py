@@ -11,6 +11,7 @@ from typing import Any
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
 from reflector_migrate.model import Observation
 from reflector_migrate.pipeline.meter import UsageMeter
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.settings import Settings
@@ -21,14 +22,14 @@ Json = dict[str, Any]
 
 
 def with_sounds(
-    settings: Settings, ours: Settings, seen: Observation, step: str, fields: Json
+    settings: Settings, ours: Settings, seen: Observation, step: str, fields: Json, run_id: str
 ) -> Json:
     """The input, its sound within reach; InputError names what is gone.
 
-    `settings` are the deployment's, `ours` those of the scratch namespace.
+    `settings` are the deployment's, `ours` those of the scratch namespace, in which `run_id` runs.
     """
     if step == "pad_track":
-        return {**fields, "bucket_name": _bucket_of(ours, fields)}
+        return {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
     if step == "mixdown_tracks":
         return {
             **fields,
@@ -39,7 +40,7 @@ def with_sounds(
                  "track_index": fields["track_index"]}  # fmt: skip
         return {**fields, "audio_url": _padded(settings, ours, seen, track)["padded_url"]}
     if step == "generate_waveform":
-        _copy_mixed(ours, fields["audio_key"])
+        _copy_mixed(ours, fields["audio_key"], run_id)
     return fields
 
 
@@ -51,9 +52,10 @@ def _is_there(ours: Settings, where: str) -> bool:
     return any(found.address == where for found in _storage(ours).list(where))
 
 
-def _bucket_of(ours: Settings, fields: Json) -> str:
+def _bucket_of(ours: Settings, seen: Observation, fields: Json) -> str:
     """The primary's bucket, or the copy that the candidate was given."""
-    for bucket in (fields["bucket_name"], ours.candidate.tracks_bucket):
+    copies = (place_of_run(ours, seen.run_id).tracks_bucket,) if seen.run_id else ()
+    for bucket in (fields["bucket_name"], *copies):
         if _is_there(ours, address(bucket, fields["s3_key"])):
             return str(bucket)
     raise InputError(f"track {fields['track_index']} is deleted on both sides")
@@ -78,17 +80,18 @@ def _padded_again(settings: Settings, ours: Settings, seen: Observation, track_i
     if not padding:
         raise InputError(f"the padded track {track_index} is deleted, and its making not recorded")
     fields = given_to(settings, seen, padding[-1]).fields
-    fields = {**fields, "bucket_name": _bucket_of(ours, fields)}
+    fields = {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
     workers = ours.workers.model_copy(update={"defects": ()})
     sound = ours.model_copy(update={"workers": workers})
     run = scratch_run(ours, seen).model_dump(mode="json")
     return run_step("pad_track", {**fields, "run": run}, sound).output
 
 
-def _copy_mixed(ours: Settings, key: str) -> None:
+def _copy_mixed(ours: Settings, key: str, run_id: str) -> None:
     source = address(ours.reflector.media_bucket, key)
     try:
-        _storage(ours).copy(source, address(ours.candidate.media_bucket, key))
+        there = place_of_run(ours, run_id).media_bucket
+        _storage(ours).copy(source, address(there, key))
     except TerminalStepError as error:
         raise InputError(f"the mixed recording is gone: {error.message}") from None
     except MigrateError as error:

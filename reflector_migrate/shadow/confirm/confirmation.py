@@ -17,7 +17,7 @@ from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.confirm.audio_input import with_sounds
-from reflector_migrate.shadow.confirm.sandbox_namespace import put_values, scratch, scratch_run
+from reflector_migrate.shadow.confirm.sandbox_namespace import put_values, scratch
 from reflector_migrate.shadow.confirm.step_input import Given, given_to
 
 
@@ -100,11 +100,10 @@ def _differences(step: StepRun, made: Made) -> tuple[tuple[str, ...], tuple[str,
 def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) -> Made:
     from reflector_migrate.pipeline.runner import run_step
 
-    with scratch(settings, seen, step.name) as ours:
+    with scratch(settings, seen, step.name) as (ours, run):
         put_values(ours, given.values)
-        run = scratch_run(ours, seen)
         _require_runnable(ours, run)
-        fields = with_sounds(settings, ours, seen, step.name, given.fields)
+        fields = with_sounds(settings, ours, seen, step.name, given.fields, run.run_id)
         try:
             done = run_step(step.name, {**fields, "run": run.model_dump(mode="json")}, ours)
         except TerminalStepError as error:
@@ -133,7 +132,11 @@ def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -
     from reflector_migrate.store.effects import EffectLog
 
     account = observe(
-        ours, candidate_of(ours), seen.recording, role=Role.CANDIDATE, engine=Engine.CONDUCTOR
+        ours,
+        candidate_of(ours, run_id),
+        seen.recording,
+        role=Role.CANDIDATE,
+        engine=Engine.CONDUCTOR,
     )
     effects = EffectLog(ours.store_url).of(run_id)
     ran = StepRun(name=step.name, track_index=step.track_index)

@@ -14,15 +14,16 @@ from typing import Any
 
 from reflector_migrate.model import Observation, spec_of
 from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.places import candidate_url
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
 from reflector_migrate.store.artifacts import Artifacts
 
 
 @contextmanager
-def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[Settings]:
-    """Settings of a fresh namespace that holds the primary's rows; nothing of it stays."""
-    from reflector_migrate.pipeline.rows import Rows, create_all, restore, write_mark
+def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[tuple[Settings, Run]]:
+    """A run in a fresh namespace that holds the primary's rows; nothing of it stays."""
+    from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
     from reflector_migrate.store.migrate import upgrade
 
     rows = read_rows(settings, str(seen.outputs.row["id"]), ()).rows
@@ -30,11 +31,13 @@ def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[Settin
         ours = _settings(settings, Path(folder))
         upgrade(ours.store_url)
         write_mark(ours.candidate.database_url or "")
-        create_all(ours.candidate.database_url or "")
-        restore(Rows.at(ours.candidate.database_url or ""), rows, **_before(seen, step, rows))
+        run = scratch_run(ours, seen)
+        before = _before(seen, step, rows)
+        made = fill_run_tables(candidate_url(ours), run.run_id, rows, **before)
         try:
-            yield ours
+            yield ours, run
         finally:
+            made.engine.dispose()
             _clear(ours)
 
 

@@ -28,9 +28,10 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     from reflector_migrate.store.effects import EffectLog
 
     effects = EffectLog(settings.store_url).of(run.run_id)
+    place = candidate_of(settings, run.run_id)
     seen = observe(
         settings,
-        candidate_of(settings),
+        place,
         run.recording_id,
         role=Role.CANDIDATE,
         engine=Engine.CONDUCTOR,
@@ -39,11 +40,12 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
     stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
     looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}
+    recorded = _in_primary_terms(settings, place.tracks_bucket, effects, looked_at)
     account = seen.model_copy(
         update={
             "build": run.build,
             "steps": execution.step_runs,
-            "effects": (*stored, *_in_primary_terms(settings, effects, looked_at)),
+            "effects": (*stored, *recorded),
             "status": _status(execution.status, seen.status),
             "error": execution.reason,
             "notes": (*seen.notes, *_failed_for_good(execution.step_runs)),
@@ -55,14 +57,14 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
 
 
 def _in_primary_terms(
-    settings: Settings, effects: Sequence[Effect], looked_at: Collection[str]
+    settings: Settings, bucket: str, effects: Sequence[Effect], looked_at: Collection[str]
 ) -> Iterator[Effect]:
-    """Recorded effects, with the candidate's copy of the tracks' bucket called by its real name.
+    """Recorded effects, with the run's copy of the tracks' bucket called by its real name.
 
     Objects are read from the bucket itself; one put where nobody looks is known by its record.
     """
     unseen = [e for e in effects if e.kind != "s3_put" or e.key not in looked_at]
-    return renamed(unseen, settings.candidate.tracks_bucket, settings.reflector.tracks_bucket)
+    return renamed(unseen, bucket, settings.reflector.tracks_bucket)
 
 
 def renamed(effects: Sequence[Effect], mine: str, theirs: str) -> Iterator[Effect]:

@@ -42,7 +42,7 @@ def effects_of(
     """
     storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
     effects = [*_stored(storage, place, row), *_local(place, row)]
-    notes = [] if place.data_dir.is_dir() else [UNSEEN_FILES]
+    notes = [] if place.has_files_here else [UNSEEN_FILES]
     if place.is_recorded:
         return tuple(effects), tuple(notes)
     effects += _deleted(storage, place, rows, row)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from reflector_migrate.model import Engine, Observation, Role
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import renamed
 from reflector_migrate.store.aa_pairs import Secondaries
@@ -130,7 +131,8 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
     """
     from reflector_migrate.pipeline.rows import Rows
 
-    row = Rows.at(settings.candidate.database_url or "").find_transcript(run.transcript_id)
+    place = place_of_run(settings, run.run_id)
+    row = Rows.at(place.database_url).find_transcript(run.transcript_id)
     found = row.zulip_message_id if row else None
     return found if found is not None and found > 0 else None
 

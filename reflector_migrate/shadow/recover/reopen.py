@@ -18,6 +18,7 @@ from reflector_migrate.errors import (
 )
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.rows.reopening import Before, put_back, reopen
 from reflector_migrate.settings import Settings
@@ -106,7 +107,7 @@ def run_of(settings: Settings, run: RunRecord) -> Run:
             "recording_id": run.recording_id,
             "transcript_id": run.transcript_id,
             "namespace": run.namespace,
-            "bucket_name": settings.candidate.tracks_bucket,
+            "bucket_name": place_of_run(settings, run.run_id).tracks_bucket,
             "workflow_id": run.workflow_id,
         }
     )
