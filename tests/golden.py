@@ -13,6 +13,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from fixtures.reports.nights import awkward, night
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.judge.explanation import explanation_of
-from reflector_migrate.judge.noise import MIN_PAIRS, NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.noise import MIN_PAIRS, floors_of, stratum_of
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Comparison, Observation, gist_of
 
@@ -31,6 +32,7 @@ LONG, WIDTH = 240, 200  # letters
 ADDED = frozenset({"fact", "is_of_words", "outputs_by", "parts"})
 """Typed fields that findings, measures and links got since: left out, so that the rest is held."""
 IN_A_NIGHT = 24
+ALWAYS = ("verdict", "first_divergent_step")
 TODAY = date(2026, 3, 2)
 WAIVERS = (
     Waiver("summary_facts", "the summary is rewritten", "ana", date(2026, 3, 2), cap=1),
@@ -94,27 +96,22 @@ def noisy_cases(seen: Seen, candidates: Iterable[str]) -> Iterator[Case]:
     """
     first, second, third = (seen[f"noisy primary {number}"] for number in (1, 2, 3))
     second = second.model_copy(update={"role": "secondary"})
-    few = floors_from([(first, second), (first, third), (second, third)])
-    many = floors_from([(first, second), (first, third), (second, third)] * (MIN_PAIRS // 3 + 1))
+    stratum = stratum_of(first)
+    pairs = [
+        (stratum, divergences(mine, theirs))
+        for mine, theirs in ((first, second), (first, third), (second, third))
+    ]
+    few, many = floors_of(pairs), floors_of(pairs * (MIN_PAIRS // len(pairs) + 1))
     for name in candidates:
-        run = seen[name]
-        yield f"{name}, secondary", compare(first, run, secondary=second)
-        yield f"{name}, few pairs", compare(first, run, floors=few)
-        yield f"{name}, many pairs", compare(first, run, secondary=second, floors=many)
-        yield (
-            f"{name}, earlier",
-            compare(first, run, secondary=second, earlier=seen["noisy 5"], floors=many),
-        )
-        yield (
-            f"{name}, waivers",
-            compare(first, run, floors=many, waivers=WAIVERS, today=TODAY),
-        )
+        beside = partial(compare, first, seen[name])
+        yield f"{name}, secondary", beside(secondary=second)
+        if name in ("noisy 4", "noisy 5"):
+            yield f"{name}, few pairs", beside(floors=few)
+        yield f"{name}, many pairs", beside(floors=many, secondary=second)
+        yield f"{name}, waivers", beside(floors=many, waivers=WAIVERS, today=TODAY)
+    earlier = compare(first, seen["noisy 4"], secondary=second, earlier=seen["noisy 5"])
+    yield "noisy 4, earlier", earlier
     yield "noisy 4, waivers without a date", compare(first, seen["noisy 4"], waivers=WAIVERS)
-
-
-def floors_from(pairs: Iterable[tuple[Observation, Observation]]) -> NoiseFloors:
-    """Floors as they would be of these legacy pairs."""
-    return floors_of((stratum_of(mine), divergences(mine, theirs)) for mine, theirs in pairs)
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -140,19 +137,40 @@ def document(comparison: Comparison) -> dict[str, Any]:
 
 
 def told_once(cases: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks and links that are as the unaltered candidate's are left out of the other cases."""
+    """What is as in an earlier case, named by `others as`, is left out; None if it is missing."""
     found = {}
     for name, case in cases.items():
-        like = f"{BASE}, secondary" if name.endswith(", secondary") else BASE
-        if name == like or name.startswith("noisy"):
-            found[name] = case
-            continue
-        usual = cases[like]
-        found[name] = {"others as": like, **case}
-        for part in ("checks", "chain"):
-            missing = [key for key in usual[part] if key not in case[part]]
-            differing = {k: v for k, v in case[part].items() if usual[part].get(k) != v}
-            found[name][part] = differing | dict.fromkeys(missing)
+        like = earlier_case(name)
+        found[name] = case
+        if like != name:
+            usual = cases[like]
+            parts = {part: differing(case[part], usual[part]) for part in ("checks", "chain")}
+            kept = {k: v for k, v in case.items() if k in ALWAYS or usual.get(k) != v}
+            gone = dict.fromkeys(key for key in usual if key not in case)
+            found[name] = {"others as": like, **kept, **gone, **parts}
+    return found
+
+
+def earlier_case(name: str) -> str:
+    """The case that this one is shown as a difference from; itself if it is shown whole."""
+    if name.startswith("noisy"):
+        return f"{name.partition(', ')[0]}, secondary"
+    return f"{BASE}, secondary" if name.endswith(", secondary") else BASE
+
+
+def differing(case: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries and fields that are not as usual; of such an entry the verdict is shown too."""
+    found: dict[str, Any] = dict.fromkeys(key for key in usual if key not in case)
+    for key, entry in case.items():
+        before = usual.get(key, {})
+        if entry != before:
+            gone = dict.fromkeys(field for field in before if field not in entry)
+            changed = {
+                field: value
+                for field, value in entry.items()
+                if field == "verdict" or before.get(field) != value
+            }
+            found[key] = changed | gone
     return found
 
 
