@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from comparators.amounts import sides
 from comparators.row import exact
-from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Unit, Word
 from reflector_migrate.model.plural import counted
 
 STEP = "detect_topics"
@@ -60,8 +61,7 @@ def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
         STEP,
         max(*cues, 1 if mine or theirs else 0),
         findings,
-        reference_text=counted(cues[0], "cue"),
-        hypothesis_text=counted(cues[1], "cue"),
+        **sides(cues[0], cues[1], Unit.CUE),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reflector_migrate.model import Measure, Observation, Usage
+from reflector_migrate.model import Amount, Measure, Observation, Unit, Usage
 
 PRICED = (
     "gpu_seconds",
@@ -32,6 +32,8 @@ def compare_cost(reference: Observation, hypothesis: Observation) -> Measure:
         counts=counts,
         reference_text=_shown(mine),
         hypothesis_text=_shown(theirs),
+        reference_amount=Amount(unit=Unit.GPU_SECOND, number=round(mine.gpu_seconds, 1)),
+        hypothesis_amount=Amount(unit=Unit.GPU_SECOND, number=round(theirs.gpu_seconds, 1)),
     )
 
 

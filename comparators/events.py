@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from comparators.alignment.distance import distance, encode
 from comparators.payload.broadcasts import is_title_unsure, payload_differences, stored
+from comparators.payload.fields import public_event
 from comparators.row import exact
-from reflector_migrate.model import STEP_SPECS, Event, Finding, Measure, Observation
+from reflector_migrate.model import STEP_SPECS, Amount, Event, Finding, Measure, Observation, Unit
 
 STEPS: Mapping[str, str] = {event: spec.name for spec in STEP_SPECS for event in spec.events}
 """Event -> the last step that publishes it."""
@@ -68,6 +69,8 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
         findings,
         reference_text=f"{len(mine)} events",
         hypothesis_text=f"{len(theirs)} events",
+        reference_amount=Amount(unit=Unit.EVENT, number=len(mine)),
+        hypothesis_amount=Amount(unit=Unit.EVENT, number=len(theirs)),
         counts={"edit_distance": distance(codes[0], codes[1])},
     )
     why = "" if findings else _unsure(reference, hypothesis)
@@ -160,6 +163,7 @@ def _count_finding(scope: str, name: str, mine: int, theirs: int) -> Finding:
     what = "against its own topics" if name.endswith("TOPIC") else "times"
     return Finding(
         path=f"events/{scope}/{name}",
+        public_path=f"events/{scope}/{public_event(name)}",
         step=_step(name),
         kind=kind,
         reference=mine,
@@ -173,6 +177,7 @@ def _order_finding(scope: str, earlier: str, later: str, moved: Counter[str]) ->
     is_late = moved[earlier] > moved[later]
     return Finding(
         path=f"events/{scope}/order/{later}",
+        public_path=f"events/{scope}/order/{public_event(later)}",
         step=_step(earlier if is_late else later),
         kind="reordered",
         reference=f"{earlier} before {later}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reflector_migrate.model import Engine, Finding, Observation, Severity, StepRun
+from reflector_migrate.model import STEP_NAMES, Engine, Finding, Observation, Severity, StepRun
 
 Key = tuple[str, int | None]
 """A step's name and track."""
@@ -39,6 +39,7 @@ def _left_undone(step: StepRun) -> Finding:
     why = f"{step.status}: {step.error or 'no reason given'}"
     return Finding(
         path=f"steps/{step.name}",
+        public_path=f"steps/{step.name if step.name in STEP_NAMES else '*'}",
         step=step.name,
         severity=Severity.CRITICAL,
         kind="missing",

@@ -74,6 +74,8 @@ class MeasureSpec:
         where that is not what is stored.
     words: what lost or doubled words do to it: it counts them, it grows by as many, or it is
         about the rest of a transcript (times, speakers) that no such word changes.
+    has_public_paths: no part of its findings' paths comes from what was recorded. Else a finding
+        says in `public_path` what of its path may be shown to anybody.
     parts: what is held against floors of its own, from the findings that nobody waived.
     """
 
@@ -92,6 +94,7 @@ class MeasureSpec:
     published_stat: str = ""
     words: Literal["", "counts", "follows", "beside"] = ""
     parts: Callable[[Measure], tuple[Measure, ...]] | None = None
+    has_public_paths: bool = False
 
     def compare(
         self,
@@ -100,7 +103,14 @@ class MeasureSpec:
         transcripts: Transcripts | None = None,
     ) -> Measure:
         """The measure with its parts; `transcripts` of one comparison are read once."""
-        return self.with_parts(self.measure(reference, hypothesis, transcripts or Transcripts()))
+        measure = self.measure(reference, hypothesis, transcripts or Transcripts())
+        return self.with_parts(self._with_public_paths(measure))
+
+    def _with_public_paths(self, measure: Measure) -> Measure:
+        if not self.has_public_paths or not measure.findings:
+            return measure
+        findings = [f.model_copy(update={"public_path": f.path}) for f in measure.findings]
+        return measure.model_copy(update={"findings": tuple(findings)})
 
     def with_parts(self, measure: Measure) -> Measure:
         """The measure with its parts as of the findings that it has now."""
@@ -157,73 +167,89 @@ MEASURES = Measures((
     MeasureSpec(
         "words", words.compare_words, "graded", SPEECH, "merge_transcripts",
         stored_by=TOPICS, published_stat=words.PUBLISHED, words="counts",
+        has_public_paths=True,
     ),
     MeasureSpec(
         "words_raw", words.compare_words_raw, "graded", SPEECH[1:], "merge_transcripts",
         margin=0.02, stored_by=TOPICS, words="follows",
+        has_public_paths=True,
     ),
     MeasureSpec(
         "speaker_words", speaker_words.compare_speaker_words, "graded",
         SPEECH[2:], "merge_transcripts", stored_by=TOPICS, words="follows",
+        has_public_paths=True,
     ),
     MeasureSpec(
         "speaker_mapping", speaker_words.compare_speaker_mapping, "exact",
         SPEECH[2:], "merge_transcripts", is_firm=True, stored_by=TOPICS, words="beside",
+        has_public_paths=True,
     ),
     MeasureSpec(
         "word_times", word_times.compare_word_times, "graded", SPEECH, "merge_transcripts",
         margin=0.02, stored_by=TOPICS, words="beside", parts=track_times.parts,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "topic_boundaries", alone(topic_boundaries.compare_topic_boundaries), "graded",
         (TOPICS,), TOPICS, margin=0.05, is_written_by_model=True,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "topic_content", alone(topic_content.compare_topic_content), "graded",
         (TOPICS,), TOPICS, margin=0.05, is_written_by_model=True,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "title", alone(summaries.compare_title), "graded",
         ("generate_title",), "generate_title", margin=0.10, is_written_by_model=True,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "title_facts", summary_facts.compare_title_facts, "exact",
         ("generate_title",), "generate_title", margin=0.0, is_exact_on_equal_inputs=True,
         is_written_by_model=True, parts=substituted_facts.parts,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "short_summary", alone(summaries.compare_short_summary), "graded",
         ("generate_summary",), "generate_summary", margin=0.05, is_written_by_model=True,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "long_summary", alone(summaries.compare_long_summary), "graded",
         ("generate_summary",), "generate_summary", margin=0.05, is_written_by_model=True,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "summary_facts", summary_facts.compare_summary_facts, "exact",
         ("generate_summary",), "generate_summary", margin=0.0, is_exact_on_equal_inputs=True,
         is_written_by_model=True, parts=substituted_facts.parts,
+        has_public_paths=True,
     ),
     MeasureSpec(
         "language", alone(output_language.compare_language), "exact",
         (TOPICS, "generate_summary"), "generate_summary", is_firm=True,
+        has_public_paths=True,
     ),
     MeasureSpec("participants", alone(row.compare_participants), "exact", ("get_participants",)),
     MeasureSpec(
         "duration", alone(row.compare_duration), "exact",
         ("pad_track", "mixdown_tracks"), "mixdown_tracks",
+        has_public_paths=True,
     ),
     MeasureSpec(
         "waveform", alone(row.compare_waveform), "exact",
         ("pad_track", "mixdown_tracks", "generate_waveform"), "generate_waveform",
+        has_public_paths=True,
     ),
-    MeasureSpec("webvtt", alone(captions.compare_webvtt), "exact"),
+    MeasureSpec("webvtt", alone(captions.compare_webvtt), "exact", has_public_paths=True),
     MeasureSpec("status", alone(row.compare_status), "exact"),
     MeasureSpec("row", alone(row.compare_row), "exact"),
     MeasureSpec(
         "catastrophes", catastrophes.compare_catastrophes, "exact",
         caused_by="generate_summary", also_by=("generate_title",),  # titles may be empty, too
         is_firm=True, is_excused_by_secondary=True, stored_by=TOPICS,
+        has_public_paths=True,
     ),
     MeasureSpec("events", alone(events.compare_events), "exact"),
     MeasureSpec("side_effects", alone(side_effects.compare_side_effects), "exact"),

@@ -54,6 +54,7 @@ def _finding(key: Key, mine: int, theirs: int, what: str) -> Finding:
     name, track = key
     return Finding(
         path=f"steps/{name}",
+        public_path=f"steps/{name if name in STEP_NAMES else '*'}",
         step=name,
         severity=Severity.MAJOR,
         kind="extra",

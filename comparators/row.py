@@ -11,11 +11,20 @@ from typing import Any
 
 from comparators.language.lexicon import word_set
 from comparators.missing_steps import undone
+from comparators.payload.fields import public
 from comparators.payload.masking import ROW_VOLATILE, mark
 from comparators.payload.records import Difference, differences, keyed
 from comparators.repeated_steps import overdone
 from comparators.topic_fields import topic_differences
-from reflector_migrate.model import STEP_SPECS, Finding, Measure, Observation, Severity
+from reflector_migrate.model import (
+    STEP_SPECS,
+    Amount,
+    Finding,
+    Measure,
+    Observation,
+    Severity,
+    Unit,
+)
 
 DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
 WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
@@ -39,6 +48,8 @@ def exact(
     *,
     reference_text: str = "",
     hypothesis_text: str = "",
+    reference_amount: Amount | None = None,
+    hypothesis_amount: Amount | None = None,
     counts: Mapping[str, float] | None = None,
 ) -> Measure:
     """An exact measure: as many errors as findings, never more than its length."""
@@ -50,15 +61,21 @@ def exact(
         counts={"compared": length, "different": len(findings), **(counts or {})},
         reference_text=reference_text,
         hypothesis_text=hypothesis_text,
+        reference_amount=reference_amount,
+        hypothesis_amount=hypothesis_amount,
         step=step,
         findings=tuple(findings),
     )
 
 
 def as_finding(
-    prefix: str, difference: Difference, step: str, severity: Severity = Severity.MAJOR
+    prefix: str,
+    difference: Difference,
+    step: str,
+    severity: Severity = Severity.MAJOR,
+    public_prefix: str = "",
 ) -> Finding:
-    """A record's difference as a finding under `prefix`."""
+    """A record's difference as a finding under `prefix`; what may be shown of that to anybody."""
     path = f"{prefix}/{difference.path}" if difference.path else prefix
     return Finding(
         path=path,
@@ -68,6 +85,9 @@ def as_finding(
         reference=difference.reference,
         hypothesis=difference.hypothesis,
         message=f"{path} {difference.kind}",
+        public_path="/".join(filter(None, [public_prefix or prefix, public(difference.path)]))
+        if difference.path
+        else public_prefix or prefix,
     )
 
 
@@ -82,6 +102,8 @@ def compare_participants(reference: Observation, hypothesis: Observation) -> Mea
         [as_finding("participants", d, "get_participants") for d in found],
         reference_text=f"{len(mine)} people",
         hypothesis_text=f"{len(theirs)} people",
+        reference_amount=Amount(unit=Unit.PERSON, number=len(mine)),
+        hypothesis_amount=Amount(unit=Unit.PERSON, number=len(theirs)),
     )
 
 
@@ -133,7 +155,17 @@ def _scalar(name: str, step: str, values: tuple[Any, Any], tolerance: float, uni
         [_named(d, name, step) for d in record],
         reference_text=shown[0],
         hypothesis_text=shown[1],
+        reference_amount=_amount(values[0]),
+        hypothesis_amount=_amount(values[1]),
     )
+
+
+def _amount(value: Any) -> Amount:
+    """Milliseconds, or a state."""
+    if isinstance(value, int | float):
+        return Amount(unit=Unit.MILLISECOND, number=value)
+    states = {None: Unit.NONE, "ended": Unit.ENDED, "error": Unit.ERROR}
+    return Amount(unit=states.get(value, Unit.OTHER_STATE))
 
 
 def _named(difference: Difference, name: str, step: str) -> Finding:
@@ -168,6 +200,8 @@ def compare_waveform(reference: Observation, hypothesis: Observation) -> Measure
         findings,
         reference_text=f"{len(mine)} points",
         hypothesis_text=f"{len(theirs)} points",
+        reference_amount=Amount(unit=Unit.POINT, number=len(mine)),
+        hypothesis_amount=Amount(unit=Unit.POINT, number=len(theirs)),
     )
 
 
@@ -207,6 +241,8 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
         + topics,
         reference_text=f"{len(mine)} fields",
         hypothesis_text=f"{len(theirs)} fields",
+        reference_amount=Amount(unit=Unit.FIELD, number=len(mine)),
+        hypothesis_amount=Amount(unit=Unit.FIELD, number=len(theirs)),
     )
 
 

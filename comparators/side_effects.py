@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from comparators.payload.fields import public_effect
 from comparators.payload.masking import anonymous, canonical
 from comparators.payload.records import differences
 from comparators.payload.topic_marks import named_topics, without_topics
@@ -21,11 +22,13 @@ from comparators.row import DURATION_TOLERANCE_MS, as_finding, exact
 from reflector_migrate.model import (
     STEP_SPECS,
     UNSEEN_FILES,
+    Amount,
     Effect,
     Finding,
     Measure,
     Observation,
     Severity,
+    Unit,
 )
 
 STEPS: Mapping[str, str] = {kind: spec.name for spec in STEP_SPECS for kind in spec.effects}
@@ -109,6 +112,8 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
         findings,
         reference_text=_summary(counts[0]),
         hypothesis_text=_summary(counts[1], hypothesis),
+        reference_amount=Amount(unit=Unit.EFFECT, number=counts[0].total()),
+        hypothesis_amount=Amount(unit=Unit.EFFECT, number=counts[1].total()),
     )
     return measure if findings else measure.model_copy(update={"inconclusive": unseen})
 
@@ -160,6 +165,7 @@ def _count_finding(kind: str, key: str, mine: int, theirs: int, step: str) -> Fi
     critical = kind in {"webhook", "zulip_message", "s3_delete", "local_delete"}
     return Finding(
         path=path,
+        public_path=_public(kind, key),
         step=step,
         severity=Severity.CRITICAL if critical else Severity.MAJOR,
         kind=changed,
@@ -169,6 +175,12 @@ def _count_finding(kind: str, key: str, mine: int, theirs: int, step: str) -> Fi
             "  ", " "
         ),
     )
+
+
+def _public(kind: str, key: str) -> str:
+    """The path without what an object is called."""
+    named = f"side_effects/{public_effect(kind)}"
+    return named if key == "*" else f"{named}/*"
 
 
 def _content(
@@ -182,7 +194,8 @@ def _content(
         *_comparable(payload_of(mine, reference), payload_of(theirs, hypothesis)),
         {"duration": DURATION_TOLERANCE_MS},
     )
-    findings = [as_finding(f"{path}/payload", d, step) for d in found]
+    shown = f"{_public(kind, key)}/payload"
+    findings = [as_finding(f"{path}/payload", d, step, public_prefix=shown) for d in found]
     return findings + (
         _size_finding(path, step, mine, theirs) or _hash_finding(path, step, mine, theirs)
     )
@@ -203,6 +216,7 @@ def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     return [
         Finding(
             path=f"{path}/size",
+            public_path=f"{_public(mine.kind, '')}/size",
             step=step,
             reference=first,
             hypothesis=second,
@@ -220,6 +234,7 @@ def _hash_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     return [
         Finding(
             path=f"{path}/content",
+            public_path=f"{_public(mine.kind, '')}/content",
             step=step,
             reference=hashes[0],
             hypothesis=hashes[1],

@@ -15,8 +15,9 @@ from comparators.alignment.speaker_alignment import (
     both_voices,
 )
 from comparators.alignment.transcript_pair import Pair, Transcripts
+from comparators.amounts import sides
 from comparators.language.normalise import NORMALISER
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Amount, Finding, Measure, Observation, Severity, Unit
 from reflector_migrate.model.plural import counted
 
 MERGE, TRANSCRIBE = "merge_transcripts", "transcribe_track"
@@ -57,8 +58,7 @@ def compare_speaker_words(
             "reference_words": sum(sizes[0] for sizes in found.lengths.values()),
             "hypothesis_words": sum(sizes[1] for sizes in found.lengths.values()),
         },
-        reference_text=counted(_speakers(found, 0), "speaker"),
-        hypothesis_text=counted(_speakers(found, 1), "speaker"),
+        **sides(_speakers(found, 0), _speakers(found, 1), Unit.SPEAKER),
         note=_note(found),
         step=MERGE if edits > 2 * found.best_edits else TRANSCRIBE,
         normaliser=NORMALISER,
@@ -142,6 +142,8 @@ def compare_speaker_mapping(
         counts={"swapped": len(swapped), "speakers": len(found.speakers)},
         reference_text=counted(_speakers(found, 0), "speaker"),
         hypothesis_text=f"{len(swapped)} under another name" if swapped else "same speakers",
+        reference_amount=Amount(unit=Unit.SPEAKER, number=_speakers(found, 0)),
+        hypothesis_amount=Amount(unit=Unit.SPEAKER, number=_speakers(found, 1)),
         step=MERGE,
         normaliser=NORMALISER,
         findings=tuple(

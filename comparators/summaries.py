@@ -9,9 +9,9 @@ from __future__ import annotations
 from comparators.alignment.distance import alike_until
 from comparators.alignment.text_overlap import chrf_both_ways, rouge_1, rouge_l
 from comparators.alignment.transcript_pair import language_of
+from comparators.amounts import sides
 from comparators.language.normalise import NORMALISER, normalise
-from reflector_migrate.model import Finding, Measure, Observation, Severity
-from reflector_migrate.model.plural import counted
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Unit
 
 STEPS = {
     "title": "generate_title",
@@ -59,8 +59,7 @@ def _compare(name: str, reference: Observation, hypothesis: Observation) -> Meas
             "rouge_l": rouge_l(*tokens),
             "length_ratio": len(theirs) / len(mine) if mine else 0.0,
         },
-        reference_text=counted(len(tokens[0]), "word"),
-        hypothesis_text=counted(len(tokens[1]), "word"),
+        **sides(len(tokens[0]), len(tokens[1]), Unit.WORD),
         step=STEPS[name],
         normaliser=NORMALISER,
         findings=(_finding(name, mine, theirs),) if mine != theirs else (),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from comparators.alignment.transcript_pair import Transcripts, language_of
+from comparators.amounts import sides
 from comparators.facts.facts import LANGUAGES, is_stated, without_counterpart
 from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
 from comparators.facts.stated import Stated
@@ -17,8 +18,7 @@ from comparators.facts.substituted_facts import stated_facts
 from comparators.facts.token_reader import Fact
 from comparators.language.normalise import NORMALISER, base_language
 from comparators.output_language import detect
-from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact
-from reflector_migrate.model.plural import counted
+from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact, Unit
 
 TITLE, SUMMARY = "title_facts", "summary_facts"
 
@@ -93,8 +93,7 @@ def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
             "extra": len(extra),
             "unsupported": sum(not fact.is_said for fact in (*lost, *made)),
         },
-        reference_text=counted(len(facts[0]), "fact"),
-        hypothesis_text=counted(len(facts[1]), "fact"),
+        **sides(len(facts[0]), len(facts[1]), Unit.FACT),
         step=step,
         normaliser=NORMALISER,
         findings=(

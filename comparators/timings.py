@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from datetime import datetime
 
-from reflector_migrate.model import Measure, Observation, StepRun
+from reflector_migrate.model import Amount, Measure, Observation, StepRun, Unit
 
 
 def run_times_s(steps: Iterable[StepRun]) -> dict[str, float]:
@@ -62,7 +62,15 @@ def compare_timings(reference: Observation, hypothesis: Observation) -> Measure:
         stats={f"log_ratio_{name}": ratio for name, ratio in ratios.items()},
         reference_text=_shown(walls[0]),
         hypothesis_text=_shown(walls[1]),
+        reference_amount=_amount(walls[0]),
+        hypothesis_amount=_amount(walls[1]),
     )
+
+
+def _amount(seconds: float | None) -> Amount:
+    if seconds is None:
+        return Amount(unit=Unit.UNKNOWN)
+    return Amount(unit=Unit.SECOND, number=round(seconds, 1))
 
 
 def _shown(seconds: float | None) -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
-from reflector_migrate.model.plural import counted
+from comparators.amounts import sides
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic, Unit
 
 STEP = "detect_topics"
 TOLERANCE_S = 30
@@ -114,8 +114,7 @@ def compare_topic_boundaries(reference: Observation, hypothesis: Observation) ->
             "pk_errors": probes,
             "windows": windows,
         },
-        reference_text=counted(len(reference.outputs.topics), "topic"),
-        hypothesis_text=counted(len(hypothesis.outputs.topics), "topic"),
+        **sides(len(reference.outputs.topics), len(hypothesis.outputs.topics), Unit.TOPIC),
         step=STEP,
         findings=tuple(
             [_finding("missing", second, places[0][second]) for second in edits.missing]

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from comparators.alignment.assignment import assign
 from comparators.alignment.distance import Alphabet
 from comparators.alignment.transcript_pair import language_of
+from comparators.amounts import sides
 from comparators.language.normalise import NORMALISER, normalise
-from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic
-from reflector_migrate.model.plural import counted
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Topic, Unit
 
 STEP = "detect_topics"
 MIN_SCORE = 0.02
@@ -116,8 +116,7 @@ def compare_topic_content(reference: Observation, hypothesis: Observation) -> Me
             "extra": len(found.extra),
             "lost_similarity": lost,
         },
-        reference_text=counted(len(mine), "topic"),
-        hypothesis_text=counted(len(theirs), "topic"),
+        **sides(len(mine), len(theirs), Unit.TOPIC),
         step=STEP,
         normaliser=NORMALISER,
         findings=(

@@ -74,4 +74,5 @@ def _durations(topics: Sequence[Topic]) -> set[bool | None]:
 
 
 def _finding(fault: str, why: str) -> Finding:
-    return Finding(path=f"row/topics/{fault}", step=STEP, message=why)
+    path = f"row/topics/{fault}"
+    return Finding(path=path, public_path=path, step=STEP, message=why)

@@ -32,7 +32,7 @@ from comparators.track_times import (
     quantile,
     slope,
 )
-from reflector_migrate.model import Finding, Measure, Observation, Severity
+from reflector_migrate.model import Amount, Finding, Measure, Observation, Severity, Unit
 
 STEP = "pad_track"
 SLIGHT = 1e-6
@@ -152,6 +152,9 @@ def compare_word_times(
             **(moved.lateness() if n_moved else {}),
         },
         hypothesis_text=f"median {median:+.2f} s" if n_moved else "same",
+        hypothesis_amount=Amount(unit=Unit.SECOND, number=round(median, 2))
+        if n_moved
+        else Amount(unit=Unit.SAME),
         inconclusive="no word in common" if is_apart else "",
         note="too many words at one time: tcpWER not sought" if edits is None else "",
         step=STEP,

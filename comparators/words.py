@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from comparators.alignment.distance import Block, count, distance, encode
 from comparators.alignment.transcript_pair import Pair, Transcripts, language_of
+from comparators.amounts import sides
 from comparators.language.normalise import NORMALISER, normalise
-from reflector_migrate.model import Finding, Measure, Observation, Severity
-from reflector_migrate.model.plural import counted
+from reflector_migrate.model import Finding, Measure, Observation, Severity, Unit
 
 STEP = "transcribe_track"
 PUBLISHED = "told_disagreement"
@@ -63,8 +63,7 @@ def _measure(name: str, pair: Pair) -> Measure:
             "net_lost": n_reference - n_hypothesis,
         },
         stats=_longest_lost(pair),
-        reference_text=counted(n_reference, "word"),
-        hypothesis_text=counted(n_hypothesis, "word"),
+        **sides(n_reference, n_hypothesis, Unit.WORD),
         step=STEP,
         normaliser=NORMALISER if name == "words" else "",
         findings=tuple(_finding(name, pair, block) for block in shown),

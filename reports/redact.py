@@ -1,20 +1,26 @@
 """Takes the words out of a night before anything is rendered: counts and times stay.
 
-What stays is listed, what is not listed goes: a field added to the model later is
-dropped until somebody says that it holds no words.
+What stays is decided by the types of the model's fields: numbers, times, amounts, words of
+closed lists (enums, literals, statuses), and text typed Public. Any other text goes, so a
+field added to the model is withheld until its type says that it holds no words.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
+from datetime import date, datetime
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from reflector_migrate.model import (
+    Amount,
     Blame,
-    Check,
     Comparison,
     Finding,
     Gist,
@@ -22,38 +28,17 @@ from reflector_migrate.model import (
     Side,
     StepRun,
     Turn,
+    Unit,
 )
 from reflector_migrate.model.finding_groups import Told, told_as_text, told_of
+from reflector_migrate.model.privacy import PublicMark
 from reports.document import Night
 
 WITHHELD = "withheld"
 
-_NUMBER = re.compile(r"[~+-]?\d[\d.,:]*(?:ms|s|m|h|%|kB|MB|m\d\ds)?")
-_APART = re.compile(r"[\s,();]+")
-_UNIT_WORDS = (
-    "none same equal unknown median word words speaker speakers people point points fact facts"
-    " topic topics cue cues event events field fields token tokens GPU ms s webhook webhooks"
-    " zulip_message zulip_update s3_put s3_delete local_put local_delete suppressed ended error"
-)
-_UNITS = frozenset(_UNIT_WORDS.split())
-_EVENT = re.compile(
-    r"(?:user )?(?:STATUS|TRANSCRIPT|TOPIC|FINAL_TITLE|FINAL_LONG_SUMMARY|FINAL_SHORT_SUMMARY"
-    r"|WAVEFORM|DURATION|ACTION_ITEMS)(?::(?:idle|uploaded|recording|processing|ended|error))?"
-)
-_PATH_TEXT = (
-    "action_items attribution blanks captions catastrophes changed completion content cost count"
-    " cues date delete deleted drawn drift duration empty end ended ends equal error events extra"
-    " facts fields file first form id insert key language length local_delete local_doubled"
-    " local_put long_summary looped lost missing moved mp3 name negation number offset order own"
-    " participant participants payload reordered replace row s3_delete s3_put scatter"
-    " short_summary side_effects size socket source_language speaker speaker_mapping speaker_words"
-    " speakers start status stored summary summary_facts target_language text times timestamp title"
-    " title_facts topic_boundaries topic_content topics transcript translation truncated user_id"
-    " values waveform webhook webvtt word_times words words_raw zulip_message zulip_update"
-)
-_PATH_WORDS = frozenset(_PATH_TEXT.split())
-_OWN_NOTES = frozenset({"", "gated by night, not here"})
-_ERROR_NAME = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Timeout|Failure|Refused)\b")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_PLAIN = (bool, int, float, datetime, date, type(None))
 
 
 def redact(night: Night) -> Night:
@@ -69,20 +54,134 @@ def redact(night: Night) -> Night:
     return replace(
         night,
         coverage=coverage,
-        comparisons=tuple(map(_comparison, night.comparisons)),
+        comparisons=tuple(map(hide, night.comparisons)),
         gists=tuple(map(_gist, night.gists)),
     )
 
 
+def hide(value: _Model) -> _Model:
+    """The model without any text that its fields' types do not call public."""
+    fields = {}
+    for name, how in _plan(type(value)):
+        found = getattr(value, name)
+        if how == "keep" or (how == "number" and isinstance(found, bool | int | float)):
+            fields[name] = found
+        elif how == "model":
+            fields[name] = None if found is None else hide(found)
+        elif how == "models":
+            fields[name] = tuple([hide(item) for item in found])
+    for kind, instead in _INSTEAD.items():
+        if isinstance(value, kind):
+            fields |= instead(value)
+    return type(value).model_construct(**fields)
+
+
+@cache
+def _plan(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """What becomes of each field, by its type; what is not named here is dropped."""
+    return tuple((name, _how(info)) for name, info in model.model_fields.items())
+
+
+def _how(info: FieldInfo) -> str:
+    annotation = info.annotation
+    if any(isinstance(mark, PublicMark) for mark in info.metadata) or _is_public(annotation):
+        return "keep"
+    if annotation is Any:
+        return "number"
+    kinds = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
+    if not kinds:
+        return "drop"
+    return "models" if get_origin(annotation) is tuple else "model"
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _is_public(annotation: Any) -> bool:
+    """Numbers, times, closed lists of words, public text, and mappings from that to that."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, (*_PLAIN, Enum))
+    if any(isinstance(mark, PublicMark) for mark in getattr(annotation, "__metadata__", ())):
+        return True
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return True
+    return origin in {Union, UnionType, Mapping} and all(map(_is_public, inner))
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {"path": finding.public_path or bare_path(finding.path)}
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    """Amounts in place of texts."""
+    return {
+        "reference_text": _amount(measure.reference_text, measure.reference_amount),
+        "hypothesis_text": _amount(measure.hypothesis_text, measure.hypothesis_amount),
+        "inconclusive": WITHHELD if measure.inconclusive else "",
+    }
+
+
+def _amount(text: str, amount: Amount | None) -> str:
+    return amount.text if amount else WITHHELD if text else ""
+
+
+def _failed(run: Side | StepRun) -> dict[str, Any]:
+    """That there was an error; what it said is withheld."""
+    return {"error": WITHHELD if run.error else None}
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    """How many words of each mark."""
+    return {"diff": tuple((mark, _how_many(text)) for mark, text in turn.diff)}
+
+
+def _how_many(text: str) -> str:
+    return Amount(unit=Unit.WORD, number=len(text.split())).text
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    notes = len(comparison.notes)
+    return {"notes": (f"{notes} notes {WITHHELD}",) if notes else ()}
+
+
+def _blame(_blame: Blame) -> dict[str, Any]:
+    return {"why": ""}
+
+
+_INSTEAD: Mapping[type[BaseModel], Callable[[Any], dict[str, Any]]] = {
+    Finding: _finding,
+    Measure: _measure,
+    Side: _failed,
+    StepRun: _failed,
+    Turn: _turn,
+    Comparison: _comparison,
+    Blame: _blame,
+}
+"""What stands in place of private text, where something does."""
+
+
 def _gist(gist: Gist) -> Gist:
     """That of the redacted comparison, which is not needed for it."""
-    (told,) = told_of([gist.told])
-    return gist._replace(title="", told=told_as_text(map(_told, told)))
+    (groups,) = told_of([gist.told])
+    return gist._replace(title="", told=told_as_text(map(_group, groups)))
 
 
-def _told(told: Told) -> Told:
-    sides = {"reference": _number(told.reference), "hypothesis": _number(told.hypothesis)}
-    return told._replace(path=bare_path(told.path), message="", **sides)
+def _group(group: Told) -> Told:
+    sides = {"reference": _number(group.reference), "hypothesis": _number(group.hypothesis)}
+    path = group.public_path or bare_path(group.path)
+    return group._replace(path=path, message="", **sides)
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float) else None
+
+
+def bare_path(path: str) -> str:
+    """The measure's name alone: which of the other parts may be shown is not known."""
+    first, *others = path.split("/")
+    return "/".join([first, *["*"] * len(others)])
 
 
 def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
@@ -92,165 +191,3 @@ def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
         head = reason.partition(":")[0]
         short[head] = short.get(head, 0) + number
     return short
-
-
-def _comparison(comparison: Comparison) -> Comparison:
-    blame = comparison.first_divergent_step
-    return Comparison.model_construct(
-        schema_=comparison.schema_,
-        recording=comparison.recording,
-        run_id=comparison.run_id,
-        compared_at=comparison.compared_at,
-        duration_s=comparison.duration_s,
-        track_count=comparison.track_count,
-        language=comparison.language,
-        primary=_side(comparison.primary),
-        candidate=_side(comparison.candidate),
-        secondary=_side(comparison.secondary) if comparison.secondary else None,
-        verdict=comparison.verdict,
-        checks=tuple([_check(check) for check in comparison.checks]),
-        first_divergent_step=Blame(step=blame.step, why="", track_index=blame.track_index)
-        if blame
-        else None,
-        turns=tuple([_turn(turn) for turn in comparison.turns]),
-        noise_pairs=comparison.noise_pairs,
-        notes=(f"{len(comparison.notes)} notes {WITHHELD}",) if comparison.notes else (),
-    )
-
-
-def _side(side: Side) -> Side:
-    if side.error is None and all(map(_is_plain, side.steps)):
-        return side
-    return Side.model_construct(
-        role=side.role,
-        engine=side.engine,
-        build=side.build,
-        status=side.status,
-        started=side.started,
-        ended=side.ended,
-        error=_error(side.error),
-        steps=tuple([step if _is_plain(step) else _step(step) for step in side.steps]),
-        cost_microdollars=side.cost_microdollars,
-    )
-
-
-def _is_plain(step: StepRun) -> bool:
-    """Nothing to take out."""
-    return step.error is None
-
-
-def _step(step: StepRun) -> StepRun:
-    return step.model_copy(update={"error": _error(step.error)})
-
-
-def _error(error: str | None) -> str | None:
-    """The kind of error where it names itself; what it said is withheld."""
-    if error is None:
-        return None
-    named = _ERROR_NAME.match(error)
-    return f"{named.group()} ({WITHHELD})" if named else WITHHELD
-
-
-def _check(check: Check) -> Check:
-    if _says_nothing(check):
-        return check
-    return Check.model_construct(
-        name=check.name,
-        verdict=check.verdict,
-        rule=check.rule,
-        measure=_measure(check.measure) if check.measure else None,
-        value=check.value,
-        floor=check.floor,
-        limit=check.limit,
-        n=check.n,
-        between_legacy=check.between_legacy,
-        from_secondary=check.from_secondary,
-        excess=check.excess,
-        shift=check.shift,
-        waived=check.waived,
-        improved=check.improved,
-    )
-
-
-def _says_nothing(check: Check) -> bool:
-    """No note, no finding, and texts that are counts: most checks of most nights."""
-    if check.traceback or check.note not in _OWN_NOTES:
-        return False
-    measure = check.measure
-    if measure is None:
-        return True
-    if measure.findings or measure.note or measure.inconclusive:
-        return False
-    reference, hypothesis = measure.reference_text, measure.hypothesis_text
-    return _counted(reference) is reference and _counted(hypothesis) is hypothesis
-
-
-def _measure(measure: Measure) -> Measure:
-    return Measure.model_construct(
-        name=measure.name,
-        kind=measure.kind,
-        errors=measure.errors,
-        length=measure.length,
-        counts=measure.counts,
-        reference_text=_counted(measure.reference_text),
-        hypothesis_text=_counted(measure.hypothesis_text),
-        step=measure.step,
-        findings=tuple([_finding(finding) for finding in measure.findings]),
-        findings_truncated=measure.findings_truncated,
-        stats=measure.stats,
-        inconclusive=WITHHELD if measure.inconclusive else "",
-    )
-
-
-def _counted(text: str) -> str:
-    """A text of numbers and units as it is, any other withheld."""
-    return text if _is_count(text) else WITHHELD
-
-
-@lru_cache(maxsize=10_000)
-def _is_count(text: str) -> bool:
-    parts = [part for part in _APART.split(text[:200]) if part]
-    return len(text) <= 200 and all(p in _UNITS or _NUMBER.fullmatch(p) for p in parts)
-
-
-def _finding(finding: Finding) -> Finding:
-    return Finding.model_construct(
-        path=bare_path(finding.path),
-        step=finding.step,
-        severity=finding.severity,
-        kind=finding.kind,
-        reference=_number(finding.reference),
-        hypothesis=_number(finding.hypothesis),
-        at_s=finding.at_s,
-        speaker=finding.speaker,
-        message="",
-        waiver=finding.waiver,  # an operator's own words, and what is excepted stays visible
-    )
-
-
-@lru_cache(maxsize=10_000)
-def bare_path(path: str) -> str:
-    """The path with every part that is not one of our own words wildcarded."""
-    return "/".join(part if _is_ours(part) else "*" for part in path.split("/"))
-
-
-def _is_ours(part: str) -> bool:
-    return (
-        part in _PATH_WORDS
-        or (part.isdigit() and len(part) < 4)
-        or _EVENT.fullmatch(part) is not None
-    )
-
-
-def _number(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float) else None
-
-
-def _turn(turn: Turn) -> Turn:
-    diff = tuple((kind, _how_many(text)) for kind, text in turn.diff)
-    return Turn.model_construct(at_s=turn.at_s, speaker=turn.speaker, diff=diff)
-
-
-def _how_many(text: str) -> str:
-    count = len(text.split())
-    return f"{count} word{'s' * (count != 1)}"

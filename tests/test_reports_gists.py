@@ -25,7 +25,7 @@ TOLD = (*night(250).comparisons, awkward())
 def test_what_a_gist_says_has_a_version() -> None:
     """If this differs, what is stored says something else: count VERSION up, then mend it here."""
     said = repr(tuple(map(gist_of, TOLD)))
-    assert (rules.VERSION, sha256(said.encode()).hexdigest()[:12]) == (1, "f05730929c3b")
+    assert (rules.VERSION, sha256(said.encode()).hexdigest()[:12]) == (2, "6d24106e16b9")
 
 
 def test_a_gist_counts_like_findings_together() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fixtures.reports.nights import NIGHT, SAID, WORDS
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import (
+    Comparison,
     Effect,
     Engine,
     Event,
@@ -23,6 +27,7 @@ from reflector_migrate.model import (
 from reports.document import Coverage, Night
 from reports.page import render_page
 from reports.redact import WITHHELD, redact
+from tests.golden import observations_of, recordings
 
 
 def observed(role: Role, engine: Engine, said: list[str], title: str, name: str) -> Observation:
@@ -92,3 +97,59 @@ def test_an_unredacted_night_is_left_alone(told):
     """Redaction does nothing where it was not asked for."""
     night = Night(NIGHT, "x", Coverage(1, 1), (told,), is_redacted=False)
     assert redact(night) is night
+
+
+MARK = "qzjxkvw"
+"""Behind every word that a run recorded; no word of this project holds it."""
+
+
+def _marked(value: Any) -> Any:
+    """The same with the mark behind each word of each text; keys and ids stay."""
+    if isinstance(value, str):
+        return re.sub(r"[^\W\d_]{3,}", lambda word: f"{word.group()}{MARK}", value)
+    if isinstance(value, dict):
+        return {key: item if key == "id" else _marked(item) for key, item in value.items()}
+    return [_marked(item) for item in value] if isinstance(value, list) else value
+
+
+def _with_marks(run: Observation) -> Observation:
+    plain = run.model_dump(mode="json", by_alias=True)
+    plain["outputs"], plain["notes"] = _marked(plain["outputs"]), _marked(plain["notes"])
+    for event in plain["events"]:
+        event["data"] = _marked(event["data"])
+    for effect in plain["effects"]:
+        effect["payload"] = _marked(effect["payload"])
+    return Observation.model_validate(plain)
+
+
+def _shown(comparisons: tuple[Comparison, ...]) -> str:
+    """All that a redacted night is made of, and the page made of it."""
+    night = Night(NIGHT, "x", Coverage(1, 1), comparisons, is_redacted=True)
+    hidden = redact(night)
+    documents = "".join(comparison.model_dump_json() for comparison in hidden.comparisons)
+    return documents + repr(hidden.gists) + render_page(night)
+
+
+@pytest.mark.parametrize("recording", recordings())
+def test_no_recorded_word_is_left_whatever_the_comparator(recording):
+    """Of every stored run, those with seeded defects too, each word marked."""
+    runs = {name: _with_marks(run) for name, run in observations_of(recording).items()}
+    primary = next(run for name, run in runs.items() if "primary" in name)
+    others = [run for run in runs.values() if run is not primary]
+    found = tuple(compare(primary, run) for run in others)
+    assert sum(comparison.model_dump_json().count(MARK) for comparison in found) > 10
+    assert re.findall(rf"\w*{MARK}\w*", _shown(found)) == []
+
+
+WORD = st.text("abcdefgxyzäß", min_size=3, max_size=9).map(lambda word: word + MARK)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(said=st.lists(WORD, min_size=12, max_size=60), title=WORD, names=st.tuples(WORD, WORD))
+def test_no_word_is_left_of_any_two_runs(said, title, names):
+    """As text, as a person's name, as a key of the row, as an event's or an object's name."""
+    primary = observed(Role.PRIMARY, Engine.CELERY, said, title, names[0])
+    candidate = observed(Role.CANDIDATE, Engine.CONDUCTOR, said[::-1], said[0], names[1])
+    found = compare(primary, candidate)
+    assert MARK in found.model_dump_json()
+    assert re.findall(rf"\w*{MARK}\w*", _shown((found,))) == []

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from comparators.payload.fields import public, public_event
 from comparators.payload.near import is_within
 from comparators.row import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
 from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
@@ -31,6 +32,7 @@ def payload_differences(
     found = [
         Finding(
             path=f"events/payload/{name}",
+            public_path=f"events/payload/{name}",  # of our own table
             step=_teller(name, reference, hypothesis, step_of),
             severity=Severity.MAJOR,
             hypothesis=why,
@@ -114,6 +116,7 @@ def _last_title(observation: Observation) -> Any:
 def _overwritten(step: str) -> Finding:
     return Finding(
         path=f"events/payload/{TITLE}",
+        public_path=f"events/payload/{TITLE}",
         step=step,
         severity=Severity.MAJOR,
         hypothesis="the stored one",
@@ -197,6 +200,7 @@ def _in_all(fields: Sequence[set[str]]) -> set[str]:
 def _field(name: str, field: str, kind: str, step_of: Callable[[str], str]) -> Finding:
     return Finding(
         path=f"events/payload/{name}/{field}",
+        public_path=f"events/payload/{public_event(name)}/{public(field)}",
         step=step_of(name),
         kind=kind,
         message=f"{name}: {field} is {kind}",

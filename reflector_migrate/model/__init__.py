@@ -40,6 +40,7 @@ from reflector_migrate.model.outputs import (
     Topic,
     Word,
 )
+from reflector_migrate.model.privacy import Amount, Public, Unit
 from reflector_migrate.model.steps import (
     STEP_NAMES,
     STEP_SPECS,
@@ -65,6 +66,7 @@ __all__ = [
     "TRACK_STEPS",
     "UNSEEN_FILES",
     "VISIBLE_STEPS",
+    "Amount",
     "Blame",
     "Check",
     "Comparison",
@@ -80,6 +82,7 @@ __all__ = [
     "Outputs",
     "Participant",
     "Phase",
+    "Public",
     "Role",
     "Route",
     "Severity",
@@ -89,6 +92,7 @@ __all__ = [
     "StepSpec",
     "Topic",
     "Turn",
+    "Unit",
     "Usage",
     "Verdict",
     "Word",

@@ -13,15 +13,16 @@ from pydantic import Field
 from reflector_migrate.model.frozen import Document, Frozen
 from reflector_migrate.model.measure import Measure
 from reflector_migrate.model.observation import StepRun
+from reflector_migrate.model.privacy import Public
 from reflector_migrate.model.vocabulary import Engine, Role, Verdict
 
 
 class Check(Frozen):
     """A measure as judged: value against floor and limit, by a named rule."""
 
-    name: str
+    name: Public
     verdict: Verdict
-    rule: str
+    rule: Public
     measure: Measure | None = None
     value: float | None = None
     floor: float | None = None
@@ -40,7 +41,7 @@ class Check(Frozen):
 class Blame(Frozen):
     """The first step whose output differs although its inputs agree."""
 
-    step: str
+    step: Public
     why: str
     track_index: int | None = None
 
@@ -50,8 +51,8 @@ class Side(Frozen):
 
     role: Role
     engine: Engine
-    build: str = "unknown"
-    status: str = "missing"
+    build: Public = "unknown"
+    status: Public = "missing"
     started: datetime | None = None
     ended: datetime | None = None
     error: str | None = None
@@ -74,13 +75,13 @@ class Comparison(Document):
     """Two accounts of one recording, compared and judged (comparison/1)."""
 
     schema_: Literal["comparison/1"] = Field(default="comparison/1", alias="schema")
-    recording: str
+    recording: Public
     title: str = ""
-    run_id: str = ""
+    run_id: Public = ""
     compared_at: datetime | None = None
     duration_s: float | None = None
     track_count: int | None = None
-    language: str | None = None
+    language: Public | None = None
     primary: Side
     candidate: Side
     secondary: Side | None = None
@@ -89,5 +90,5 @@ class Comparison(Document):
     first_divergent_step: Blame | None = None
     turns: tuple[Turn, ...] = ()
     noise_pairs: int = 0
-    normaliser: str = ""
+    normaliser: Public = ""
     notes: tuple[str, ...] = ()

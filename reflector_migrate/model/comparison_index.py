@@ -18,8 +18,8 @@ from reflector_migrate.model.comparison import Check, Comparison, Side
 from reflector_migrate.model.finding_groups import told_as_text, told_by
 from reflector_migrate.model.vocabulary import Verdict
 
-VERSION = 1
-"""Of what gist_of says. Whoever changes that counts it up: kept gists are then made anew."""
+VERSION = 2
+"""Of what gist_of says. Count it up with each change of that: stored gists are then rebuilt."""
 
 SIGNS = {
     Verdict.DIVERGED: "D",

@@ -35,6 +35,7 @@ class Told(NamedTuple):
     reference: bool | int | float | str | None
     hypothesis: bool | int | float | str | None
     message: str
+    public_path: str = ""
 
 
 def told_by(checks: Iterable[Check]) -> Iterable[Told]:
@@ -72,14 +73,14 @@ def _findings(check: Check) -> Sequence[Finding]:
         return measure.findings
     if check.verdict in _AGAINST:
         kind = "errored" if check.verdict is Verdict.ERRORED else "changed"
-        return (Finding(path=check.name, kind=kind, message=check.note),)
+        return (Finding(path=check.name, public_path=check.name, kind=kind, message=check.note),)
     return ()
 
 
 def _first(key: Key, finding: Finding) -> Told:
     sides = (_shown(finding.reference), _shown(finding.hypothesis))
-    message = cut(finding.message, EXAMPLE_LETTERS)
-    return Told(*key, finding.severity.value, 0, *sides, message)
+    message, shown = cut(finding.message, EXAMPLE_LETTERS), wildcarded(finding.public_path)
+    return Told(*key, finding.severity.value, 0, *sides, message, shown)
 
 
 def _with(told: Told, finding: Finding) -> Told:

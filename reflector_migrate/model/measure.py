@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from reflector_migrate.model.frozen import Frozen
+from reflector_migrate.model.privacy import Amount, Public
 from reflector_migrate.model.vocabulary import Severity
 
 
@@ -22,7 +23,7 @@ class StatedFact(Frozen):
     the other side's. is_turned: a negation whose clause the other text has without it.
     """
 
-    kind: str
+    kind: Public
     value: str
     is_said: bool
     is_heard: bool = False
@@ -37,17 +38,18 @@ class Finding(Frozen):
     """
 
     path: str
-    step: str | None = None
+    step: Public | None = None
     severity: Severity = Severity.MAJOR
-    kind: str = "changed"  # changed | missing | extra | moved | reordered
+    kind: Public = "changed"  # changed | missing | extra | moved | reordered
     reference: Any = None
     hypothesis: Any = None
     at_s: float | None = None
     position: int | None = None
     speaker: int | None = None
     message: str = ""
-    waiver: str = ""  # who allowed it and why; a waived finding stays visible
+    waiver: Public = ""  # who allowed it and why; a waived finding stays visible
     fact: StatedFact | None = None
+    public_path: Public = ""  # what of the path may be shown to anybody
     is_of_words: bool = False  # about which words there are
 
 
@@ -65,20 +67,22 @@ class Measure(Frozen):
     what and how much it is; its counts: `edits`, and `standing`, without which it convicts nobody.
     """
 
-    name: str
+    name: Public
     kind: Literal["exact", "graded", "informational"]
     errors: float = 0
     length: float = 0
-    counts: Mapping[str, float] = Field(default_factory=dict)
+    counts: Mapping[Public, float] = Field(default_factory=dict)
     reference_text: str = ""
     hypothesis_text: str = ""
+    reference_amount: Amount | None = None
+    hypothesis_amount: Amount | None = None
     note: str = ""
-    step: str | None = None
+    step: Public | None = None
     findings: tuple[Finding, ...] = ()
     findings_truncated: int = 0
-    stats: Mapping[str, float] = Field(default_factory=dict)
+    stats: Mapping[Public, float] = Field(default_factory=dict)
     inconclusive: str = ""
-    normaliser: str = ""
+    normaliser: Public = ""
     parts: tuple[Measure, ...] = ()
 
     @classmethod

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from reflector_migrate.model.frozen import Document, Frozen
 from reflector_migrate.model.outputs import Effect, Event, Outputs
+from reflector_migrate.model.privacy import Public
 from reflector_migrate.model.vocabulary import Engine, Role
 
 
@@ -56,7 +57,7 @@ class StepRun(Frozen):
     deployment has these, and they are read alike on both sides.
     """
 
-    name: str
+    name: Public
     track_index: int | None = None
     attempt: int = 1
     queued: datetime | None = None
@@ -67,7 +68,7 @@ class StepRun(Frozen):
         "completed"
     )
     worker: str | None = None
-    build: str | None = None
+    build: Public | None = None
     usage: Usage = Usage()
     input_digest: str | None = None
     output_digest: str | None = None
