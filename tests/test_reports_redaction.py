@@ -137,7 +137,7 @@ def test_no_recorded_word_is_left_whatever_the_comparator(recording):
     primary = next(run for name, run in runs.items() if "primary" in name)
     others = [run for run in runs.values() if run is not primary]
     found = tuple(compare(primary, run) for run in others)
-    assert sum(comparison.model_dump_json().count(MARK) for comparison in found) > 10
+    assert sum(comparison.model_dump_json().count(MARK) for comparison in found) > 3
     assert re.findall(rf"\w*{MARK}\w*", _shown(found)) == []
 
 
