@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict
 class Frozen(BaseModel):
     """A fact: cannot be changed, tolerates fields it does not know; its numbers are numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class Document(Frozen):

@@ -66,14 +66,14 @@ def _engine(pid: int, url: str) -> Engine:
             return _engine(pid, f"sqlite:///{run_file(whole, str(run_id))}")
         return _engine(pid, whole).execution_options(run_schema=schema_of(str(run_id)))
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=10)
+        engine = create_engine(parsed, pool_pre_ping=True, pool_timeout=10, hide_parameters=True)
         event.listen(engine, "begin", _on_server_begin)
         if parsed.drivername == "postgresql+psycopg":
             event.listen(engine, "do_connect", _on_psycopg_connect)
         return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine

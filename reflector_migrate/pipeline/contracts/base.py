@@ -12,7 +12,9 @@ Namespace = Literal["shadow", "live"]
 class Contract(BaseModel):
     """A frozen, JSON-safe value; an unknown field is an error, so typos cannot hide."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="constants", hide_input_in_errors=True
+    )
 
 
 def semantic(default: Any = ...) -> Any:
@@ -56,5 +58,5 @@ class StepContract(NamedTuple):
 class EventData(BaseModel):
     """Data of an event; `event` is its name on the channel."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     event: ClassVar[str]

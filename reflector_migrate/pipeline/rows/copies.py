@@ -17,6 +17,9 @@ from reflector_migrate.store.upsert import replace
 
 _PARENTS_FIRST = ("room", "calendar_event", "meeting", "meeting_consent", "recording", "transcript")
 
+_NOT_COPIED = {"ics_url": None, "ics_last_etag": None}
+"""Of a room: the address of a private calendar, which no step reads."""
+
 
 def snapshot(rows: Rows, recording_id: str) -> dict[str, list[dict[str, Any]]]:
     """All rows that belong to a recording, by table; raises InputError if it is unknown."""
@@ -34,7 +37,7 @@ def snapshot(rows: Rows, recording_id: str) -> dict[str, list[dict[str, Any]]]:
         events = t.calendar_event.c.id.in_(_ids(found, "calendar_event_id"))
         found["calendar_event"] = _rows(connection, t.calendar_event, events)
         rooms = t.room.c.id.in_(_ids(found, "room_id"))
-        found["room"] = _rows(connection, t.room, rooms)
+        found["room"] = [r | _NOT_COPIED for r in _rows(connection, t.room, rooms)]
     return found
 
 

@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 class DailyRecording(BaseModel):
     """The fields of Daily's answer that the pipeline uses; duration in seconds."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     room_name: str | None = None
     duration: float | None = None

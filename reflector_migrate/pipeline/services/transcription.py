@@ -24,7 +24,7 @@ class Heard(NamedTuple):
 
 
 class _Word(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     text: str = Field(alias="word")
     start: FiniteFloat
