@@ -7,7 +7,11 @@ from contextlib import nullcontext
 import pytest
 
 from reflector_migrate.conductor.http import NotFoundError
-from reflector_migrate.conductor.premature_failure import goes_on, gone_on, is_cut_short
+from reflector_migrate.conductor.premature_failure import (
+    is_cut_short,
+    resume,
+    resume_if_cut_short,
+)
 from reflector_migrate.conductor.watchdog import is_idle, is_overdue
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.settings import Settings
@@ -126,7 +130,7 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
             raise error
 
     monkeypatch.setattr("reflector_migrate.conductor.premature_failure.retry", retry)
-    assert gone_on(Settings(), Server(), next(states)) == expected
+    assert resume(Settings(), Server(), next(states)) == expected
     assert left == []
 
 
@@ -144,7 +148,7 @@ def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, dec
     monkeypatch.setattr(
         "reflector_migrate.conductor.premature_failure.retry", lambda _settings, _id: None
     )
-    assert gone_on(Settings(), Server(), seen) == AT_WORK
+    assert resume(Settings(), Server(), seen) == AT_WORK
     assert done == decided
 
 
@@ -173,4 +177,4 @@ def test_what_has_ended_its_transcript_is_done(monkeypatch, status, tasks, expec
         "reflector_migrate.conductor.premature_failure.connected",
         lambda _settings: nullcontext(Server()),
     )
-    assert goes_on(Settings(), "w") is expected
+    assert resume_if_cut_short(Settings(), "w") is expected

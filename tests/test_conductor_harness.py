@@ -83,7 +83,7 @@ def test_error_is_written_only_when_the_workflow_is_over(monkeypatch, outcome, i
     """A failure workflow may be mistaken: a JOIN cut the other one short, or a person retried."""
     asked = []
     monkeypatch.setattr(
-        "reflector_migrate.conductor.workers.finalize.goes_on",
+        "reflector_migrate.conductor.workers.finalize.resume_if_cut_short",
         lambda _settings, workflow_id: asked.append(workflow_id) or is_at_work,
     )
     run = {"workflow_id": "the-failed-one"}

@@ -86,13 +86,17 @@ def test_a_message_that_comes_twice_starts_one_workflow(stack: Sandbox) -> None:
     """The same announcement dispatched again is a duplicate of the same run."""
     from reflector_migrate.experiments.compare import compare_in_sandbox
     from reflector_migrate.shadow.announcement import parse
-    from reflector_migrate.shadow.dispatcher import dispatch
+    from reflector_migrate.shadow.dispatcher import claim
+    from reflector_migrate.shadow.process import Shadow
 
     found = compare_in_sandbox(stack.settings, NAME, timeout_s=240)
     known = Runs(stack.settings.store_url).by_id(found.run_id)
     assert known is not None
-    again = dispatch(stack.settings, parse(dict(known.request)))
-    assert (again.outcome, again.run_id) == ("duplicate", found.run_id)
+    world = Shadow.made(stack.settings, lambda _run, _delay_s: None)
+    assert claim(world, parse(dict(known.request))) is None
+    last = Dispatches(stack.settings.store_url).last(known.recording_id)
+    assert (last["outcome"], last["run_id"]) == ("duplicate", found.run_id)
+    assert last["reason"] == "run is compared"
     assert len(Spans(stack.settings.store_url).of(known.transcript_id)) >= 4
 
 

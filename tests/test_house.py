@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, str] = {
     "pipeline": "model errors settings store",
     "conductor": "model errors settings store pipeline",
     "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"
-    " reports reflector_migrate.sandbox.standins.client",  # it goes with the run's life
+    " reports",
     "cutover": "model errors settings store pipeline conductor judge pricing shadow",
     "sandbox": "model errors settings store pipeline conductor plugin",
     "experiments": "model errors settings store pipeline conductor judge pricing shadow sandbox",

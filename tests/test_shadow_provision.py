@@ -40,5 +40,5 @@ def test_our_places_are_made_in_every_region_and_making_them_again_changes_nothi
     for name in (settings.candidate.tracks_bucket, settings.candidate.media_bucket):
         where = s3.get_bucket_location(Bucket=name)["LocationConstraint"]
         assert (where or "us-east-1") == region
-    assert Runs(settings.store_url).count_started() == 0
+    assert Runs(settings.store_url).count_in_flight() == 0
     assert not (tmp_path / "primary.db").exists()

@@ -20,6 +20,7 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reports.page import render_page
+from tests.run_states import brought
 
 KEY = (
     "room-20261123100000/1763892000000-11111111-2222-3333-4444-555555555555-cam-audio-1763892001000"
@@ -115,13 +116,40 @@ def test_what_the_pipeline_never_took_up_is_not_eligible(settings: Settings, cha
 def test_a_claimed_run_that_waits_for_a_place_is_not_lost(settings: Settings) -> None:
     """It has no outcome yet, but it was announced."""
     _ran(settings, "one")
-    values = dict.fromkeys(RunRecord.__slots__, None) | {
-        "run_id": "run-one", "claim": "c", "recording_id": "one", "transcript_id": "t-one",
-        "namespace": "shadow", "build": "b", "state": "snapshotted", "request": {},
-        "created_at": now(), "updated_at": now(),
-    }  # fmt: skip
-    Runs(settings.store_url).claim(RunRecord(**values))
+    _claimed(settings, "one", "waiting")
     assert _fates(settings) == {"one": Fate.OPEN}
+
+
+def _claimed(settings: Settings, name: str, state: str, recording_id: str | None = None) -> None:
+    run = RunRecord(
+        run_id=f"run-{name}", claim=name, transcript_id=f"t-{name}", namespace="shadow",
+        recording_id=name if recording_id is None else recording_id, primary_task_id="task",
+    )  # fmt: skip
+    assert Runs(settings.store_url).claim(run)
+    if state != "claimed":
+        brought(Runs(settings.store_url), run.run_id, state)
+
+
+def test_the_state_of_a_run_is_believed_before_the_register(settings: Settings) -> None:
+    """A register that missed a line does not keep a compared run open for ever."""
+    _ran(settings, "one")
+    _claimed(settings, "one", "compared")
+    _announced(settings, "one", "started")
+    assert _fates(settings) == {"one": Fate.OPEN}  # no comparison is stored of it
+    _compared(settings, "one")
+    assert _fates(settings) == {"one": Fate.COMPARED}
+    _ran(settings, "two")
+    _claimed(settings, "two", "failed")
+    _announced(settings, "two", "started")
+    assert _fates(settings)["two"] is Fate.FAILED
+
+
+def test_a_run_whose_recording_was_not_read_yet_is_not_lost_besides(settings: Settings) -> None:
+    """It is known by its transcript: one recording is one entry."""
+    _ran(settings, "one")
+    _claimed(settings, "one", "failed", recording_id="")
+    ledger = reconcile(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    assert [(e.recording_id, e.fate) for e in ledger.entries] == [("t-one", Fate.FAILED)]
 
 
 def test_a_room_left_out_is_skipped_not_lost(settings: Settings) -> None:
@@ -188,7 +216,7 @@ def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings)
     found = list(announcements(settings, now() - timedelta(days=1), now()))
     assert [(one.recording_id, one.transcript_id) for one in found] == [("lost", "t-lost")]
     assert (found[0].bucket_name, found[0].track_keys) == ("b", (KEY,))
-    assert found[0].task_id == "replayed-t-lost"
+    assert found[0].task_id is None
     assert found[0].published_at is not None
     assert abs(now() - HOUR_AGO - found[0].published_at) < timedelta(minutes=1)
     span = {"transcript_id": "t-lost", "task_id": "task-7", "root_id": "root-7"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,18 +14,20 @@ from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.progress import Progress
-from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.errors import InputError
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.collector import collect
+from reflector_migrate.shadow.advance import advance
 from reflector_migrate.shadow.observe.lookup import stored_comparison
+from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.a_run import RUN
 from tests.answering import answering, at
+from tests.run_states import brought
 
 
 @pytest.fixture
@@ -44,29 +46,54 @@ def settings(tmp_path: Path) -> Settings:
         id="t-1", recording_id="rec", status="processing", created_at=now(), source_kind="room"
     )
     began = now() - timedelta(minutes=4, seconds=12)
-    values = dict.fromkeys(RunRecord.__slots__, None) | {
-        "run_id": "run-1", "claim": "c", "recording_id": "rec", "transcript_id": "t-1",
-        "namespace": "shadow", "build": "b", "state": "started", "request": {},
-        "created_at": began, "updated_at": began,
-    }  # fmt: skip
-    Runs(made.store_url).claim(RunRecord(**values))
+    run = RunRecord(
+        run_id="run-1", claim="c", recording_id="rec", transcript_id="t-1", namespace="shadow",
+        build="b", state="started", primary_task_id="task", workflow_id="wf-1",
+        created_at=began, updated_at=began, started_at=began,
+    )  # fmt: skip
+    assert Runs(made.store_url).claim(run)
     return made
 
 
+def _collect(settings: Settings) -> str:
+    """Have a collector look once, however lately another did; the run's state then."""
+    runs = Runs(settings.store_url)
+    advance(Shadow.made(settings, lambda _run, _delay_s: None), "run-1")
+    found = runs.by_id("run-1")
+    assert found is not None
+    return found.state
+
+
+def _again(settings: Settings) -> None:
+    """What `migrate retry` does to the run."""
+    Progress(settings).again("run-1", "wf-1")
+    brought(Runs(settings.store_url), "run-1", "started")
+
+
 def test_a_run_that_is_run_again_has_its_time_anew(settings: Settings) -> None:
-    """An old run is not late the moment it is reopened, nor judged before it has ended."""
+    """An old run is not late the moment it is reopened; late, it frees its place and no more."""
     nowhere = {"conductor": {"server_url": "http://127.0.0.1:9/api"}, "shadow": {"timeout_s": 60.0}}
     settings = Settings.model_validate({**settings.model_dump(), **nowhere})
-    runs, progress = Runs(settings.store_url), Progress(settings)
-    runs.update("run-1", "started", workflow_id="wf-1")
-    progress.again("run-1", "wf-1")
-    assert collect(settings, "run-1") is False
-    assert runs.by_id("run-1").state == "started"
+    Progress(settings).again("run-1", "wf-1")
+    assert _collect(settings) == "started"
     impatient = settings.model_copy(
         update={"shadow": settings.shadow.model_copy(update={"timeout_s": 0.01})}
     )
-    assert collect(impatient, "run-1") is True
-    assert runs.by_id("run-1").state == "failed"
+    assert _collect(impatient) == "settling"  # the server is away: nothing is concluded of that
+
+
+def _observing(monkeypatch: pytest.MonkeyPatch, look: Callable[[Role], str]) -> None:
+    """Have both sides observed with the status that `look` says."""
+
+    def seen(role: Role) -> Observation:
+        made = {"recording": "rec", "run_id": "run-1", "role": role}
+        return Observation(engine=Engine.CELERY, status=look(role), **made)
+
+    for name, role in (("primary", Role.PRIMARY), ("candidate", Role.CANDIDATE)):
+        monkeypatch.setattr(
+            f"reflector_migrate.shadow.collector.observe_{name}",
+            lambda _settings, _run, role=role: seen(role),
+        )
 
 
 @pytest.mark.parametrize("is_retried", [True, False])
@@ -74,23 +101,15 @@ def test_a_run_retried_while_it_is_judged_is_judged_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, is_retried: bool
 ) -> None:
     """The failed result is not kept as its last, and the run stays with the collector."""
-    runs = Runs(settings.store_url)
-    runs.update("run-1", "started", workflow_id="wf-1")
 
-    def observed(_settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> Observation:
-        if is_retried and role is Role.PRIMARY:
-            runs.update(run.run_id, "started")  # what `migrate retry` does, just now
-        made = {"recording": "rec", "run_id": run.run_id, "status": "completed", "role": role}
-        return Observation(engine=Engine.CELERY, **made)
+    def look(role: Role) -> str:
+        if is_retried and role is Role.CANDIDATE:
+            _again(settings)  # just now
+        return "completed"
 
-    monkeypatch.setattr("reflector_migrate.shadow.collector.observe_primary", observed)
-    monkeypatch.setattr(
-        "reflector_migrate.shadow.collector.observe_candidate",
-        lambda settings, run: observed(settings, run, Role.CANDIDATE),
-    )
+    _observing(monkeypatch, look)
     with _ended(settings) as there:
-        assert collect(there, "run-1") is not is_retried
-    assert runs.by_id("run-1").state == ("started" if is_retried else "compared")
+        assert _collect(there) == ("started" if is_retried else "compared")
     assert (Evidence(settings.store_url).comparison("run-1") is None) is is_retried
 
 
@@ -98,26 +117,16 @@ def test_a_run_retried_after_its_verdict_is_compared_anew(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it stands now; until then nothing is said of it; the first verdict is told beside it."""
-    status = {"candidate": "failed"}
-
-    def observed(_settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> Observation:
-        made = {"recording": "rec", "run_id": run.run_id, "role": role}
-        return Observation(engine=Engine.CELERY, status=status.get(role, "completed"), **made)
-
-    monkeypatch.setattr("reflector_migrate.shadow.collector.observe_primary", observed)
-    monkeypatch.setattr(
-        "reflector_migrate.shadow.collector.observe_candidate",
-        lambda settings, run: observed(settings, run, Role.CANDIDATE),
-    )
-    runs, recording = Runs(settings.store_url), Runs(settings.store_url).by_id("run-1").recording_id
-    runs.update("run-1", "started", workflow_id="wf-1")
+    status = {Role.CANDIDATE: "failed"}
+    _observing(monkeypatch, lambda role: status.get(role, "completed"))
+    monkeypatch.setattr("reflector_migrate.shadow.decision.ASKED_WITHIN_S", 0.0)
     with _ended(settings) as there:
-        assert collect(there, "run-1") is True
+        assert _collect(there) == "compared"
         assert Evidence(settings.store_url).comparison("run-1").verdict is Verdict.DIVERGED
-        runs.update("run-1", "started")  # by `migrate retry`
-        assert stored_comparison(there, recording).verdict is Verdict.INCONCLUSIVE
-        status["candidate"] = "completed"
-        assert collect(there, "run-1") is True
+        _again(settings)
+        assert stored_comparison(there, "rec").verdict is Verdict.INCONCLUSIVE
+        status[Role.CANDIDATE] = "completed"
+        assert _collect(there) == "compared"
     anew = Evidence(settings.store_url).comparison("run-1")
     assert anew.verdict is not Verdict.DIVERGED
     assert anew.candidate.status == "completed"
@@ -130,24 +139,60 @@ def test_the_end_before_a_retry_is_not_judged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Marked to be run again: until the server was asked, its workflow has the old end."""
-    seen: list[str] = []
-    monkeypatch.setattr(
-        "reflector_migrate.shadow.collector.observe_primary",
-        lambda _settings, run: seen.append(run.run_id),
-    )
-    monkeypatch.setattr(
-        "reflector_migrate.shadow.collector.observe_candidate",
-        lambda _settings, _run: (_ for _ in ()).throw(MigrateError("no further")),
-    )
-    runs = Runs(settings.store_url)
-    runs.update("run-1", "started", workflow_id="wf-1")
+    seen: list[Role] = []
+
+    def look(role: Role) -> str:
+        seen.append(role)
+        return "completed"
+
+    _observing(monkeypatch, look)
     Progress(settings).again("run-1", "wf-1")
     with _ended(settings) as there:
-        assert collect(there, "run-1") is False
-        assert seen == []
-        monkeypatch.setattr("reflector_migrate.shadow.collector.ASKED_WITHIN_S", 0.0)
-        assert collect(there, "run-1") is False
-    assert seen == ["run-1"]
+        assert _collect(there) == "started"
+        assert Role.CANDIDATE not in seen
+        monkeypatch.setattr("reflector_migrate.shadow.decision.ASKED_WITHIN_S", 0.0)
+        assert _collect(there) == "compared"
+    assert seen == [Role.PRIMARY, Role.CANDIDATE]
+
+
+def test_a_waivers_file_with_a_fault_is_judged_again_once_it_is_right(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both observations stay, the place is free, and nothing is observed a second time."""
+    seen: list[Role] = []
+    _observing(monkeypatch, lambda role: seen.append(role) or "completed")
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text("[[waiver]\n")
+    judged = settings.judge.model_copy(update={"waivers_file": waivers})
+    runs = Runs(settings.store_url)
+    with _ended(settings.model_copy(update={"judge": judged})) as there:
+        assert _collect(there) == "observed"
+        assert runs.count_in_flight() == 0
+        run = runs.by_id("run-1")
+        assert run.reason
+        assert run.next_at > now()
+        waivers.write_text("")
+        assert _collect(there) == "compared"
+    assert seen == [Role.PRIMARY, Role.CANDIDATE]
+    assert runs.by_id("run-1").reason is None
+
+
+def test_a_foreign_error_says_its_class_and_place_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its text may hold a transcript's words; after some tries the run ends with the reason."""
+
+    def look(_role: Role) -> str:
+        raise KeyError("Ana will be dismissed")
+
+    _observing(monkeypatch, look)
+    with _ended(settings) as there:
+        states = [_collect(there) for _ in range(10)]
+    assert states == ["settling"] * 9 + ["failed"]
+    run = Runs(settings.store_url).by_id("run-1")
+    assert run.reason.startswith("KeyError at ")
+    assert run.is_reopenable
+    assert "dismissed" not in caplog.text + run.reason
 
 
 @contextmanager
@@ -168,7 +213,7 @@ def _compared(settings: Settings) -> None:
     }
     found = Comparison(recording="rec", run_id="run-1", verdict=Verdict.MATCHED, **sides)
     Evidence(settings.store_url).add([], found, now().date().isoformat())
-    Runs(settings.store_url).update("run-1", "compared")
+    brought(Runs(settings.store_url), "run-1", "compared")
 
 
 def _compare(tmp_path: Path, *more: str) -> Result:

@@ -1,4 +1,4 @@
-"""A failed workflow counts as running until its row says so; what nobody tells is told here."""
+"""A failed workflow counts as running until its row says so; the collector says it if need be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.shadow.recover.orphaned_failure import is_untold
+from reflector_migrate.shadow.observe.failure import Outlook, failure_view, outlook
+from reflector_migrate.shadow.recover.orphaned_failure import say_error
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import Runs
@@ -22,6 +23,15 @@ from tests.test_shadow_taking_up import RUN, row_of, settings, tell, told
 __all__ = ["settings"]
 
 TERMINATED, FOLLOWED = None, "another-workflow"
+
+
+def look(settings, run, execution):
+    """As the collector does: look, then act; whether `error` is still to come."""
+    seen = failure_view(settings, run, execution)
+    found = outlook(seen, now())
+    if found is Outlook.OURS:
+        say_error(settings, run, seen.again_at)
+    return found is Outlook.COMING
 
 
 def failed(ended_s, *, followed_by=TERMINATED, status="failed", steps=()):
@@ -58,7 +68,7 @@ def begin(settings, status="processing"):
 def test_who_else_may_tell_it_is_left_to(settings, execution, row, is_open):
     """Nothing is written or told, whether it is waited for or not."""
     begin(settings, row)
-    assert is_untold(settings, RUN, execution()) is is_open
+    assert look(settings, RUN, execution()) is is_open
     assert row_of(settings).status == row
     assert told(settings) == []
 
@@ -75,7 +85,7 @@ def test_what_nobody_tells_is_told_once(settings, execution):
     """As finalize does it: column, event and broadcast; and not again, whoever comes after."""
     begin(settings)
     for _ in range(2):
-        assert not is_untold(settings, RUN, execution())
+        assert not look(settings, RUN, execution())
     tell(settings, "error")  # the failure workflow runs after all
     row = row_of(settings)
     assert row.status == "error"
@@ -88,8 +98,8 @@ def test_what_a_failures_own_workflow_left_undone_stays_to_be_seen(settings):
     begin(settings)
     done = {"workflowId": FOLLOWED, "status": "COMPLETED", "tasks": []}
     with answering(lambda *_: (200, done)) as url:
-        assert is_untold(at(settings, url), RUN, failed(1, followed_by=FOLLOWED))
-        assert not is_untold(at(settings, url), RUN, failed(16, followed_by=FOLLOWED))
+        assert look(at(settings, url), RUN, failed(1, followed_by=FOLLOWED))
+        assert not look(at(settings, url), RUN, failed(16, followed_by=FOLLOWED))
     assert (row_of(settings).status, told(settings)) == ("processing", [])
 
 
@@ -97,7 +107,7 @@ def test_what_had_ended_its_transcript_is_no_failure_of_its(settings):
     """Its row may say anything by then."""
     begin(settings)
     done = (StepRun(name="finalize", status="completed"),)
-    assert not is_untold(settings, RUN, failed(99, steps=done))
+    assert not look(settings, RUN, failed(99, steps=done))
     assert row_of(settings).status == "processing"
 
 
@@ -105,35 +115,34 @@ def test_what_is_being_taken_up_again_is_left_alone(settings, monkeypatch):
     """The mark comes first, then the server is asked; a minute later it surely was not."""
     begin(settings)
     again(settings)
-    assert is_untold(settings, RUN, failed(99))
+    assert look(settings, RUN, failed(99))
     assert row_of(settings).status == "processing"
-    monkeypatch.setattr(
-        "reflector_migrate.shadow.recover.orphaned_failure.FOR_ANOTHER", timedelta(0)
-    )
-    assert not is_untold(settings, RUN, failed(99))
+    monkeypatch.setattr("reflector_migrate.shadow.observe.failure.FOR_ANOTHER", timedelta(0))
+    assert not look(settings, RUN, failed(99))
     assert row_of(settings).status == "error"
 
 
-def test_taken_up_between_look_and_write_it_is_left_alone(settings, monkeypatch):
+def test_taken_up_between_look_and_write_it_is_left_alone(settings):
     """Whoever takes it up marks it before the row is reopened: the mark is looked for last."""
     begin(settings)
-    latest = Runs.latest
-
-    def meanwhile(runs, recording_id):
-        again(settings)
-        return latest(runs, recording_id)
-
-    monkeypatch.setattr(Runs, "latest", meanwhile)
-    assert not is_untold(settings, RUN, failed(99))
+    seen = failure_view(settings, RUN, failed(99))
+    again(settings)
+    assert outlook(seen, now()) is Outlook.OURS
+    say_error(settings, RUN, seen.again_at)
     assert (row_of(settings).status, told(settings)) == ("processing", [])
 
 
 def test_a_row_that_a_later_run_has_is_left_alone(settings):
     """The transcript was processed again: the row is the younger run's."""
     begin(settings)
-    later = {"run_id": "r2", "claim": "c2", "created_at": now() + timedelta(seconds=1)}
+    later = {
+        "run_id": "r2",
+        "claim": "c2",
+        "primary_task_id": "t2",
+        "created_at": now() + timedelta(seconds=1),
+    }
     Runs(settings.store_url).claim(replace(RUN, **later))
-    assert not is_untold(settings, RUN, failed(99))
+    assert not look(settings, RUN, failed(99))
     assert row_of(settings).status == "processing"
 
 

@@ -31,6 +31,7 @@ from reflector_migrate.store.migrate import current, head, upgrade
 from reflector_migrate.store.nights import Nights
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
+from tests.run_states import brought
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def test_a_workflow_id_once_known_stays(url: str) -> None:
     """Moving a run on without naming the workflow forgets nothing."""
     runs = Runs(url)
     runs.claim(_run())
-    runs.update("run-1", "started", workflow_id="w")
-    runs.update("run-1", "compared")
+    brought(runs, "run-1", "started", workflow_id="w")
+    brought(runs, "run-1", "compared")
     found = runs.by_id("run-1")
     assert found is not None
     assert (found.state, found.workflow_id) == ("compared", "w")
@@ -148,10 +149,10 @@ def test_a_run_that_has_moved_on_is_not_compared(url: str) -> None:
     """Run again while its earlier result is judged: nothing of that is kept, the next one is."""
     runs, evidence = Runs(url), Evidence(url)
     runs.claim(_run())
-    begun = _found(runs)
-    runs.update("run-1", "started")  # by `migrate retry`
+    begun = brought(runs, "run-1", "observed")
+    brought(runs, "run-1", "started")  # by `migrate retry`
     assert not evidence.add([], _comparison("run-1"), "2026-11-23", closing=begun)
-    assert not runs.move_on(begun, "failed")
+    assert runs.move(begun, "failed") is None
     assert (_found(runs).state, evidence.comparison("run-1")) == ("started", None)
     assert evidence.add([], _comparison("run-1"), "2026-11-23", closing=_found(runs))
     assert _found(runs).state == "compared"
@@ -162,6 +163,7 @@ def test_what_is_run_again_is_compared_anew_and_its_night_stays(url: str) -> Non
     """The youngest for whoever asks for it; the first in its night, which says so."""
     runs, evidence = Runs(url), Evidence(url)
     runs.claim(_run())
+    brought(runs, "run-1", "observed")
     seen = Observation(
         recording="rec", run_id="run-1", role=Role.CANDIDATE, engine=Engine.CONDUCTOR,
         status="failed",
@@ -171,7 +173,7 @@ def test_what_is_run_again_is_compared_anew_and_its_night_stays(url: str) -> Non
     assert evidence.add([seen], first, "2026-11-23", closing=_found(runs))
     assert not evidence.add([whole], _comparison("run-1"), "2026-11-24"), "of no run by hand"
     for night in ("2026-11-24", "2026-11-25"):
-        runs.update("run-1", "started")
+        brought(runs, "run-1", "started")
         assert evidence.add([whole], _comparison("run-1"), night, closing=_found(runs))
     assert _found(runs).state == "compared"
     assert evidence.comparison("run-1") == evidence.latest("rec") == _comparison("run-1")
@@ -271,7 +273,7 @@ def _log_of_three(url: str) -> Audit:
 def test_an_unreachable_database_is_one_clear_error() -> None:
     """Host and database are named, the password is not."""
     with pytest.raises(ServerUnreachableError) as error:
-        Runs("postgresql+psycopg://u:hunter2@127.0.0.1:9/nothing").count_started()
+        Runs("postgresql+psycopg://u:hunter2@127.0.0.1:9/nothing").count_in_flight()
     assert "127.0.0.1:9" in error.value.message
     assert "hunter2" not in str(error.value)
 
@@ -284,7 +286,7 @@ def test_a_store_without_tables_says_how_to_make_them(
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
     url = empty if database == "sqlite" else request.getfixturevalue("postgres_url")
     with pytest.raises(MigrateError, match="has no tables of ours") as error:
-        Runs(url).count_started()
+        Runs(url).count_in_flight()
     assert "migrate sandbox up" in error.value.hint
     assert error.value.exit_code == 4
 

@@ -20,11 +20,14 @@ def retry(ctx: click.Context, recording: str) -> None:
       migrate retry three-voices
       migrate retry 0f3c2a9e-5f0e-4b58-9a80-3f3f0a4f5a11
     """
+    from reflector_migrate.shadow.messages import make_app, sender
     from reflector_migrate.shadow.recover.rerun import retry as again
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    click.echo(f"workflow {again(settings, run_of(settings, recording))} goes on")
+    with make_app(settings) as app:
+        workflow_id = again(settings, run_of(settings, recording), sender(app))
+    click.echo(f"workflow {workflow_id} goes on")
 
 
 @click.command()
@@ -48,12 +51,14 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
       migrate rerun three-voices --from detect_topics
       migrate rerun three-voices --from finalize
     """
+    from reflector_migrate.shadow.messages import make_app, sender
     from reflector_migrate.shadow.recover.rerun import rerun as again
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     run = run_of(settings, recording)
-    workflow_id = again(settings, run, step)
+    with make_app(settings) as app:
+        workflow_id = again(settings, run, step, sender(app))
     if workflow_id == run.workflow_id:
         click.echo(f"workflow {workflow_id} runs from {step}")
     else:

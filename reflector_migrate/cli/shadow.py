@@ -48,7 +48,7 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
     found = Dispatches(settings.store_url).between(until - timedelta(hours=hours), until)
     outcomes = Counter(f"{o['outcome']} {o['reason'] or ''}".strip() for o in found)
     bounds = settings.shadow.model_dump(mode="json")
-    in_flight = Runs(settings.store_url).count_started()
+    in_flight = Runs(settings.store_url).count_in_flight()
     if as_json:
         echo_json(envelope("shadow", settings=bounds, in_flight=in_flight, outcomes=dict(outcomes)))
         return

@@ -38,6 +38,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
       migrate watch three-voices --timeout 5m
     """
     from reflector_migrate.errors import OutageError, ServerUnreachableError
+    from reflector_migrate.model.run_life import ENDS
     from reflector_migrate.shadow.observe.live_status import board
 
     settings = settings_of(ctx)
@@ -52,7 +53,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
                 say(f"waiting: {error.message}")
                 time.sleep(WAIT_S)
                 continue
-            if run.state in ("compared", "failed", "skipped"):
+            if run.state in ENDS:
                 click.echo(f"{run.state}   next  migrate explain {recording}")
                 return
             time.sleep(LOOK_S)

@@ -114,5 +114,5 @@ def _metrics(settings: Settings) -> str:
     for verdict, number in totals.items():
         pairs.labels(verdict).set(number)
     flight: Any = Gauge("shadow_in_flight", "Workflows in flight", registry=registry)
-    flight.set(Runs(settings.store_url).count_started())
+    flight.set(Runs(settings.store_url).count_in_flight())
     return generate_latest(registry).decode()

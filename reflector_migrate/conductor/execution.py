@@ -64,6 +64,7 @@ class Execution(NamedTuple):
     started: datetime | None = None
     ended: datetime | None = None
     failure_workflow: str | None = None
+    was_terminated: bool = False
 
     @property
     def failed_steps(self) -> tuple[str, ...]:
@@ -102,6 +103,7 @@ def execution_of(workflow: Json) -> Execution:
         started=_moment(workflow.get("startTime") or workflow.get("createTime")),
         ended=_moment(workflow.get("endTime")),
         failure_workflow=(workflow.get("output") or {}).get(FAILURE_WORKFLOW),
+        was_terminated=workflow["status"] == "TERMINATED",
     )
 
 
@@ -117,7 +119,7 @@ def retry(settings: Settings, workflow_id: str) -> None:
         failures = _failures(client.workflow(workflow_id))
         client.retry(workflow_id)
         try:
-            if _is_kept_going(client, workflow_id, failures):
+            if _keep_going(client, workflow_id, failures):
                 return
         except ServerUnreachableError as error:  # it was accepted: it must not seem not to be
             logger.warning("workflow %s was retried, and not seen: %s", workflow_id, error.message)
@@ -128,19 +130,19 @@ def retry(settings: Settings, workflow_id: str) -> None:
     )
 
 
-def _is_kept_going(client: ConductorClient, workflow_id: str, failures: int) -> bool:
-    """Whether a retry holds, if need be asked for some more times."""
+def _keep_going(client: ConductorClient, workflow_id: str, failures: int) -> bool:
+    """Retry up to some more times until it holds; whether it does."""
     for _ in range(RETRIES_UNDONE - 1):
-        if _goes_on(client, workflow_id, failures):
+        if _watch_retry(client, workflow_id, failures):
             return True
         try:
             client.retry(workflow_id)
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
             logger.info("workflow %s: %s", workflow_id, error.message)
-    return _goes_on(client, workflow_id, failures)
+    return _watch_retry(client, workflow_id, failures)
 
 
-def _goes_on(client: ConductorClient, workflow_id: str, failures: int) -> bool:
+def _watch_retry(client: ConductorClient, workflow_id: str, failures: int) -> bool:
     """Whether a retry holds: not if the workflow ends anew with no more failures than before."""
     until = time.monotonic() + WATCHED_S
     while time.monotonic() < until:

@@ -22,23 +22,23 @@ OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
 DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
 
-def goes_on(settings: Settings, workflow_id: str) -> bool:
-    """Whether a workflow of which one hears that it failed is at work after all, or done.
+def resume_if_cut_short(settings: Settings, workflow_id: str) -> bool:
+    """Resume a workflow that a JOIN cut short; True if it is at work then, or was done before.
 
-    Done is also what was ended or timed out after its transcript had ended. One that a JOIN
-    cut short is made to go on. Raises ServerUnreachableError.
+    Done is also what was ended or timed out after its transcript had ended. Raises
+    ServerUnreachableError.
     """
     if not workflow_id:
         return False
     with connected(settings) as client:
         try:
-            workflow = gone_on(settings, client, client.workflow(workflow_id))
+            workflow = resume(settings, client, client.workflow(workflow_id))
         except NotFoundError:
             return False
     return workflow["status"] not in OVER or execution_of(workflow).has_finalized
 
 
-def gone_on(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
+def resume(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
     """The workflow as it is after what failed was retried, as often as it is cut short anew."""
     workflow_id = str(workflow["workflowId"])
     for _ in range(TIMES):

@@ -1,17 +1,18 @@
-"""Looks after a running workflow: tells what no worker could, wakes a server that overlooks it."""
+"""Looks after a running workflow: publishes what no worker could, wakes the server up."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 
-from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.conductor.http import NotFoundError
-from reflector_migrate.conductor.premature_failure import gone_on, is_cut_short
+from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import scaled
 from reflector_migrate.errors import MigrateError
@@ -20,6 +21,8 @@ from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Json = Mapping[str, Any]
 
 GRACE_S = 1.0
 """How long past its response timeout a task may be before the server is asked to look."""
@@ -31,55 +34,87 @@ FIRST_S = 15.0
 """How long a workflow that a JOIN cut short is left to its failure workflow."""
 
 
+class Repair(StrEnum):
+    """What a running workflow may need from outside."""
+
+    RESUME = "resume"
+    WAKE = "wake"
+
+
 def catch_up(settings: Settings, workflow_id: str) -> Execution:
-    """The execution, its progress told as far as it was not yet; for whoever polls it anyway.
+    """Look at a workflow, repair what is due and publish its progress; the execution.
+
+    Status `missing` when the server does not have it. Raises ServerUnreachableError.
+    """
+    workflow = read_workflow(settings, workflow_id)
+    if workflow is None:
+        return Execution(workflow_id, "missing")
+    for repair in repairs_due(workflow, time.time(), settings.conductor.time_scale):
+        workflow = apply_repair(settings, workflow, repair)
+    execution = execution_of(as_running(workflow) if is_left_alone(workflow) else workflow)
+    publish_progress(settings, workflow, execution)
+    return execution
+
+
+def read_workflow(settings: Settings, workflow_id: str) -> Json | None:
+    """The workflow as the server has it; None where it has none. Raises ServerUnreachableError."""
+    if not workflow_id:
+        return None
+    with connected(settings) as client:
+        try:
+            return client.workflow(workflow_id)
+        except NotFoundError:
+            return None
+
+
+def repairs_due(workflow: Json, unix_s: float, time_scale: float) -> Iterator[Repair]:
+    """What it needs now.
 
     A server looks at a workflow again by its own clock: 3.32.3 finds a task's first loss at
     once, but a second one in a row only after a minute; and a step that ends while another
     thread holds the workflow's lock is not followed up until then. So an overdue task and an
-    idle workflow are pointed out, and a workflow that a JOIN cut short goes on. Status
-    `missing` when the server does not have it. Raises ServerUnreachableError.
+    idle workflow are pointed out, and a workflow that a JOIN cut short is resumed, once its
+    failure workflow had the time to do so.
     """
-    if not workflow_id:
-        return Execution(workflow_id, "missing")
-    with connected(settings) as client:
-        try:
-            workflow: Mapping[str, Any] = client.workflow(workflow_id)
-        except NotFoundError:
-            return Execution(workflow_id, "missing")
-        if is_cut_short(workflow):
-            workflow = _gone_on(settings, client, workflow)
-        _point_out(settings, client, workflow)
-    execution = execution_of(workflow)
-    run = Run.model_validate({**workflow["input"]["run"], "workflow_id": workflow_id})
-    has_ended = execution.status != "running"
-    Progress(settings).catch_up(run, execution.step_runs, has_ended=has_ended)
-    return execution
-
-
-def _gone_on(
-    settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The failure workflow has it go on; until that had its time, it counts as running."""
-    ended_s = float(workflow.get("endTime") or 0) / 1000
-    if time.time() - ended_s < FIRST_S:
-        return {**workflow, "status": "RUNNING"}
-    return gone_on(settings, client, workflow)
-
-
-def _point_out(settings: Settings, client: ConductorClient, workflow: Mapping[str, Any]) -> None:
-    scale, unix_s = settings.conductor.time_scale, time.time()
-    total_s = {spec.name: scaled(spec.timeout_s, scale) for spec in STEP_SPECS}
+    if is_cut_short(workflow) and not is_left_alone(workflow, unix_s):
+        yield Repair.RESUME
+    total_s = {spec.name: scaled(spec.timeout_s, time_scale) for spec in STEP_SPECS}
     overdue = (
         is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
         for task in workflow.get("tasks") or ()
     )
-    if workflow["status"] != "RUNNING" or not (is_idle(workflow, unix_s) or any(overdue)):
-        return
-    try:
-        client.decide(str(workflow["workflowId"]))
-    except MigrateError as error:  # it would have found out by itself
-        logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
+    if workflow["status"] == "RUNNING" and (is_idle(workflow, unix_s) or any(overdue)):
+        yield Repair.WAKE
+
+
+def apply_repair(settings: Settings, workflow: Json, repair: Repair) -> Json:
+    """The workflow after it; waking is best effort. Raises ServerUnreachableError."""
+    with connected(settings) as client:
+        if repair is Repair.RESUME:
+            return resume(settings, client, workflow)
+        try:
+            client.decide(str(workflow["workflowId"]))
+        except MigrateError as error:  # it would have found out by itself
+            logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
+    return workflow
+
+
+def publish_progress(settings: Settings, workflow: Json, execution: Execution) -> None:
+    """Publish what its listeners do not know yet; best effort."""
+    run = {**workflow["input"]["run"], "workflow_id": workflow["workflowId"]}
+    has_ended = execution.status != "running"
+    Progress(settings).catch_up(Run.model_validate(run), execution.step_runs, has_ended=has_ended)
+
+
+def is_left_alone(workflow: Json, unix_s: float | None = None) -> bool:
+    """Whether a JOIN cut it short so recently that its failure workflow may still resume it."""
+    ended_s = float(workflow.get("endTime") or 0) / 1000
+    return is_cut_short(workflow) and (unix_s or time.time()) - ended_s < FIRST_S
+
+
+def as_running(workflow: Json) -> Json:
+    """The same, counted as running."""
+    return {**workflow, "status": "RUNNING"}
 
 
 def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:

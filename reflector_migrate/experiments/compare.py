@@ -17,6 +17,7 @@ from reflector_migrate.experiments.replay_answers import replayed
 from reflector_migrate.experiments.secondary import is_sampled, start_pair
 from reflector_migrate.experiments.secondary import start as start_primary
 from reflector_migrate.model import Comparison
+from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
@@ -88,7 +89,7 @@ def _follow(
         run = Runs(settings.store_url).latest(recording.recording_id)
         is_this = run is not None and run.created_at >= since
         progress(run if is_this else None, "")
-        if run is not None and is_this and run.state in ("compared", "failed", "skipped"):
+        if run is not None and is_this and run.state in ENDS:
             return run
         if run is None or not is_this:
             _raise_if_refused(settings, recording, since)

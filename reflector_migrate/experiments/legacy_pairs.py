@@ -15,10 +15,11 @@ from reflector_migrate.model import Role
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.collector import has_ended
 from reflector_migrate.shadow.noise_floors import conditions, pair_of
-from reflector_migrate.shadow.observe.sides import legacy_status, observe_primary, secondary_of
+from reflector_migrate.shadow.observe.sides import legacy_view, observe_primary, secondary_of
+from reflector_migrate.shadow.recover.heal import NoteEnd, apply
 from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs, SecondaryRun
+from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 
 LOOK_S = 0.2
@@ -65,17 +66,20 @@ def _ended(
         second = secondary_of(settings, run)
         if (
             second
-            and _has_ended(settings, run, Role.PRIMARY)
-            and (_has_ended(second.settings, second.run, Role.SECONDARY))
+            and _look(settings, run, Role.PRIMARY)
+            and (_look(second.settings, second.run, Role.SECONDARY))
         ):
             return run
         time.sleep(LOOK_S)
     raise MigrateError(f"{recording.name}: two legacy runs did not end within {timeout_s:.0f} s")
 
 
-def _has_ended(settings: Settings, run: RunRecord, role: Role) -> bool:
-    status, has_webhook = legacy_status(settings, run)
-    return has_ended(settings, run, status, has_webhook, role)
+def _look(settings: Settings, run: RunRecord, role: Role) -> bool:
+    """Note an end that is seen for the first time; whether nothing more can follow."""
+    view = legacy_view(settings, run, role)
+    if view.has_ended and view.ended_at is None:
+        apply(settings, run, NoteEnd(role))
+    return view.is_over(now())
 
 
 def _record(settings: Settings, recording: FixtureRecording, started: SecondaryRun) -> RunRecord:

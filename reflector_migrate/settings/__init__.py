@@ -14,7 +14,7 @@ a `*_file` key, never in the file itself.
 
 from __future__ import annotations
 
-from reflector_migrate.settings.loading import load_settings, origins
+from reflector_migrate.settings.loading import load_settings, origins, settings_stamp
 from reflector_migrate.settings.readiness import mark_ready, ready_file
 from reflector_migrate.settings.sections import (
     BudgetSettings,
@@ -49,4 +49,5 @@ __all__ = [
     "mark_ready",
     "origins",
     "ready_file",
+    "settings_stamp",
 ]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.settings.sources import Environment, keys, sources_of
+from reflector_migrate.settings.sources import Environment, keys, sources_of, stats_of
 from reflector_migrate.settings.whole import Settings
 
 
@@ -43,6 +43,16 @@ def load_settings(
         said = f"{', '.join(found.workers.defects)} may be switched on in a sandbox only"
         raise ConfigurationError(f"setting workers.defects: {said}", hint="migrate defects run")
     return found
+
+
+def settings_stamp(
+    config: Path | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[tuple[str, int, int], ...]:
+    """Changes when a settings file is written, appears or goes; reads none of them."""
+    env = os.environ if environ is None else environ
+    return tuple(
+        (str(path), found.st_mtime_ns, found.st_size) for path, found in stats_of(config, env)
+    )
 
 
 def origins(config: Path | None = None, environ: Mapping[str, str] | None = None) -> dict[str, str]:

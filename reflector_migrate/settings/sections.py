@@ -164,8 +164,11 @@ class ShadowSettings(Section):
     rooms: tuple[str, ...] = ()
     max_in_flight: int = Field(default=4, ge=1)
     secondary_rate: float = Field(default=0.0, ge=0, le=1)  # legacy once more, for the noise floor
-    timeout_s: float = 6 * 3600
-    dispatch_wait_s: float = Field(default=900.0, ge=0)  # for a Conductor that does not answer
+    place_wait_s: float = Field(default=24 * 3600, gt=0)  # for a place in flight
+    dispatch_wait_s: float = Field(default=900.0, ge=0)  # from the first failure to dispatch
+    timeout_s: float = Field(default=6.5 * 3600, gt=0)  # from the start; longer than the workflow's
+    evidence_wait_s: float = Field(default=7 * 86400, ge=0)  # from the first failure to observe
+    lease_s: float = Field(default=300.0, gt=0)  # after which another process takes a run over
     settle_s: float = Field(default=90.0, ge=0)  # how long side effects may lag behind `ended`,
     chain_s: float = Field(default=2700.0, ge=0)  # and how long where the plugin saw it end: a
     # webhook is tried for half an hour, and a busy worker has other recordings before it

@@ -8,8 +8,10 @@ that does not exist.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,15 @@ def sources_of(
     yield "environment", Environment(model, environ)
     for path, table in _files(config, environ):
         yield str(path), TomlFile(model, path, table)
+
+
+def stats_of(
+    config: Path | None, environ: Mapping[str, str]
+) -> Iterator[tuple[Path, os.stat_result]]:
+    """The settings files that are there now, each with its size and time."""
+    with suppress(ConfigurationError, OSError):
+        for path, _ in _files(config, environ):
+            yield path, path.stat()
 
 
 class Environment(EnvSettingsSource):

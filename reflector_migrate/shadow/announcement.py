@@ -11,12 +11,15 @@ from reflector_migrate.model import Frozen
 
 
 class Announcement(Frozen):
-    """A primary run has begun: whose, and where its tracks are."""
+    """A primary run has begun: whose, and where its tracks are.
+
+    `task_id` is None in the replay of a run whose task nobody knows.
+    """
 
     transcript_id: str
     bucket_name: str
     track_keys: tuple[str, ...]
-    task_id: str
+    task_id: str | None
     root_id: str | None = None
     recording_id: str | None = None
     published_at: datetime | None = None

@@ -2,108 +2,137 @@
 
 celery -A reflector_migrate.shadow.app:app worker -Q shadow,collect
 celery -A reflector_migrate.shadow.app:app beat
+
+This module is the composition root of those processes: settings are read when the app is
+configured, not when it is imported, and everything else is made of them here.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from celery import Celery, Task
-from celery.schedules import crontab
 from celery.signals import worker_ready
 
-from reflector_migrate.settings import Settings, load_settings
+from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.shadow.messages import (
+    ADVANCE,
+    DISPATCH,
+    REPORT,
+    SPANS,
+    SWEEP,
+    config_of,
+    sender,
+)
+from reflector_migrate.shadow.process import LiveSettings, Shadow
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 15
-LOST_AFTER_S = 300
-DISPATCH = "migrate.shadow.dispatch"
-SPANS = "migrate.shadow.spans"
-COLLECT = "migrate.shadow.collect"
-SWEEP = "migrate.shadow.sweep"
-REPORT = "migrate.report.nightly"
+P = ParamSpec("P")
+
+RETRIES = 300
+"""With pauses of up to five minutes: a message waits for a day for what it needs."""
+
+app = Celery("reflector_migrate.shadow")
+_live = LiveSettings()
 
 
-def make_app(settings: Settings) -> Celery:
-    """The app, on the broker that the primary uses, with results kept nowhere."""
-    made = Celery("reflector_migrate.shadow", broker=settings.reflector.broker_url)
-    made.conf.update(
-        task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        worker_prefetch_multiplier=1,
-        broker_connection_retry_on_startup=True,
-        broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5},
-        task_default_queue="collect",
-        task_routes={DISPATCH: {"queue": "shadow"}, SPANS: {"queue": "shadow"}},
-        beat_schedule={
-            "sweep": {"task": SWEEP, "schedule": 60.0},
-            "nightly report": {"task": REPORT, "schedule": crontab(hour=3, minute=30)},
-        },
-    )
-    return made
+@app.on_configure.connect
+def _configure(sender: Celery, **_: Any) -> None:
+    sender.config_from_object(config_of(_live.current()))
 
 
-app = make_app(load_settings())
+def shadow() -> Shadow:
+    """What this process works with, by its settings as they are now."""
+    return Shadow.made(_live.current(), sender(app))
 
 
-@app.task(name=DISPATCH, bind=True, max_retries=None)
-def dispatch(self: Task, message: dict[str, Any]) -> None:
-    """A primary run has begun: start the candidate's, once; wait for a place in flight."""
+def behind_door(
+    work: Callable[Concatenate[Shadow, P], None],
+) -> Callable[Concatenate[Task, P], None]:
+    """The door of every task: what passes is retried after growing pauses, within a bound.
+
+    A message that can never be read is logged and ends. Foreign errors are shown by class
+    and place alone.
+    """
+    from reflector_migrate.shadow.advance import FOREIGN_TRIES, pause_s, place_of
+
+    @wraps(work)
+    def run(task: Task, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            work(shadow(), *args, **kwargs)
+            return
+        except InputError as error:
+            log.error("%s: refused: %s", task.name, error.message)
+            return
+        except MigrateError as error:
+            log.warning("%s: %s", task.name, error.message)
+        except Exception as error:  # foreign: its text is never shown
+            log.error("%s: %s", task.name, place_of(error))
+            if task.request.retries >= FOREIGN_TRIES:
+                return
+        if task.request.retries < RETRIES:
+            raise task.retry(countdown=pause_s(task.request.retries, 1.0), max_retries=RETRIES)
+
+    return run
+
+
+@app.task(name=DISPATCH, bind=True)
+@behind_door
+def dispatch(world: Shadow, message: dict[str, Any]) -> None:
+    """A primary run has begun: claim the candidate's, once, and take it as far as it goes."""
+    from reflector_migrate.shadow.advance import advance
     from reflector_migrate.shadow.announcement import parse
-    from reflector_migrate.shadow.dispatcher import dispatch as start
+    from reflector_migrate.shadow.dispatcher import claim
 
-    settings = load_settings()
-    done = start(settings, parse(message))
-    if done.outcome == "waiting":
-        raise self.retry(countdown=WAIT_S)
-    if done.outcome == "started":
-        collect.apply_async(args=[done.run_id], countdown=settings.shadow.poll_s)
+    try:
+        announcement = parse(message)
+    except InputError as error:
+        world.dispatches.add("", "failed", reason=error.message)
+        raise
+    if run := claim(world, announcement):
+        advance(world, run.run_id)
 
 
-@app.task(name=SPANS)
-def spans(message: dict[str, Any]) -> None:
+@app.task(name=SPANS, bind=True)
+@behind_door
+def spans(world: Shadow, message: dict[str, Any]) -> None:
     """The plugin's timings of one task of the primary."""
     from reflector_migrate.store.evidence import Spans
 
-    Spans(load_settings().store_url).add(message)
+    Spans(world.settings.store_url).add(message)
 
 
-@app.task(name=COLLECT, bind=True, max_retries=None)
-def collect(self: Task, run_id: str) -> None:
-    """Compare once both sides have ended; until then, look again later."""
-    from reflector_migrate.shadow.collector import collect as look
+@app.task(name=ADVANCE, bind=True)
+@behind_door
+def advance_run(world: Shadow, run_id: str, ticket: str | None = None) -> None:
+    """Move one run on; a message whose ticket is no longer the run's ends at once."""
+    from reflector_migrate.shadow.advance import advance
 
-    settings = load_settings()
-    if not look(settings, run_id):
-        raise self.retry(countdown=settings.shadow.poll_s)
-
-
-@app.task(name=SWEEP)
-def sweep() -> None:
-    """Pick up runs whose dispatcher or collector was lost with its worker."""
-    from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Runs
-
-    for run in Runs(load_settings().store_url).open():
-        if now() - run.updated_at < timedelta(seconds=LOST_AFTER_S):
-            continue
-        if run.state == "started":
-            collect.delay(run.run_id)
-        else:
-            dispatch.delay(dict(run.request))
+    advance(world, run_id, ticket)
 
 
-@app.task(name=REPORT)
-def nightly_report() -> None:
-    """Write last night's page."""
+@app.task(name=SWEEP, bind=True)
+@behind_door
+def sweep_runs(world: Shadow) -> None:
+    """Send for runs that were lost with their worker or message, and give places away."""
+    from reflector_migrate.shadow.advance import sweep
+
+    sweep(world)
+
+
+@app.task(name=REPORT, bind=True)
+@behind_door
+def nightly_report(world: Shadow, night: str | None = None) -> None:
+    """Write a night's page; last night's, unless the message names one."""
     from reflector_migrate.shadow.nightly.night import write_report
 
-    night = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    log.info("nightly report written to %s", write_report(load_settings(), night))
+    night = night or (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    log.info("nightly report written to %s", write_report(world.settings, night))
 
 
 @worker_ready.connect

@@ -1,120 +1,143 @@
-"""Waits for both sides to end, observes each, compares, judges and stores the result."""
+"""Observes both sides of a run, each as soon as it is over, and judges what is stored of them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
+from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow import dispatcher
+from reflector_migrate.shadow.decision import (
+    End,
+    Judge,
+    Observe,
+    Postpone,
+    Settle,
+    Wait,
+    decide,
+)
 from reflector_migrate.shadow.noise_floors import (
     conditions,
     floors_of_stored,
     is_repeatable,
     pair_of,
 )
-from reflector_migrate.shadow.observe.attempts import keep
+from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.shadow.observe.candidate import observe_candidate
-from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
-from reflector_migrate.shadow.observe.sides import (
-    Secondary,
-    Sides,
-    legacy_status,
-    observe_primary,
-    secondary_of,
-    spans_of,
-)
+from reflector_migrate.shadow.observe.run_view import run_view
+from reflector_migrate.shadow.observe.sides import observe_primary, secondary_of
+from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.shadow.recover.heal import apply
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reflector_migrate.store.runs import Outcome, RunRecord
 
 log = logging.getLogger(__name__)
 
-ASKED_WITHIN_S = 60.0
-"""How long after a retry or rerun by hand was marked its server may still be asked for it."""
-
-ENDED = "harness:{}-ended"
 BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor", "floor-too-wide")
+LOOKS = 6
+"""At most so many in a row: each side observed, settled, judged."""
 
 
-def collect(settings: Settings, run_id: str) -> bool:
-    """True once the run needs no further look: compared, or failed with a reason."""
-    runs = Runs(settings.store_url)
-    run = runs.by_id(run_id)
-    if run is None or run.state != "started":
-        return True
-    try:
-        return _collect(settings, runs, run)
-    except MigrateError as error:
-        if not is_late(settings, run):
-            log.warning("run %s cannot be collected yet: %s", run_id, error.message)
-            return False
-        if not runs.move_on(run, "failed", reason=error.message):
-            return False
-        Dispatches(settings.store_url).add(
-            run.recording_id, "failed", run_id=run_id, reason=error.message
-        )
-        return True
+def look(shadow: Shadow, run: RunRecord) -> None:
+    """Look at a run and do what is due, until it has to be waited for or is over."""
+    current: RunRecord | None = run
+    for _ in range(LOOKS):
+        if current is None or current.state not in (
+            RunState.WAITING,
+            RunState.STARTED,
+            RunState.SETTLING,
+        ):
+            return
+        current = _step(shadow, current)
+    if current is not None:
+        _hand_on(shadow, current, shadow.now())
 
 
-def _collect(settings: Settings, runs: Runs, run: RunRecord) -> bool:
-    sides = Sides.of(settings, run)
-    secondary = secondary_of(settings, run)
-    if not is_late(settings, run) and not (
-        sides.candidate_ended
-        and not _is_being_asked(settings, run)
-        and has_ended(settings, run, sides.primary_status, sides.has_webhook)
-        and _secondary_has_ended(secondary)
+def _step(shadow: Shadow, run: RunRecord) -> RunRecord | None:
+    """One look: the run as it is then, None if it is no longer this caller's."""
+    settings = shadow.settings
+    view = run_view(settings, run)
+    decision = decide(view, shadow.now(), settings)
+    for action in decision.heals:
+        apply(settings, run, action)
+    match decision.then:
+        case Wait(until):
+            _hand_on(shadow, run, until)
+            return None
+        case Postpone(trouble):
+            raise trouble
+        case Observe(role):
+            shadow.evidence.keep(_observed(settings, run, role), view.go)
+            return run
+        case Settle():
+            settling = shadow.runs.move(run, RunState.SETTLING)
+            dispatcher.give_places(shadow)
+            return settling
+        case Judge():
+            observed = shadow.runs.move(run, RunState.OBSERVED)
+            if observed:
+                judge(shadow, observed)
+            return None
+        case End(state, reason):
+            shadow.runs.move(
+                run, state, outcome=Outcome(state, reason), is_reopenable=state == RunState.FAILED
+            )
+            dispatcher.give_places(shadow)
+            return None
+
+
+def _hand_on(shadow: Shadow, run: RunRecord, until: datetime) -> None:
+    if handed := shadow.runs.move(
+        run, run.state, until=until, tries=0, failing_since=None, reason=None
     ):
-        runs.move_on(run, "started")
-        return False
-    primary, candidate = observe_primary(settings, run), observe_candidate(settings, run)
-    keep(settings, run.run_id, candidate.steps)
-    return store_comparison(settings, run, primary, candidate, secondary)
+        shadow.send(handed, max(0.0, (until - shadow.now()).total_seconds()))
 
 
-def is_late(settings: Settings, run: RunRecord) -> bool:
-    """Whether both sides had their time since the run was made, or was last run again by hand."""
-    again = EventLog(settings.store_url).last_again(run.run_id)
-    begun = max(run.created_at, again or run.created_at)
-    return now() - begun >= timedelta(seconds=settings.shadow.timeout_s)
+def _observed(settings: Settings, run: RunRecord, role: Role) -> Observation:
+    """A side's account. Raises MigrateError where it cannot be read."""
+    if role is Role.PRIMARY:
+        return observe_primary(settings, run)
+    if role is Role.SECONDARY:
+        second = secondary_of(settings, run)
+        if second is None:
+            raise MigrateError(f"run {run.run_id}: its secondary is no longer there")
+        return second.observe()
+    seen = observe_candidate(settings, run)
+    attempts.keep(settings, run.run_id, seen.steps)
+    return seen
 
 
-def _is_being_asked(settings: Settings, run: RunRecord) -> bool:
-    """Whether the server may not yet have been asked to run it again: its end is an earlier one."""
-    again = EventLog(settings.store_url).last_again(run.run_id)
-    return again is not None and now() - again < timedelta(seconds=ASKED_WITHIN_S)
+def judge(shadow: Shadow, run: RunRecord) -> None:
+    """Judge the stored observations; whatever fails here can be done again."""
+    seen = {role: shadow.evidence.observation(run.run_id, role) for role in Role}
+    primary, candidate = seen.get(Role.PRIMARY), seen.get(Role.CANDIDATE)
+    if primary is None or candidate is None:
+        raise MigrateError(f"run {run.run_id} is observed, but a side of it is not stored")
+    store_comparison(shadow.settings, run, primary, candidate, _second(shadow, run, seen))
 
 
-def _secondary_has_ended(secondary: Secondary | None) -> bool:
-    if secondary is None:
-        return True
-    status, has_webhook = legacy_status(secondary.settings, secondary.run)
-    return has_ended(secondary.settings, secondary.run, status, has_webhook, Role.SECONDARY)
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The secondary's account, and which of the two legacy runs was queued first."""
+
+    observation: Observation
+    came_first: Role
 
 
-def has_ended(
-    settings: Settings,
-    run: RunRecord,
-    status: str | None,
-    has_webhook: bool,
-    role: Role = Role.PRIMARY,
-) -> bool:
-    """Settled by its spans; by those that are missing, a while after the row first said `ended`."""
-    spans, shadow = spans_of(settings, run), settings.shadow
-    if is_settled(status, spans, has_webhook=has_webhook):
-        return True
-    if status not in ("ended", "error"):
-        return False
-    name, events = ENDED.format(role.value), EventLog(settings.store_url)
-    events.record(run.run_id, name, "harness", {"event": name, "data": {}})
-    first_seen = next(e.at for e in events.of(run.run_id) if e.event == name)
-    lag = timedelta(seconds=patience_s(spans, settle_s=shadow.settle_s, chain_s=shadow.chain_s))
-    return first_seen is not None and now() - first_seen > lag
+def _second(shadow: Shadow, run: RunRecord, seen: dict[Role, Any]) -> Second | None:
+    observation = seen.get(Role.SECONDARY)
+    if observation is None:
+        return None
+    beside = secondary_of(shadow.settings, run)
+    return Second(observation, beside.came_first if beside else Role.PRIMARY)
 
 
 def store_comparison(
@@ -122,7 +145,7 @@ def store_comparison(
     run: RunRecord,
     primary: Observation,
     candidate: Observation,
-    second: Secondary | None = None,
+    second: Second | None = None,
 ) -> bool:
     """Judge the observations and keep them with the verdict, all or nothing: the run is compared.
 
@@ -132,7 +155,7 @@ def store_comparison(
     from reflector_migrate.pricing import priced
     from reflector_migrate.shadow.waiver_files import waivers_in_force
 
-    at, secondary = now(), second.observe() if second else None
+    at, secondary = now(), second.observation if second else None
     evidence, told = Evidence(settings.store_url), conditions(settings, primary)
     stored = floors_of_stored(settings, told, run.run_id)
     judged = judge(
@@ -172,7 +195,7 @@ def _supersedes(first: Comparison | None) -> tuple[str, ...]:
 
 
 def _notes(
-    second: Secondary | None, floor: str, comparison: Comparison, *, is_replayed: bool
+    second: Second | None, floor: str, comparison: Comparison, *, is_replayed: bool
 ) -> Iterator[str]:
     """What a verdict that rests on noise rests on, and in which order legacy ran twice."""
     if any(check.rule in BY_FLOOR for check in comparison.checks):

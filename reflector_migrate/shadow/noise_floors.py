@@ -17,6 +17,7 @@ from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
 from reflector_migrate.judge.threshold import OUT
 from reflector_migrate.model import Observation, Role
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.service_records import read_conditions
 from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs
 from reflector_migrate.store.runs import RunRecord
 
@@ -37,7 +38,7 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
         "llm": "stand-in" if is_sandbox else services.llm_url,
         "llm_model": services.llm_model,
         "llm_context_window": services.llm_context_window,
-        "standins": _standins(settings),
+        "standins": read_conditions(settings),
     }
 
 
@@ -50,21 +51,6 @@ def reading() -> str:
 def reading_of(folder: Path, measuring: Path) -> str:
     """Of the comparators in that folder, and of what takes a pair's divergences from them."""
     return f"{hash_of(folder)}-{sha256(measuring.read_bytes()).hexdigest()[:HEX_DIGITS]}"
-
-
-def _standins(settings: Settings) -> dict[str, Any]:
-    """The noise that is switched on (its seed is no condition), and what is replayed."""
-    if settings.sandbox.control_url is None:
-        return {}
-    from reflector_migrate.sandbox.standins.client import StandinControl
-
-    with StandinControl(settings.sandbox.control_url) as control:
-        noises, replayed = control.noises(), control.replay_status()
-        mode = control.answers_status()["mode"]
-    return {
-        "noise": {s: {k: v for k, v in n.items() if k != "seed"} for s, n in noises.items() if n},
-        "replayed": bool(replayed["llm"] or replayed["recogniser"] or mode == "replay"),
-    }
 
 
 def is_repeatable(told: Mapping[str, Any]) -> bool:

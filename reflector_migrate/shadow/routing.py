@@ -1,36 +1,23 @@
-"""Whether a recording is shadowed: a pure decision from settings and what is in flight."""
+"""Whether a recording is shadowed: a pure decision from settings."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from reflector_migrate.settings import ShadowSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """go: start now; wait: later, for want of a place; skip: never, for the reason given."""
-
-    outcome: str
-    reason: str = ""
-
-
-def decide(
-    shadow: ShadowSettings, recording_id: str, room: str, *, in_flight: int, is_killed: bool
-) -> Decision:
-    """The kill switch first, then the flag, rooms, sample and the in-flight limit."""
+def why_skipped(
+    shadow: ShadowSettings, recording_id: str, room: str, *, is_killed: bool
+) -> str | None:
+    """Why a recording is not shadowed, or None: the kill switch first, then flag, rooms, sample."""
     if is_killed:
-        return Decision("skip", "kill switch")
+        return "kill switch"
     if not shadow.enabled:
-        return Decision("skip", "shadow is off")
+        return "shadow is off"
     if shadow.rooms and room not in shadow.rooms:
-        return Decision("skip", "room not in shadow.rooms")
-    if sample_point(recording_id) >= shadow.rate:
-        return Decision("skip", "not sampled")
-    if in_flight >= shadow.max_in_flight:
-        return Decision("wait", "in-flight limit")
-    return Decision("go")
+        return "room not in shadow.rooms"
+    return None if sample_point(recording_id) < shadow.rate else "not sampled"
 
 
 def sample_point(recording_id: str) -> float:

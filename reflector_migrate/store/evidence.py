@@ -15,11 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from reflector_migrate.model import Comparison, Observation, Role
+from reflector_migrate.model.run_life import RunState
 from reflector_migrate.store.aa_pairs import LegacyPair, add_pair
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.gists import add_gist
-from reflector_migrate.store.runs import RunRecord, moved_on
+from reflector_migrate.store.runs import RunRecord, moved
 from reflector_migrate.store.tables import comparisons, later_comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once
 
@@ -49,7 +50,7 @@ class Evidence:
         second comparison of a run is not kept.
         """
         with writing(self._url) as connection:
-            if closing is not None and not moved_on(connection, closing, "compared"):
+            if closing and not moved(connection, closing, RunState.COMPARED, now()):
                 return False
             if pair is not None:
                 add_pair(connection, pair)
@@ -58,6 +59,21 @@ class Evidence:
             if closing is not None:
                 _add_later(connection, sides, comparison)
             return closing is not None
+
+    def keep(self, seen: Observation, go: int = 0) -> bool:
+        """Store one side's account before anything is judged; False if that go's was there.
+
+        `go` counts how often the run was retried or run again manually before.
+        """
+        with writing(self._url) as connection:
+            return _add_observation(connection, seen.run_id or "", seen, go)
+
+    def kept(self, run_id: str) -> Mapping[Role, int]:
+        """The sides of a run that are stored, each with the last go that it is stored of."""
+        query = select(observations.c.role, func.max(observations.c.go))
+        mine = query.where(observations.c.run_id == run_id).group_by(observations.c.role)
+        with reading(self._url) as connection:
+            return {Role(role): int(go) for role, go in connection.execute(mine).all()}
 
     def comparison(self, run_id: str) -> Comparison | None:
         """The youngest comparison of one run, or None."""
@@ -73,14 +89,16 @@ class Evidence:
 
     def observation(self, run_id: str, role: Role) -> Observation | None:
         """One side of a run as it was last seen, or None."""
-        query = select(observations.c.body).where(
+        query = select(observations.c.go, observations.c.body).where(
             observations.c.run_id == run_id, observations.c.role == role.value
         )
         later = select(later_comparisons.c.sides).where(later_comparisons.c.run_id == run_id)
         with reading(self._url) as connection:
-            first = connection.scalar(query)
+            last = connection.execute(query.order_by(observations.c.go.desc()).limit(1)).first()
             sides = connection.scalar(later.order_by(later_comparisons.c.id.desc()).limit(1))
-        body = (sides or {}).get(role.value, first)
+        body = last.body if last else None
+        if not (last and last.go):  # schema 4 kept what was seen later with its comparison only
+            body = (sides or {}).get(role.value, body)
         return None if body is None else Observation.model_validate_json(body)
 
     def earlier_candidate(self, candidate: Observation) -> Observation | None:
@@ -139,10 +157,14 @@ def _add_first(
         return False
     add_gist(connection, comparison)
     for side in sides:
-        row = {"run_id": comparison.run_id, "role": side.role.value}
-        row |= {"recording_id": side.recording, "body": side.model_dump_json(by_alias=True)}
-        insert_once(connection, observations, **row, at=now())
+        _add_observation(connection, comparison.run_id or "", side)
     return True
+
+
+def _add_observation(connection: Connection, run_id: str, side: Observation, go: int = 0) -> bool:
+    row = {"run_id": run_id, "role": side.role.value, "go": go, "recording_id": side.recording}
+    body = side.model_dump_json(by_alias=True)
+    return insert_once(connection, observations, **row, body=body, at=now())
 
 
 def _add_later(

@@ -6,12 +6,14 @@ SCHEMA_VERSION history
 2: secondaries, legacy_pairs
 3: later_comparisons
 4: gists (in gists.py)
+5: a run's lease, clocks and inputs; observations by go
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -22,9 +24,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData(
     naming_convention={
@@ -56,6 +59,16 @@ runs = Table(
     Column("request", JSON, nullable=False),
     _at("created_at"),
     _at("updated_at"),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("owner", String(64)),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", DateTime(timezone=True)),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("waiting_since", DateTime(timezone=True)),
+    Column("started_at", DateTime(timezone=True)),
+    Column("inputs", JSON, nullable=False, server_default="{}"),
+    Column("is_reopenable", Boolean, nullable=False, server_default=false()),
 )
 
 artifacts = Table(
@@ -133,7 +146,8 @@ observations = Table(
     Column("recording_id", String(200), nullable=False, index=True),
     Column("body", Text, nullable=False),
     _at(),
-    UniqueConstraint("run_id", "role"),
+    Column("go", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("run_id", "role", "go"),
 )
 
 comparisons = Table(

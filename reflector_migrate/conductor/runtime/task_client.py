@@ -68,7 +68,7 @@ class Desk:
             count=count,
             timeout=timeout_ms,
         )
-        return [task for task in tasks if task.task_id and self._is_ripe(task)]
+        return [task for task in tasks if task.task_id and self._keep_if_due(task)]
 
     def hand_in(self, result: TaskResult) -> None:
         """Hand in a result; logged where the server will not take it."""
@@ -77,8 +77,8 @@ class Desk:
         except ApiException as error:
             logger.error("result of task %s not taken: %s", result.task_id, _why(error))
 
-    def _is_ripe(self, task: Task) -> bool:
-        """Whether it is due; one that has been given out too early goes back until then.
+    def _keep_if_due(self, task: Task) -> bool:
+        """Give a task that came too early back until it is due; True if it was not early.
 
         3.32.3 forgets the backoff of a task whose definition limits how many run at once.
         """

@@ -8,16 +8,16 @@ from typing import Any
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.premature_failure import goes_on
+from reflector_migrate.conductor.premature_failure import resume_if_cut_short
 from reflector_migrate.conductor.runtime.task_runner import Harness
 from reflector_migrate.settings import Settings
 
 
 def finalize(task: Task, harness: Harness) -> TaskResult:
     """Set the transcript's final status: `error` only if its workflow is really over."""
-    return harness.work("finalize", task, unless=_is_mistaken)
+    return harness.work("finalize", task, unless=_resume_if_mistaken)
 
 
-def _is_mistaken(settings: Settings, raw: Mapping[str, Any]) -> bool:
+def _resume_if_mistaken(settings: Settings, raw: Mapping[str, Any]) -> bool:
     workflow_id = (raw.get("run") or {}).get("workflow_id")
-    return raw.get("outcome") == "error" and goes_on(settings, workflow_id or "")
+    return raw.get("outcome") == "error" and resume_if_cut_short(settings, workflow_id or "")

@@ -17,10 +17,10 @@ from typing import Any
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.pipeline.rows.begun import Begun
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.routing import decide
+from reflector_migrate.shadow.routing import why_skipped
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import Dispatches, Runs
+from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
 GRACE = timedelta(minutes=5)  # a younger row's announcement may still be on its way
 
@@ -37,7 +37,7 @@ class Fate(StrEnum):
     LOST = "lost"
 
 
-ENDS = {"skipped": Fate.SKIPPED, "failed": Fate.FAILED}
+ENDS = {"skipped": Fate.SKIPPED, "failed": Fate.FAILED, "superseded": Fate.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +100,28 @@ def lost_between(
 
 
 def _never_announced(settings: Settings, since: datetime, until: datetime) -> list[Begun]:
-    known = Runs(settings.store_url).recordings() | Dispatches(settings.store_url).recordings()
-    begun = _begun(settings, since, until)
-    return [one for one in begun if one.recording_id not in known]
+    runs = Runs(settings.store_url)
+    recordings = runs.recordings() | Dispatches(settings.store_url).recordings()
+    transcripts = runs.transcripts()  # a run has one before its recording is read
+    return [
+        one
+        for one in _begun(settings, since, until)
+        if one.recording_id not in recordings and one.transcript_id not in transcripts
+    ]
 
 
 def _announced(settings: Settings, since: datetime, until: datetime) -> list[Entry]:
-    """By the last outcome of each run; a run that waits for a place has none yet."""
+    """By the state of each run; by the last outcome where the register has no run."""
     compared = Evidence(settings.store_url).compared_runs()
     outcomes = Dispatches(settings.store_url).between(since, until)
-    found = [_fate_of(outcome, compared) for outcome in _latest(outcomes)]
-    told = {entry.run_id for entry in found}
-    claimed = Runs(settings.store_url).claimed_between(since, until)
-    waiting = [run for run in claimed if run.run_id not in told]
-    return found + [Entry(run.recording_id, Fate.OPEN, run_id=run.run_id) for run in waiting]
+    runs = Runs(settings.store_url)
+    known = {run.run_id: run for run in runs.claimed_between(since, until)}
+    entries = []
+    for outcome in _latest(outcomes):
+        run = known.pop(outcome["run_id"], None) or runs.by_id(str(outcome["run_id"] or ""))
+        entry = _fate_of_run(run, compared) if run else _fate_of(outcome, compared)
+        entries.append(entry)
+    return entries + [_fate_of_run(run, compared) for run in known.values()]
 
 
 def _latest(outcomes: Iterable[Json]) -> Iterable[Json]:
@@ -130,6 +138,13 @@ def _fate_of(outcome: Json, compared: frozenset[str]) -> Entry:
     run_id, reason = outcome["run_id"], str(outcome["reason"] or "")
     fate = Fate.COMPARED if run_id in compared else ENDS.get(outcome["outcome"], Fate.OPEN)
     return Entry(str(outcome["recording_id"]), fate, reason, run_id)
+
+
+def _fate_of_run(run: RunRecord, compared: frozenset[str]) -> Entry:
+    is_compared = run.run_id in compared
+    fate = Fate.COMPARED if is_compared else ENDS.get(run.state, Fate.OPEN)
+    reason = "" if fate in (Fate.OPEN, Fate.COMPARED) else str(run.reason or "")
+    return Entry(run.recording_id or run.transcript_id, fate, reason, run.run_id)
 
 
 def _begun(settings: Settings, since: datetime, until: datetime) -> tuple[Begun, ...]:
@@ -150,7 +165,7 @@ def _unannounced(settings: Settings, one: Begun) -> Entry:
     accident looks the same as a lost message, and must.
     """
     bounds = settings.shadow.model_copy(update={"enabled": True})
-    decision = decide(bounds, one.recording_id, one.room_name, in_flight=0, is_killed=False)
-    if decision.outcome == "skip":
-        return Entry(one.recording_id, Fate.SKIPPED, decision.reason)
+    reason = why_skipped(bounds, one.recording_id, one.room_name, is_killed=False)
+    if reason is not None:
+        return Entry(one.recording_id, Fate.SKIPPED, reason)
     return Entry(one.recording_id, Fate.LOST)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
+from reflector_migrate.pipeline.contracts import Run
+from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord
 
@@ -15,10 +17,25 @@ if TYPE_CHECKING:
 
 
 def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
-    """The candidate's account, its workflow's execution read from the server."""
+    """The candidate's account, its workflow's execution read from the server.
+
+    A workflow that is still at work after `shadow.timeout_s`, which is longer than its own
+    limit, has timed out. One that a person terminated could not run, which says nothing
+    about the candidate.
+    """
     from reflector_migrate.conductor.execution import read
 
-    return account_of_candidate(settings, run, read(settings, run.workflow_id or ""))
+    execution = read(settings, run.workflow_id or "")
+    seen = account_of_candidate(settings, run, execution)
+    if execution.status == "running":
+        why = f"still at work after shadow.timeout_s = {settings.shadow.timeout_s:.0f} s"
+        return seen.model_copy(update={"status": "timed_out", "error": why})
+    if execution.was_terminated and not execution.has_finalized:
+        why = f"could not run: terminated by a person: {execution.reason or 'no reason given'}"
+        return seen.model_copy(
+            update={"status": "missing", "error": why, "notes": (*seen.notes, f"candidate: {why}")}
+        )
+    return seen
 
 
 def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
@@ -94,3 +111,17 @@ def _first(steps: Sequence[StepRun]) -> datetime | None:
 
 def _last(steps: Sequence[StepRun]) -> datetime | None:
     return max((s.ended for s in steps if s.ended), default=None)
+
+
+def run_of(settings: Settings, run: RunRecord) -> Run:
+    """The run as its steps know it."""
+    return Run.model_validate(
+        {
+            "run_id": run.run_id,
+            "recording_id": run.recording_id,
+            "transcript_id": run.transcript_id,
+            "namespace": run.namespace,
+            "bucket_name": place_of_run(settings, run.run_id).tracks_bucket,
+            "workflow_id": run.workflow_id,
+        }
+    )

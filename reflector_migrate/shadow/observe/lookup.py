@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from reflector_migrate.errors import InputError, MigrateError
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
 
-ENDED = ("compared", "failed", "skipped")
 LOOK_S = 0.5
 
 
@@ -23,7 +23,7 @@ def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 
     nothing at all is known of the recording.
     """
     deadline = time.monotonic() + wait_s
-    while (run := Runs(settings.store_url).latest(recording_id)) and run.state not in ENDED:
+    while (run := Runs(settings.store_url).latest(recording_id)) and run.state not in ENDS:
         if time.monotonic() >= deadline:
             break
         time.sleep(LOOK_S)
@@ -44,7 +44,9 @@ def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
 
 
 def _is_of(found: Comparison, run: RunRecord) -> bool:
-    """Whether it is of the run as it stands: not of one that was run again since."""
+    """Whether it is of the run as it stands: not of one that ran, or runs again, since."""
+    if run.state == "skipped":
+        return True
     return found.run_id == run.run_id and run.state == "compared"
 
 
@@ -64,7 +66,7 @@ def _where_they_are(settings: Settings, run: RunRecord) -> tuple[str, ...]:
     """What both sides are doing just now, as far as that can be asked."""
     from reflector_migrate.shadow.observe.live_lines import both_sides
 
-    if run.state in ENDED:
+    if run.state in ENDS:
         return ()
     since = f"{_span(now() - run.created_at)} since it was announced"
     try:

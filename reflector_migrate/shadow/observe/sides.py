@@ -1,54 +1,65 @@
-"""How far both sides are, and what legacy did, as primary or as secondary.
-
-Both sides are read by one reader, reader.py, from different places: the
-candidate's account is in observing_candidate.py.
-"""
+"""How far the legacy engine is, as primary or as secondary, and what it did."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Any
 
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import renamed
+from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
+from reflector_migrate.shadow.observe.service_records import read_records
 from reflector_migrate.store.aa_pairs import Secondaries
+from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
+
+ENDED = "harness:{}-ended"
+"""Key of the event that says when a side's row was first seen to have ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """How far both sides are."""
+class LegacyView:
+    """How far a legacy run is. `status` is None where its row could not be read.
 
-    primary_status: str | None
-    candidate_status: str
-    has_webhook: bool
+    `is_settled`: its spans say that nothing more can follow. `ended_at`: when its end was
+    first noted, after which it is waited for `patience_s` at most.
+    """
 
-    @classmethod
-    def of(cls, settings: Settings, run: RunRecord) -> Self:
-        """Ask the primary's database and the Conductor server; one cheap look each.
-
-        Listeners are told, on the way, what the server decided without a worker; and a row
-        whose workflow failed, and of which nobody else says so, gets its `error`.
-        """
-        from reflector_migrate.conductor.watchdog import catch_up
-        from reflector_migrate.shadow.recover.orphaned_failure import is_untold
-
-        status, has_webhook = legacy_status(settings, run)
-        execution = catch_up(settings, run.workflow_id or "")
-        is_open = is_untold(settings, run, execution)
-        return cls(
-            primary_status=status,
-            candidate_status="running" if is_open else execution.status,
-            has_webhook=has_webhook,
-        )
+    role: Role
+    status: str | None
+    is_settled: bool = False
+    ended_at: datetime | None = None
+    patience_s: float = 0.0
 
     @property
-    def candidate_ended(self) -> bool:
-        """True once the workflow cannot change any more by itself."""
-        return self.candidate_status != "running"
+    def has_ended(self) -> bool:
+        """Whether its row says so; side effects may still follow."""
+        return self.status in ("ended", "error")
+
+    def is_over(self, now: datetime) -> bool:
+        """Settled by its spans; by those that are missing, a while after its noted end."""
+        if self.is_settled:
+            return True
+        waited = self.ended_at is not None and now - self.ended_at
+        return bool(self.has_ended and waited and waited > timedelta(seconds=self.patience_s))
+
+
+def legacy_view(settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> LegacyView:
+    """Read the row, its room, the plugin's spans and the noted end. Raises MigrateError."""
+    status, has_webhook = legacy_status(settings, run)
+    spans, shadow = spans_of(settings, run), settings.shadow
+    noted = EventLog(settings.store_url).of(run.run_id, family=ENDED.format(role.value))
+    return LegacyView(
+        role=role,
+        status=status,
+        is_settled=is_settled(status, spans, has_webhook=has_webhook),
+        ended_at=noted[0].at if noted else None,
+        patience_s=patience_s(spans, settle_s=shadow.settle_s, chain_s=shadow.chain_s),
+    )
 
 
 def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]:
@@ -162,18 +173,15 @@ def _service_records(
     None outside of a sandbox. Two runs of one transcript may have the same id: they are
     told apart by the bot that posts and by the path that is posted to.
     """
-    if settings.sandbox.control_url is None:
+    records = read_records(settings)
+    if records is None:
         return None, None
-    from reflector_migrate.sandbox.standins.client import StandinControl
-
-    with StandinControl(settings.sandbox.control_url) as control:
-        messages, webhooks = control.zulip_messages(), control.webhooks()
     bot, sink = settings.services.zulip_bot_email, settings.secondary.webhook_path.strip("/")
     recent = [
-        m for m in messages if _last_touched(m) >= int(since) and m.get("sender_email") == bot
+        m for m in records.zulip if _last_touched(m) >= int(since) and m.get("sender_email") == bot
     ]
     is_second = role is Role.SECONDARY
-    return recent, [w for w in webhooks if (w["path"].split("/")[0] == sink) is is_second]
+    return recent, [w for w in records.webhooks if (w["path"].split("/")[0] == sink) is is_second]
 
 
 def _last_touched(message: Mapping[str, Any]) -> float:

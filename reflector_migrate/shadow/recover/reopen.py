@@ -16,12 +16,13 @@ from reflector_migrate.errors import (
     RefusedError,
     ServerUnreachableError,
 )
+from reflector_migrate.model.run_life import RunState
 from reflector_migrate.pipeline.context import StepContext, build_context
-from reflector_migrate.pipeline.contracts import Run
-from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.rows.reopening import Before, put_back, reopen
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.candidate import run_of
+from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord, Runs
 
@@ -49,7 +50,7 @@ def taken_up(
     if has_end_ahead:
         _wait_until_told(ctx)
     Progress(settings).again(run.run_id, run.workflow_id or "", from_step=from_step)
-    Runs(settings.store_url).update(run.run_id, "started")
+    _start_again(settings, run)
     before = _processing(ctx) if has_end_ahead else None
     try:
         yield
@@ -59,6 +60,14 @@ def taken_up(
         raise
 
 
+def _start_again(settings: Settings, run: RunRecord) -> None:
+    """Mark the run as `started`; its message is overdue, and so sent by the sweep, if we die."""
+    runs = Runs(settings.store_url)
+    known = runs.by_id(run.run_id)
+    if known is None or runs.move(known, RunState.STARTED, until=now()) is None:
+        raise RefusedError(f"run {run.run_id} has just been moved on", hint="try again")
+
+
 def _processing(ctx: StepContext) -> Before:
     before = reopen(ctx.rows, ctx.run.transcript_id)
     tell(ctx, "STATUS", {"value": "processing"})
@@ -66,7 +75,10 @@ def _processing(ctx: StepContext) -> Before:
 
 
 def _put_back(ctx: StepContext, run: RunRecord, before: Before | None) -> None:
-    Runs(ctx.settings.store_url).update(run.run_id, run.state, reason=run.reason)
+    runs = Runs(ctx.settings.store_url)
+    taken = runs.by_id(run.run_id)
+    if taken is not None and taken.state == RunState.STARTED:
+        runs.move(taken, run.state, reason=run.reason, is_reopenable=run.is_reopenable)
     if before is not None and put_back(ctx.rows, run.transcript_id, before):
         tell(ctx, "STATUS", {"value": before.status})
 
@@ -97,17 +109,3 @@ def _is_told(ctx: StepContext) -> bool:
         return status != "processing"
     told = EventLog(ctx.settings.store_url).of(ctx.run.run_id, family="ts:STATUS:")
     return bool(told) and told[-1].data["value"] == status
-
-
-def run_of(settings: Settings, run: RunRecord) -> Run:
-    """The run as its steps know it."""
-    return Run.model_validate(
-        {
-            "run_id": run.run_id,
-            "recording_id": run.recording_id,
-            "transcript_id": run.transcript_id,
-            "namespace": run.namespace,
-            "bucket_name": place_of_run(settings, run.run_id).tracks_bucket,
-            "workflow_id": run.workflow_id,
-        }
-    )

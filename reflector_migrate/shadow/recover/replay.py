@@ -11,9 +11,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kombu.exceptions import OperationalError
+
+from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.messages import DISPATCH, make_app
 from reflector_migrate.shadow.nightly.reconciliation import GRACE, lost_between
+from reflector_migrate.shadow.process import Send
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.runs import RunRecord, Runs
 
 PIPELINE = "task_pipeline_multitrack_process"
 
@@ -44,14 +52,52 @@ def announcements(
 
 def announce(settings: Settings, announcement: Announcement) -> None:
     """Put it on the dispatcher's queue; announced twice it is still one run."""
-    from reflector_migrate.shadow.app import DISPATCH, make_app
-
     with make_app(settings) as app:
         app.send_task(DISPATCH, args=[announcement.model_dump(mode="json")])
 
 
-def _task_of(settings: Settings, transcript_id: str) -> tuple[str, str | None]:
-    """The primary's task by its spans, where these arrived; else a name of our own."""
+def require_empty_queue(settings: Settings) -> None:
+    """Raise RefusedError while announcements still wait for a dispatcher: nothing is lost yet."""
+    try:
+        with make_app(settings) as app, app.connection_for_read() as connection:
+            waiting = connection.default_channel.client.llen("shadow")
+    except OperationalError as error:
+        raise ServerUnreachableError(f"the broker does not answer: {error}") from None
+    if waiting:
+        raise RefusedError(
+            f"{waiting} messages of the primary's still wait in the queue `shadow`",
+            hint="start a dispatcher first: migrate worker dispatcher",
+        )
+
+
+def reopen_failed(
+    settings: Settings, since: datetime, until: datetime, send: Send | None = None
+) -> tuple[RunRecord, ...]:
+    """Open failed runs of the window again; without `send` only say which they are.
+
+    Each goes on from what is there: its observations, its copied inputs, or the announcement.
+    One whose inputs are gone cannot be opened again.
+    """
+    runs = Runs(settings.store_url)
+    failed = runs.failed_between(since, until)
+    if send is None:
+        return failed
+    opened = []
+    for run in failed:
+        if moved := runs.move(run, _reopened_state(run), until=now(), is_reopenable=False):
+            send(moved, 0)
+            opened.append(moved)
+    return tuple(opened)
+
+
+def _reopened_state(run: RunRecord) -> RunState:
+    if run.workflow_id is not None:
+        return RunState.SETTLING
+    return RunState.CLAIMED if run.waiting_since is None else RunState.WAITING
+
+
+def _task_of(settings: Settings, transcript_id: str) -> tuple[str | None, str | None]:
+    """The primary's task by its spans, where these arrived; else nobody knows it."""
     from reflector_migrate.store.evidence import Spans
 
     spans: list[Mapping[str, Any]] = [
@@ -60,5 +106,5 @@ def _task_of(settings: Settings, transcript_id: str) -> tuple[str, str | None]:
         if str(span["task"]).endswith(PIPELINE)
     ]
     if not spans:
-        return f"replayed-{transcript_id}", None
+        return None, None
     return str(spans[-1]["task_id"]), spans[-1].get("root_id")

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, spec_of
+from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.process import Send
+from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 
 if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
 
+MOVES = 5
+"""How often a run is read anew because a collector moved it on in between."""
 
-def retry(settings: Settings, run: RunRecord) -> str:
+
+def retry(settings: Settings, run: RunRecord, send: Send) -> str:
     """Only the failed step; returns the workflow's id. RefusedError when nothing failed."""
     from reflector_migrate.conductor.execution import retry as go_on
     from reflector_migrate.shadow.recover.reopen import taken_up
@@ -25,11 +31,11 @@ def retry(settings: Settings, run: RunRecord) -> str:
         )
     with taken_up(settings, run, has_end_ahead=not ended.has_finalized):
         go_on(settings, ended.workflow_id)
-    _collect_again(settings, run)
+    _collect_again(settings, run, send)
     return ended.workflow_id
 
 
-def rerun(settings: Settings, run: RunRecord, step: str) -> str:
+def rerun(settings: Settings, run: RunRecord, step: str, send: Send) -> str:
     """That step and all after it; returns the id of the workflow that does, perhaps another."""
     from reflector_migrate.conductor.rerunning import rerun as from_step
     from reflector_migrate.shadow.observe.attempts import keep
@@ -45,7 +51,7 @@ def rerun(settings: Settings, run: RunRecord, step: str) -> str:
     keep(settings, run.run_id, ended.step_runs)  # the server forgets what it runs again
     with taken_up(settings, run, first, has_end_ahead=not spec_of(step).is_after_end):
         workflow_id = from_step(settings, old_id, step)
-    _collect_again(settings, run, workflow_id)
+    _collect_again(settings, run, send, workflow_id)
     return workflow_id
 
 
@@ -65,8 +71,17 @@ def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
     return found
 
 
-def _collect_again(settings: Settings, run: RunRecord, workflow_id: str | None = None) -> None:
-    from reflector_migrate.shadow.app import collect
-
-    Runs(settings.store_url).update(run.run_id, "started", workflow_id=workflow_id)
-    collect.apply_async(args=[run.run_id], countdown=settings.shadow.poll_s)
+def _collect_again(
+    settings: Settings, run: RunRecord, send: Send, workflow_id: str | None = None
+) -> None:
+    """Have it collected; a collector that was at it meanwhile has to let go."""
+    runs, at = Runs(settings.store_url), now()
+    values = {"workflow_id": workflow_id} if workflow_id else {}
+    for _ in range(MOVES):
+        known = runs.by_id(run.run_id)
+        if known is None:
+            return
+        moved = runs.move(known, RunState.STARTED, until=at, outcome=None, **values)
+        if moved is not None:
+            send(moved, settings.shadow.poll_s)
+            return
