@@ -14,7 +14,7 @@ from celery.beat import PersistentScheduler
 from reflector_migrate.cli.worker import command_of
 from reflector_migrate.cutover.infrastructure import queues_are_served
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.app import make_app
+from reflector_migrate.shadow.messages import make_app
 from reflector_migrate.store.migrate import upgrade
 
 pytestmark = pytest.mark.live
