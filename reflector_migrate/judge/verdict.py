@@ -186,8 +186,7 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
     """A candidate that failed counts against it; a reference that failed concludes nothing."""
     for name, side in (("reference", reference), ("hypothesis", hypothesis)):
         if side.status in {"missing", "running"}:
-            why = f": {side.error}" if side.error else ""
-            note = f"{name} ({side.engine}) is {side.status}{why}"
+            note = f"{name} ({side.engine}) is {side.status}"
             return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
     statuses = {reference.status, hypothesis.status}
     if len(statuses) == 1 or statuses == {"failed", "timed_out"}:
