@@ -118,12 +118,12 @@ def _of_files(ran: Ran, *, is_cut_short: bool) -> Iterator[str]:
 
 def _stored(ran: Ran, place: Deployment) -> Iterator[tuple[str, str]]:
     s3, own = connections(ran.settings).s3, ran.transcript_id
-    for prefix in (f"{own}/", f"file_pipeline/{own}/"):
-        for found in s3.list_objects_v2(Bucket=place.media_bucket, Prefix=prefix).get(
-            "Contents", ()
-        ):
-            body = s3.get_object(Bucket=place.media_bucket, Key=found["Key"])["Body"].read()
-            yield found["Key"], hashlib.sha256(body).hexdigest()
+    bucket, _, folder = place.media_bucket.partition("/")
+    inside = f"{folder}/" if folder else ""  # a candidate's run has a folder of its own
+    for prefix in (f"{inside}{own}/", f"{inside}file_pipeline/{own}/"):
+        for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ()):
+            body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+            yield found["Key"].removeprefix(inside), hashlib.sha256(body).hexdigest()
     folder = place.data_dir / own
     for path in sorted(found for found in folder.rglob("*") if found.is_file()):
         yield f"file:{path.relative_to(folder)}", hashlib.sha256(path.read_bytes()).hexdigest()

@@ -57,6 +57,17 @@ def test_runs_of_one_recording_have_rows_of_their_own(url: str, taken: dict) -> 
     assert Rows.at(url_of_run(url, "a")).get_transcript(TRANSCRIPT).title == "One"
 
 
+def test_one_connection_reads_the_rows_of_many_runs(url: str, taken: dict) -> None:
+    """However often a statement was repeated before: no plan of one run is used for another."""
+    runs = [fill_run_tables(url, run_id, taken) for run_id in ("a", "b", "c")]
+    states = ("processing", "ended", "error")
+    for number in range(9):
+        for place, rows in enumerate(runs):
+            rows.set_status(TRANSCRIPT, states[(place + number) % 3])
+        for place, rows in enumerate(runs):
+            assert rows.get_transcript(TRANSCRIPT).status == states[(place + number) % 3]
+
+
 def test_rows_of_a_run_are_put_in_place_of_those_it_had(url: str, taken: dict) -> None:
     """Names that are unique in the primary's database change hands there: ours follow."""
     room = taken["room"][0]

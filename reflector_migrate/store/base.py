@@ -91,7 +91,8 @@ def _parsed(url: str) -> URL:
 def _on_psycopg_connect(_dialect: object, _record: object, args: Any, named: Any) -> Any:
     from reflector_migrate.store.psycopg_timeout import connect  # its driver, for those who have it
 
-    return connect(*args, **named)
+    # a statement that was prepared for one run's schema has other types in the next one's
+    return connect(*args, **{**named, "prepare_threshold": None})
 
 
 def _on_sqlite_connect(dbapi_connection: Any, _record: object) -> None:
