@@ -197,8 +197,10 @@ def test_an_installed_package_has_the_list(tmp_path):
     subprocess.run([here / command[0], *command[1:], "-o", tmp_path, ROOT], check=True)
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    code = "from reflector_migrate.shadow import waiver_files as w; known = w.known_legacy_defects()"
-    shown = f"{code}; print(len(known), w.__file__)"
+    code = (
+        "from reflector_migrate.shadow import waiver_files as w; n = len(w.known_legacy_defects())"
+    )
+    shown = f"{code}; print(n, w.__file__)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", shown], check=True, text=True, capture_output=True,
         env={"PYTHONPATH": str(tmp_path / "site")},
