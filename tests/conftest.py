@@ -61,10 +61,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Before a whole live run, make Conductor quick to boot: it pays after a few boots."""
+    """Before a whole live run, make Conductor quick to boot: it pays after a few boots.
+
+    No Conductor of ours lives long enough to be worth the JVM's thorough compiler, which takes
+    half of its processor time.
+    """
     live = [item for item in session.items if item.get_closest_marker("live")]
     if len(live) >= _WHOLE_RUN and not session.config.option.collectonly:
         build(PATIENT, lambda line: sys.stderr.write(f"{line}\n"))
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
