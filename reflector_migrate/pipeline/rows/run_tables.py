@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateSchema, DropSchema
 
@@ -41,6 +41,15 @@ def fill_run_tables(
 
     write(rows.engine, work)
     return rows
+
+
+def has_run_tables(url: str, run_id: str) -> bool:
+    """Whether the run has tables: one without a snapshot has none."""
+    if make_url(url).get_backend_name() == "sqlite" and not run_file(url, run_id).is_file():
+        return False
+    engine = engine_for(url_of_run(url, run_id))
+    schema = schema_of(run_id) if engine.dialect.name == "postgresql" else None
+    return inspect(engine).has_table(tables.transcript.name, schema=schema)
 
 
 def drop_run_tables(url: str, run_id: str) -> None:

@@ -140,8 +140,11 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
 
     Where there was none, the candidate's own is there, and negative.
     """
-    from reflector_migrate.pipeline.rows import Rows
+    from reflector_migrate.pipeline.places import candidate_url
+    from reflector_migrate.pipeline.rows import Rows, has_run_tables
 
+    if not has_run_tables(candidate_url(settings), run.run_id):
+        return None
     place = place_of_run(settings, run.run_id)
     row = Rows.at(place.database_url).find_transcript(run.transcript_id)
     found = row.zulip_message_id if row else None
