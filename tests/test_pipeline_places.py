@@ -16,7 +16,7 @@ from reflector_migrate.pipeline.rows import (
     create_all,
     drop_run_tables,
     fill_run_tables,
-    has_run_tables,
+    find_run_tables,
     snapshot,
     write_mark,
 )
@@ -86,13 +86,13 @@ def test_rows_of_a_run_are_put_in_place_of_those_it_had(url: str, taken: dict) -
 
 def test_a_run_is_dropped_alone(url: str, taken: dict) -> None:
     """Its rows go, twice without harm; another run's stay."""
-    assert not has_run_tables(url, "a")
+    assert not find_run_tables(url, "a")
     fill_run_tables(url, "a", taken)
-    assert has_run_tables(url, "a")
+    assert find_run_tables(url, "a")
     kept = fill_run_tables(url, "b", taken)
     for _ in range(2):
         drop_run_tables(url, "a")
-        assert not has_run_tables(url, "a")
+        assert not find_run_tables(url, "a")
     assert kept.find_transcript(TRANSCRIPT) is not None
     assert fill_run_tables(url, "a", {}).find_transcript(TRANSCRIPT) is None
 

@@ -23,7 +23,7 @@ from reflector_migrate.pipeline.rows.rows import Rows
 from reflector_migrate.pipeline.rows.run_tables import (
     drop_run_tables,
     fill_run_tables,
-    has_run_tables,
+    find_run_tables,
 )
 from reflector_migrate.pipeline.rows.tables import create_all, metadata
 
@@ -38,7 +38,7 @@ __all__ = [
     "create_all",
     "drop_run_tables",
     "fill_run_tables",
-    "has_run_tables",
+    "find_run_tables",
     "metadata",
     "require_mark",
     "restore",

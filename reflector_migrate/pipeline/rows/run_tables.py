@@ -43,13 +43,15 @@ def fill_run_tables(
     return rows
 
 
-def has_run_tables(url: str, run_id: str) -> bool:
-    """Whether the run has tables: one without a snapshot has none."""
+def find_run_tables(url: str, run_id: str) -> Rows | None:
+    """A run's own rows; None where it has no tables, as before its snapshot."""
+    own = url_of_run(url, run_id)
     if make_url(url).get_backend_name() == "sqlite" and not run_file(url, run_id).is_file():
-        return False
-    engine = engine_for(url_of_run(url, run_id))
+        return None
+    engine = engine_for(own)
     schema = schema_of(run_id) if engine.dialect.name == "postgresql" else None
-    return inspect(engine).has_table(tables.transcript.name, schema=schema)
+    is_there = inspect(engine).has_table(tables.transcript.name, schema=schema)
+    return Rows.at(own) if is_there else None
 
 
 def drop_run_tables(url: str, run_id: str) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reflector_migrate.model import Engine, Observation, Role
-from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import renamed
 from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
@@ -141,12 +140,10 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
     Where there was none, the candidate's own is there, and negative.
     """
     from reflector_migrate.pipeline.places import candidate_url
-    from reflector_migrate.pipeline.rows import Rows, has_run_tables
+    from reflector_migrate.pipeline.rows import find_run_tables
 
-    if not has_run_tables(candidate_url(settings), run.run_id):
-        return None
-    place = place_of_run(settings, run.run_id)
-    row = Rows.at(place.database_url).find_transcript(run.transcript_id)
+    rows = find_run_tables(candidate_url(settings), run.run_id)
+    row = rows.find_transcript(run.transcript_id) if rows else None
     found = row.zulip_message_id if row else None
     return found if found is not None and found > 0 else None
 
