@@ -46,13 +46,16 @@ def migrate(
         pytest.param(
             ["--config", ".", "compare", "x"], 2, "is not a file", id="config is a folder"
         ),
-        pytest.param(["compare", "x", "-o", "pdf:x"], 2, "pdf is no format", id="unknown format"),
+        pytest.param(["compare", "x", "-o", "pdf:x"], 2, "not a format", id="unknown format"),
         pytest.param(["report", "-o", "html:."], 2, "is a folder", id="page over a folder"),
         pytest.param(["report", "--comparisons", "x"], 2, "-o html:PATH", id="report to nowhere"),
         pytest.param(["worker", "run", "legacy"], 2, "in a sandbox only", id="stand-in attached"),
         pytest.param(["sandbox", "up", "--defect", "x"], 2, "unknown defect", id="unknown defect"),
         pytest.param(
-            ["checklist", "sign", "margins", "--who", "a"], 2, "--yes", id="nobody to ask"
+            ["checklist", "sign", "margins", "--who", "a", "--reason", "r"],
+            2,
+            "--yes",
+            id="nobody to ask",
         ),
     ],
 )
