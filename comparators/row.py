@@ -164,8 +164,10 @@ def _amount(value: Any) -> Amount:
     """Milliseconds, or a state."""
     if isinstance(value, int | float):
         return Amount(unit=Unit.MILLISECOND, number=value)
-    states = {None: Unit.NONE, "ended": Unit.ENDED, "error": Unit.ERROR}
-    return Amount(unit=states.get(value, Unit.OTHER_STATE))
+    if value is None:
+        return Amount(unit=Unit.NONE)
+    states = {"ended": Unit.ENDED, "error": Unit.ERROR}
+    return Amount(unit=states.get(str(value), Unit.OTHER_STATE))
 
 
 def _named(difference: Difference, name: str, step: str) -> Finding:
