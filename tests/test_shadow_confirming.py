@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import inspect, text
 
 from reflector_migrate.model import Blame
 from reflector_migrate.pipeline.places import place_of_run
-from reflector_migrate.pipeline.rows import Rows, snapshot
+from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.shadow.confirm.confirmation import confirm
 from reflector_migrate.store.artifacts import Artifacts
@@ -182,7 +183,7 @@ def _everything(defects_world, seen) -> str:
         for bucket in s3.list_buckets()["Buckets"]
     }
     rows = [
-        snapshot(Rows.at(str(url)), seen.recording)
+        _all_rows(url)
         for url in (
             settings.reflector.database_url,
             place_of_run(settings, "taken").database_url,
@@ -190,3 +191,15 @@ def _everything(defects_world, seen) -> str:
     ]
     services = defects_world.control.zulip_messages(), defects_world.control.webhooks()
     return json.dumps([objects, rows, services], default=str, sort_keys=True)
+
+
+def _all_rows(url) -> dict[str, list[str]]:
+    """Every row of every table that stands there."""
+    engine = Rows.at(str(url)).engine
+    with engine.connect() as connection:
+        return {
+            name: sorted(
+                str(tuple(row)) for row in connection.execute(text(f'SELECT * FROM "{name}"'))
+            )
+            for name in inspect(engine).get_table_names()
+        }
