@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from reflector_migrate.conductor.build import build_hash, hash_of
+import reflector_migrate
+from reflector_migrate.conductor.build import SILENT, build_hash, hash_of
 from reflector_migrate.conductor.client import ConductorClient
 from reflector_migrate.conductor.health import health, health_url
 from reflector_migrate.conductor.http import auth_headers
@@ -84,6 +87,54 @@ def test_the_build_changes_with_any_source(tmp_path):
     second = hash_of(tmp_path)
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert len({first, second, hash_of(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "is_same"),
+    [
+        pytest.param('"""Other words."""\n\nx = 1  # why\n', True, id="a docstring and a comment"),
+        pytest.param('"""Says."""\nx = (\n    1\n)\n', True, id="layout"),
+        pytest.param('"""Says."""\nx = "1"\n', False, id="a text in place of a number"),
+        pytest.param('"""Says."""\nx = 1\ny = """Says."""\n', False, id="a text that is used"),
+    ],
+)
+def test_only_code_makes_another_build(tmp_path, after, is_same):
+    """A corrected help text does not take evidence and signatures away."""
+    (tmp_path / "a.py").write_text('"""Says."""\nx = 1\n')
+    before = hash_of(tmp_path)
+    (tmp_path / "a.py").write_text(after)
+    assert (hash_of(tmp_path) == before) is is_same
+
+
+def test_rooms_that_change_no_output_are_left_out(tmp_path):
+    """What only shows or decides is the same build whatever it says; its neighbours are not."""
+    for name in ("cli/a.py", "judge/gates/a.py", "judge/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1")
+    before = hash_of(tmp_path, SILENT)
+    (tmp_path / "cli/a.py").write_text("x = 2")
+    (tmp_path / "judge/gates/a.py").write_text("x = 2")
+    assert hash_of(tmp_path, SILENT) == before
+    (tmp_path / "judge/a.py").write_text("x = 2")
+    assert hash_of(tmp_path, SILENT) != before
+
+
+def test_each_silent_room_exists():
+    """A room that was renamed would count again unseen."""
+    folder = Path(reflector_migrate.__file__).parent
+    assert [name for name in SILENT if not (folder / name).exists()] == []
+
+
+def test_the_build_is_kept_by_what_the_files_hold(tmp_path, monkeypatch):
+    """A second process reads the answer; without a cache folder it is made again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = build_hash.__wrapped__()
+    [kept] = (tmp_path / "reflector-migrate").iterdir()
+    assert kept.read_text() == made
+    kept.write_text("0" * len(made))
+    assert build_hash.__wrapped__() == "0" * len(made)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))
+    assert build_hash.__wrapped__() == made
 
 
 @pytest.mark.parametrize(
