@@ -13,7 +13,7 @@ from operator import eq
 
 from comparators.alignment.distance import encode
 from comparators.alignment.transcript_pair import Pair, Transcripts
-from comparators.row import exact
+from comparators.exact_measure import exact
 from comparators.words import Run, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from comparators.alignment.distance import distance, encode
+from comparators.exact_measure import exact
 from comparators.payload.broadcasts import is_title_unsure, payload_differences, stored
 from comparators.payload.fields import public_event
-from comparators.row import exact
 from reflector_migrate.model import STEP_SPECS, Amount, Event, Finding, Measure, Observation, Unit
 
 STEPS: Mapping[str, str] = {event: spec.name for spec in STEP_SPECS for event in spec.events}

@@ -1,20 +1,19 @@
 """Exact: participants, duration, waveform, status and the stored row, field by field.
 
-Texts and lists that have measures of their own are left to those. Tolerances are
-for what an encoder's version changes; each is stated here once.
+Texts and lists that have measures of their own are left to those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from comparators.exact_measure import as_finding, exact
 from comparators.language.lexicon import word_set
-from comparators.missing_steps import undone
-from comparators.payload.fields import public
+from comparators.payload.fields import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
 from comparators.payload.masking import ROW_VOLATILE, mark
 from comparators.payload.records import Difference, differences, keyed
-from comparators.repeated_steps import overdone
+from comparators.step_completeness import missing_steps, repeated_steps
 from comparators.topic_fields import topic_differences
 from reflector_migrate.model import (
     STEP_SPECS,
@@ -22,12 +21,8 @@ from reflector_migrate.model import (
     Finding,
     Measure,
     Observation,
-    Severity,
     Unit,
 )
-
-DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
-WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
 
 ELSEWHERE = word_set(
     "topics events participants webvtt title short_summary long_summary words waveform"
@@ -38,57 +33,6 @@ ROW_STEPS: Mapping[str, str] = {
     column: spec.name for spec in STEP_SPECS for column in (*spec.columns, *spec.reports_columns)
 }
 """Column -> the step that answers for it."""
-
-
-def exact(
-    name: str,
-    step: str,
-    length: int,
-    findings: Sequence[Finding],
-    *,
-    reference_text: str = "",
-    hypothesis_text: str = "",
-    reference_amount: Amount | None = None,
-    hypothesis_amount: Amount | None = None,
-    counts: Mapping[str, float] | None = None,
-) -> Measure:
-    """An exact measure: as many errors as findings, never more than its length."""
-    return Measure(
-        name=name,
-        kind="exact",
-        errors=len(findings),
-        length=max(length, len(findings)),
-        counts={"compared": length, "different": len(findings), **(counts or {})},
-        reference_text=reference_text,
-        hypothesis_text=hypothesis_text,
-        reference_amount=reference_amount,
-        hypothesis_amount=hypothesis_amount,
-        step=step,
-        findings=tuple(findings),
-    )
-
-
-def as_finding(
-    prefix: str,
-    difference: Difference,
-    step: str,
-    severity: Severity = Severity.MAJOR,
-    public_prefix: str = "",
-) -> Finding:
-    """A record's difference as a finding under `prefix`; what may be shown of that to anybody."""
-    path = f"{prefix}/{difference.path}" if difference.path else prefix
-    return Finding(
-        path=path,
-        step=step,
-        severity=severity,
-        kind=difference.kind,
-        reference=difference.reference,
-        hypothesis=difference.hypothesis,
-        message=f"{path} {difference.kind}",
-        public_path="/".join(filter(None, [public_prefix or prefix, public(difference.path)]))
-        if difference.path
-        else public_prefix or prefix,
-    )
 
 
 def compare_participants(reference: Observation, hypothesis: Observation) -> Measure:
@@ -133,8 +77,8 @@ def compare_status(reference: Observation, hypothesis: Observation) -> Measure:
     """
     values = reference.outputs.row.get("status"), hypothesis.outputs.row.get("status")
     measure = _scalar("status", "finalize", values, 0, "")
-    left = undone(reference, hypothesis) if hypothesis.status == "completed" else []
-    left += overdone(reference, hypothesis)
+    left = missing_steps(reference, hypothesis) if hypothesis.status == "completed" else []
+    left += repeated_steps(reference, hypothesis)
     return measure.model_copy(
         update={
             "errors": measure.errors + len(left),

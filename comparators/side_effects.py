@@ -14,11 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comparators.payload.fields import public_effect
-from comparators.payload.masking import anonymous, canonical
+from comparators.exact_measure import as_finding, exact
+from comparators.payload.fields import DURATION_TOLERANCE_MS, public_effect
+from comparators.payload.masking import anonymous, canonical, named_topics, without_topics
 from comparators.payload.records import differences
-from comparators.payload.topic_marks import named_topics, without_topics
-from comparators.row import DURATION_TOLERANCE_MS, as_finding, exact
 from reflector_migrate.model import (
     STEP_SPECS,
     UNSEEN_FILES,

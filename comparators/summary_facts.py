@@ -15,7 +15,7 @@ from comparators.facts.facts import LANGUAGES, is_stated, without_counterpart
 from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
 from comparators.facts.stated import Stated
 from comparators.facts.substituted_facts import stated_facts
-from comparators.facts.token_reader import Fact
+from comparators.facts.tokens import Fact
 from comparators.language.normalise import NORMALISER, base_language
 from comparators.output_language import detect
 from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact, Unit

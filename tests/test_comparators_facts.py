@@ -17,8 +17,7 @@ from comparators.facts.facts import (
     read,
     without_counterpart,
 )
-from comparators.facts.token_reader import Fact
-from comparators.facts.tokens import Reading
+from comparators.facts.tokens import Fact, Reading
 from comparators.language.lexicon import LEXICONS
 from comparators.registry import by_name
 from tests.comparing import observation, outputs_of

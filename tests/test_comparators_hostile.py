@@ -7,8 +7,7 @@ import time
 import pytest
 
 from comparators.payload.masking import OWN_PLACES
-from comparators.payload.near import is_within
-from comparators.payload.records import differences, keyed
+from comparators.payload.records import differences, is_within, keyed
 from comparators.track_times import slope
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Event, Verdict

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comparators.alignment.distance import encode
-from comparators.captions import faults, parse
+from comparators.captions import faults
 from comparators.catastrophes import longest_loop
 from comparators.events import PRECEDENCE, violations
 from comparators.payload.records import differences, keyed
+from comparators.payload.webvtt import parse
 from comparators.registry import by_name
 from reflector_migrate.model import Effect, Event, StepRun, Usage
 from tests.comparing import (

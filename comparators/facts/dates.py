@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from comparators.facts.token_reader import Fact, Reader
+from comparators.facts.tokens import Fact, Reader
 from comparators.language.lexicon import GERMAN_DAYS, MONTHS, word_set
 
 UNSURE = " ?"

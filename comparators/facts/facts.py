@@ -15,8 +15,7 @@ from typing import NamedTuple
 from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.dates import UNSURE, moments, written
 from comparators.facts.negation import negations
-from comparators.facts.token_reader import Fact, Reader
-from comparators.facts.tokens import Reading
+from comparators.facts.tokens import Fact, Reader, Reading
 from comparators.language.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
 from comparators.language.normalise import base_language, normalise
 

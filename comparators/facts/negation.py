@@ -7,16 +7,16 @@ Two that cancel each other out (`did not fail to deliver`) are none.
 
 from __future__ import annotations
 
-from comparators.facts.refusals import is_skipped, refusals
-from comparators.facts.token_reader import Fact, Reader
+from comparators.facts.tokens import Fact, Reader
 from comparators.language.stems import stem
 
 _REACH, _NEAR = 6, 3
+"""Tokens that are looked at ahead and behind, and those right around a word."""
 
 
 def negations(reader: Reader) -> set[Fact]:
     """One fact for each thing that is negated."""
-    found = refusals(reader)
+    found = _refusals(reader)
     lexicon = reader.lexicon
     telling = lexicon.negations | lexicon.negators
     for index in [index for index, token in enumerate(reader.tokens) if token in telling]:
@@ -75,8 +75,43 @@ def _next_of_content(reader: Reader, index: int, skipped: int) -> int | None:
     """The next word of content in the sentence; where it ends there, the one before."""
     ahead, behind = reader.sentence(index, skipped + _REACH)
     near = (*ahead[skipped : skipped + _REACH], *behind[:_REACH])
-    return next((n for n in near if reader.at(n) and not is_skipped(reader, n)), None)
+    return next((n for n in near if reader.at(n) and not _is_skipped(reader, n)), None)
 
 
 def _stem(reader: Reader, index: int) -> str:
     return stem(reader.at(index), reader.lexicon.language)
+
+
+def _refusals(reader: Reader) -> set[Fact]:
+    """`against postponing`, `rule out postponing`, `postponing it was rejected`, as negations."""
+    lexicon = reader.lexicon
+    found = set()
+    for index in [n for n, token in enumerate(reader.tokens) if token in lexicon.refusals]:
+        ahead, behind = reader.sentence(index, _REACH)
+        is_denied = any(reader.at(n) in lexicon.negations for n in behind[:_NEAR])
+        if not is_denied and (deed := _refused(reader, index, ahead, behind)):
+            found.add(Fact("negation", stem(deed, lexicon.language)))
+    return found
+
+
+def _refused(reader: Reader, index: int, ahead: range, behind: range) -> str:
+    """The next word, where it is of a deed; of a participle else the first one before."""
+    lexicon, token = reader.lexicon, reader.at(index)
+    is_rule = token.startswith("rul")
+    if is_rule and reader.at(index + 1) != "out":
+        return ""
+    telling = [n for n in ahead[is_rule:] if reader.at(n) and not _is_skipped(reader, n)]
+    if token not in lexicon.refused or lexicon.language == "en":
+        following = reader.at(telling[0]) if telling else ""
+        if following.endswith(lexicon.deeds):
+            return following
+    if token not in lexicon.refused:
+        return ""
+    return next((t for n in reversed(behind) if (t := reader.at(n)).endswith(lexicon.deeds)), "")
+
+
+def _is_skipped(reader: Reader, index: int) -> bool:
+    """What says when or how often is a fact of its own, wherever the sentence puts it."""
+    lexicon, token = reader.lexicon, reader.at(index)
+    named = (lexicon.skipped, lexicon.negations, lexicon.days, lexicon.months)
+    return any(token in words for words in named) or reader.number(index) is not None

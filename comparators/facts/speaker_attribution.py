@@ -17,7 +17,7 @@ from typing import NamedTuple
 from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.clauses import split, stems
 from comparators.facts.facts import people_in
-from comparators.facts.token_reader import Fact
+from comparators.facts.tokens import Fact
 from comparators.language.lexicon import LEXICONS, Lexicon
 from comparators.language.normalise import normalise, words_in
 from reflector_migrate.model import Participant

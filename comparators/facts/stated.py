@@ -7,7 +7,7 @@ from typing import NamedTuple
 from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.facts import LANGUAGES, extract, spoken_facts
 from comparators.facts.speaker_attribution import attributions
-from comparators.facts.token_reader import Fact
+from comparators.facts.tokens import Fact
 from reflector_migrate.model import Participant
 
 ANY = "en"

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from comparators.facts.facts import is_stated
 from comparators.facts.negated_clauses import Text, turned
 from comparators.facts.stated import Stated
-from comparators.facts.token_reader import Fact
+from comparators.facts.tokens import Fact
 from reflector_migrate.model import Measure, StatedFact
 
 INVENTED = "invented"

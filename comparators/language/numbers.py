@@ -8,41 +8,13 @@ unless another number word stands beside them. `with_halves` goes further, for f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from comparators.language.lexicon import Lexicon, word_list
+from comparators.language.lexicon import Lexicon
+from comparators.language.number_words import SCALES, parse_word
 
 LANGUAGES = frozenset({"en", "de"})
 
-_EN_UNITS = word_list(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-_EN_TENS = word_list("twenty thirty forty fifty sixty seventy eighty ninety")
-_DE_UNITS = word_list(
-    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn "
-    "fünfzehn sechzehn siebzehn achtzehn neunzehn"
-)
-_DE_TENS = word_list("zwanzig dreissig vierzig fünfzig sechzig siebzig achtzig neunzig")
-
-_SMALL: dict[str, dict[str, int]] = {
-    "en": {w: i for i, w in enumerate(_EN_UNITS)}
-    | {w: 10 * i for i, w in enumerate(_EN_TENS, start=2)},
-    "de": {w: i for i, w in enumerate(_DE_UNITS)}
-    | {w: 10 * i for i, w in enumerate(_DE_TENS, start=2)},
-}
-_SCALES: dict[str, dict[str, int]] = {
-    "en": {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9},
-    "de": {
-        "hundert": 100,
-        "tausend": 1000,
-        "million": 10**6,
-        "millionen": 10**6,
-        "milliarde": 10**9,
-        "milliarden": 10**9,
-    },
-}
 _AND = {"en": "and", "de": "und"}
 _ENDLESS = 10**12
 _POINTS = frozenset({"point", "komma"})
@@ -168,62 +140,17 @@ class _Words:
 
     def _scale(self, place: int) -> int:
         """A scale from a thousand on; 0 of any other word."""
-        scale = _SCALES[self._language].get(self._at(place), 0)
+        scale = SCALES[self._language].get(self._at(place), 0)
         return scale if scale >= 1000 else 0
 
     def _is_scale(self, place: int) -> bool:
-        return self._at(place) in _SCALES[self._language]
+        return self._at(place) in SCALES[self._language]
 
     def _value(self, place: int) -> int | None:
         return parse_word(self._at(place), self._language)
 
     def _at(self, place: int) -> str:
         return self._tokens[place] if place < len(self._tokens) else ""
-
-
-@lru_cache(maxsize=1 << 16)
-def parse_word(word: str, language: str) -> int | None:
-    """One number word's value; German compounds (dreiundzwanzig, zweihundertfünf) too."""
-    small = _SMALL[language].get(word)
-    if small is not None:
-        return small
-    if word in _SCALES[language]:
-        return _SCALES[language][word]
-    if language == "de" and len(word) > 6:
-        return _german_compound(word.replace("ß", "ss"))
-    return None
-
-
-def _german_compound(word: str) -> int | None:
-    """Split at tausend, hundert and `und`; None where a part is not a number."""
-    if word in _SMALL["de"]:
-        return _SMALL["de"][word]
-    for scale in ("tausend", "hundert"):
-        head, found, tail = word.partition(scale)
-        if found:
-            parts = _german_part(head, 1), _german_part(tail, 0)
-            if parts[0] is None or parts[1] is None:
-                return None
-            return parts[0] * _SCALES["de"][scale] + parts[1]
-    unit, found, tens = word.partition("und")
-    low, high = _german_unit(unit), _SMALL["de"].get(tens)
-    if found and low is not None and high is not None and low < 10 and high >= 20:
-        return low + high
-    return None
-
-
-def _german_part(part: str, empty: int) -> int | None:
-    """A compound's part; an absent one counts `empty`, `und` in front is dropped."""
-    part = part.removeprefix("und")
-    if not part:
-        return empty
-    unit = _german_unit(part)
-    return unit if unit is not None else _german_compound(part)
-
-
-def _german_unit(word: str) -> int | None:
-    """`ein` inside a compound is 1."""
-    return 1 if word == "ein" else _SMALL["de"].get(word)
 
 
 def with_halves(text: TokenStream, lexicon: Lexicon) -> TokenStream:

@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from comparators.payload.fields import public, public_event
-from comparators.payload.near import is_within
-from comparators.row import DURATION_TOLERANCE_MS, WAVEFORM_TOLERANCE
+from comparators.payload.fields import (
+    DURATION_TOLERANCE_MS,
+    WAVEFORM_TOLERANCE,
+    public,
+    public_event,
+)
+from comparators.payload.records import is_within
 from reflector_migrate.model import Event, Finding, Observation, Severity, Topic
 
 TOPIC, TITLE, TRANSCRIPT = "TOPIC", "FINAL_TITLE", "TRANSCRIPT"

@@ -1,4 +1,7 @@
-"""Names that Reflector itself gives: of fields, events and effects. Anybody may see them."""
+"""Names that Reflector itself gives: of fields, events and effects. Anybody may see them.
+
+Tolerances are for what an encoder's version changes; each is stated here once.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ STATES = word_set("idle uploaded recording processing ended error")
 EFFECTS = word_set(
     "webhook zulip_message zulip_update s3_put s3_delete local_put local_delete local_doubled"
 )
+DURATION_TOLERANCE_MS = 30.0  # one MP3 frame is 24 to 26 ms
+WAVEFORM_TOLERANCE = 0.02  # two of the last stored digit
 _NUMBER = re.compile(r"\d{1,3}")
 
 

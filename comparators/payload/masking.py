@@ -4,16 +4,19 @@ A volatile field is not dropped: it is replaced by a mark that says it was there
 so that a missing field is still a difference. Text a run wrote itself (title,
 summaries, captions) is replaced by its name in the places that are for it: what is
 compared is that the payload carries the run's own text there, not that two language
-models chose the same words. Elsewhere the same words are somebody else's.
+models chose the same words. Elsewhere the same words are somebody else's. So are a
+payload's topics, named as the run's own: two models need not find the same ones.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reflector_migrate.model import Observation
+from comparators.payload.webvtt import parse
+from reflector_migrate.model import Observation, Topic
 
 VOLATILE_FIELDS: Mapping[str, str] = {
     "event_id": "one per webhook delivery",
@@ -53,6 +56,12 @@ OWN_PLACES: Mapping[str, re.Pattern[str]] = {
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
 _SIGNATURE = re.compile(r"t=\d+,v1=[0-9a-f]{64}$")
+
+TOPIC_FIELDS = ("title", "summary", "timestamp", "duration")
+"""What a webhook's topics carry of the run's own, besides their captions."""
+
+_LISTED = re.compile(r"^\d+\. \[(\d{1,9}:\d{2}(?::\d{2})?)\] (.*)$", re.MULTILINE)
+_LIST = re.compile(r"(?:^\d+\. \[\d{1,9}:\d{2}(?::\d{2})?\] .*\n?)+", re.MULTILINE)
 
 
 def own_id(observation: Observation) -> str:
@@ -117,3 +126,66 @@ def _if_own(text: str, field: str, observation: Observation) -> str:
     """The name, with any blanks around it, of a text that is the run's own; else as it is."""
     own = (getattr(observation.outputs, field) or "").strip()
     return text.replace(own, f"<own {field}>") if own and text.strip() == own else text
+
+
+def without_topics(value: Any, observation: Observation) -> Any:
+    """A Zulip text with the run's own topic list named."""
+    if not isinstance(value, str):
+        return value
+    listed = _LISTED.findall(value)
+    if not listed and not observation.outputs.topics:
+        return value
+    return f"{_named_list(listed, observation.outputs.topics)}\n".join(_LIST.split(value))
+
+
+def _named_list(listed: Sequence[tuple[str, str]], own: Sequence[Topic]) -> str:
+    """What stands for a list of (time, title): whether it is the run's own, at its own times."""
+    if [title for _, title in listed] != [topic.title for topic in own]:
+        return f"<{len(listed)} topics, not the run's own>"
+    pairs = zip(listed, own, strict=True)
+    is_timely = all(abs(_seconds(time) - topic.timestamp) <= 1 for (time, _), topic in pairs)
+    return "<own topics>" if is_timely else "<own topics, at other times>"
+
+
+def _seconds(time: str) -> int:
+    """Of mm:ss or hh:mm:ss."""
+    return sum(int(part) * 60**power for power, part in enumerate(reversed(time.split(":"))))
+
+
+def named_topics(value: Any, observation: Observation) -> Any:
+    """A webhook's topics by their structure, where their titles are the run's own."""
+    if isinstance(value, list | tuple):
+        return [named_topics(item, observation) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    named = {key: named_topics(item, observation) for key, item in value.items()}
+    topics = value.get("topics")
+    if isinstance(topics, list | tuple):
+        named["topics"] = _topics_mark(topics, observation)
+    return named
+
+
+def _topics_mark(topics: Any, observation: Observation) -> Any:
+    """The fields and types of all topics, and of each field whether it is the run's own."""
+    own, sent = observation.outputs.topics, [t for t in topics if isinstance(t, Mapping)]
+    shapes = {
+        json.dumps({k: type(v).__name__.replace("int", "float") for k, v in sorted(t.items())})
+        for t in sent
+    }
+    marks = {
+        name: [t.get(name) for t in sent] == [getattr(t, name) for t in own]
+        for name in TOPIC_FIELDS
+    }
+    marks["webvtt"] = [_said(t.get("webvtt")) for t in sent] == [_letters(t) for t in own]
+    return {"own": marks, "shapes": [json.loads(shape) for shape in sorted(shapes)]}
+
+
+def _said(webvtt: Any) -> str:
+    """The letters of captions."""
+    cues = parse(webvtt)[0] if isinstance(webvtt, str) else []
+    return "".join("".join(cue.text for cue in cues).split())
+
+
+def _letters(topic: Topic) -> str:
+    """The letters of a topic's words."""
+    return "".join("".join([word.text for word in topic.words]).split())

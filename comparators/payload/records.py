@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from comparators.payload.near import is_within
-
 
 class Difference(NamedTuple):
     """path as a/b/*, list positions wildcarded; kind: changed | missing | extra."""
@@ -111,3 +109,16 @@ def keyed(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
             seen[name] += 1
         out[named] = dict(record)
     return out
+
+
+def is_within(first: float, second: float, distance: float) -> bool:
+    """No further apart than `distance`; what is beyond a double's range is exact.
+
+    Two infinities of a sign are the same, and so are two NaNs: neither lies nearer to another.
+    """
+    if first == second or (first != first and second != second):  # noqa: PLR0124 - NaN is not itself
+        return True
+    try:
+        return abs(first - second) <= distance
+    except OverflowError:  # an integer that no float can hold, beside a float
+        return False
