@@ -22,7 +22,7 @@ from noops import app, nothing
 from patience import until
 
 from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.wakeup import Doorbell
+from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
@@ -152,7 +152,7 @@ def _executed(
     request = {"name": "nothing", "version": 1, "workflowDef": definition}
     since = time.time()
     workflow_id = client.start({**request, "input": {"run": run}, "taskToDomain": domains})
-    Doorbell(settings).ring([first])
+    WakeupChannel(settings).ring([first])
     until(lambda: client.workflow(workflow_id, with_tasks=False)["status"] != "RUNNING")
     done = client.workflow(workflow_id)
     if done["status"] != "COMPLETED":

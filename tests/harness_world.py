@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.conductor.task_domain import Identity
 from reflector_migrate.model import Usage
@@ -36,9 +36,9 @@ class Watcher:
 def work(execute, step="finalize", retry_count=0, **inputs):
     """The result of one task, and what the watcher heard."""
     watcher = Watcher()
-    harness = Harness(Settings(), WHO, execute, watcher, lambda _task: lambda: None)
+    runner = TaskRunner(Settings(), WHO, execute, watcher, lambda _task: lambda: None)
     task = Task(task_id="t", workflow_instance_id="w", input_data=inputs, retry_count=retry_count)
-    return WORKERS[step](task, harness), watcher.told
+    return WORKERS[step](task, runner), watcher.told
 
 
 def raising(error):

@@ -15,7 +15,7 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import retry, terminate
-from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.task_domain import identity, parse_worker_id
@@ -168,15 +168,15 @@ def test_a_backoff_is_the_servers_whatever_our_clock_says(domain, monkeypatch, s
     workflow_id = start_workflow(domain, a_run(), tracks(1))
     clock = time.time
     monkeypatch.setattr("time.time", lambda: clock() + skew_s)
-    desk = Desk(domain, server_version(domain), identity())
-    first = desk.take("get_recording") or desk.take("get_recording")
-    result = desk._in_progress(first)
+    client = TaskClient(domain, server_version(domain), identity())
+    first = client.take("get_recording") or client.take("get_recording")
+    result = client._in_progress(first)
     result.status = "FAILED"
     failed_s = time.monotonic()
-    desk.hand_in(result)
+    client.hand_in(result)
     second = None
     while second is None and time.monotonic() - failed_s < 20:
-        second = desk.take("get_recording")
+        second = client.take("get_recording")
     assert second is not None
     waited_s = time.monotonic() - failed_s
     assert second.start_delay_in_seconds - 0.1 <= waited_s < second.start_delay_in_seconds + 10

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.task_domain import identity
 from reflector_migrate.model import STEP_NAMES
@@ -97,15 +97,15 @@ def _through(server, sent):
     ours = server.model_copy(update={"conductor": conductor})
     with connected(ours) as client:
         workflow_id = client.start(_echo(domain, {n: pair[0] for n, pair in sent.items()}))
-        desk = Desk(ours, server_version(ours), identity())
-        task = next(t for _ in range(30) if (t := desk.take("finalize")))
+        tasks = TaskClient(ours, server_version(ours), identity())
+        task = next(t for _ in range(30) if (t := tasks.take("finalize")))
         result = TaskResult(
             task_id=task.task_id,
             workflow_instance_id=workflow_id,
             status="COMPLETED",
             output_data={n: pair[1] for n, pair in sent.items()},
         )
-        desk.hand_in(result)
+        tasks.hand_in(result)
         executed = client.workflow(workflow_id)
     assert executed["status"] == "COMPLETED"
     return {n: task.input_data[n] for n in sent}, executed["output"]

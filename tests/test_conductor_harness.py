@@ -7,7 +7,7 @@ import json
 import pytest
 from conductor.client.http.models.task import Task
 
-from reflector_migrate.conductor.runtime.task_runner import Harness, reason_of
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner, reason_of
 from reflector_migrate.conductor.task_metadata import META, without_meta
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
 from reflector_migrate.model import Usage
@@ -110,21 +110,21 @@ def test_what_an_attempt_has_used_is_known_before_it_ends():
 
     def execute(step, raw, settings, heartbeat, meter):
         meter.add(llm_calls=1)
-        told.append(harness.cut_short(task))
+        told.append(runner.cut_short(task))
         raise TransientStepError("no")
 
-    harness = Harness(Settings(), WHO, execute, Watcher(), lambda _task: lambda: None)
-    harness.on_usage = lambda: told.append(harness.cut_short(task))
-    assert harness.cut_short(task) == Usage(llm_calls=2)
-    result = harness.work("finalize", task)
+    runner = TaskRunner(Settings(), WHO, execute, Watcher(), lambda _task: lambda: None)
+    runner.on_usage = lambda: told.append(runner.cut_short(task))
+    assert runner.cut_short(task) == Usage(llm_calls=2)
+    result = runner.work("finalize", task)
     assert told == [Usage(llm_calls=3, is_partial=True)] * 2
     assert result.output_data[META]["usage"] == {"llm_calls": 3}
-    assert harness.meta_of_unfinished(task)[META]["usage"] == {"llm_calls": 3, "is_partial": True}
-    harness.forget(task)
-    assert harness.cut_short(task) == Usage(llm_calls=2)
+    assert runner.meta_of_unfinished(task)[META]["usage"] == {"llm_calls": 3, "is_partial": True}
+    runner.forget(task)
+    assert runner.cut_short(task) == Usage(llm_calls=2)
     task.retry_count = 1  # 3.15.0 gives the next attempt what this one left
-    assert harness.cut_short(task) == Usage()
-    assert harness.work("finalize", task).output_data[META]["usage"] == {"llm_calls": 1}
+    assert runner.cut_short(task) == Usage()
+    assert runner.work("finalize", task).output_data[META]["usage"] == {"llm_calls": 1}
 
 
 def test_a_reason_tells_no_words_of_a_transcript():

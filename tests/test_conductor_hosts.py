@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from reflector_migrate.conductor.execution import read, task_queue_pollers, terminate
-from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.task_domain import identity
@@ -117,8 +117,8 @@ def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
     workflow_id = start_workflow(domain, a_run(), tracks(1))
     until(lambda: host.called("get_recording"), "the slow step begins")
     assert host.stop() < 10.0
-    desk = Desk(domain, server_version(domain), identity())
-    task = desk.take("get_recording") or desk.take("get_recording")
+    client = TaskClient(domain, server_version(domain), identity())
+    task = client.take("get_recording") or client.take("get_recording")
     assert task is not None
     assert task.workflow_instance_id == workflow_id
     assert spent_before(task.output_data, 1).is_partial  # what it had used goes with it

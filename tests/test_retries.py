@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
 from reflector_migrate.conductor.http import ConductorHttp
-from reflector_migrate.conductor.runtime.task_client import Desk
+from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import ServerVersion
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.rows.transactions import write
@@ -45,15 +45,15 @@ def test_a_server_that_takes_no_connection_is_asked_three_times(pauses, method):
 )
 def test_a_result_is_handed_in_for_over_a_minute(pauses, monkeypatch, status, expected):
     """Until the server took it, refused it, or the bound is reached; never an exception."""
-    desk = Desk(NOBODY, ServerVersion((3, 32, 3), is_told=True), WHO)
+    client = TaskClient(NOBODY, ServerVersion((3, 32, 3), is_told=True), WHO)
     tried = []
 
     def refuse(body):
         tried.append(body)
         raise ApiException(status=status)
 
-    monkeypatch.setattr(desk._api, "update_task", refuse)
-    desk.hand_in(TaskResult(task_id="t", workflow_instance_id="w", worker_id="x"))
+    monkeypatch.setattr(client._api, "update_task", refuse)
+    client.hand_in(TaskResult(task_id="t", workflow_instance_id="w", worker_id="x"))
     assert pauses == pytest.approx(expected)
     assert len(tried) == len(expected) + 1
 

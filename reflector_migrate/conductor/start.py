@@ -11,7 +11,7 @@ from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.task_domain import task_domain, task_to_domain
-from reflector_migrate.conductor.wakeup import Doorbell
+from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
 from reflector_migrate.conductor.workflows.step_order import FIRST
 from reflector_migrate.errors import ServerUnreachableError
@@ -87,7 +87,7 @@ def _begin(
     after_ms: int = 0,
 ) -> str:
     found = _start_once(client, start_request(settings, run, tracks), run, after_ms)
-    Doorbell(settings, task_domain(settings, run.namespace)).ring(FIRST)
+    WakeupChannel(settings, task_domain(settings, run.namespace)).ring(FIRST)
     return found
 
 

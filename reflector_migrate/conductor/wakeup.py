@@ -1,7 +1,7 @@
 """Tells waiting workers that a step may be ready, so that they look before their poll does.
 
-A poll that waits is answered by a look of the server's every tenth of a second. Whoever
-hands in a result knows what comes next and rings; whoever works on that looks at once.
+The server answers a waiting poll by looking every tenth of a second. A worker that hands
+in a result knows what comes next and rings; a worker of that step then looks at once.
 Best effort over the candidate's bus: without it the poll finds the task a little later.
 """
 
@@ -25,11 +25,11 @@ LISTEN_S = 1.0
 TROUBLE_WAITS_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Doorbell:
-    """The bell of one task domain."""
+class WakeupChannel:
+    """The wake-up channel of one task domain."""
 
     def __init__(self, settings: Settings, domain: str | None = None) -> None:
-        """Open nothing yet; the domain is this build's own unless told."""
+        """Open nothing yet; the domain is by default this build's own."""
         self._url = settings.candidate.bus_url
         self._channel = f"migrate:ready:{domain or task_domain(settings)}"
 
@@ -39,7 +39,7 @@ class Doorbell:
             Bus(self._url).publish(self._channel, {"steps": names})
 
     def listen(self, stop: threading.Event, answer: Callable[[frozenset[str]], None]) -> None:
-        """Call `answer` with the steps of each ring, until `stop`; waits out a bus that is away."""
+        """Call `answer` with the steps of each ring, until `stop`; waits out an unreachable bus."""
         import redis
 
         troubles = 0
@@ -53,13 +53,13 @@ class Doorbell:
                         if message is not None:
                             answer(_steps_of(message))
             except redis.RedisError as error:
-                logger.warning("no rings of the doorbell for now: %s", type(error).__name__)
+                logger.warning("wake-up channel unavailable: %s", type(error).__name__)
                 stop.wait(TROUBLE_WAITS_S[min(troubles, len(TROUBLE_WAITS_S) - 1)])
                 troubles += 1
 
 
 def _steps_of(message: dict[str, Any]) -> frozenset[str]:
-    """What a ring names; nothing if it is not one of ours."""
+    """What a ring names; nothing if another program sent it."""
     try:
         steps = json.loads(message["data"])["steps"]
         return frozenset(step for step in steps if isinstance(step, str))

@@ -14,7 +14,7 @@ from rich.console import Console
 from reflector_migrate.conductor.event_dictionary import as_json
 from reflector_migrate.conductor.progress import percent_of
 from reflector_migrate.conductor.runtime.groups import GROUPS
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.judge.compare import compare
@@ -50,9 +50,9 @@ def worked(folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     given = {"run": run.model_dump(mode="json"), "topics": ref._asdict()}
     watcher = Watcher()
-    harness = Harness(settings, WHO, run_step, watcher, lambda _task: lambda: None)
+    runner = TaskRunner(settings, WHO, run_step, watcher, lambda _task: lambda: None)
     task = Task(task_id="t", workflow_instance_id="w", input_data=given, retry_count=0)
-    result = WORKERS[STEP](task, harness)
+    result = WORKERS[STEP](task, runner)
     return {
         "status": str(result.status),
         "output": result.output_data,

@@ -38,7 +38,7 @@ LEASE_SHARE = 1 / 3
 GIVEN_UP = frozenset({"TIMED_OUT", "CANCELED", "FAILED", "FAILED_WITH_TERMINAL_ERROR", "SKIPPED"})
 
 
-class Desk:
+class TaskClient:
     """Takes tasks of one domain for one process and gives each back in one way or another."""
 
     def __init__(self, settings: Settings, version: ServerVersion, who: Identity) -> None:

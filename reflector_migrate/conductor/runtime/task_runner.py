@@ -59,7 +59,7 @@ class Watcher(Protocol):
         """The last attempt failed."""
 
 
-class Harness:
+class TaskRunner:
     """Runs steps for one worker process."""
 
     def __init__(

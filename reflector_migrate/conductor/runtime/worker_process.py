@@ -1,6 +1,6 @@
 """One worker process: polls for its steps, runs at most its slots, drains when told.
 
-One thread per step waits at the server, and one listens for the doorbell; what they
+One thread per step waits at the server, and one listens for the wake-up channel; what they
 bring is run by a pool. When draining, a task that is still on its way is given back to
 its queue, those that run may end within the bound, and those that do not are given back
 too.
@@ -22,12 +22,12 @@ from conductor.client.http.rest import ApiException
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.runtime.groups import Member
 from reflector_migrate.conductor.runtime.in_flight_file import Note, path_of_ours, write
-from reflector_migrate.conductor.runtime.task_client import Desk
-from reflector_migrate.conductor.runtime.task_runner import Execute, Harness, attempt_of
+from reflector_migrate.conductor.runtime.task_client import TaskClient
+from reflector_migrate.conductor.runtime.task_runner import Execute, TaskRunner, attempt_of
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.conductor.server_version import ServerVersion, server_version
 from reflector_migrate.conductor.task_domain import identity, task_domain
-from reflector_migrate.conductor.wakeup import Doorbell
+from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.conductor.workflows.step_order import FOLLOWING
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.settings import Settings
@@ -53,13 +53,13 @@ def serve(
     if version is None:
         return
     who = identity()
-    desk = Desk(settings, version, who)
-    harness = Harness(settings, who, execute, Progress(settings), desk.lease)
+    client = TaskClient(settings, version, who)
+    runner = TaskRunner(settings, who, execute, Progress(settings), client.lease)
     logger.info(
         "%s polls server %s in domain %s as %s",
         member.group, version, task_domain(settings), who.worker_id,
     )  # fmt: skip
-    is_drained = WorkerProcess(member, desk, harness, Doorbell(settings)).run(
+    is_drained = WorkerProcess(member, client, runner, WakeupChannel(settings)).run(
         stop, max(0.0, settings.workers.drain_s - LEAVE_S), on_ready
     )
     if not is_drained:
@@ -80,18 +80,20 @@ def _wait_for_server(settings: Settings, stop: threading.Event) -> ServerVersion
 class WorkerProcess:
     """Runs the tasks of one member until it is asked to stop."""
 
-    def __init__(self, member: Member, desk: Desk, harness: Harness, doorbell: Doorbell) -> None:
+    def __init__(
+        self, member: Member, client: TaskClient, runner: TaskRunner, wakeup: WakeupChannel
+    ) -> None:
         """Start nothing yet."""
         self._member = member
-        self._desk = desk
-        self._harness = harness
-        self._doorbell = doorbell
+        self._client = client
+        self._runner = runner
+        self._wakeup = wakeup
         self._running: dict[str, Task] = {}
         self._notes = path_of_ours()
         self._changed = threading.Condition()
         self._pool = ThreadPoolExecutor(member.slots, thread_name_prefix=member.group)
         if self._notes is not None:
-            harness.on_usage = self._note_usage
+            runner.on_usage = self._note_usage
 
     def run(self, stop: threading.Event, drain_s: float, on_ready: Callable[[], None]) -> bool:
         """Work until `stop`, then drain; False if tasks had to be given back unfinished."""
@@ -100,7 +102,7 @@ class WorkerProcess:
             for step in self._member.steps
         ]
         ear = threading.Thread(
-            target=self._doorbell.listen, args=(stop, partial(self._answer, stop)), daemon=True
+            target=self._wakeup.listen, args=(stop, partial(self._answer, stop)), daemon=True
         )
         for thread in (*pollers, ear):
             thread.start()
@@ -113,7 +115,7 @@ class WorkerProcess:
             if not self._has_slot():
                 continue
             try:
-                task = self._desk.take(step)
+                task = self._client.take(step)
             except ApiException as error:
                 logger.warning("poll for %s: %s", step, error.status or "no answer")
                 stop.wait(TROUBLE_WAIT_S)
@@ -126,7 +128,7 @@ class WorkerProcess:
         for step in self._member.steps:
             if step in rung and (free := self._free()) and not stop.is_set():
                 try:
-                    tasks = self._desk.look(step, free)
+                    tasks = self._client.look(step, free)
                 except ApiException as error:
                     logger.warning("look for %s: %s", step, error.status or "no answer")
                     return
@@ -152,13 +154,13 @@ class WorkerProcess:
             self._give_back(task)
 
     def _work(self, step: str, task: Task) -> None:
-        self._desk.hand_in(WORKERS[step](task, self._harness))
+        self._client.hand_in(WORKERS[step](task, self._runner))
         with self._changed:
             self._running.pop(task.task_id, None)
-            self._harness.forget(task)
+            self._runner.forget(task)
             self._note()
             self._changed.notify_all()
-        self._doorbell.ring(FOLLOWING[step])
+        self._wakeup.ring(FOLLOWING[step])
 
     def _note(self) -> None:
         """Write down what runs, and what it has used; the lock is held."""
@@ -169,7 +171,7 @@ class WorkerProcess:
             self._note()
 
     def _note_of(self, task: Task) -> Note:
-        used = self._harness.cut_short(task).model_dump(mode="json", exclude_defaults=True)
+        used = self._runner.cut_short(task).model_dump(mode="json", exclude_defaults=True)
         return Note(
             task.task_def_name, task.task_id, task.workflow_instance_id, attempt_of(task), used
         )
@@ -191,6 +193,6 @@ class WorkerProcess:
     def _give_back(self, task: Task) -> None:
         logger.info("task %s goes back into its queue", task.task_id)
         try:
-            self._desk.give_back(task, output=self._harness.meta_of_unfinished(task))
+            self._client.give_back(task, output=self._runner.meta_of_unfinished(task))
         except ApiException as error:
             logger.warning("task %s not given back: %s", task.task_id, error.status)

@@ -8,10 +8,10 @@ from importlib import import_module
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.model import STEP_NAMES
 
-Worker = Callable[[Task, Harness], TaskResult]
+Worker = Callable[[Task, TaskRunner], TaskResult]
 
 
 def _worker(step: str) -> Worker:

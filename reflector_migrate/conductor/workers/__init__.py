@@ -1,1 +1,1 @@
-"""Conductor's workers: one thin module a step, over one harness."""
+"""Conductor's workers: one thin module a step, over one task runner."""

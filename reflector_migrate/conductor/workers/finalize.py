@@ -9,13 +9,13 @@ from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
 from reflector_migrate.conductor.premature_failure import resume_if_cut_short
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.settings import Settings
 
 
-def finalize(task: Task, harness: Harness) -> TaskResult:
+def finalize(task: Task, runner: TaskRunner) -> TaskResult:
     """Set the transcript's final status: `error` only if its workflow is really over."""
-    return harness.work("finalize", task, unless=_resume_if_mistaken)
+    return runner.work("finalize", task, unless=_resume_if_mistaken)
 
 
 def _resume_if_mistaken(settings: Settings, raw: Mapping[str, Any]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 
 
-def generate_title(task: Task, harness: Harness) -> TaskResult:
+def generate_title(task: Task, runner: TaskRunner) -> TaskResult:
     """Give the meeting a title from its topics."""
-    return harness.work("generate_title", task)
+    return runner.work("generate_title", task)

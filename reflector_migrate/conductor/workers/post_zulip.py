@@ -5,9 +5,9 @@ from __future__ import annotations
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 
 
-def post_zulip(task: Task, harness: Harness) -> TaskResult:
+def post_zulip(task: Task, runner: TaskRunner) -> TaskResult:
     """Post the transcript to the room's Zulip topic."""
-    return harness.work("post_zulip", task)
+    return runner.work("post_zulip", task)

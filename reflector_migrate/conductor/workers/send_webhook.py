@@ -5,9 +5,9 @@ from __future__ import annotations
 from conductor.client.http.models.task import Task
 from conductor.client.http.models.task_result import TaskResult
 
-from reflector_migrate.conductor.runtime.task_runner import Harness
+from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 
 
-def send_webhook(task: Task, harness: Harness) -> TaskResult:
+def send_webhook(task: Task, runner: TaskRunner) -> TaskResult:
     """Tell the customer's webhook that the transcript is ready."""
-    return harness.work("send_webhook", task)
+    return runner.work("send_webhook", task)
