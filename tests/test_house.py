@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, str] = {
     "conductor": "model errors settings store pipeline",
     "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"
     " reports",
-    "cutover": "model errors settings store pipeline conductor judge pricing shadow",
+    "cutover": "model errors settings store pipeline conductor plugin judge pricing shadow",
     "sandbox": "model errors settings store pipeline conductor plugin",
     "experiments": "model errors settings store pipeline conductor judge pricing shadow sandbox",
     "cli": "model errors settings store pipeline conductor plugin comparators judge pricing frames"

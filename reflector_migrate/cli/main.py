@@ -25,6 +25,7 @@ COMMANDS = {
     "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
     "gate": (f"{C}.gate:gate", "Run the gates on stored evidence or on a file."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
+    "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),

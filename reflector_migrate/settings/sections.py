@@ -176,6 +176,13 @@ class ShadowSettings(Section):
     kill_switch_file: Path | None = None
 
 
+class RouteSettings(Section):
+    """How recordings are handed to the candidate, and back."""
+
+    back_file: Path | None = None  # while it is there, every recording stays with the primary
+    publish_timeout_s: float = Field(default=5.0, gt=0)
+
+
 class JudgeSettings(Section):
     """What comparisons are judged with."""
 

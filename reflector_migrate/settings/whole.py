@@ -15,6 +15,7 @@ from reflector_migrate.settings.sections import (
     JudgeSettings,
     Price,
     ReflectorSettings,
+    RouteSettings,
     S3Settings,
     SandboxSettings,
     SecondarySettings,
@@ -41,6 +42,7 @@ class Settings(Section):
     workers: WorkerSettings = WorkerSettings()
     budgets: BudgetSettings = BudgetSettings()
     shadow: ShadowSettings = ShadowSettings()
+    route: RouteSettings = RouteSettings()
     judge: JudgeSettings = JudgeSettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()

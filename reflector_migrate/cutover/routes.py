@@ -1,0 +1,214 @@
+"""The routing table: its versions in the audit log, the one in force in the broker's Redis.
+
+Reflector's workers read only the published one, and at most 5 s late. The log holds who
+changed it and why. Without a published table every recording stays with Celery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reflector_migrate.errors import (
+    ConfigurationError,
+    InputError,
+    MigrateError,
+    RefusedError,
+    ServerUnreachableError,
+)
+from reflector_migrate.plugin.reflector_route_table import (
+    CELERY,
+    KEY,
+    Decision,
+    Table,
+    UnreadableError,
+    decide,
+    dump,
+    load,
+)
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.atomic_write import write_aside
+from reflector_migrate.store.audit import Audit
+
+if TYPE_CHECKING:
+    import redis
+
+T = TypeVar("T")
+
+KIND = "route"
+"""Of the audit log's entries that hold a version of the table."""
+
+_PUBLISH = """
+local held = redis.call('GET', KEYS[1])
+if held then
+  local is_read, body = pcall(cjson.decode, held)
+  local version = is_read and type(body) == 'table' and tonumber(body.version)
+  if version and version >= tonumber(ARGV[1]) then return version end
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What workers read; `fault` says why they find no table there."""
+
+    table: Table | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """Each place that a way back was written to, and what was wrong with the others."""
+
+    done: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_in_force(self) -> bool:
+        """Workers hear of it: the file is there, or the broker has the table."""
+        return any(line.startswith(("file", "published")) for line in self.done)
+
+
+def in_force(settings: Settings) -> Table:
+    """The youngest version of log and broker, to be changed; all on Celery before the first."""
+    logged, held = in_log(settings), published(settings).table
+    return max((t for t in (logged, held) if t), key=_version, default=Table(0))
+
+
+def in_log(settings: Settings) -> Table | None:
+    """The youngest version that the audit log holds; None before the first."""
+    entry = Audit(settings.store_url).last(KIND)
+    return load(entry["body"]["table"]) if entry else None
+
+
+def published(settings: Settings) -> Published:
+    """The table that workers read, or why there is none. ServerUnreachableError without Redis."""
+    with _broker(settings) as client:
+        text: Any = client.get(KEY)
+    if text is None:
+        return Published(None, "no table is published")
+    try:
+        return Published(load(text))
+    except UnreadableError as error:
+        return Published(None, str(error))
+
+
+def change(settings: Settings, table: Table, who: str, why: str) -> Table:
+    """Log the next version of the routes, then publish it; returns it with its number.
+
+    Raises InputError for a table that workers would not read, ServerUnreachableError when
+    the store or the broker does not answer. The log comes first: a change that could not be
+    published stands there, and the next one publishes it too.
+    """
+    numbered = replace(table, version=in_force(settings).version + 1)
+    try:
+        load(dump(numbered))
+    except UnreadableError as error:
+        raise InputError(str(error)) from None
+    _log(settings, numbered, who, why)
+    _publish(settings, numbered)
+    return numbered
+
+
+def send_back(settings: Settings, who: str, why: str) -> SentBack:
+    """Send every recording back to the primary: by file, broker and log, each on its own.
+
+    What one of them cannot do, because its server is down, the others still do. It needs no
+    evidence. Rooms and lists are emptied, and what is left of the shadow stays.
+    """
+    attempts = _Attempts([], [])
+    attempts.make(f"file {settings.route.back_file}", lambda: _write_back_file(settings, who, why))
+    logged = attempts.make("", lambda: in_log(settings))
+    held = attempts.make("", lambda: published(settings).table)
+    table = _all_back(logged, held)
+    attempts.make(f"published version {table.version}", lambda: _publish(settings, table))
+    attempts.make(f"audit log version {table.version}", lambda: _log(settings, table, who, why))
+    return SentBack(tuple(attempts.done), tuple(dict.fromkeys(attempts.faults)))
+
+
+def allow_again(settings: Settings, who: str, why: str) -> bool:
+    """Remove the local file, so that the table decides again; False if there was none."""
+    path = settings.route.back_file
+    if path is None or not path.exists():
+        return False
+    Audit(settings.store_url).append("route-allow", {"who": who, "why": why})
+    path.unlink(missing_ok=True)
+    return True
+
+
+def decision_for(settings: Settings, transcript_id: str, room: str) -> Decision:
+    """What a worker of this host decides for a transcript now, by the published table."""
+    path = settings.route.back_file
+    is_back = path is not None and path.exists()
+    return decide(published(settings).table, transcript_id, room, is_back=is_back)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempts:
+    done: list[str]
+    faults: list[str]
+
+    def make(self, what: str, action: Callable[[], T]) -> T | None:
+        try:
+            made = action()
+        except (MigrateError, UnreadableError, OSError) as error:
+            self.faults.append(str(error))
+            return None
+        if what:
+            self.done.append(what)
+        return made
+
+
+def _write_back_file(settings: Settings, who: str, why: str) -> None:
+    path = settings.route.back_file
+    if path is None:
+        hint = "name the file that Reflector's worker has as MIGRATE_ROUTE_BACK_FILE"
+        raise ConfigurationError("route.back_file is not set", hint=hint)
+    write_aside(path, f"sent back by {who}: {why}\n")
+
+
+def _all_back(*known: Table | None) -> Table:
+    tables = [table for table in known if table]
+    youngest = max(tables, key=_version, default=None)
+    left = youngest.otherwise if youngest else CELERY
+    return Table(_version(youngest) + 1, left, 1.0, left)
+
+
+def _version(table: Table | None) -> int:
+    return table.version if table else 0
+
+
+def _log(settings: Settings, table: Table, who: str, why: str) -> None:
+    body = {"version": table.version, "table": dump(table), "who": who, "why": why}
+    Audit(settings.store_url).append(KIND, body)
+
+
+def _publish(settings: Settings, table: Table) -> None:
+    with _broker(settings) as client:
+        held: Any = client.eval(_PUBLISH, 1, KEY, str(table.version), dump(table))
+    if int(held):
+        said = f"version {held} is published already: another change was faster"
+        raise RefusedError(said, hint="look at `migrate route show`, then change it again")
+
+
+@contextmanager
+def _broker(settings: Settings) -> Iterator[redis.Redis]:
+    import redis
+
+    url, timeout_s = settings.reflector.broker_url, settings.route.publish_timeout_s
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        hint = "routes are published to the broker, where Reflector's worker can read them"
+        raise ConfigurationError("reflector.broker_url is not a Redis", hint=hint)
+    client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+    try:
+        yield client
+    except redis.RedisError as error:
+        said = f"the broker does not answer: {type(error).__name__}"
+        hint = "`migrate doctor` asks each server; `migrate route back` needs none"
+        raise ServerUnreachableError(said, hint=hint) from error
+    finally:
+        client.close()
