@@ -156,13 +156,27 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Sound that the tests of this run, in whatever process, make but once."""
+    from tests.defects_sound import Sounds
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    (folder / "sounds").mkdir(exist_ok=True)
+    return Sounds(folder / "sounds")
+
+
 @pytest.fixture(scope="module")
-def defects_world(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def defects_world(
+    s3_url: str, tmp_path_factory: pytest.TempPathFactory, sounds: Any
+) -> Iterator[Any]:
     """Both engines in one process, on the fixture recordings; a primary runs each but once."""
     from tests.defects_world import RECORDINGS, DefectsWorld
 
     with running_standins(RECORDINGS) as url, StandinControl(url) as control:
-        yield DefectsWorld.made(tmp_path_factory.mktemp("defects"), s3_url, control)
+        yield DefectsWorld.made(tmp_path_factory.mktemp("defects"), s3_url, control, sounds)
 
 
 @pytest.fixture(scope="session")

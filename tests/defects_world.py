@@ -11,7 +11,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,21 +79,24 @@ class Scene:
 
 @dataclass
 class DefectsWorld:
-    """A deployment of files and local servers; a primary's run of a recording is made once."""
+    """A deployment of files and local servers; a primary's run of a recording is made once.
+
+    With `sounds`, each side's sound is made once of the same sources, and never taken from the
+    other side.
+    """
 
     folder: Path
     settings: Settings
     control: StandinControl
+    sounds: Sounds | None = None
     primaries: dict[tuple[str, Any], tuple[Observation, Announcement, Snapshot]] = field(
         default_factory=dict
     )
 
-    def __post_init__(self) -> None:
-        """Nothing has been padded yet."""
-        self.sounds = Sounds(self.folder)
-
     @classmethod
-    def made(cls, folder: Path, s3_url: str, control: StandinControl) -> DefectsWorld:
+    def made(
+        cls, folder: Path, s3_url: str, control: StandinControl, sounds: Sounds | None = None
+    ) -> DefectsWorld:
         """Empty databases, and the stand-ins as they are."""
         where = {"recordings": RECORDINGS, "control_url": control.base_url}
         settings = settings_for(folder, s3_url, control, "shadow", sandbox=where)
@@ -101,7 +104,7 @@ class DefectsWorld:
         write_mark(str(settings.candidate.database_url))
         write_mark(str(settings.reflector.database_url), "stand-in")
         create_all(str(settings.reflector.database_url))
-        return cls(folder, settings, control)
+        return cls(folder, settings, control, sounds)
 
     def shows(self, defect: Defect) -> dict[str, Comparison]:
         """The comparisons of all its recordings, by name, with the defect in the candidate."""
@@ -111,11 +114,8 @@ class DefectsWorld:
         }
 
     def compared(self, name: str, defects: Sequence[str] = (), inject: Any = None) -> Comparison:
-        """Primary (once) and candidate, judged; the primary's other run is the secondary.
-
-        The candidate's sound is made once of the same sources, and never taken from the primary.
-        """
-        return self._compared(Scene(name), defects, inject, is_sound_reused=True)
+        """Primary (once) and candidate, judged; the primary's other run is the secondary."""
+        return self._compared(Scene(name), defects, inject)
 
     def seen(self, scene: Scene) -> Comparison:
         """The comparison of a scene, no answer remembered from an earlier one."""
@@ -130,17 +130,11 @@ class DefectsWorld:
             self.control.clear_faults(scene.fault)
 
     def _compared(
-        self,
-        scene: Scene,
-        defects: Sequence[str] = (),
-        inject: Any = None,
-        *,
-        is_sound_reused: bool = False,
+        self, scene: Scene, defects: Sequence[str] = (), inject: Any = None
     ) -> Comparison:
         name, recording = scene.recording, load_recording(RECORDINGS, scene.recording)
         primary, announcement, taken = self.primary(recording, inject, scene.fault)
-        with self.sounds.reused() if is_sound_reused else nullcontext():
-            candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
+        candidate = self.candidate(announcement, taken, defects, is_twice=scene.is_twice)
         found = compare(primary, candidate, secondary=primary, is_repeatable=True)
         return found.model_copy(update={"recording": name})
 
@@ -182,7 +176,7 @@ class DefectsWorld:
         pipeline = PipelineMainMultitrack(
             about.transcript_id, configured=self.settings, task_id=about.task_id
         )
-        with suppress(StepError):
+        with suppress(StepError), self._sound_of("primary"):
             asyncio.run(pipeline.process(about.bucket_name, about.track_keys))
             spans += self._after(about, pipeline.transcript)
         return observe(
@@ -221,8 +215,12 @@ class DefectsWorld:
         )  # fmt: skip
         workers = self.settings.workers.model_copy(update={"defects": tuple(defects)})
         settings = self.settings.model_copy(update={"workers": workers})
-        execution = Candidate(settings, run, about.track_keys, is_twice).run_all()
+        with self._sound_of("candidate"):
+            execution = Candidate(settings, run, about.track_keys, is_twice).run_all()
         return account_of_candidate(settings, _record(run, about), execution)
+
+    def _sound_of(self, side: str) -> AbstractContextManager[None]:
+        return self.sounds.reused(side) if self.sounds else nullcontext()
 
 
 def take_snapshot_again(settings: Settings, taken: Snapshot, run_id: str) -> None:

@@ -279,10 +279,10 @@ def test_many_negations_take_no_square_of_time(is_one):
         deeds = ["ship" if is_one else _word(n) for n in range(number)]
         said = [f"{deed} the {_word(n + 3000)} {_word(n + 6000)}." for n, deed in enumerate(deeds)]
         mine, theirs = ("\n".join(f"{will} {one}" for one in said) for will in ("Not", "We"))
-        begun = time.perf_counter()
+        begun = time.process_time()
         found = turned(
             {"ship", *deeds}, Text(mine, "en", frozenset()), Text(theirs, "en", frozenset())
         )
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.process_time() - begun)
         assert len(found) == (1 if is_one else number)
     assert seconds[1] < 24 * seconds[0]

@@ -39,10 +39,10 @@ def control():
 
 
 @pytest.fixture(scope="module")
-def world(request, s3_url, control, redis_server, tmp_path_factory):
+def world(request, s3_url, control, redis_server, tmp_path_factory, sounds):
     """Both sides on one kind of database; the services know nothing of the other kind's runs."""
     control.reset()
-    made = DefectsWorld.made(tmp_path_factory.mktemp(request.param), s3_url, control)
+    made = DefectsWorld.made(tmp_path_factory.mktemp(request.param), s3_url, control, sounds)
     reflector, candidate = made.settings.reflector, made.settings.candidate
     theirs, ours = {"bus_url": f"{redis_server}/0"}, {"bus_url": f"{redis_server}/2"}
     store = made.settings.store
