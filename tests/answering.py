@@ -23,6 +23,10 @@ def answering(answer):
             """Ask."""
             self._answer()
 
+        def do_DELETE(self):
+            """Ask."""
+            self._answer()
+
         def _answer(self):
             self.rfile.read(int(self.headers.get("content-length") or 0))
             found = answer(self.command, self.path.removeprefix("/api").partition("?")[0])

@@ -42,7 +42,9 @@ def settings(tmp_path: Path) -> Settings:
     )
     upgrade(made.store_url)
     create_all(urls["reflector"])
-    Rows.at(urls["reflector"]).insert_transcript(
+    rows = Rows.at(urls["reflector"])
+    rows.insert_recording(id="rec", bucket_name="b", object_key="k", recorded_at=now())
+    rows.insert_transcript(
         id="t-1", recording_id="rec", status="processing", created_at=now(), source_kind="room"
     )
     began = now() - timedelta(minutes=4, seconds=12)

@@ -108,6 +108,9 @@ OPEN = frozenset(RunState) - ENDS
 IN_FLIGHT = frozenset({_S.STARTING, _S.STARTED})
 """States that hold one of the `shadow.max_in_flight` places."""
 
+NEEDS_PLACES = OPEN - {_S.SETTLING, _S.OBSERVED}
+"""States in which a run works with its tables, tracks and folder: an erased run has none."""
+
 
 def is_step_of_life(before: str, after: str) -> bool:
     """Whether a run may go from one state to the other; staying is always allowed."""

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
-from reflector_migrate.model.run_life import LIFE_OF, RunState
+from reflector_migrate.model.run_life import ENDS, LIFE_OF, RunState
 from reflector_migrate.shadow import collector, dispatcher
+from reflector_migrate.shadow.erase import erase_ended
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.runs import Outcome, RunRecord
 
@@ -60,6 +61,19 @@ def advance(shadow: Shadow, run_id: str, ticket: str | None = None) -> None:
         _after(shadow, run, error, error.message)
     except Exception as error:  # foreign: its text is never shown
         _after(shadow, run, error, place_of(error))
+    _erase_if_ended(shadow, run_id)
+
+
+def _erase_if_ended(shadow: Shadow, run_id: str) -> None:
+    """At a run's end, unless something keeps it; what fails here beat's own task does."""
+    try:
+        run = shadow.runs.by_id(run_id)
+        if run is not None and run.state in ENDS:
+            erase_ended(shadow, [run])
+    except MigrateError as error:
+        log.warning("run %s: not erased yet: %s", run_id, error.message)
+    except Exception as error:  # foreign: its text is never shown
+        log.error("run %s: not erased yet: %s", run_id, place_of(error))
 
 
 def sweep(shadow: Shadow) -> None:

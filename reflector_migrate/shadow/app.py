@@ -22,6 +22,7 @@ from reflector_migrate.errors import InputError, MigrateError
 from reflector_migrate.shadow.messages import (
     ADVANCE,
     DISPATCH,
+    ERASE,
     REPORT,
     SPANS,
     SWEEP,
@@ -123,6 +124,15 @@ def sweep_runs(world: Shadow) -> None:
     from reflector_migrate.shadow.advance import sweep
 
     sweep(world)
+
+
+@app.task(name=ERASE, bind=True)
+@behind_door
+def erase_runs(world: Shadow) -> None:
+    """Erase ended runs that nothing keeps, also when the primary deleted theirs later."""
+    from reflector_migrate.shadow.erase import erase_ended
+
+    erase_ended(world)
 
 
 @app.task(name=REPORT, bind=True)

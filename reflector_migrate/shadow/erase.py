@@ -1,14 +1,101 @@
 """Erases what a run of the candidate's left in its own places, whatever state it reached.
 
 It belongs to the run and not to the workflow: a run that failed, was terminated or never
-started has copies of the tracks as well.
+started has copies of the tracks as well. An ended run stays in its places while it can be
+retried, run again or opened again. Nothing keeps it there once the primary has deleted the
+recording or its audio, or its meeting has refused consent.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Sequence
+from itertools import islice
 
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.store.runs import RunRecord
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+"""Transcripts that the primary is asked about in one query."""
+
+
+def erase_ended(shadow: Shadow, runs: Sequence[RunRecord] | None = None) -> int:
+    """Erase these runs, or all, where they have ended and nothing keeps them; how many were.
+
+    What cannot be erased now is logged, and erased when this is called again. MigrateError
+    when the primary's database or our store does not answer.
+    """
+    ended = iter(shadow.runs.not_erased() if runs is None else runs)
+    erased = 0
+    while batch := list(islice(ended, AT_ONCE)):
+        gone = _may_not_be_kept(shadow.settings, batch)
+        for run in batch:
+            if not is_kept(run, may_be_kept=run.transcript_id not in gone):
+                erased += _erased(shadow, run)
+    return erased
+
+
+def is_kept(run: RunRecord, *, may_be_kept: bool) -> bool:
+    """Whether a run's places are still needed: it is open, or a person may have it go on."""
+    if run.erased_at is not None or run.state not in ENDS:
+        return True
+    if run.erase_at is not None or not may_be_kept:
+        return False
+    if run.state == RunState.FAILED:
+        return run.is_reopenable or run.workflow_id is not None
+    return run.state == RunState.COMPARED
+
+
+def has_places(run: RunRecord) -> bool:
+    """Whether anything was ever copied for it: a run that was skipped at once has nothing."""
+    was_copied = bool(run.inputs) and run.state != RunState.SKIPPED
+    return was_copied or run.waiting_since is not None or run.workflow_id is not None
+
+
+def _erased(shadow: Shadow, run: RunRecord) -> int:
+    """1 if nothing of it is left; from the first change on nobody can open it again."""
+    at = shadow.now()
+    marked = run
+    if run.erase_at is None:
+        found = shadow.runs.move(run, run.state, erase_at=at)
+        if found is None:
+            return 0
+        marked = found
+    try:
+        if has_places(run):
+            if _stop_workflow(shadow.settings, run):
+                return 0  # a step may still be at work: its files are erased the next time
+            erase_run(shadow.settings, run.run_id)
+    except MigrateError as error:
+        log.warning("run %s: not erased yet: %s", run.run_id, error.message)
+        return 0
+    log.info("run %s: erased", run.run_id)
+    return 1 if shadow.runs.move(marked, marked.state, erased_at=shadow.now()) else 0
+
+
+def _stop_workflow(settings: Settings, run: RunRecord) -> bool:
+    """Stop its workflow if it still runs; whether it did."""
+    from reflector_migrate.conductor.execution import read, terminate
+
+    if run.workflow_id is None or read(settings, run.workflow_id).status != "running":
+        return False
+    terminate(settings, run.workflow_id, "migrate: the run has ended and is erased")
+    return True
+
+
+def _may_not_be_kept(settings: Settings, runs: Sequence[RunRecord]) -> frozenset[str]:
+    from reflector_migrate.pipeline.rows import Rows
+
+    if not runs or settings.reflector.database_url is None:
+        return frozenset()
+    rows = Rows.at(settings.reflector.database_url)
+    return rows.may_not_be_kept(sorted({run.transcript_id for run in runs}))
 
 
 def erase_run(settings: Settings, run_id: str) -> None:

@@ -20,9 +20,11 @@ DISPATCH = "migrate.shadow.dispatch"
 SPANS = "migrate.shadow.spans"
 ADVANCE = "migrate.shadow.advance"
 SWEEP = "migrate.shadow.sweep"
+ERASE = "migrate.shadow.erase"
 REPORT = "migrate.report.nightly"
 
 SWEEP_S = 60.0
+ERASE_S = 600.0
 DAY_S = 86400.0
 DISPATCHED = frozenset({RunState.CLAIMED, RunState.SNAPSHOTTING, RunState.STARTING})
 """States that a dispatcher works on; a collector works on the others."""
@@ -42,6 +44,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
         "task_routes": {DISPATCH: {"queue": "shadow"}, SPANS: {"queue": "shadow"}},
         "beat_schedule": {
             "sweep": {"task": SWEEP, "schedule": SWEEP_S, "options": {"expires": SWEEP_S}},
+            "erase": {"task": ERASE, "schedule": ERASE_S, "options": {"expires": ERASE_S}},
             "nightly report": {
                 "task": REPORT,
                 "schedule": crontab(hour=3, minute=30),

@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Update, func, or_, select, update
 
-from reflector_migrate.model.run_life import IN_FLIGHT, OPEN, RunState, is_step_of_life
+from reflector_migrate.errors import RefusedError
+from reflector_migrate.model.run_life import (
+    ENDS,
+    IN_FLIGHT,
+    NEEDS_PLACES,
+    OPEN,
+    RunState,
+    is_step_of_life,
+)
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.tables import dispatches, runs
@@ -30,7 +38,8 @@ class RunRecord:
     """One candidate run, as it was read. `state` is one of `model.run_life.RunState`.
 
     `recording_id` and `build` are empty until they are known. `owner` is the lease's while
-    `lease_until` is set, else the ticket of the one message that may take the run up.
+    `lease_until` is set, else the ticket of the one message that may take the run up. From
+    `erase_at` on its places are being erased; at `erased_at` nothing was left in them.
     """
 
     run_id: str
@@ -56,6 +65,8 @@ class RunRecord:
     started_at: datetime | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     is_reopenable: bool = False
+    erase_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 class Outcome(NamedTuple):
@@ -134,6 +145,7 @@ class Runs:
 
         The lease stays, unless the run ends or is handed on: a message that bears the new
         `owner` takes it up, due at `until`. Another state means that nothing fails any more.
+        RefusedError if the run would need places that were erased.
         """
         with writing(self._url) as connection:
             return moved(connection, run, state, self._now(), until, outcome, **values)
@@ -201,6 +213,10 @@ class Runs:
             or_(runs.c.lease_until.is_(None), runs.c.lease_until <= at),
             or_(runs.c.next_at.is_(None), runs.c.next_at <= before),
         )
+
+    def not_erased(self) -> tuple[RunRecord, ...]:
+        """Ended runs whose places may still hold something, oldest first."""
+        return self._all(runs.c.state.in_(ENDS), runs.c.erased_at.is_(None))
 
     def failed_between(self, since: datetime, until: datetime) -> tuple[RunRecord, ...]:
         """Failed runs that can be opened again, claimed in [since, until), oldest first."""
@@ -301,6 +317,11 @@ def moved(
     """As `Runs.move`, within a transaction that depends on it."""
     if not is_step_of_life(run.state, state):
         raise ValueError(f"run {run.run_id} cannot go from {run.state} to {state}")
+    if run.erase_at is not None and state in NEEDS_PLACES:
+        raise RefusedError(
+            f"run {run.run_id} was erased: the primary's recording or its audio was deleted",
+            hint="its stored comparison stays; it cannot run again",
+        )
     if state != run.state:
         values = {"tries": 0, "failing_since": None, "reason": None, **values}
     if state not in OPEN:
@@ -359,5 +380,5 @@ def _record(row: Row[Any]) -> RunRecord:
 
 _TIMES = (
     "created_at", "updated_at", "lease_until", "next_at", "failing_since", "waiting_since",
-    "started_at",
+    "started_at", "erase_at", "erased_at",
 )  # fmt: skip

@@ -69,6 +69,8 @@ runs = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("inputs", JSON, nullable=False, server_default="{}"),
     Column("is_reopenable", Boolean, nullable=False, server_default=false()),
+    Column("erase_at", DateTime(timezone=True)),
+    Column("erased_at", DateTime(timezone=True)),
 )
 
 artifacts = Table(

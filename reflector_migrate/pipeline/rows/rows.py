@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, select, update
+from sqlalchemy import Connection, Engine, Select, Table, exists, or_, select, update
 
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.pipeline.rows import tables
@@ -66,6 +66,30 @@ class Rows:
             query = select(table.c.user_id).where(table.c.id == transcript_id)
             owner: str | None = connection.scalar(query)
             return owner
+
+    def may_not_be_kept(self, transcript_ids: Sequence[str]) -> frozenset[str]:
+        """Those whose audio, recording or row was deleted, or whose meeting refused consent.
+
+        A database without any transcript is another one, and says nothing of these.
+        """
+        table, recording, consent = tables.transcript, tables.recording, tables.meeting_consent
+        refused = exists().where(
+            consent.c.meeting_id == recording.c.meeting_id, consent.c.consent_given.is_(False)
+        )
+        may_be_kept = (
+            select(table.c.id)
+            .select_from(table.outerjoin(recording, recording.c.id == table.c.recording_id))
+            .where(
+                table.c.id.in_(transcript_ids),
+                table.c.audio_deleted.isnot(True),
+                or_(table.c.recording_id.is_(None), recording.c.id.isnot(None)),
+                ~refused,
+            )
+        )
+        with reading(self.engine) as connection:
+            if connection.scalar(select(table.c.id).limit(1)) is None:
+                return frozenset()
+            return frozenset(transcript_ids) - set(connection.scalars(may_be_kept))
 
     def transcript_of(self, recording_id: str) -> TranscriptRow | None:
         """The recording's first transcript, if it has one."""

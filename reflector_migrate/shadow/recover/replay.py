@@ -14,6 +14,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
@@ -76,10 +77,14 @@ def reopen_failed(
     """Open failed runs of the window again; without `send` only say which they are.
 
     Each goes on from what is there: its observations, its copied inputs, or the announcement.
-    One whose inputs are gone cannot be opened again.
+    One whose inputs are gone cannot be opened again; an erased one only to be judged.
     """
     runs = Runs(settings.store_url)
-    failed = runs.failed_between(since, until)
+    failed = tuple(
+        run
+        for run in runs.failed_between(since, until)
+        if run.erase_at is None or _is_observed(settings, run)
+    )
     if send is None:
         return failed
     opened = []
@@ -88,6 +93,16 @@ def reopen_failed(
             send(moved, 0)
             opened.append(moved)
     return tuple(opened)
+
+
+def _is_observed(settings: Settings, run: RunRecord) -> bool:
+    """Whether both sides' accounts are stored, the candidate's of its present go."""
+    from reflector_migrate.store.events import EventLog
+    from reflector_migrate.store.evidence import Evidence
+
+    kept = Evidence(settings.store_url).kept(run.run_id)
+    go = EventLog(settings.store_url).times_again(run.run_id)
+    return Role.PRIMARY in kept and kept.get(Role.CANDIDATE) == go
 
 
 def _reopened_state(run: RunRecord) -> RunState:

@@ -58,6 +58,11 @@ def rerun(settings: Settings, run: RunRecord, step: str, send: Send) -> str:
 def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
     from reflector_migrate.conductor.execution import read
 
+    if run.erase_at is not None:
+        raise RefusedError(
+            f"run {run.run_id} was erased: the primary's recording or its audio was deleted",
+            hint="its stored comparison stays; it cannot run again",
+        )
     if run.workflow_id is None:
         raise InputError(f"run {run.run_id} never started a workflow: {run.reason or run.state}")
     found = read(settings, run.workflow_id)
