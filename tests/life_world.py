@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from reflector_migrate.conductor.execution import Execution
-from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.model.run_life import ENDS
+from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import advance as door
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.dispatcher import claim
+from reflector_migrate.shadow.erase import erase_ended
 from reflector_migrate.shadow.observe.run_view import CandidateView
 from reflector_migrate.shadow.observe.sides import LegacyView
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.replay import reopen_failed
+from reflector_migrate.shadow.recover.rerun import retry
 from reflector_migrate.shadow.snapshot import Snapshot
 from reflector_migrate.store import base
 from reflector_migrate.store.clock import now
@@ -28,6 +31,7 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
 
 SHADOW = "reflector_migrate.shadow"
+CONDUCTOR = "reflector_migrate.conductor"
 PLACES = 1
 
 
@@ -52,11 +56,14 @@ class World:
         self.began = self.at = now()
         self.messages: list[tuple[str, str | None]] = []
         self.workflows: dict[str, list[str]] = {}
+        self.stopped: set[str] = set()
+        self.erased: set[str] = set()
+        self.is_audio_deleted = False
         self.primary, self.workflow = "processing", "running"
         self.away: set[str] = set()
         self.plan: dict[int, Callable[[], None]] = {}
         self.calls = 0
-        self.opened = 0
+        self.opened = self.retried = self.deaths = 0
         self.shadow = Shadow.made(self.settings, self._send, lambda: self.at)
 
     def _send(self, run: RunRecord, _delay_s: float) -> None:
@@ -82,14 +89,52 @@ class World:
         self._outside("s3")
         self._outside("candidate")
 
-    def start(self, _settings: Settings, run: RunRecord) -> str:
-        """Search, then start: as `start_workflow` does."""
+    def start(self, _settings: Settings, run: RunRecord, before_start: Callable[[], None]) -> str:
+        """Search, then start: as `start_workflow` does; the process may stand still anywhere."""
         self._outside("conductor")
-        found = self.workflows.setdefault(run.run_id, [])
-        if not found:
-            found.append(f"wf-{run.run_id}")
-            self._outside("conductor")  # the answer may be lost
-        return found[0]
+        if found := self.running(run.run_id):
+            return found[-1]
+        before_start()
+        self._outside("conductor")
+        known = self.workflows.setdefault(run.run_id, [])
+        known.append(made := f"wf-{len(known)}-{run.run_id}")
+        self._outside("conductor")  # the answer may be lost
+        return made
+
+    def running(self, run_id: str) -> list[str]:
+        """A run's workflows that were not stopped."""
+        return [one for one in self.workflows.get(run_id, ()) if one not in self.stopped]
+
+    def stop_others(self, _settings: Settings, run: Run, workflow_id: str) -> None:
+        """List and terminate."""
+        self._outside("conductor")
+        self.stopped |= {one for one in self.running(run.run_id) if one != workflow_id}
+
+    def terminate(self, _settings: Settings, workflow_id: str, _reason: str) -> None:
+        """Stop one."""
+        self._outside("conductor")
+        self.stopped.add(workflow_id)
+
+    def read(self, _settings: Settings, workflow_id: str) -> Execution:
+        """How far a workflow is."""
+        self._outside("conductor")
+        is_there = workflow_id not in self.stopped
+        return Execution(workflow_id, self.workflow if is_there else "failed")
+
+    def go_on(self, *_about: object) -> None:
+        """The server retries what failed."""
+        self._outside("conductor")
+        self.workflow = "running"
+
+    def erase(self, _settings: Settings, run_id: str) -> None:
+        """Its places are gone."""
+        self._outside("s3")
+        self.erased.add(run_id)
+
+    def may_not_be_kept(self, _settings: Settings, runs: Sequence[RunRecord]) -> frozenset[str]:
+        """What the primary deleted."""
+        self._outside("primary")
+        return frozenset(run.transcript_id for run in runs if self.is_audio_deleted)
 
     def legacy_view(self, *_about: object) -> LegacyView:
         """How far the primary is."""
@@ -135,6 +180,18 @@ class World:
             f"{SHADOW}.dispatcher.read_rows": self.read_rows,
             f"{SHADOW}.dispatcher.take_snapshot": self.take_snapshot,
             f"{SHADOW}.dispatcher._start": self.start,
+            f"{CONDUCTOR}.start.stop_others": self.stop_others,
+            f"{CONDUCTOR}.execution.terminate": self.terminate,
+            f"{CONDUCTOR}.execution.read": self.read,
+            f"{CONDUCTOR}.execution.retry": self.go_on,
+            f"{SHADOW}.recover.reopen.read": self.read,
+            f"{SHADOW}.recover.reopen.build_context": lambda _run, settings: Mock(
+                settings=settings
+            ),
+            f"{SHADOW}.recover.reopen._wait_until_told": lambda *_about: None,
+            f"{SHADOW}.recover.reopen._processing": lambda *_about: None,
+            f"{SHADOW}.erase.erase_run": self.erase,
+            f"{SHADOW}.erase._may_not_be_kept": self.may_not_be_kept,
             f"{SHADOW}.observe.run_view.legacy_view": self.legacy_view,
             f"{SHADOW}.observe.run_view.candidate_view": self.candidate_view,
             f"{SHADOW}.observe.run_view.secondary_of": lambda *_about: None,
@@ -154,7 +211,9 @@ class World:
         """Have one process do it; it may die, or its task's door stops what came through."""
         try:
             work()
-        except (Died, ServerUnreachableError, RuntimeError):
+        except Died:
+            self.deaths += 1
+        except (MigrateError, RuntimeError):
             return
 
     def announce(self, task: str | None) -> None:
@@ -180,6 +239,19 @@ class World:
     def sweep(self) -> None:
         """Beat's task."""
         self.acting(lambda: door.sweep(self.shadow))
+
+    def retry(self) -> None:
+        """`migrate retry` of the latest run, by a person who sees that its workflow failed."""
+        for run in self.runs()[-1:]:
+            self.acting(lambda run=run: self._retry(run))
+
+    def _retry(self, run: RunRecord) -> None:
+        self.retried += 1
+        retry(self.settings, run, self._send)
+
+    def erase_ended(self) -> None:
+        """Beat's other task."""
+        self.acting(lambda: erase_ended(self.shadow))
 
     def reopen(self) -> None:
         """`migrate replay --failed`."""
@@ -207,7 +279,7 @@ class World:
         self.primary, self.workflow = "ended", "completed"
         for _ in range(60):
             if all(run.state in ENDS for run in self.runs()):
-                return
+                break
             self.pass_time(4000)
             self.sweep()
             while self.messages:

@@ -20,7 +20,9 @@ from reflector_migrate.store.runs import Dispatches
 from tests.life_world import PLACES, Died, World
 
 SERVERS = ("primary", "s3", "candidate", "conductor", "waivers")
-TROUBLE = ("died", "away", "foreign", "delivered", "swept", "announced")
+TROUBLE = ("died", "away", "foreign", "delivered", "swept", "announced", "stalled")
+PAUSE_S = 400
+"""Longer than a lease and than any message waits for its sweep."""
 
 
 @cache
@@ -58,6 +60,11 @@ class LifeOfARun(RuleBasedStateMachine):
             self.world.deliver(0, keeps=True)
         elif kind == "swept":
             self.world.sweep()
+        elif kind == "stalled":  # the process stands still, and others take its run over
+            self.world.pass_time(PAUSE_S)
+            self.world.sweep()
+            for _ in range(len(self.world.messages)):
+                self.world.deliver(0, keeps=False)
         else:
             self.world.announce("task-1")
 
@@ -65,6 +72,11 @@ class LifeOfARun(RuleBasedStateMachine):
     def announce(self) -> None:
         """The message comes, or comes again."""
         self.world.announce("task-1")
+
+    @rule()
+    def announce_a_second_run(self) -> None:
+        """A person has the primary process the transcript again."""
+        self.world.announce("task-2")
 
     @rule()
     def replay(self) -> None:
@@ -120,12 +132,28 @@ class LifeOfARun(RuleBasedStateMachine):
         """`migrate replay --failed`."""
         self.world.reopen()
 
+    @rule()
+    def retry(self) -> None:
+        """`migrate retry`."""
+        self.world.retry()
+
+    @rule()
+    def delete_audio(self) -> None:
+        """The primary deletes its audio, and beat's task comes round."""
+        self.world.is_audio_deleted = True
+        self.world.erase_ended()
+
     @invariant()
     def there_is_one_of_each(self) -> None:
-        """One run, one workflow, one comparison, one outcome, and no more places than there are."""
+        """One run of each of the primary's, one workflow, one comparison, one outcome of each.
+
+        A second workflow is left only where a process died that had stood still, and then only
+        until the run's own has ended. No more places are taken than there are.
+        """
         world, runs = self.world, self.world.runs()
-        assert len(runs) <= 1
-        assert all(len(found) <= 1 for found in world.workflows.values())
+        assert len(runs) <= 2
+        assert all(len(world.running(run.run_id)) <= 1 + world.deaths for run in runs)
+        assert not [run for run in runs if run.run_id in world.erased and run.state not in ENDS]
         url = world.settings.store_url
         assert sum(1 for _ in Evidence(url).bodies()) <= len(runs)
         assert world.shadow.runs.count_in_flight() <= PLACES
@@ -134,7 +162,7 @@ class LifeOfARun(RuleBasedStateMachine):
             one["run_id"] for one in Dispatches(url).between(since, world.at.replace(year=2100))
             if one["outcome"] in ENDS
         )  # fmt: skip
-        assert all(number <= 1 + world.opened for number in ends.values())
+        assert all(number <= 1 + world.opened + world.retried for number in ends.values())
 
     def teardown(self) -> None:
         """No state is without an exit."""
@@ -142,6 +170,8 @@ class LifeOfARun(RuleBasedStateMachine):
             self.world.come_to_rest()
             for run in self.world.runs():
                 assert run.state in ENDS, f"{run.state} for ever: {run.reason}"
+                left = self.world.running(run.run_id)
+                assert set(left) <= {run.workflow_id}, f"{left} beside {run.workflow_id}"
             self.there_is_one_of_each()
         finally:
             self._doubles.__exit__(None, None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from reflector_migrate.conductor.client import ConductorClient, connected
@@ -22,22 +22,48 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = (0.5, 1.0, 2.0)
 
+STRAY = "migrate: another workflow serves this run"
+"""Why a second workflow of a run was terminated; it is never taken for the run's own."""
 
-def start_workflow(settings: Settings, run: Run, tracks: Sequence[Track]) -> str:
+
+def start_workflow(
+    settings: Settings,
+    run: Run,
+    tracks: Sequence[Track],
+    before_start: Callable[[], None] = lambda: None,
+) -> str:
     """Id of the one workflow of `run.run_id`; started unless there is one already.
 
     Correlation id is the recording's id. After a lost answer the server is
-    searched before anything is started again. Two callers at the same instant
-    must be kept apart by the caller's own claim. Raises ServerUnreachableError,
-    RefusedError (not registered, say).
+    searched before anything is started again. No server version keeps two starts
+    of one run apart by a key, so the caller does: `before_start` raises if the run is
+    no longer this caller's, and `stop_others` ends what was started in between.
+    Raises ServerUnreachableError, RefusedError (not registered, say).
     """
     with connected(settings) as client:
         found = find_workflow(client, run)
         if found is None:
+            before_start()
             found = _begin(settings, client, run, tracks)
         Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found
+
+
+def stop_others(settings: Settings, run: Run, workflow_id: str) -> tuple[str, ...]:
+    """Terminate every other running workflow of this run; their ids. Raises MigrateError."""
+    with connected(settings) as client:
+        strays = tuple(
+            str(found["workflowId"])
+            for found in _executions(client, run)
+            if _run_id(found) == run.run_id
+            and found["workflowId"] != workflow_id
+            and found.get("status") in ("RUNNING", "PAUSED")
+        )
+        for stray in strays:
+            client.terminate(stray, STRAY)
+            logger.warning("workflow %s stopped: run %s has %s", stray, run.run_id, workflow_id)
+    return strays
 
 
 def start_request(settings: Settings, run: Run, tracks: Sequence[Track]) -> dict[str, Any]:
@@ -74,7 +100,7 @@ def find_workflow(client: ConductorClient, run: Run, after_ms: int = 0) -> str |
     A 3.15.0 without an index does not list ended workflows by correlation id;
     running ones are found there by name.
     """
-    found = [w for w in _executions(client, run) if _run_id(w) == run.run_id]
+    found = [w for w in _executions(client, run) if _run_id(w) == run.run_id and not _is_stray(w)]
     found = [w for w in found if _made_ms(w) > after_ms or not after_ms]
     return str(max(found, key=_made_ms)["workflowId"]) if found else None
 
@@ -126,6 +152,10 @@ def _existing(client: ConductorClient, workflow_id: str) -> Iterator[dict[str, A
         yield client.workflow(workflow_id, with_tasks=False)
     except NotFoundError:
         return
+
+
+def _is_stray(workflow: dict[str, Any]) -> bool:
+    return str(workflow.get("reasonForIncompletion") or "").startswith(STRAY)
 
 
 def _made_ms(workflow: dict[str, Any]) -> int:

@@ -80,6 +80,7 @@ def _step(shadow: Shadow, run: RunRecord) -> RunRecord | None:
         case Settle():
             settling = shadow.runs.move(run, RunState.SETTLING)
             dispatcher.give_places(shadow)
+            dispatcher.stop_strays(settings, run)
             return settling
         case Judge():
             observed = shadow.runs.move(run, RunState.OBSERVED)

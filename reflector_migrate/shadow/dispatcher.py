@@ -7,9 +7,11 @@ one state on, and returns at once when another was faster.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from reflector_migrate.model.run_life import RunState
+from reflector_migrate.errors import MigrateError, RefusedError
+from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement, parse
 from reflector_migrate.shadow.decision import WATCH_S
@@ -17,6 +19,9 @@ from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.routing import why_skipped
 from reflector_migrate.shadow.snapshot import read_rows, take_snapshot
 from reflector_migrate.store.runs import Outcome, RunRecord, claim_of, run_id_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.pipeline.contracts import Run
 
 log = logging.getLogger(__name__)
 
@@ -88,15 +93,58 @@ def give_places(shadow: Shadow) -> None:
 
 
 def start(shadow: Shadow, run: RunRecord) -> None:
-    """Start the workflow of a run that has a place, unless it was started before."""
+    """Start the workflow of a run that has a place, unless it was started before.
+
+    The run is leased again right before the server is asked. If it was taken over even so,
+    as from a process that stood still in between, one of the two workflows is stopped again.
+    """
     from reflector_migrate.conductor.build import build_hash
 
-    workflow_id = _start(shadow.settings, run)
+    held = [run]
+
+    def renew() -> None:
+        renewed = shadow.runs.renew(held[0], shadow.settings.shadow.lease_s)
+        if renewed is None:
+            raise RefusedError(f"run {run.run_id} was taken over before its workflow was started")
+        held[0] = renewed
+
+    workflow_id = _start(shadow.settings, run, renew)
     at, poll_s = shadow.now(), shadow.settings.shadow.poll_s
     begun = {"workflow_id": workflow_id, "started_at": at, "build": build_hash()}
-    started = shadow.runs.move(run, RunState.STARTED, until=at, outcome=Outcome("started"), **begun)
+    started = shadow.runs.move(
+        held[0], RunState.STARTED, until=at, outcome=Outcome("started"), **begun
+    )
     if started:
         shadow.send(started, poll_s)
+        stop_strays(shadow.settings, started)
+    else:
+        _give_up(shadow, run, workflow_id)
+
+
+def stop_strays(settings: Settings, run: RunRecord) -> None:
+    """Stop every workflow of the run but its own; a server that is away is asked again later."""
+    from reflector_migrate.conductor.start import stop_others
+
+    try:
+        stop_others(settings, _as_given(settings, run), run.workflow_id or "")
+    except MigrateError as error:
+        log.warning("run %s: strays not looked for: %s", run.run_id, error.message)
+
+
+def _give_up(shadow: Shadow, run: RunRecord, workflow_id: str) -> None:
+    """Stop a workflow whose run was taken over while it was being started.
+
+    Not while the run has none yet: whoever starts it then finds this one, or stops it.
+    """
+    from reflector_migrate.conductor.execution import terminate
+    from reflector_migrate.conductor.start import STRAY
+
+    known = shadow.runs.by_id(run.run_id)
+    if known is None or known.workflow_id == workflow_id:
+        return
+    if known.workflow_id is not None or known.state in ENDS:
+        log.warning("run %s is %s: workflow %s stopped", run.run_id, known.state, workflow_id)
+        terminate(shadow.settings, workflow_id, STRAY)
 
 
 def _why_skipped(settings: Settings, recording_id: str, room_name: str) -> str | None:
@@ -105,12 +153,21 @@ def _why_skipped(settings: Settings, recording_id: str, room_name: str) -> str |
     return why_skipped(settings.shadow, recording_id, room_name, is_killed=is_killed)
 
 
-def _start(settings: Settings, run: RunRecord) -> str:
+def _start(settings: Settings, run: RunRecord, before_start: Callable[[], None]) -> str:
     from reflector_migrate.conductor.start import start_workflow
-    from reflector_migrate.pipeline.contracts import Run, Track
+    from reflector_migrate.pipeline.contracts import Track
+
+    keys = enumerate(run.inputs["track_keys"])
+    tracks = [Track(track_index=i, s3_key=key) for i, key in keys]
+    return start_workflow(settings, _as_given(settings, run), tracks, before_start)
+
+
+def _as_given(settings: Settings, run: RunRecord) -> Run:
+    """The run as its workflow is given it."""
+    from reflector_migrate.pipeline.contracts import Run
     from reflector_migrate.pipeline.places import place_of_run
 
-    given = Run(
+    return Run(
         run_id=run.run_id,
         recording_id=run.recording_id,
         transcript_id=run.transcript_id,
@@ -118,5 +175,3 @@ def _start(settings: Settings, run: RunRecord) -> str:
         bucket_name=place_of_run(settings, run.run_id).tracks_bucket,
         room_id=run.inputs.get("room_id"),
     )
-    keys = enumerate(run.inputs["track_keys"])
-    return start_workflow(settings, given, [Track(track_index=i, s3_key=key) for i, key in keys])

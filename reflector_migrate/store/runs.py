@@ -132,6 +132,11 @@ class Runs:
         lease = {"owner": new_ticket(), "lease_until": at + timedelta(seconds=lease_s)}
         return self._change(found, found.state, {**lease, "tries": found.tries + 1})
 
+    def renew(self, run: RunRecord, lease_s: float) -> RunRecord | None:
+        """The run with its whole lease before it again; None if another has taken it over."""
+        until = self._now() + timedelta(seconds=lease_s)
+        return self._change(run, run.state, {"lease_until": until})
+
     def move(
         self,
         run: RunRecord,
