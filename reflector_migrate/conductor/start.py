@@ -35,8 +35,8 @@ def start_workflow(
     """Id of the one workflow of `run.run_id`; started unless there is one already.
 
     Correlation id is the recording's id. After a lost answer the server is
-    searched before anything is started again. No server version keeps two starts
-    of one run apart by a key, so the caller does: `before_start` raises if the run is
+    searched before anything is started again. The open-source server
+    ignores an idempotency key (its issue 1527), so the caller fences the start: `before_start` raises if the run is
     no longer this caller's, and `stop_others` ends what was started in between.
     Raises ServerUnreachableError, RefusedError (not registered, say).
     """
