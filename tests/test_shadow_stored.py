@@ -204,7 +204,11 @@ def _ended(settings: Settings) -> Iterator[Settings]:
     given = {**RUN.model_dump(mode="json"), "run_id": "run-1", "transcript_id": "t-1"}
     failed = {"workflowId": "wf-1", "status": "FAILED", "tasks": [], "input": {"run": given}}
     shadow = settings.shadow.model_copy(update={"settle_s": 0.0, "chain_s": 0.0})
-    with answering(lambda *_: (200, failed)) as url:
+
+    def server(_method: str, path: str) -> tuple[int, object]:
+        return 200, [] if "/correlated/" in path or "/running/" in path else failed
+
+    with answering(server) as url:
         yield at(settings.model_copy(update={"shadow": shadow}), url)
 
 

@@ -35,10 +35,10 @@ def start_workflow(
     """Id of the one workflow of `run.run_id`; started unless there is one already.
 
     Correlation id is the recording's id. After a lost answer the server is
-    searched before anything is started again. The open-source server
-    ignores an idempotency key (its issue 1527), so the caller fences the start: `before_start` raises if the run is
-    no longer this caller's, and `stop_others` ends what was started in between.
-    Raises ServerUnreachableError, RefusedError (not registered, say).
+    searched before anything is started again. The open-source server ignores an
+    idempotency key (its issue 1527), so the caller fences the start: `before_start`
+    raises if the run is no longer this caller's, and `stop_others` ends what was
+    started in between. Raises ServerUnreachableError, RefusedError (not registered, say).
     """
     with connected(settings) as client:
         found = find_workflow(client, run)
