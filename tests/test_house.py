@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, str] = {
     "judge": "model errors comparators.registry",
     "frames": "model pricing reflector_migrate.judge.word_rates",
     "pipeline": "model errors settings store",
-    "conductor": "model errors settings store pipeline",
+    "conductor": "model errors settings store pipeline plugin",
     "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"
     " reports",
     "cutover": "model errors settings store pipeline conductor plugin judge pricing shadow",

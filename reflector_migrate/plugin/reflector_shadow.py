@@ -85,8 +85,14 @@ def is_enabled() -> bool:
         section = tomllib.loads(Path(path).read_text("utf-8")).get("shadow", {}) if path else {}
         return section.get("enabled") is True
     except Exception as error:
-        _note("config", error)
+        note("config", error)
         return False
+
+
+def may_announce(task_id: str, kwargs: Mapping[str, Any]) -> bool:
+    """The shadow is to hear of this task; reflector_route asks its table instead."""
+    del task_id, kwargs
+    return True
 
 
 # what a task's path sees
@@ -100,14 +106,15 @@ def _harmless(handler: Callable[..., None]) -> Callable[..., None]:
         try:
             handler(*args, **kwargs)
         except Exception as error:  # the task this runs in is somebody's meeting
-            _note("errors", error)
+            note("errors", error)
 
     return guarded
 
 
-def _note(what: str, error: BaseException) -> None:
+def note(what: str, error: BaseException) -> None:
+    """Count what went wrong, and log the 1st, 2nd, 4th, 8th, ... by its type alone."""
     counts[what] += 1
-    if counts[what] & (counts[what] - 1) == 0:  # the 1st, 2nd, 4th, 8th, ...
+    if counts[what] & (counts[what] - 1) == 0:
         log.warning("shadow %s: %s (%d so far)", what, type(error).__name__, counts[what])
 
 
@@ -147,7 +154,8 @@ def on_prerun(
     _current.set(buffer)
     if is_pipeline:
         wrap_pipeline()
-        if setting("MIGRATE_SHADOW_ROLE", "primary") == "primary":
+        is_primary = setting("MIGRATE_SHADOW_ROLE", "primary") == "primary"
+        if is_primary and may_announce(task_id, kwargs or {}):
             _sender_for(task.app).put(DISPATCH, _announcement(task_id, task, kwargs or {}))
 
 
@@ -273,7 +281,7 @@ class Sender:
             try:
                 self._send(encode(task, message, self.queue_name), task, message)
             except Exception as error:  # this thread must live: the next message may be fine
-                _note("errors", error)
+                note("errors", error)
             finally:
                 self.waiting.task_done()
 
@@ -283,7 +291,7 @@ class Sender:
                 is_taken = self._publish(raw, task, message)
             except Exception as error:  # a broker can fail in any way
                 self.redis = None
-                _note("failed_sends", error)
+                note("failed_sends", error)
                 time.sleep(PAUSE_S * 2**number if number < TRIES - 1 else 0)
             else:
                 counts["published" if is_taken else "dropped_full"] += 1
@@ -295,7 +303,7 @@ class Sender:
         if url is None:
             return self._publish_by_celery(task, message)
         if self.redis is None:
-            self.redis = _redis_client(url)
+            self.redis = redis_client(url)
         options = self.app.conf.broker_transport_options or {}
         key = options.get("global_keyprefix", "") + self.queue_name
         if self.redis.llen(key) >= MAX_QUEUE:
@@ -304,10 +312,7 @@ class Sender:
         return True
 
     def _redis_url(self) -> str | None:
-        url: str = self.app.connection_for_write().as_uri(include_password=True)
-        if url.startswith("redis+socket://"):
-            return "unix://" + url.removeprefix("redis+socket://")
-        return url if url.startswith(("redis://", "rediss://")) else None
+        return redis_url(self.app)
 
     def _publish_by_celery(self, task: str, message: dict[str, Any]) -> bool:
         with self.app.connection_for_write(connect_timeout=TIMEOUT_S) as connection:
@@ -316,7 +321,16 @@ class Sender:
         return True
 
 
-def _redis_client(url: str) -> Any:
+def redis_url(app: Any) -> str | None:
+    """The broker's URL as redis-py reads it; None where the broker is something else."""
+    url: str = app.connection_for_write().as_uri(include_password=True)
+    if url.startswith("redis+socket://"):
+        return "unix://" + url.removeprefix("redis+socket://")
+    return url if url.startswith(("redis://", "rediss://")) else None
+
+
+def redis_client(url: str) -> Any:
+    """A client that waits a second at most and tries nothing again."""
     redis = importlib.import_module("redis")
     no_retry = importlib.import_module("redis.retry").Retry(
         importlib.import_module("redis.backoff").NoBackoff(), 0

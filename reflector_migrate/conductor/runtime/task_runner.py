@@ -46,6 +46,28 @@ def never(_settings: Settings, _raw_input: Mapping[str, Any]) -> bool:
     return False
 
 
+class Fence(Protocol):
+    """Whose turn it is, where a transcript may be served by either engine."""
+
+    def is_open(self, step: str, raw_input: Mapping[str, Any]) -> bool:
+        """The step may begin; OutageError when that cannot be known now."""
+
+    def passed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """The step has its output; must never raise."""
+
+
+class NoFence:
+    """Every step may begin: nobody else serves what these workers serve."""
+
+    def is_open(self, step: str, raw_input: Mapping[str, Any]) -> bool:
+        """Always."""
+        del step, raw_input
+        return True
+
+    def passed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """Of no interest."""
+
+
 class Watcher(Protocol):
     """Who is told of a task's way through a worker; must never raise."""
 
@@ -69,6 +91,7 @@ class TaskRunner:
         execute: Execute,
         watcher: Watcher,
         lease: Callable[[Task], Heartbeat],
+        fence: Fence | None = None,
     ) -> None:
         """`lease` gives the heartbeat with which a running step keeps its task."""
         self._settings = settings
@@ -76,6 +99,7 @@ class TaskRunner:
         self._execute = execute
         self._watcher = watcher
         self._lease = lease
+        self._fence = fence or NoFence()
         self._meters: dict[str, UsageMeter] = {}
         self.on_usage: Callable[[], None] = lambda: None  # whoever writes down what runs
 
@@ -86,6 +110,8 @@ class TaskRunner:
         meter = UsageMeter(spent_before(task.output_data, attempt_of(task)), self.on_usage)
         self._meters[task.task_id] = meter
         try:
+            if not self._fence.is_open(step, raw):
+                return self._fenced_off(step, task, raw)
             if unless(self._settings, raw):
                 return self._spared(step, task)
             self._watcher.started(step, raw)
@@ -96,6 +122,7 @@ class TaskRunner:
         except Exception as error:  # whatever it was, the server must hear of it
             return self._failed(step, task, raw, error, meter.total)
         self._watcher.completed(step, raw)
+        self._fence.passed(step, raw)
         meta = meta_of(self._who, attempt_of(task), step, done.usage)
         digests = {"input_digest": done.input_digest, "output_digest": done.output_digest}
         output = {**done.output, META: {**meta, **digests}}
@@ -130,6 +157,18 @@ class TaskRunner:
             TaskResultStatus.FAILED_WITH_TERMINAL_ERROR if is_hopeless else TaskResultStatus.FAILED
         )
         result = self._result(task, status, {META: meta_of(self._who, attempt, step, usage)})
+        result.reason_for_incompletion = reason
+        return result
+
+    def _fenced_off(self, step: str, task: Task, raw: Mapping[str, Any]) -> TaskResult:
+        """Another run serves the transcript: end this workflow, and tell nobody."""
+        if raw.get("outcome") == "error":  # its failure workflow has nothing to say either
+            return self._spared(step, task)
+        reason = "not its turn: another run serves this transcript"
+        logger.warning("%s task=%s %s", step, task.task_id, reason)
+        meta = meta_of(self._who, attempt_of(task), step, Usage())
+        status = TaskResultStatus.FAILED_WITH_TERMINAL_ERROR
+        result = self._result(task, status, {META: meta})
         result.reason_for_incompletion = reason
         return result
 

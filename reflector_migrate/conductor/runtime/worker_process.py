@@ -19,6 +19,7 @@ from functools import partial
 from conductor.client.http.models.task import Task
 from conductor.client.http.rest import ApiException
 
+from reflector_migrate.conductor.live_claims import fence_of
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.runtime.groups import Member
 from reflector_migrate.conductor.runtime.in_flight_file import Note, path_of_ours, write
@@ -54,7 +55,9 @@ def serve(
         return
     who = identity()
     client = TaskClient(settings, version, who)
-    runner = TaskRunner(settings, who, execute, Progress(settings), client.lease)
+    runner = TaskRunner(
+        settings, who, execute, Progress(settings), client.lease, fence_of(settings)
+    )
     logger.info(
         "%s polls server %s in domain %s as %s",
         member.group, version, task_domain(settings), who.worker_id,

@@ -1,0 +1,71 @@
+"""The claim of a live run, as its workflow's steps ask for it before they begin.
+
+The run's id is the claim's token. A run that is no longer the claim's ends without a trace.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from reflector_migrate.conductor.runtime.task_runner import Fence, NoFence
+from reflector_migrate.errors import OutageError
+from reflector_migrate.plugin.reflector_claim import Claims
+from reflector_migrate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 5.0
+AFTER_THE_END = frozenset({"cleanup_consent", "post_zulip", "send_webhook"})
+"""Steps of a transcript that has ended: the next announcement need not wait for them."""
+
+
+def fence_of(settings: Settings) -> Fence:
+    """The broker's claims for workers of the namespace `live`; no fence for others."""
+    return LiveFence(settings) if settings.candidate.namespace == "live" else NoFence()
+
+
+def claims_of(settings: Settings) -> Claims:
+    """The claims in the broker's Redis, over this process's own connections."""
+    return Claims(_client(os.getpid(), settings.reflector.broker_url))
+
+
+@lru_cache(maxsize=4)
+def _client(_pid: int, url: str) -> Any:
+    import redis
+
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+class LiveFence:
+    """Lets a step begin while its run holds the claim, and ends the claim with the transcript."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect when first asked, in the process that asks."""
+        self._settings = settings
+
+    def is_open(self, step: str, raw_input: Mapping[str, Any]) -> bool:
+        """The claim is this run's, and renewed; OutageError while Redis does not answer."""
+        run = raw_input.get("run") or {}
+        transcript_id, token = str(run.get("transcript_id")), str(run.get("run_id"))
+        workflow_id = str(run.get("workflow_id") or "")
+        try:
+            return claims_of(self._settings).hold(
+                transcript_id, token, workflow_id, is_end=step in AFTER_THE_END
+            )
+        except Exception as error:
+            said = f"the broker does not say whose turn it is: {type(error).__name__}"
+            raise OutageError(said) from error
+
+    def passed(self, step: str, raw_input: Mapping[str, Any]) -> None:
+        """After finalize the transcript may be announced again."""
+        if step != "finalize" and step not in AFTER_THE_END:
+            return
+        run = raw_input.get("run") or {}
+        try:
+            claims_of(self._settings).end(str(run.get("transcript_id")), str(run.get("run_id")))
+        except Exception as error:  # the steps that follow end it too, and in the end its age
+            log.warning("claim not ended: %s", type(error).__name__)

@@ -1,0 +1,126 @@
+"""Starts the live workflow of a recording that the plugin has claimed for Conductor.
+
+The plugin knows a transcript and its tracks. Everything else is read here, outside the
+primary's worker. The claim's token is the run's id, so a message that is delivered twice
+finds the workflow of the first, and a start that comes too late ends at its first step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reflector_migrate.conductor.client import connected
+from reflector_migrate.conductor.live_claims import claims_of
+from reflector_migrate.conductor.start import start_workflow
+from reflector_migrate.errors import InputError, MigrateError, ServerUnreachableError
+from reflector_migrate.pipeline.contracts import Run, Track
+from reflector_migrate.plugin.reflector_claim import CONDUCTOR, Claim
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.snapshot import read_rows
+from reflector_migrate.store.runs import Dispatches
+
+log = logging.getLogger(__name__)
+
+SERVED = "served by conductor"
+"""Why such a recording is not shadowed, in the register of dispatches."""
+
+
+class Asked(BaseModel):
+    """The plugin's message."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    transcript_id: str
+    bucket_name: str
+    track_keys: tuple[str, ...]
+    token: str
+    task_id: str
+    route: str
+
+
+def parse(message: Mapping[str, Any]) -> Asked:
+    """The message as it must be; InputError names the field."""
+    try:
+        return Asked.model_validate(dict(message))
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"message of the plugin: {where}: {first['msg']}") from None
+
+
+def hand_over(settings: Settings, asked: Asked) -> str | None:
+    """Id of the workflow that serves the claim; None if it is another's turn by now.
+
+    Raises MigrateError where it could not be started. The claim then holds the reason, so
+    that a waiting plugin falls back at once; whoever calls tries again as long as it is asked.
+    """
+    with _broker():
+        claims = claims_of(settings)
+        found = claims.look(asked.transcript_id)
+    if not _is_asked(found, asked):
+        log.info("transcript %s: another run serves it", asked.transcript_id)
+        return None
+    try:
+        recording_id, workflow_id = _start(settings, asked)
+    except MigrateError as error:
+        with _broker():
+            claims.note(asked.transcript_id, asked.token, refused=error.message[:200])
+        raise
+    with _broker():
+        is_noted = claims.note(asked.transcript_id, asked.token, workflow_id=workflow_id)
+    if not is_noted:
+        _terminate(settings, workflow_id)
+        return None
+    Dispatches(settings.store_url).add(recording_id, "skipped", run_id=workflow_id, reason=SERVED)
+    return workflow_id
+
+
+def workflow_of(settings: Settings, recording_id: str) -> str | None:
+    """The workflow that served a recording last; None if the primary did."""
+    last = Dispatches(settings.store_url).last(recording_id)
+    return str(last["run_id"]) if last and last["reason"] == SERVED else None
+
+
+def _is_asked(found: Claim | None, asked: Asked) -> bool:
+    is_its = found is not None and found.token == asked.token and found.engine == CONDUCTOR
+    return is_its and not (found and found.workflow_id)
+
+
+def _start(settings: Settings, asked: Asked) -> tuple[str, str]:
+    rows = read_rows(settings, asked.transcript_id, asked.track_keys)
+    run = Run(
+        run_id=asked.token,
+        recording_id=rows.recording_id,
+        transcript_id=asked.transcript_id,
+        namespace="live",
+        bucket_name=asked.bucket_name,
+        room_id=rows.room_id,
+    )
+    keys = enumerate(asked.track_keys)
+    tracks = [Track(track_index=index, s3_key=key) for index, key in keys]
+    return rows.recording_id, start_workflow(settings, run, tracks)
+
+
+def _terminate(settings: Settings, workflow_id: str) -> None:
+    """Best effort: its first step would find the same."""
+    try:
+        with connected(settings) as client:
+            client.terminate(workflow_id, "another run serves this transcript")
+    except MigrateError as error:
+        log.warning("workflow %s was not terminated: %s", workflow_id, error.message)
+
+
+@contextmanager
+def _broker() -> Iterator[None]:
+    import redis
+
+    try:
+        yield
+    except redis.RedisError as error:
+        said = f"the broker does not answer: {type(error).__name__}"
+        raise ServerUnreachableError(said, hint="`migrate doctor` asks each server") from error

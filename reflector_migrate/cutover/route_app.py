@@ -1,0 +1,75 @@
+"""The Celery app that starts live workflows: its one queue is read by nobody else.
+
+celery -A reflector_migrate.cutover.route_app:app worker -Q route
+
+A message stays the broker's until its workflow is started. Its unacknowledged messages are
+kept apart from Reflector's, so that they can be delivered again after seconds and not an hour.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery, Task
+from celery.signals import worker_ready
+
+from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.plugin.reflector_claim import QUEUE, START
+from reflector_migrate.settings import Settings, load_settings, mark_ready
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 30
+"""After a worker died with a message; longer than any pause between two tries."""
+LONGEST_PAUSE_S = 15.0
+TRIES = 6000
+"""About a day of pauses: as long as Conductor may be away without anybody sending it back."""
+
+app = Celery("reflector_migrate.route")
+
+
+def config_of(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration: the primary's broker, and nothing else in common with it."""
+    return {
+        "broker_url": settings.reflector.broker_url,
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "broker_connection_retry_on_startup": True,
+        "task_default_queue": QUEUE,
+        "broker_transport_options": {
+            "visibility_timeout": AGAIN_S,
+            "unacked_key": "migrate:route:unacked",
+            "unacked_index_key": "migrate:route:unacked_index",
+            "unacked_mutex_key": "migrate:route:unacked_mutex",
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+        },
+    }
+
+
+@app.on_configure.connect
+def _configure(sender: Celery, **_: Any) -> None:
+    sender.config_from_object(config_of(load_settings()))
+
+
+@app.task(name=START, bind=True, max_retries=TRIES)
+def start(task: Task, message: dict[str, Any]) -> None:
+    """Start the workflow of a claim; again after a pause while it cannot be started."""
+    from reflector_migrate.cutover.handover import hand_over, parse
+
+    try:
+        hand_over(load_settings(), parse(message))
+    except InputError as error:
+        log.error("not started: %s", error.message)
+    except MigrateError as error:
+        log.warning("not started yet: %s", error.message)
+        pause_s = min(2.0 ** min(task.request.retries, 10) / 2, LONGEST_PAUSE_S)
+        raise task.retry(countdown=pause_s) from None
+
+
+@worker_ready.connect
+def _tell_that_we_are_ready(**_: Any) -> None:
+    mark_ready()
