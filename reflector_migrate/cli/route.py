@@ -42,24 +42,30 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
       migrate route show
       migrate route show 7f3c --room standup --json
     """
+    from reflector_migrate.cutover.handover import serving
     from reflector_migrate.cutover.routes import decision_for, published
     from reflector_migrate.plugin.reflector_route_table import dump
 
     settings = settings_of(ctx)
     if transcript:
         found = decision_for(settings, transcript, room)
-        body: dict[str, Any] = {"route": found.route, "why": found.reason, "version": found.version}
+        claim = serving(settings, transcript)
+        held = {"engine": claim.engine, "state": claim.state, "by": str(claim)} if claim else None
+        body: dict[str, Any] = {
+            "route": found.route, "why": found.reason, "version": found.version, "served": held,
+        }  # fmt: skip
         line = f"{found.route}  {found.reason}"
+        line += f"\n{claim.state}  {claim}  {claim.reason or claim.refused}" if claim else ""
     else:
-        held = published(settings)
-        table = json.loads(dump(held.table)) if held.table else None
+        known = published(settings)
+        table = json.loads(dump(known.table)) if known.table else None
         path = settings.route.back_file
         is_back = path is not None and path.exists()
-        body = {"table": table, "fault": held.fault, "is_back": is_back}
-        line = json.dumps(table, indent=2) if table else f"all on celery: {held.fault}"
+        body = {"table": table, "fault": known.fault, "is_back": is_back}
+        line = json.dumps(table, indent=2) if table else f"all on celery: {known.fault}"
         if is_back:
             say(f"all on celery: {path} sends every recording back")
-    echo_json(envelope("route", **body)) if as_json else click.echo(line)
+    echo_json(envelope("route", **body)) if as_json else click.echo(line.rstrip())
 
 
 @route.command("set", short_help="Change the table: route, share, rooms, lists.")

@@ -123,10 +123,12 @@ def _kill_switch(settings: Settings) -> Path:
     return settings.shadow.kill_switch_file
 
 
-@shadow.command(short_help="Copy the plugin for the primary's worker.")
+@shadow.command(short_help="Copy the plugin's files for the primary's worker.")
 @click.argument("folder", type=click.Path(file_okay=False))
 def plugin(folder: str) -> None:
-    """Copy the plugin's one file into a folder for the primary worker's PYTHONPATH.
+    """Copy the plugin's files into a folder for the primary worker's PYTHONPATH.
+
+    `-I reflector_shadow` announces and times. `-I reflector_route` routes as well.
 
     \b
     Examples:
@@ -139,4 +141,5 @@ def plugin(folder: str) -> None:
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    click.echo(shutil.copy(FOLDER / "reflector_shadow.py", target))
+    for path in sorted(FOLDER.glob("reflector_*.py")):
+        click.echo(shutil.copy(path, target))

@@ -16,7 +16,7 @@ from reflector_migrate.cli.common import (
 )
 from reflector_migrate.errors import RefusedError
 
-KINDS = ("legacy", "conductor", "dispatcher", "collector", "beat")
+KINDS = ("legacy", "conductor", "dispatcher", "collector", "starter", "beat")
 
 
 @click.group(invoke_without_command=False)
@@ -61,11 +61,13 @@ def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
     python = [sys.executable, "-m"]
     shadow = [*python, "celery", "-A", "reflector_migrate.shadow.app:app"]
     legacy = [*python, "celery", "-A", "reflector_migrate.sandbox.legacy.app:app", "worker"]
+    starter = [*python, "celery", "-A", "reflector_migrate.cutover.route_app:app", "worker"]
     commands = {
         "legacy": [*legacy, "-I", "reflector_shadow", "--loglevel=info"],
         "conductor": [*python, "reflector_migrate.conductor.runtime.run"],
         "dispatcher": [*shadow, "worker", "-Q", "shadow", "-n", "dispatcher@%h"],
         "collector": [*shadow, "worker", "-Q", "collect", "-n", "collector@%h"],
+        "starter": [*starter, "-Q", "route", "-n", "starter@%h"],
         "beat": [*shadow, "beat"],
     }
     stand_in = "reflector_migrate.sandbox.legacy.monolith:PipelineMainMultitrack"

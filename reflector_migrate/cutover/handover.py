@@ -7,7 +7,9 @@ finds the workflow of the first, and a start that comes too late ends at its fir
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +20,7 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.errors import InputError, MigrateError, ServerUnreachableError
+from reflector_migrate.model import Route
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.plugin.reflector_claim import CONDUCTOR, Claim
 from reflector_migrate.settings import Settings
@@ -26,6 +29,10 @@ from reflector_migrate.store.runs import Dispatches
 
 log = logging.getLogger(__name__)
 
+HEARD_S = 8
+"""From a changed table until every worker follows it, with a margin."""
+LEFT_S = 10.0
+"""After which a plugin that has a fallback waits no more: if the claim stands, its worker died."""
 SERVED = "served by conductor"
 """Why such a recording is not shadowed, in the register of dispatches."""
 
@@ -78,6 +85,46 @@ def hand_over(settings: Settings, asked: Asked) -> str | None:
         return None
     Dispatches(settings.store_url).add(recording_id, "skipped", run_id=workflow_id, reason=SERVED)
     return workflow_id
+
+
+def resend_waiting(settings: Settings) -> int:
+    """Announce each recording that waits for its workflow to Reflector's worker once more.
+
+    By then every worker knows the table that sends it back, and the body takes the claim. A
+    workflow that begins before is named, and the body does not run. Returns how many.
+    """
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+
+    sent = 0
+    with _broker():
+        claims = claims_of(settings)
+        waiting = [one for one in claims.asked() if _is_left_waiting(one)]
+    with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
+        for one in waiting:
+            task = json.loads(one.given)
+            where = {"queue": settings.reflector.queue, "countdown": HEARD_S, "retry": False}
+            try:
+                app.send_task(task["task"], kwargs=task["kwargs"], task_id=one.task_id, **where)
+            except OperationalError as error:
+                said = f"the broker does not answer: {type(error).__name__}"
+                raise ServerUnreachableError(said) from error
+            with _broker():
+                claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
+            sent += 1
+    return sent
+
+
+def serving(settings: Settings, transcript_id: str) -> Claim | None:
+    """The claim on a transcript as it stands; None if nobody has one."""
+    with _broker():
+        return claims_of(settings).look(transcript_id)
+
+
+def _is_left_waiting(found: Claim) -> bool:
+    """No plugin waits for it any more, and nobody has sent it back before."""
+    is_left = found.route == Route.CONDUCTOR or time.time() - found.at > LEFT_S
+    return is_left and bool(found.given) and not found.sent_back
 
 
 def workflow_of(settings: Settings, recording_id: str) -> str | None:

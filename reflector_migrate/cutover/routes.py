@@ -120,6 +120,8 @@ def send_back(settings: Settings, who: str, why: str) -> SentBack:
     What one of them cannot do, because its server is down, the others still do. It needs no
     evidence. Rooms and lists are emptied, and what is left of the shadow stays.
     """
+    from reflector_migrate.cutover.handover import resend_waiting
+
     attempts = _Attempts([], [])
     attempts.make(f"file {settings.route.back_file}", lambda: _write_back_file(settings, who, why))
     logged = attempts.make("", lambda: in_log(settings))
@@ -127,6 +129,7 @@ def send_back(settings: Settings, who: str, why: str) -> SentBack:
     table = _all_back(logged, held)
     attempts.make(f"published version {table.version}", lambda: _publish(settings, table))
     attempts.make(f"audit log version {table.version}", lambda: _log(settings, table, who, why))
+    attempts.make("recordings that wait for their workflow", lambda: resend_waiting(settings))
     return SentBack(tuple(attempts.done), tuple(dict.fromkeys(attempts.faults)))
 
 

@@ -14,7 +14,7 @@ The file needs the standard library only. Reflector's worker and ours both use i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ local is_ours = task == ARGV[2] and state == 'asked' and engine == 'conductor'
 if token and state ~= 'ended' and not is_ours then return redis.call('HGETALL', KEYS[1]) end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'task', ARGV[2], 'engine', 'conductor',
-  'state', 'asked', 'route', ARGV[3], 'at', ARGV[4])
+  'state', 'asked', 'route', ARGV[3], 'at', ARGV[4], 'given', ARGV[7])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 redis.call('LPUSH', KEYS[2], ARGV[6])
 return {}
@@ -90,6 +90,9 @@ class Claim:
     reason: str = ""
     refused: str = ""
     route: str = ""
+    at: float = 0.0
+    given: str = ""
+    sent_back: str = ""
 
     def __str__(self) -> str:
         """Which run it is, for whoever comes second."""
@@ -122,14 +125,23 @@ class Claims:
         at: float,
         queue: str,
         message: bytes,
+        given: str = "",
     ) -> Claim | None:
         """Claim it for Conductor and queue the message that starts the workflow, both or neither.
 
         A task that asked before, and was delivered again, asks again with another token.
+        `given` is what the claim keeps of the task, so that it can be sent once more.
         """
-        given = [token, task_id, route, repr(at), KEPT_S, message]
         keys = [key_of(transcript_id), queue]
-        return _claim(self._client.eval(_ASK, len(keys), *keys, *given))
+        facts = [token, task_id, route, repr(at), KEPT_S, message, given]
+        return _claim(self._client.eval(_ASK, len(keys), *keys, *facts))
+
+    def asked(self) -> Iterator[Claim]:
+        """Every claim for Conductor whose workflow has not begun."""
+        for key in self._client.scan_iter(match=key_of("*"), count=1000):
+            found = _claim(self._client.hgetall(key))
+            if found is not None and (found.engine, found.state) == (CONDUCTOR, ASKED):
+                yield found
 
     def take_for_legacy(
         self, transcript_id: str, token: str, *, task_id: str, reason: str, at: float, of: str = ""
@@ -183,6 +195,9 @@ def _claim(found: Mapping[Any, Any] | list[Any]) -> Claim | None:
         known.get("reason", ""),
         known.get("refused", ""),
         known.get("route", ""),
+        float(known.get("at") or 0),
+        known.get("given", ""),
+        known.get("sent_back", ""),
     )
 
 

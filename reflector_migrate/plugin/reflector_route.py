@@ -18,6 +18,7 @@ Environment
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import threading
@@ -239,6 +240,7 @@ class Handover:
             task_id=self.task_id, route=self.decision.route, at=time.time(),
             queue=options.get("global_keyprefix", "") + claim.QUEUE,
             message=shadow.encode(claim.START, message, claim.QUEUE),
+            given=json.dumps({"task": self.task.name, "kwargs": dict(self.kwargs)}),
         )  # fmt: skip
 
     def _wait(self) -> Any:

@@ -1,0 +1,265 @@
+"""The start of a live workflow, on a real Redis: once, in its turn, and again if need be."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from conductor.client.http.models.task import Task
+
+from reflector_migrate.conductor.live_claims import LiveFence, fence_of
+from reflector_migrate.conductor.runtime.task_runner import NoFence, TaskRunner
+from reflector_migrate.conductor.runtime.worker_registry import WORKERS
+from reflector_migrate.cutover.handover import (
+    SERVED,
+    Asked,
+    hand_over,
+    parse,
+    resend_waiting,
+    workflow_of,
+)
+from reflector_migrate.cutover.route_app import AGAIN_S, LONGEST_PAUSE_S, config_of
+from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
+from reflector_migrate.pipeline.rows import create_all
+from reflector_migrate.pipeline.rows.tables import recording, transcript
+from reflector_migrate.plugin.reflector_claim import CONDUCTOR, ENDED, QUEUE, Claims
+from reflector_migrate.sandbox.ports import free_ports
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.base import writing
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import Dispatches
+from tests.answering import answering
+from tests.harness_world import WHO, Watcher
+from tests.harness_world import answering as step_answers
+
+T = "t-1"
+ASKED = Asked(
+    transcript_id=T, bucket_name="b", track_keys=("d/r-1/1-a-cam-audio-2",), token="token-1",
+    task_id="task-1", route="conductor+fallback",
+)  # fmt: skip
+
+
+@pytest.fixture
+def settings(tmp_path, redis_server):
+    """A store, Reflector's database with one transcript, and an empty broker."""
+    broker = f"{redis_server}/3"
+    redis.Redis.from_url(broker).flushdb()
+    made = Settings.model_validate({
+        "store": {"url": f"sqlite:///{tmp_path}/store.db"},
+        "reflector": {"database_url": f"sqlite:///{tmp_path}/theirs.db", "broker_url": broker},
+    })  # fmt: skip
+    upgrade(made.store_url)
+    create_all(made.reflector.database_url)
+    at = datetime.now(UTC)
+    with writing(made.reflector.database_url) as connection:
+        row = {"id": "rec-1", "bucket_name": "b", "object_key": "d/r-1", "recorded_at": at}
+        connection.execute(recording.insert().values(**row))
+        more = {"name": "", "source_kind": "room", "status": "idle", "created_at": at}
+        connection.execute(transcript.insert().values(id=T, recording_id="rec-1", **more))
+    return made
+
+
+@pytest.fixture
+def claims(settings):
+    """The claims of that broker; the plugin has asked for Conductor."""
+    made = Claims(redis.Redis.from_url(settings.reflector.broker_url))
+    given = {"task_id": "task-1", "route": ASKED.route, "at": 1.0, "queue": QUEUE, "message": b"m"}
+    made.ask(T, ASKED.token, **given)
+    return made
+
+
+class Conductor:
+    """Answers as a server would that starts what it is asked to, and remembers it."""
+
+    def __init__(self, before=lambda: None, status=200):
+        self.started, self.before, self.status = 0, before, status
+
+    def __call__(self, method, path):
+        """A start, or a search that finds nothing."""
+        if (method, path) != ("POST", "/workflow"):
+            return 200, []
+        self.before()
+        self.started += self.status == 200
+        return (200, "w-1") if self.status == 200 else (self.status, {"message": "not known"})
+
+
+def served_by(settings, conductor):
+    """What handing over answers with that Conductor."""
+    with answering(conductor) as url:
+        at = settings.conductor.model_copy(update={"server_url": url})
+        return hand_over(settings.model_copy(update={"conductor": at}), ASKED)
+
+
+def test_a_claim_gets_one_workflow_which_is_kept_by_recording(settings, claims):
+    """The claim names it for the plugin, the register for everybody else."""
+    conductor = Conductor()
+    assert served_by(settings, conductor) == "w-1"
+    assert claims.look(T).workflow_id == "w-1"
+    assert workflow_of(settings, "rec-1") == "w-1"
+    last = Dispatches(settings.store_url).last("rec-1")
+    assert (last["outcome"], last["reason"]) == ("skipped", SERVED)
+    assert served_by(settings, conductor) is None  # the message was delivered again
+    assert conductor.started == 1
+
+
+def test_nothing_is_started_out_of_turn(settings, claims):
+    """Legacy took the claim back, or there is none."""
+    claims.take_for_legacy(T, "other", task_id="task-1", reason="late", at=2.0, of=ASKED.token)
+    conductor = Conductor()
+    assert served_by(settings, conductor) is None
+    assert conductor.started == 0
+    assert workflow_of(settings, "rec-1") is None
+
+
+def test_a_workflow_whose_answer_comes_too_late_does_not_count(settings, claims):
+    """Legacy took the transcript while the server was thinking."""
+
+    def meanwhile():
+        given = {"task_id": "task-1", "reason": "late", "at": 2.0, "of": ASKED.token}
+        claims.take_for_legacy(T, "other", **given)
+
+    assert served_by(settings, Conductor(meanwhile)) is None
+    assert claims.look(T).workflow_id == ""
+    assert workflow_of(settings, "rec-1") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        pytest.param(400, RefusedError, id="refused"),
+        pytest.param(500, ServerUnreachableError, id="broken"),
+    ],
+)
+def test_a_start_that_fails_is_told_to_the_plugin_and_can_be_tried_again(
+    settings, claims, status, error
+):
+    """The claim stays asked for: if the plugin died, the next try still starts it."""
+    with pytest.raises(error):
+        served_by(settings, Conductor(status=status))
+    assert f"HTTP {status}" in claims.look(T).refused
+    assert claims.look(T).engine == CONDUCTOR
+    assert served_by(settings, Conductor()) == "w-1"
+
+
+def test_a_broker_that_is_away_is_an_error_that_passes(settings):
+    """The message is tried again."""
+    url = f"redis://127.0.0.1:{free_ports(('none',))['none']}/0"
+    away = settings.reflector.model_copy(update={"broker_url": url})
+    with pytest.raises(ServerUnreachableError, match="the broker does not answer"):
+        hand_over(settings.model_copy(update={"reflector": away}), ASKED)
+
+
+def test_a_message_with_a_fault_names_the_field():
+    """And quotes nothing."""
+    message = json.loads(ASKED.model_dump_json())
+    assert parse(message) == ASKED
+    with pytest.raises(InputError, match="token"):
+        parse({k: v for k, v in message.items() if k != "token"})
+
+
+def test_its_unacknowledged_messages_are_apart_from_reflectors():
+    """They are delivered again after seconds: Reflector's own must not be."""
+    options = config_of(Settings())["broker_transport_options"]
+    assert all(
+        options[f"unacked{end}_key"].startswith("migrate:") for end in ("", "_index", "_mutex")
+    )
+    assert options["visibility_timeout"] == AGAIN_S > LONGEST_PAUSE_S
+
+
+def task_again(broker):
+    """Each task on Reflector's queue: (id, name, kwargs)."""
+    found = [json.loads(raw) for raw in redis.Redis.from_url(broker).lrange("celery", 0, -1)]
+    bodies = [json.loads(base64.b64decode(one["body"])) for one in found]
+    heads = [one["headers"] for one in found]
+    return [(h["id"], h["task"], b[1]) for h, b in zip(heads, bodies, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("route", "age_s", "is_begun", "is_sent"),
+    [
+        pytest.param("conductor", 0, False, True, id="no fallback: it would wait for ever"),
+        pytest.param("conductor", 0, True, False, id="its workflow has begun"),
+        pytest.param("conductor+fallback", 0, False, False, id="its plugin falls back itself"),
+        pytest.param("conductor+fallback", 60, False, True, id="its worker died while it waited"),
+    ],
+)
+def test_the_way_back_announces_what_waits_once_more(settings, route, age_s, is_begun, is_sent):
+    """With its own id and arguments, once however often it is asked for."""
+    claims = Claims(redis.Redis.from_url(settings.reflector.broker_url))
+    kwargs = {"transcript_id": T, "bucket_name": "b", "track_keys": ["k"]}
+    given = {"task_id": "task-1", "route": route, "at": time.time() - age_s, "queue": QUEUE}
+    kept = json.dumps({"task": "the.pipeline", "kwargs": kwargs})
+    claims.ask(T, ASKED.token, **given, message=b"m", given=kept)
+    if is_begun:
+        claims.hold(T, ASKED.token, "w-1", is_end=False)
+    assert [resend_waiting(settings), resend_waiting(settings)] == [int(is_sent), 0]
+    assert task_again(settings.reflector.broker_url) == (
+        [("task-1", "the.pipeline", kwargs)] if is_sent else []
+    )
+
+
+# the steps of a live workflow
+
+
+def worked(settings, step, token=ASKED.token, **more):
+    """The result of one task of a live worker, and what its watcher heard."""
+    live = settings.candidate.model_copy(update={"namespace": "live"})
+    settings, watcher = settings.model_copy(update={"candidate": live}), Watcher()
+    fence = fence_of(settings)
+    execute = step_answers({})
+    runner = TaskRunner(settings, WHO, execute, watcher, lambda _task: lambda: None, fence)
+    run = {"transcript_id": T, "run_id": token, "workflow_id": "w-1", "namespace": "live"}
+    task = Task(task_id="t", workflow_instance_id="w-1", input_data={"run": run, **more})
+    task.task_def_name = step
+    return WORKERS[step](task, runner), watcher.told
+
+
+def test_only_live_workers_ask_whose_turn_it_is():
+    """A shadow's run has no claim, and needs no broker for its steps."""
+    assert isinstance(fence_of(Settings()), NoFence)
+    live = Settings().candidate.model_copy(update={"namespace": "live"})
+    assert isinstance(fence_of(Settings().model_copy(update={"candidate": live})), LiveFence)
+
+
+def test_the_first_step_takes_the_claim_and_finalize_ends_it(settings, claims):
+    """In between nobody else can have the transcript."""
+    assert worked(settings, "get_recording")[0].status == "COMPLETED"
+    assert (claims.look(T).state, claims.look(T).workflow_id) == ("running", "w-1")
+    given = {"task_id": "task-2", "reason": "", "at": 3.0}
+    assert claims.take_for_legacy(T, "other", **given) is not None
+    worked(settings, "finalize", outcome="ended")
+    assert claims.look(T).state == ENDED
+    assert worked(settings, "send_webhook")[0].status == "COMPLETED"
+    assert claims.take_for_legacy(T, "other", **given) is None
+
+
+@pytest.mark.parametrize("step", ["get_recording", "merge_transcripts", "finalize", "send_webhook"])
+def test_a_step_out_of_turn_does_nothing_and_tells_nobody(settings, claims, step):
+    """The workflow ends there: legacy serves the transcript."""
+    given = {"task_id": "task-1", "reason": "late", "at": 2.0, "of": ASKED.token}
+    claims.take_for_legacy(T, "other", **given)
+    result, told = worked(settings, step)
+    assert result.status == "FAILED_WITH_TERMINAL_ERROR"
+    assert result.reason_for_incompletion == "not its turn: another run serves this transcript"
+    assert told == []
+    assert claims.look(T).token == "other"
+
+
+def test_the_failure_workflow_of_a_run_out_of_turn_leaves_the_row_alone(settings, claims):
+    """Its finalize would set the status of a transcript that legacy works on."""
+    given = {"task_id": "task-1", "reason": "late", "at": 2.0, "of": ASKED.token}
+    claims.take_for_legacy(T, "other", **given)
+    result, told = worked(settings, "finalize", outcome="error")
+    assert (result.status, told) == ("COMPLETED", [])
+
+
+def test_a_step_waits_while_the_broker_does_not_say_whose_turn_it_is(settings):
+    """It costs no attempt."""
+    url = f"redis://127.0.0.1:{free_ports(('none',))['none']}/0"
+    away = settings.reflector.model_copy(update={"broker_url": url})
+    result, told = worked(settings.model_copy(update={"reflector": away}), "get_recording")
+    assert (result.status, told) == ("IN_PROGRESS", [])
