@@ -1,4 +1,4 @@
-"""Exact: no output is empty, cut short or looped on the hypothesis alone.
+"""Exact: no output is empty, cut short, looped or a model's raw output on the hypothesis alone.
 
 Absolute, never relative to a noise floor: recognition noise does not lose ten seconds
 of a speaker in one piece, and a model does not say one sentence eight times over.
@@ -13,6 +13,7 @@ from operator import eq
 
 from comparators.alignment.distance import encode
 from comparators.alignment.transcript_pair import Pair, Transcripts
+from comparators.broken_texts import blank_topics, stray
 from comparators.exact_measure import exact
 from comparators.words import Run, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
@@ -39,7 +40,7 @@ _STEPS = {
 def compare_catastrophes(
     reference: Observation, hypothesis: Observation, transcripts: Transcripts
 ) -> Measure:
-    """Empty, truncated and looped outputs of the hypothesis that the reference has whole."""
+    """Empty, truncated, looped and raw outputs of the hypothesis; the reference has them whole."""
     present = [name for name in _STEPS if _said(getattr(reference.outputs, name))]
     findings = [
         _finding(name, "empty", f"{name} is empty")
@@ -51,6 +52,7 @@ def compare_catastrophes(
         told = {finding.speaker for finding in ended}
         lost = _stretches(transcripts.words(reference, hypothesis))
         findings += ended + [finding for finding in lost if finding.speaker not in told]
+    findings += _blank_topics(reference, hypothesis) + _stray(reference, hypothesis)
     findings += _cut_short(reference, hypothesis)
     findings += _looped(reference, hypothesis, transcripts.words(reference, hypothesis))
     return exact("catastrophes", findings[0].step or "" if findings else "transcribe_track",
@@ -147,6 +149,30 @@ def _is_gone(pair: Pair, run: Run, gone: Counter[str]) -> bool:
 def _stretch(words: Sequence[Word], run: Run, speaker: int) -> Finding:
     start_s, end_s = words[run.first].start, words[run.last].end
     return _lost("lost", speaker, f"{run.words} words lost over {end_s - start_s:.0f} s", start_s)
+
+
+def _blank_topics(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """Topics without a title or summary: more of them than the reference has.
+
+    No topics at all are a finding of their own.
+    """
+    number = len(hypothesis.outputs.topics)
+    blank = {name: blank_topics(hypothesis, name) for name in ("title", "summary")}
+    return [
+        _finding("topics", f"{name}_empty", f"{name} of {times} of {number} topics is empty")
+        for name, times in blank.items()
+        if times > blank_topics(reference, name)
+    ]
+
+
+def _stray(reference: Observation, hypothesis: Observation) -> list[Finding]:
+    """What a model did not write for people, in a text of the hypothesis alone."""
+    known = stray(reference)
+    return [
+        _finding(output, "stray", f"{output} holds {what} of the language model")
+        for output, what in stray(hypothesis).items()
+        if output not in known
+    ]
 
 
 def _cut_short(reference: Observation, hypothesis: Observation) -> list[Finding]:

@@ -51,18 +51,19 @@ HEADERS = frozenset({"content-type", "user-agent", "x-webhook-event", "x-webhook
 """The contract's headers; the rest is the HTTP client's own."""
 
 _PADDED = re.compile(r"(?:^|/)tracks/padded_(\d+)\.webm$")
-_NAMED = re.compile(r"(?:^|/)(audio\.mp3|audio\.json)$")
+_NAMED = re.compile(r"(?:^|/)(?:<id>|[^/<]*<id>)/(audio\.mp3|audio\.json)$")
 
 
 def canonical_key(effect: Effect, observation: Observation) -> str:
     """The effect's key without ids and namespaces: which object, not where it is kept."""
     if effect.kind.startswith(("zulip", "webhook")):
         return "*"
-    padded = _PADDED.search(effect.key)
+    key = anonymous(effect.key, observation)
+    padded = _PADDED.search(key)
     if padded:
         return f"padded_{padded.group(1)}.webm"
-    named = _NAMED.search(effect.key)
-    return named.group(1) if named else anonymous(effect.key, observation)
+    named = _NAMED.search(key)
+    return named.group(1) if named else key
 
 
 def step_of(kind: str, key: str) -> str:

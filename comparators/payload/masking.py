@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from comparators.payload.webvtt import parse
@@ -54,7 +55,9 @@ OWN_PLACES: Mapping[str, re.Pattern[str]] = {
 """Where a Zulip message holds what the run wrote: its heading, its block of the summary."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+)
 _SIGNATURE = re.compile(r"t=\d+,v1=[0-9a-f]{64}$")
 
 TOPIC_FIELDS = ("title", "summary", "timestamp", "duration")
@@ -70,23 +73,49 @@ def own_id(observation: Observation) -> str:
 
 
 def mark(name: str, value: Any) -> Any:
-    """What stands for a volatile value: null stays null, a signature keeps its form."""
+    """What stands for a volatile value: null stays null; its type and its form are kept."""
     if value is None or value == "":
         return value
     if "signature" in name:
         return "<signature>" if _SIGNATURE.match(str(value)) else "<malformed signature>"
+    if not isinstance(value, str):
+        return f"<{name}, a {'number' if isinstance(value, int | float) else type(value).__name__}>"
+    instant = _INSTANT.fullmatch(value)
+    if instant and not instant["zone"]:
+        return f"<{name} without a time zone>"
     return f"<{name}>"
 
 
 def anonymous(text: str, observation: Observation) -> str:
-    """`text` without the run's own ids and clocks; where its id is unknown, without any UUID."""
+    """`text` with the run's own ids and its row's time marked; without an id, with any UUID.
+
+    A run's id is not the transcript's: a link to the one does not lead to the other. Any
+    other time (a calendar's, say) stays.
+    """
     own = own_id(observation)
-    for identity in (own, observation.run_id):
+    for identity, named in ((own, "<id>"), (observation.run_id, "<run>")):
         if len(identity) > 5:
-            text = text.replace(identity, "<id>")
+            text = text.replace(identity, named)
     if not own:
         text = _UUID.sub("<id>", text)
-    return _INSTANT.sub("<time>", text)
+    created = _instant(str(observation.outputs.row.get("created_at") or ""))
+    return _INSTANT.sub(lambda found: _unless_own(found[0], created), text) if created else text
+
+
+def _unless_own(text: str, created: datetime) -> str:
+    """The instant, or a mark where it is the one at which the row was made."""
+    instant = _instant(text)
+    if instant is None or instant.replace(tzinfo=UTC) != created.replace(tzinfo=UTC):
+        return text
+    return "<created_at>" if instant.tzinfo else "<created_at without a time zone>"
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found
 
 
 def canonical(value: Any, observation: Observation, name: str = "", within: str = "") -> Any:
