@@ -17,7 +17,8 @@ STRAY: tuple[tuple[str, re.Pattern[str]], ...] = (
         "a refusal",
         re.compile(
             r"\bas an ai(?: language)? model\b"
-            r"|\A\W*(?:i am|i'm|i\u2019m) (?:sorry|unable)\b.{0,40}\b(?:can't|cannot|can\u2019t|unable)"
+            r"|\A\W*(?:i am|i'm|i\u2019m) (?:sorry|unable)\b"
+            r".{0,40}\b(?:can't|cannot|can\u2019t|unable)"
             r"|\A\W*i (?:can't|cannot|can\u2019t) (?:assist|help|provide|summari[sz]e)\b"
             r"|\A\W*es tut mir leid.{0,40}\bnicht\b",
             re.I | re.S,

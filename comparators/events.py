@@ -14,6 +14,7 @@ from comparators.alignment.distance import distance, encode
 from comparators.exact_measure import exact
 from comparators.payload.broadcasts import is_title_unsure, payload_differences, stored
 from comparators.payload.fields import public_event
+from comparators.payload.listeners import broadcast, broadcast_differences, label
 from reflector_migrate.model import STEP_SPECS, Amount, Event, Finding, Measure, Observation, Unit
 
 STEPS: Mapping[str, str] = {event: spec.name for spec in STEP_SPECS for event in spec.events}
@@ -37,28 +38,19 @@ UNCOMPARED: Mapping[str, str] = {
     "STATUS:uploaded": "set before the pipeline",
     "STATUS:idle": "set before the pipeline",
 }
+"""Of stored events, and why."""
 
-
-def label(event: Event) -> str:
-    """The event's type; a status carries its value, the user's bus its prefix."""
-    name = event.event.removeprefix("TRANSCRIPT_") if _bus(event) == "user" else event.event
-    value = event.data.get("value")
-    named = f"{name}:{value}" if name == "STATUS" else name
-    return f"user {named}" if _bus(event) == "user" else named
-
-
-def _bus(event: Event) -> str:
-    """`ts` or `user`: which listeners get it."""
-    parts = (event.channel or "ts").split(":")  # a namespace may stand before the bus's name
-    return "user" if "user" in parts[:-1] else "ts"
+UNHEARD = frozenset(UNCOMPARED) - {"STATUS:processing"}
+"""Of broadcast events."""
 
 
 def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
     """Stored events of both sides; broadcast ones too, and one side's alone conclude nothing."""
     findings = _compare("stored", stored(reference), stored(hypothesis), reference, hypothesis)
-    sent = _broadcast(reference), _broadcast(hypothesis)
+    sent = broadcast(reference), broadcast(hypothesis)
     if all(sent):
         findings += _compare("broadcast", *sent, reference, hypothesis)
+        findings += broadcast_differences(reference, hypothesis, _step)
     findings += payload_differences(reference, hypothesis, _step, UNCOMPARED)
     mine, theirs = _labels(stored(reference)), _labels(stored(hypothesis))
     codes = encode(mine, theirs)
@@ -79,7 +71,7 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
 
 def _unsure(reference: Observation, hypothesis: Observation) -> str:
     """What cannot be known of events that show no difference."""
-    heard = [bool(_broadcast(side)) for side in (reference, hypothesis)]
+    heard = [bool(broadcast(side)) for side in (reference, hypothesis)]
     reasons = (
         ("broadcasts were heard on one side only", heard[0] != heard[1]),
         ("another title was told than both rows hold: they may keep an earlier one",
@@ -88,13 +80,10 @@ def _unsure(reference: Observation, hypothesis: Observation) -> str:
     return "; ".join(why for why, holds in reasons if holds)
 
 
-def _broadcast(observation: Observation) -> list[Event]:
-    """Events with a channel; a stored event that was broadcast too has one."""
-    return [event for event in observation.events if event.channel]
-
-
-def _labels(events: Sequence[Event]) -> list[str]:
-    return [name for name in map(label, events) if name not in UNCOMPARED]
+def _labels(events: Sequence[Event], scope: str = "stored") -> list[str]:
+    """What is compared: listeners hear of the beginning, which no row keeps."""
+    left_out = UNCOMPARED if scope == "stored" else UNHEARD
+    return [name for name in map(label, events) if name.removeprefix("user ") not in left_out]
 
 
 def _compare(
@@ -105,7 +94,7 @@ def _compare(
     theirs: Observation,
 ) -> list[Finding]:
     """Counts by type, then precedences only the hypothesis breaks."""
-    labels = _labels(reference), _labels(hypothesis)
+    labels = _labels(reference, scope), _labels(hypothesis, scope)
     counts = (
         _counted(labels[0], len(mine.outputs.topics)),
         _counted(labels[1], len(theirs.outputs.topics)),

@@ -65,6 +65,7 @@ class MeasureSpec:
     caused_by: of content, the last step that can make it diverge; so can all before that one,
         and those of `also_by`. Empty: only steps that its findings name.
     margin: the practical margin above the noise floor, as a share: smaller changes nobody notices.
+    absurd: a divergence that no run of an engine has from another: no floor is asked.
     is_exact_on_equal_inputs: exact where words and answers agree, else held against the floor.
     is_written_by_model: two texts that happen to agree say nothing of how far a third may lie.
     is_firm: no noise makes it diverge: who speaks, in which language, an empty text.
@@ -86,6 +87,7 @@ class MeasureSpec:
     caused_by: str = ""
     also_by: tuple[str, ...] = ()
     margin: float = DEFAULT_MARGIN
+    absurd: float | None = None
     is_exact_on_equal_inputs: bool = False
     is_written_by_model: bool = False
     is_firm: bool = False
@@ -165,7 +167,7 @@ def alone(compare: Callable[[Observation, Observation], Measure]) -> Compare:
 
 MEASURES = Measures((
     MeasureSpec(
-        "words", words.compare_words, "graded", SPEECH, "merge_transcripts",
+        "words", words.compare_words, "graded", SPEECH, "merge_transcripts", absurd=0.8,
         stored_by=TOPICS, published_stat=words.PUBLISHED, words="counts",
         has_public_paths=True,
     ),

@@ -62,7 +62,6 @@ def test_equal_runs_match_with_no_floor_at_all():
 FLOOR = NoiseFloors({("words", STRATUM): Floor(0.02, 40)}, 40)
 OTHERS = NoiseFloors({("words", STRATUM.replace("2-4", "5+")): Floor(0.3, 200)}, 200)
 WIDE = NoiseFloors({("words", STRATUM): Floor(0.99, 40)}, 40)
-ALL_BUT_ONE = NoiseFloors({("words", STRATUM): Floor(0.98, 40)}, 40)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +79,9 @@ ALL_BUT_ONE = NoiseFloors({("words", STRATUM): Floor(0.98, 40)}, 40)
         pytest.param(0.1, OTHERS, None, V.INCONCLUSIVE, "no-floor", id="another stratum's noise"),
         pytest.param(0.1, OTHERS, 0.1, V.WITHIN_NOISE, "own-secondary", id="beside its own pair"),
         pytest.param(0.1, WIDE, None, V.INCONCLUSIVE, "floor-too-wide", id="excludes nothing"),
-        pytest.param(1.0, WIDE, None, V.INCONCLUSIVE, "floor-too-wide", id="nor all words"),
-        pytest.param(1.0, ALL_BUT_ONE, None, V.DIVERGED, "aa-p99+margin", id="excludes that one"),
+        pytest.param(1.0, WIDE, None, V.DIVERGED, "absurd", id="all words, whatever the floor"),
+        pytest.param(1.0, None, None, V.DIVERGED, "absurd", id="all words, without a floor"),
+        pytest.param(1.0, None, 1.0, V.INCONCLUSIVE, "floor-too-wide", id="as unlike as legacy"),
         pytest.param(0.1, None, 1.0, V.INCONCLUSIVE, "floor-too-wide", id="legacy unlike itself"),
     ],
 )
@@ -138,12 +138,22 @@ def test_the_failed_recording_matches():
     assert found.verdict is V.MATCHED
 
 
+def test_a_title_alone_never_matches():
+    """Two completed runs that both show a title, and nothing that every recording has."""
+    sides = [
+        observation(Outputs(title="Weekly"), events=(), role=r) for r in ("primary", "candidate")
+    ]
+    found = compare(*sides)
+    assert found.verdict is V.INCONCLUSIVE
+    assert _by_name(found)["completion"].rule == "too-little-evidence"
+
+
 def test_nothing_compared_never_matches():
     """Two runs without any output agree about nothing."""
     empty = observation(Outputs(), events=(), effects=())
     found = compare(empty, empty.model_copy(update={"role": "candidate"}))
     assert found.verdict is V.INCONCLUSIVE
-    assert any("nothing was compared" in note for note in found.notes)
+    assert "a stored row, events" in _by_name(found)["completion"].note
     assert overall([]) is V.INCONCLUSIVE
 
 

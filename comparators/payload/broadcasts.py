@@ -83,7 +83,7 @@ def _teller(
 
 def contradictions(observation: Observation) -> dict[str, str]:
     """Event types whose payload is not what the run itself stored, and how; of TOPIC by field."""
-    own = _own(observation)
+    own = own_values(observation)
     found = {}
     for event in stored(observation):
         field, value = own.get(event.event, ("", None))
@@ -91,7 +91,7 @@ def contradictions(observation: Observation) -> dict[str, str]:
             continue
         if field not in event.data:
             found[event.event] = f"has no {field}"
-        elif not _agrees(event.data[field], value):
+        elif not agrees(event.data[field], value):
             found[event.event] = f"{field} is not the stored one"
     return found | _of_topics(observation)
 
@@ -99,17 +99,17 @@ def contradictions(observation: Observation) -> dict[str, str]:
 def _is_title_kept(observation: Observation) -> bool:
     """Whether the row has another title than was told, and so one that was there before."""
     told, kept = _last_title(observation), observation.outputs.title
-    return bool(told and kept) and not _agrees(told, kept)
+    return bool(told and kept) and not agrees(told, kept)
 
 
 def _is_title_stored(observation: Observation) -> bool:
     told, kept = _last_title(observation), observation.outputs.title
-    return bool(told and kept) and _agrees(told, kept)
+    return bool(told and kept) and agrees(told, kept)
 
 
 def _is_same_title(reference: Observation, hypothesis: Observation) -> bool:
     mine, theirs = reference.outputs.title, hypothesis.outputs.title
-    return bool(mine and theirs) and _agrees(theirs, mine)
+    return bool(mine and theirs) and agrees(theirs, mine)
 
 
 def _last_title(observation: Observation) -> Any:
@@ -128,7 +128,7 @@ def _overwritten(step: str) -> Finding:
     )
 
 
-def _own(observation: Observation) -> Mapping[str, tuple[str, Any]]:
+def own_values(observation: Observation) -> Mapping[str, tuple[str, Any]]:
     """By event type the payload's field and the run's own value for it."""
     outputs = observation.outputs
     return {
@@ -158,7 +158,7 @@ def _tells(data: Mapping[str, Any], topic: Topic, name: str) -> bool:
     return name not in data or bool(data[name] == getattr(topic, name))
 
 
-def _agrees(payload: Any, own: Any) -> bool:
+def agrees(payload: Any, own: Any) -> bool:
     """Numbers within a frame, waveforms point by point, texts but for the blanks around them."""
     if isinstance(own, str):
         return isinstance(payload, str) and payload.strip() == own.strip()
@@ -182,7 +182,7 @@ def _fields(
     mine, theirs = _by_type(stored(reference)), _by_type(stored(hypothesis))
     found = []
     for name in sorted(set(mine) & set(theirs) - set(uncompared)):
-        missing = _in_all(mine[name]) - _in_all(theirs[name])
+        missing = in_all(mine[name]) - in_all(theirs[name])
         extra = set(chain(*theirs[name])) - set(chain(*mine[name]))
         found += [_field(name, field, "missing", step_of) for field in sorted(missing)]
         found += [_field(name, field, "extra", step_of) for field in sorted(extra)]
@@ -197,7 +197,8 @@ def _by_type(events: Sequence[Event]) -> dict[str, list[set[str]]]:
     return fields
 
 
-def _in_all(fields: Sequence[set[str]]) -> set[str]:
+def in_all(fields: Sequence[set[str]]) -> set[str]:
+    """The fields that every event of a type has."""
     return fields[0].intersection(*fields[1:])
 
 

@@ -16,7 +16,7 @@ from reflector_migrate.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from reflector_migrate.model import Comparison
+    from reflector_migrate.model import Comparison, Observation
     from reflector_migrate.settings import Settings
 
 
@@ -151,11 +151,35 @@ def _from_files(
     from reflector_migrate.store.clock import now
 
     third = None if secondary is None else read_observation(secondary)
+    first, second = read_observation(reference), read_observation(candidate)
+    _refuse_mismatch(first, second, third)
     judged = judge(
-        read_observation(reference), read_observation(candidate), secondary=third,
+        first, second, secondary=third,
         waivers=waivers_in_force(waivers), today=now().date(),
     )  # fmt: skip
     return priced(judged, load_settings(config).prices)
+
+
+def _refuse_mismatch(
+    reference: Observation, candidate: Observation, secondary: Observation | None
+) -> None:
+    """UsageError for files that are no two runs of one recording, or in each other's place."""
+    for option, other in (("--candidate", candidate), ("--secondary", secondary)):
+        if other is not None and other.recording != reference.recording:
+            raise click.UsageError(
+                f"{option} is of recording {other.recording!r}, --reference of"
+                f" {reference.recording!r}: give two runs of one recording"
+            )
+        is_same = other is not None and (other.run_id, other.role) == (
+            reference.run_id,
+            reference.role,
+        )
+        if other is not None and other.run_id and is_same:
+            raise click.UsageError(
+                f"{option} is the run of --reference ({other.run_id}): that compares it with itself"
+            )
+    if reference.role == "candidate" and candidate.role == "primary":
+        raise click.UsageError("--reference is the candidate's run, --candidate the primary's")
 
 
 def _run_or_look_up(

@@ -14,6 +14,8 @@ FEW_PAIRS_FACTOR = 4.0
 MIN_EDITS = 5
 """And not by fewer edits than these: of two runs with equally many errors to come, one has
 none and the other five or more at most once in a hundred (Poisson, at its worst rate)."""
+MIN_ABSURD = 50
+"""Of so many words or more, an absurd share is no accident of a short recording."""
 OUT = "`migrate compare RECORDING --secondary` in a sandbox makes one"
 """Where a floor comes from."""
 
@@ -42,6 +44,9 @@ def hold_all(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
     floor of its own: an altered figure among facts left out, a track that is late as a
     whole among words aligned amiss.
     """
+    if _is_absurd(spec, measure, grounds):
+        note = f"beyond any noise: over {spec.absurd:.0%}"
+        return Held(Verdict.DIVERGED, "absurd", measure.divergence, note=note)
     whole = _hold(spec, measure, measure.errors, grounds)
     parts = [
         _hold_part(spec, part, grounds)
@@ -51,6 +56,14 @@ def hold_all(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
     worst = Verdict.worst([whole.verdict, *(held.verdict for held in parts)])
     shown = [*parts, whole] if worst is Verdict.DIVERGED else [whole, *parts]
     return next(held for held in shown if held.verdict is worst)
+
+
+def _is_absurd(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> bool:
+    """Whether so much differs that it needs no floor, unless legacy is as unlike itself."""
+    if spec.absurd is None or measure.length < MIN_ABSURD:
+        return False
+    between = grounds.repeats.between_legacy.get(measure.name) or 0.0
+    return (measure.divergence or 0.0) >= spec.absurd > between
 
 
 def is_determined(step: str | None, grounds: Grounds) -> bool:

@@ -202,6 +202,9 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
 def _alike(reference: Observation, hypothesis: Observation) -> Check:
     """Both completed, or both failed: that is agreement only about a step that both name."""
     if reference.status == "completed":
+        lacking = _lacking(reference, hypothesis)
+        if lacking:
+            return _completion(Verdict.INCONCLUSIVE, "too-little-evidence", lacking)
         return _completion(Verdict.MATCHED, "completion", "")
     mine, theirs = failed_steps(reference), failed_steps(hypothesis)
     if not mine & theirs:
@@ -210,6 +213,17 @@ def _alike(reference: Observation, hypothesis: Observation) -> Check:
     where = ", ".join(sorted(mine & theirs))
     note = f"both sides {reference.status} at {where}; what both have is compared"
     return _completion(Verdict.MATCHED, "completion", note)
+
+
+def _lacking(*sides: Observation) -> str:
+    """What a completed recording has and neither side shows: then agreement says nothing."""
+    has = {
+        "words or a duration": any(s.outputs.words or s.outputs.duration_ms for s in sides),
+        "a stored row": any(s.outputs.row for s in sides),
+        "events": any(s.events for s in sides),
+    }
+    lacking = [name for name, is_shown in has.items() if not is_shown]
+    return f"neither side shows {', '.join(lacking)}" if lacking else ""
 
 
 def _named(steps: frozenset[str], observation: Observation) -> str:
