@@ -175,6 +175,7 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
     """The stored row's own fields; ids and clocks by presence; its topics against their words."""
     mine, theirs = _row(reference), _row(hypothesis)
     found = differences(mine, theirs, {"duration": DURATION_TOLERANCE_MS})
+    found += _nulls(reference, hypothesis)
     topics = topic_differences(reference, hypothesis)
     if not topics and not (mine and theirs):
         why = "row not collected" if mine or theirs else ""
@@ -190,6 +191,22 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
         reference_amount=Amount(unit=Unit.FIELD, number=len(mine)),
         hypothesis_amount=Amount(unit=Unit.FIELD, number=len(theirs)),
     )
+
+
+NULLABLE = ("title", "short_summary", "long_summary", "webvtt")
+
+
+def _nulls(reference: Observation, hypothesis: Observation) -> list[Difference]:
+    """Texts that are null on one side and empty on the other: a reader of the row may break."""
+    sides = [
+        (name, getattr(reference.outputs, name), getattr(hypothesis.outputs, name))
+        for name in NULLABLE
+    ]
+    return [
+        Difference(name, "changed", one, other)
+        for name, one, other in sides
+        if {one, other} == {None, ""}
+    ]
 
 
 def _row(observation: Observation) -> dict[str, Any]:

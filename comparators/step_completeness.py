@@ -24,6 +24,7 @@ Key = tuple[str, int | None]
 """A step's name and track."""
 
 FAILED = frozenset({"failed", "timed_out"})
+UNENDED = frozenset({"running", "cancelled"})
 
 
 def repeated_steps(reference: Observation, hypothesis: Observation) -> list[Finding]:
@@ -84,11 +85,29 @@ def missing_steps(reference: Observation, hypothesis: Observation) -> list[Findi
     spared = {step.name for step in before if step.status in FAILED}
     failed = {step.name: step for step in after if step.status in FAILED}
     found = [_missing(step) for name, step in failed.items() if name not in spared]
+    ended = _completed(hypothesis)
+    found += [
+        _missing(step)
+        for step in after
+        if step.status in UNENDED and (step.name, step.track_index) not in ended
+    ]
     if hypothesis.engine is Engine.CONDUCTOR and after:
         done = {step.name for step in before if step.status == "completed"}
         never = done - {step.name for step in after if step.status != "skipped"}
         found += [_missing(StepRun(name=name, status="skipped")) for name in sorted(never)]
+        found += _missing_tracks(reference, after)
     return found
+
+
+def _missing_tracks(reference: Observation, after: list[StepRun]) -> Iterator[Finding]:
+    """Steps that did not run for each of the reference's tracks, of an account that names both."""
+    ran = {(s.name, s.track_index) for s in after if s.status != "skipped"}
+    if not {name for name, _ in ran} >= TRACK_STEPS:
+        return
+    for name in sorted(TRACK_STEPS):
+        for track in range(reference.track_count or 0):
+            if (name, track) not in ran:
+                yield _missing(StepRun(name=name, track_index=track, status="skipped"))
 
 
 def _last_attempts(observation: Observation) -> list[StepRun]:
@@ -99,6 +118,7 @@ def _last_attempts(observation: Observation) -> list[StepRun]:
 
 def _missing(step: StepRun) -> Finding:
     why = f"{step.status}: {step.error or 'no reason given'}"
+    name = step.name if step.track_index is None else f"{step.name} {step.track_index}"
     return Finding(
         path=f"steps/{step.name}",
         public_path=f"steps/{step.name if step.name in STEP_NAMES else '*'}",
@@ -107,5 +127,7 @@ def _missing(step: StepRun) -> Finding:
         kind="missing",
         reference="completed",
         hypothesis=step.status,
-        message=f"{step.name} {'never ran' if step.status == 'skipped' else why}",
+        position=step.track_index,
+        speaker=step.track_index,
+        message=f"{name} {'never ran' if step.status == 'skipped' else why}",
     )

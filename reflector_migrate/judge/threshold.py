@@ -44,9 +44,6 @@ def hold_all(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
     floor of its own: an altered figure among facts left out, a track that is late as a
     whole among words aligned amiss.
     """
-    if _is_absurd(spec, measure, grounds):
-        note = f"beyond any noise: over {spec.absurd:.0%}"
-        return Held(Verdict.DIVERGED, "absurd", measure.divergence, note=note)
     whole = _hold(spec, measure, measure.errors, grounds)
     parts = [
         _hold_part(spec, part, grounds)
@@ -54,6 +51,9 @@ def hold_all(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
         if part.errors and part.counts.get("standing", 1)
     ]
     worst = Verdict.worst([whole.verdict, *(held.verdict for held in parts)])
+    if worst is not Verdict.DIVERGED and _is_absurd(spec, measure, grounds):
+        note = f"beyond any noise: over {spec.absurd:.0%}"
+        return Held(Verdict.DIVERGED, "absurd", measure.divergence, note=note)
     shown = [*parts, whole] if worst is Verdict.DIVERGED else [whole, *parts]
     return next(held for held in shown if held.verdict is worst)
 
