@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
-from reflector_migrate.cutover.gating import shipped_rules, stored_evidence
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.model import Comparison
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.gating import shipped_rules, stored_evidence
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches

@@ -8,9 +8,15 @@ import pytest
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.items import State
-from reflector_migrate.cutover.proofs import record_defects_run, seeded_defects_are_caught
+from reflector_migrate.cutover.proofs import placebo_is_not_failed, seeded_defects_are_caught
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.proofs import (
+    PLACEBO_AT_LEAST,
+    record_defects_run,
+    record_placebo,
+    unproved,
+)
 from reflector_migrate.store.migrate import upgrade
 
 NAMES = [defect.name for defect in all_defects()]
@@ -26,6 +32,15 @@ def settings(tmp_path: Path) -> Settings:
 
 def _record(settings: Settings, found: dict[str, str], build: str | None = None) -> None:
     record_defects_run(settings, build=build or build_hash(), conductor="3.32.3", found=found)
+
+
+def _placebo(
+    settings: Settings, number: int, failed: tuple[str, ...] = (), build: str = ""
+) -> None:
+    record_placebo(
+        settings, build=build or build_hash(), recordings=[f"r{n}" for n in range(number)],
+        failed=failed, evidence="e", rules="r",
+    )  # fmt: skip
 
 
 def test_no_run_is_pending(settings: Settings) -> None:
@@ -54,3 +69,38 @@ def test_another_build_proves_nothing(settings: Settings) -> None:
     _record(settings, dict.fromkeys(NAMES, ""), build="another")
     answer = seeded_defects_are_caught(settings)
     assert (answer.state, answer.value) == (State.PENDING, f"0 of {len(NAMES)}")
+
+
+@pytest.mark.parametrize(
+    ("number", "failed", "build", "state"),
+    [
+        pytest.param(PLACEBO_AT_LEAST, (), "", State.PASS, id="no gate failed it"),
+        pytest.param(PLACEBO_AT_LEAST, ("words all",), "", State.FAIL, id="a gate failed it"),
+        pytest.param(PLACEBO_AT_LEAST - 1, (), "", State.PENDING, id="too few recordings"),
+        pytest.param(PLACEBO_AT_LEAST, (), "another", State.PENDING, id="of another build"),
+    ],
+)
+def test_a_placebo_proves_its_own_build(
+    settings: Settings, number: int, failed: tuple[str, ...], build: str, state: State
+) -> None:
+    """Enough recordings, no gate against it, and this very build; and the last one counts."""
+    assert placebo_is_not_failed(settings).state is State.PENDING
+    _placebo(settings, number, failed, build)
+    assert placebo_is_not_failed(settings).state is state
+    _placebo(settings, PLACEBO_AT_LEAST)
+    assert placebo_is_not_failed(settings).state is State.PASS
+
+
+def test_what_is_missing_is_named_with_its_command(settings: Settings) -> None:
+    """Both, then one, then nothing; a defect that is missed takes the proof away again."""
+    build = build_hash()
+    both = unproved(settings, build)
+    assert "migrate placebo run" in both
+    assert f"0 of {len(NAMES)} are (migrate defects run)" in both
+    _placebo(settings, PLACEBO_AT_LEAST)
+    assert "placebo" not in unproved(settings, build)
+    _record(settings, dict.fromkeys(NAMES, ""))
+    assert unproved(settings, build) == ""
+    assert unproved(settings, "another") != ""
+    _record(settings, {NAMES[0]: "MATCHED on solo"})
+    assert f"{len(NAMES) - 1} of {len(NAMES)} are" in unproved(settings, build)

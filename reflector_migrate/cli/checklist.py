@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
 
 PHASES = ("infrastructure", "parallel", "shadow", "cutover", "cleanup")
+SHOWN = 5
 MARKS = {"pass": "✓", "fail": "✗", "pending": "?"}
 
 
@@ -59,7 +60,7 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
 @click.argument("number", type=int)
 @click.pass_context
 def explain(ctx: click.Context, phase: str, number: int) -> None:
-    """Say what one item looks at and what it found.
+    """Say what one item looks at, when it passes, what it found and in which recordings.
 
     \b
     Examples:
@@ -73,12 +74,44 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
     lines = answer(settings_of(ctx), Phase(phase))
     if not 1 <= number <= len(lines):
         raise InputError(f"phase {phase} has items 1 to {len(lines)}, not {number}")
-    line = lines[number - 1]
-    click.echo(f"{line.number}  {line.item.name}: {line.answer.state.value}")
-    click.echo(f"asks   {line.item.asks}")
-    click.echo(f"found  {line.answer.value} (limit {line.answer.limit}, n {_n(line)})")
-    if line.answer.why:
-        click.echo(f"why    {line.answer.why}")
+    _explain(lines[number - 1])
+
+
+@checklist.command(short_help="Say of each phase how far it is.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Run every phase, and say of each how many items pass, fail and are pending.
+
+    The first phase that is not ready is where the migration stands: its exit code is given.
+
+    \b
+    Examples:
+      migrate checklist status
+      migrate checklist status --json
+    """
+    from reflector_migrate.cutover.checklist import exit_code
+    from reflector_migrate.cutover.checklist import run as answer
+    from reflector_migrate.model import Phase
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    found = {phase: answer(settings, Phase(phase)) for phase in PHASES}
+    codes = {phase: int(exit_code(lines)) for phase, lines in found.items()}
+    current = next((phase for phase, code in codes.items() if code), "")
+    code = codes.get(current, 0)
+    counts = {phase: _counts(lines) for phase, lines in found.items()}
+    if as_json:
+        echo_json(envelope("checklist-status", code, current=current, phases=counts))
+        ctx.exit(code)
+    for phase, of in counts.items():
+        mark = MARKS[{0: "pass", 1: "fail"}.get(codes[phase], "pending")]
+        said = f"{of['pass']} pass, {of['fail']} fail, {of['pending']} pending"
+        here = "   here" if phase == current else ""
+        click.echo(f"{mark} {phase:<16} {said}{here}")
+    if current:
+        click.echo(f"next  migrate checklist run {current}")
+    ctx.exit(code)
 
 
 @checklist.command()
@@ -91,7 +124,8 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
 def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes: bool) -> None:
     """Record a dated, named signature, or take one back.
 
-    A signature holds for the build it was given for. With another build it lapses.
+    `margins` and `cutover` can be signed. A signature holds for one build under one set of
+    rules and margins: with another of these it lapses.
 
     \b
     Examples:
@@ -118,7 +152,7 @@ def _print(phase: str, lines: tuple[Line, ...], code: int) -> None:
             f"{line.number:>2}  {line.item.name:<30} {answer.value:<20} {answer.limit:<18}"
             f" {_n(line):<8} {mark} {answer.why}".rstrip()
         )
-    counts = {s: sum(line.answer.state.value == s for line in lines) for s in MARKS}
+    counts = _counts(lines)
     ready = "✓ READY" if code == 0 else "✗ NOT READY"
     click.echo(
         f"{ready}   {counts['pass']} pass, {counts['fail']} fail, {counts['pending']} pending"
@@ -126,6 +160,26 @@ def _print(phase: str, lines: tuple[Line, ...], code: int) -> None:
     first = next((line for line in lines if line.answer.state.value != "pass"), None)
     if first is not None:
         click.echo(f"next  migrate checklist explain {phase} {first.number}")
+
+
+def _counts(lines: tuple[Line, ...]) -> dict[str, int]:
+    return {s: sum(line.answer.state.value == s for line in lines) for s in MARKS}
+
+
+def _explain(line: Line) -> None:
+    item, answer = line.item, line.answer
+    click.echo(f"{line.number}  {item.name}: {answer.state.value}")
+    click.echo(f"asks     {item.asks}")
+    click.echo(f"formula  {item.formula}")
+    click.echo(f"found    {answer.value} (limit {answer.limit}, n {_n(line)})")
+    if answer.why:
+        click.echo(f"why      {answer.why}")
+    for number in answer.numbers:
+        click.echo(f"         {number}")
+    if answer.recordings:
+        first = ", ".join(answer.recordings[:SHOWN])
+        click.echo(f"of       {len(answer.recordings)} recordings, first {first}")
+    click.echo(f"shown by {item.shown_by}")
 
 
 def _n(line: Line) -> str:
@@ -137,5 +191,6 @@ def _as_json(line: Line) -> dict[str, object]:
     return {
         "number": line.number, "name": line.item.name, "asks": line.item.asks,
         "state": answer.state.value, "value": answer.value, "limit": answer.limit,
-        "n": answer.n, "why": answer.why,
+        "n": answer.n, "why": answer.why, "formula": line.item.formula,
+        "shown_by": line.item.shown_by,
     }  # fmt: skip

@@ -135,8 +135,8 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
 
 def _record(settings: Settings, result: DefectsRun) -> None:
     """Add the run to the audit log that the checklist reads; say so, or why not."""
-    from reflector_migrate.cutover.proofs import record_defects_run
     from reflector_migrate.errors import MigrateError
+    from reflector_migrate.shadow.nightly.proofs import record_defects_run
 
     found = {
         proof.defect: "" if proof.is_proven else proof.why or "not caught"

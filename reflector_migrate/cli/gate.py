@@ -19,7 +19,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command(short_help="Run the gates on stored evidence or on a file.")
 @click.option("--evidence", type=FILE, help="Lines of evidence/1; without it, the store's.")
-@click.option("--rules", type=FILE, help="Gates, margins and strata in TOML; else as shipped.")
+@click.option(
+    "--rules", type=FILE, help="Gates, margins and strata in TOML; else judge.gates_file."
+)
 @click.option("--origin", type=click.Choice(ORIGINS), help="Judge lines of this origin alone.")
 @click.option("--print-rules", is_flag=True, help="Print the rules that ship, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -36,32 +38,28 @@ def gate(
 
     Valid however often it is asked. Exit 1 if a gate fails, 3 if evidence is missing, 0 if all
     pass. Builds in one file are judged apart. Lines of the sandbox, of seeded defects and of a
-    placebo never decide about a deployment.
+    placebo never decide about a deployment. Of the store no gate counts before `migrate placebo
+    run` and `migrate defects run` have proved the harness with this candidate build.
 
     \b
     Examples:
       migrate gate --evidence evidence.jsonl --json
       migrate gate --rules gates.toml
     """
-    from reflector_migrate.cutover.gating import (
-        evidence_file,
-        rules_of,
-        shipped_rules,
-        stored_evidence,
-    )
     from reflector_migrate.judge.gates.gate import judge
+    from reflector_migrate.shadow.nightly import gating
 
     if print_rules:
-        click.echo(shipped_rules(), nl=False)
+        click.echo(gating.shipped_rules(), nl=False)
         return
-    in_force = rules_of(rules)
     if evidence is not None:
-        lines = evidence_file(evidence)
+        found = judge(gating.evidence_file(evidence), gating.rules_of(rules), origin=origin)
     else:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
-        lines = stored_evidence(settings)
-    found = judge(lines, in_force, origin=origin)
+        in_force = gating.rules_of(rules) if rules else gating.rules_in_force(settings)
+        lines = gating.stored_evidence(settings)
+        found = gating.gates_of(settings, lines, in_force, origin=origin)
     if as_json:
         echo_json(found.model_dump(mode="json", by_alias=True))
     else:

@@ -22,6 +22,8 @@ COMMANDS = {
     "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
     "export": (f"{C}.export:export", "Export stored comparisons as a table."),
     "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
+    "drill": (f"{C}.drill:drill", "Drill a safeguard against the running deployment."),
+    "placebo": (f"{C}.placebo:placebo", "Prove that no gate fails legacy against itself."),
     "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
     "gate": (f"{C}.gate:gate", "Run the gates on stored evidence or on a file."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),

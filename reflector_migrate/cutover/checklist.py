@@ -4,70 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reflector_migrate.cutover import evidence, infrastructure, proofs, trail
-from reflector_migrate.cutover.gated import ByGates, judged_once
+from reflector_migrate.cutover import evidence, history, infrastructure, proofs, trail
+from reflector_migrate.cutover.drills import drilled
+from reflector_migrate.cutover.gated import ByGates, Gated, judged_once
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
-from reflector_migrate.cutover.people import drill, not_yet, signatures
+from reflector_migrate.cutover.people import signatures
 from reflector_migrate.errors import ExitCode, MigrateError
-from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.model import Phase
 from reflector_migrate.settings import Settings
 
 WORDS = frozenset({"words", "words_raw", "speaker_words", "word_times"})
+MEAN = (
+    "each gate passes once its wealth W+ against `the mean excess is at or over the margin` is 20"
+)
+NONE = "each gate passes when none is found in as many recordings as its rule asks for"
 
 P = Phase
 ITEMS: tuple[Item, ...] = (
     Item(P.INFRASTRUCTURE, "conductor healthy", "GET /health of the Conductor server",
-         infrastructure.conductor_is_healthy),
+         "passes when the server says that it is healthy",
+         "migrate doctor", infrastructure.conductor_is_healthy),
     Item(P.INFRASTRUCTURE, "definitions registered", "workflow and 15 tasks against this build",
-         infrastructure.definitions_are_registered),
+         "passes when none of them differs from what this build would register",
+         "migrate register --dry-run", infrastructure.definitions_are_registered),
     Item(P.INFRASTRUCTURE, "conductor workers", "poll data of every task queue",
-         infrastructure.workers_are_ours),
-    Item(P.INFRASTRUCTURE, "celery workers", "a ping over the primary's broker",
-         infrastructure.celery_answers),
-    Item(P.INFRASTRUCTURE, "namespaces separate", "settings of primary and candidate",
-         infrastructure.namespaces_are_separate),
+         "passes when workers of this build poll all 15 queues, and no others do",
+         "migrate doctor", infrastructure.workers_are_ours),
+    Item(P.INFRASTRUCTURE, "celery workers", "which tasks each worker on the primary's broker has",
+         "passes when at least one has the primary's pipeline",
+         "migrate doctor", infrastructure.celery_answers),
+    Item(P.INFRASTRUCTURE, "namespaces separate", "the servers of primary and candidate",
+         "passes when no database, bucket, folder or channel is reached by both",
+         "migrate config show", infrastructure.namespaces_are_separate),
     Item(P.INFRASTRUCTURE, "side effects suppressed", "the namespace workers may write to",
-         infrastructure.effects_are_suppressed),
-    Item(P.INFRASTRUCTURE, "kill switch drilled", "recordings that the kill switch held back",
-         infrastructure.kill_switch_is_drilled),
+         "passes when it is `shadow`",
+         "migrate config show", infrastructure.effects_are_suppressed),
+    Item(P.INFRASTRUCTURE, "kill switch drilled", "drills that ran against this deployment",
+         "passes when the newest drill held its recording back, with this build, within 14 days",
+         "migrate audit export", drilled("kill-switch")),
     Item(P.PARALLEL, "synthetic recordings", "stored comparisons of every fixture recording",
-         evidence.synthetic_recordings_complete),
+         "passes when the newest comparison of each one matched",
+         "migrate report", evidence.synthetic_recordings_complete),
     Item(P.PARALLEL, "seeded defects caught", "the audit log's runs of `migrate defects run`",
-         proofs.seeded_defects_are_caught),
+         "passes when the newest result of every defect with this build is a proof",
+         "migrate audit export", proofs.seeded_defects_are_caught),
     Item(P.PARALLEL, "placebo", "a third legacy run as the candidate",
-         not_yet("no placebo run is stored")),
-    Item(P.PARALLEL, "A/A recordings", "comparisons with a secondary", evidence.a_a_recordings),
-    Item(P.PARALLEL, "margins signed", "the audit log", signatures("margins")),
+         "passes when no gate fails it, over 10 recordings or more, with this build",
+         "migrate audit export", proofs.placebo_is_not_failed),
+    Item(P.PARALLEL, "A/A recordings", "recordings with a secondary",
+         "passes when 30 different recordings were compared beside a second legacy run",
+         "migrate export csv", evidence.a_a_recordings),
+    Item(P.PARALLEL, "margins signed", "the audit log",
+         "passes with one signature in force: of this build, under these rules and margins",
+         "migrate audit export", signatures("margins")),
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
-         evidence.coverage),
+         "passes when 99 % of at least 30 eligible recordings were compared, to the last one",
+         "migrate gate", ByGates(layers=frozenset({"coverage"}))),
     Item(P.SHADOW, "structure and side effects", "`migrate gate`: completion and exact checks",
-         ByGates(layers=frozenset({"G0"}))),
+         NONE, "migrate gate", ByGates(layers=frozenset({"G0"}))),
     Item(P.SHADOW, "words over the floor", "`migrate gate`: words, speakers and word times",
-         ByGates(names=WORDS)),
+         MEAN, "migrate gate", ByGates(names=WORDS)),
     Item(P.SHADOW, "catastrophes", "`migrate gate`: empty, truncated and looped outputs",
-         ByGates(layers=frozenset({"G2"}))),
+         NONE, "migrate gate", ByGates(layers=frozenset({"G2"}))),
     Item(P.SHADOW, "summaries over the floor", "`migrate gate`: topics, title, summaries, facts",
-         ByGates(layers=frozenset({"G1"}), but=WORDS)),
+         MEAN, "migrate gate", ByGates(layers=frozenset({"G1"}), but=WORDS)),
     Item(P.SHADOW, "error parity", "`migrate gate`: the candidate's failures beyond the primary's",
-         ByGates(layers=frozenset({"errors"}))),
+         MEAN, "migrate gate", ByGates(layers=frozenset({"errors"}))),
     Item(P.SHADOW, "primary unharmed", "`migrate gate`: the primary with the plugin loaded",
-         ByGates(layers=frozenset({"primary"}))),
+         "passes when run time and overhead are under their margins, and no error got through",
+         "migrate gate", ByGates(layers=frozenset({"primary"}))),
     Item(P.SHADOW, "cost and latency", "`migrate gate`: candidate over primary",
-         ByGates(layers=frozenset({"cost", "latency"}))),
-    Item(P.CUTOVER, "shadow gates on this build", "`migrate gate`: every gate", ByGates()),
-    Item(P.CUTOVER, "rollback drill", "the audit log", drill("rollback", within_days=14)),
-    Item(P.CUTOVER, "failover drill", "the audit log", drill("failover", within_days=14)),
-    Item(P.CUTOVER, "routing audit", "routes of rooms that did not opt in",
-         not_yet("no routing audit is stored")),
-    Item(P.CUTOVER, "sign-off", "the audit log", signatures("cutover")),
-    Item(P.CLEANUP, "nights with roles reversed", "nights with Conductor as the primary",
-         not_yet("Conductor has not been the primary yet")),
-    Item(P.CLEANUP, "waivers expired", "waivers still in force", not_yet("not looked at yet")),
-    Item(P.CLEANUP, "no celery route used", "routes of the last nights",
-         not_yet("routes are not recorded yet")),
+         MEAN, "migrate gate", ByGates(layers=frozenset({"cost", "latency"}))),
+    Item(P.CUTOVER, "shadow gates on this build", "`migrate gate`: every gate",
+         "passes when every gate does, of the newest pair of builds",
+         "migrate gate", ByGates()),
+    Item(P.CUTOVER, "routing audit", "rooms of the runs that the candidate started",
+         "passes when every run of the last 14 days was of a room that takes part",
+         "migrate shadow status --hours 336", history.rooms_took_part),
+    Item(P.CUTOVER, "sign-off", "the audit log",
+         "passes with the signatures of two people in force: of this build, under these rules",
+         "migrate audit export", signatures("cutover")),
+    Item(P.CLEANUP, "nights with roles reversed", "which engine was the primary, by night",
+         "passes when in the last 14 nights Conductor was the primary of every comparison",
+         "migrate export csv", history.nights_with_roles_reversed),
+    Item(P.CLEANUP, "waivers expired", "the file that judge.waivers_file names",
+         "passes when no waiver is in force today",
+         "migrate config show", history.waivers_have_expired),
     *(Item(phase, "audit log intact", "the chain of digests, and each nightly report's head",
-           trail.audit_log_is_intact) for phase in P),
+           "passes when every entry fits its digest and no exported head is gone",
+           "migrate audit verify", trail.audit_log_is_intact) for phase in P),
 )  # fmt: skip
 
 
@@ -83,7 +108,7 @@ def run(settings: Settings, phase: Phase) -> tuple[Line, ...]:
     )
 
 
-def _answer(settings: Settings, item: Item, gates: Callable[[], GateRun]) -> Answer:
+def _answer(settings: Settings, item: Item, gates: Callable[[], Gated]) -> Answer:
     try:
         if isinstance(item.answer, ByGates):
             return item.answer.of(gates())

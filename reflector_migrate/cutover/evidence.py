@@ -1,21 +1,16 @@
-"""Items answered from stored comparisons: synthetic recordings, coverage, A/A pairs."""
+"""Items answered from stored comparisons: synthetic recordings, A/A recordings."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Gist
 from reflector_migrate.settings import Settings
 
-if TYPE_CHECKING:
-    from reflector_migrate.shadow.nightly.reconciliation import Ledger
-
-COVERAGE_AT_LEAST = 0.99
-A_A_PAIRS = 30
+A_A_RECORDINGS = 30
 
 
 def synthetic_recordings_complete(settings: Settings) -> Answer:
@@ -29,55 +24,22 @@ def synthetic_recordings_complete(settings: Settings) -> Answer:
     wrong = sorted(name for name, verdict in found.items() if verdict not in (None, "MATCHED"))
     value = f"{len(known) - len(missing)} of {len(known)}"
     if wrong:
-        return failed(value, "all matched", len(known), f"not matched: {', '.join(wrong[:4])}")
+        why = f"not matched: {', '.join(wrong[:4])}"
+        return failed(value, "all matched", len(known), why, recordings=tuple(wrong))
     if missing:
-        return pending(f"not compared yet: {', '.join(missing[:4])}", value, "all", len(known))
+        why = f"not compared yet: {', '.join(missing[:4])}"
+        return pending(why, value, "all matched", len(known), recordings=tuple(missing))
     return passed(value, "all matched", len(known))
 
 
 def a_a_recordings(settings: Settings) -> Answer:
-    """Enough recordings ran twice on the primary's engine."""
-    pairs = sum(gist.secondary_engine is not None for gist in _gists(settings))
-    if pairs >= A_A_PAIRS:
-        return passed(str(pairs), f"≥ {A_A_PAIRS}", pairs)
-    return pending(f"{A_A_PAIRS - pairs} to go", str(pairs), f"≥ {A_A_PAIRS}", pairs)
-
-
-def coverage(settings: Settings) -> Answer:
-    """Share compared of what the primary took up since the first announcement.
-
-    Its own rows say what that was; where they cannot be read nothing passes.
-    """
-    from datetime import timedelta
-
-    from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
-    from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Dispatches
-
-    limit = f"≥ {COVERAGE_AT_LEAST:.0%}"
-    first = Dispatches(settings.store_url).first_at()
-    if first is None:
-        return pending("no recording was announced yet", "0", limit, 0)
-    ledger = reconcile(settings, first, now() + timedelta(days=1))
-    if not ledger.wanted:
-        return pending("all were skipped on purpose", "0", limit, 0)
-    share, why = ledger.count(Fate.COMPARED) / ledger.wanted, _shortfall(ledger)
-    if ledger.unread and share >= COVERAGE_AT_LEAST:
-        return pending(why, f"{share:.1%}", limit, ledger.wanted)
-    return judged(share >= COVERAGE_AT_LEAST, f"{share:.1%}", limit, ledger.wanted, why)
-
-
-def _shortfall(ledger: Ledger) -> str:
-    """What keeps the coverage down, in a few words."""
-    from reflector_migrate.shadow.nightly.reconciliation import Fate
-
-    counted = ((ledger.count(Fate.FAILED), "failed"), (ledger.count(Fate.OPEN), "not ended"))
-    said = [f"{number} {word}" for number, word in counted if number]
-    if ledger.lost:
-        said.append(f"{len(ledger.lost)} never announced: {', '.join(ledger.lost[:3])}")
-    if ledger.unread:
-        said.append(f"the primary's rows cannot be read: {ledger.unread}")
-    return "; ".join(said)
+    """Enough different recordings ran twice on the primary's engine."""
+    paired = {gist.recording for gist in _gists(settings) if gist.secondary_engine is not None}
+    names, value, limit = tuple(sorted(paired)), str(len(paired)), f"≥ {A_A_RECORDINGS}"
+    if len(paired) >= A_A_RECORDINGS:
+        return passed(value, limit, len(paired), recordings=names)
+    to_go = f"{A_A_RECORDINGS - len(paired)} to go"
+    return pending(to_go, value, limit, len(paired), recordings=names)
 
 
 def _synthetic_recordings(folder: Path) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.judge.gates.answers import GateAnswer, GateRun, worst
+from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.model import GateVerdict
 from reflector_migrate.settings import Settings
 
@@ -15,6 +16,14 @@ STATES = {
     GateVerdict.FAIL: State.FAIL,
     GateVerdict.INCONCLUSIVE: State.PENDING,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """The gates' answers, and the lines that they rest on."""
+
+    run: GateRun
+    lines: Sequence[EvidenceLine] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +39,12 @@ class ByGates:
 
     def __call__(self, settings: Settings) -> Answer:
         """Judge what is stored, and answer from it."""
-        return self.of(gate_run(settings))
+        return self.of(gated(settings))
 
-    def of(self, run: GateRun) -> Answer:
+    def of(self, judged: Gated) -> Answer:
         """The worst of the item's gates; the first that does not pass says why."""
-        gates = [gate for gate in run.gates if self._asks_for(gate) and not gate.is_report_only]
+        asked = [gate for gate in judged.run.gates if self._asks_for(gate)]
+        gates = [gate for gate in asked if not gate.is_report_only]
         state = worst(gate.state for gate in gates)
         passing = sum(gate.state is GateVerdict.PASS for gate in gates)
         first = next((gate for gate in gates if gate.state is state), None)
@@ -44,6 +54,8 @@ class ByGates:
             "all gates",
             min((gate.n for gate in gates), default=0),
             _why(first) if first else "no rule asks for such a gate",
+            tuple(map(_numbers, asked)),
+            _recordings(judged.lines, {gate.gate for gate in asked}),
         )
 
     def _asks_for(self, gate: GateAnswer) -> bool:
@@ -53,21 +65,21 @@ class ByGates:
         return is_any or gate.layer in self.layers or gate.gate in self.names
 
 
-def gate_run(settings: Settings) -> GateRun:
-    """Every gate of the newest pair of builds, by the rules that ship."""
-    from reflector_migrate.cutover.gating import rules_of, stored_evidence
-    from reflector_migrate.judge.gates.gate import judge
+def gated(settings: Settings) -> Gated:
+    """Every gate of the newest pair of builds, by the rules in force."""
+    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
 
-    return judge(stored_evidence(settings), rules_of(None))
+    lines = stored_evidence(settings)
+    return Gated(gates_of(settings, lines, rules_in_force(settings)), lines)
 
 
-def judged_once(settings: Settings) -> Callable[[], GateRun]:
+def judged_once(settings: Settings) -> Callable[[], Gated]:
     """The same run of the gates for every item of a phase."""
-    found: list[GateRun] = []
+    found: list[Gated] = []
 
-    def judged() -> GateRun:
+    def judged() -> Gated:
         if not found:
-            found.append(gate_run(settings))
+            found.append(gated(settings))
         return found[0]
 
     return judged
@@ -77,3 +89,36 @@ def _why(gate: GateAnswer) -> str:
     """The gate's own reason, its name first, and until when it may take."""
     until = f", until {gate.needs.date}" if gate.needs and gate.needs.date else ""
     return f"{gate.gate}: {gate.why}{until}"
+
+
+def _numbers(gate: GateAnswer) -> str:
+    """One gate as a line: state, value against limit, n, and the interval of its mean."""
+    value = "-" if gate.value is None else f"{gate.value:g} {gate.unit}".strip()
+    limit = "-" if gate.limit is None else f"{gate.limit:g}"
+    bounds = gate.bounds
+    between = f", {bounds.low:g} to {bounds.high:g} {bounds.unit}" if bounds else ""
+    since = f", since {gate.since}" if gate.since else ""
+    shown = " (report only)" if gate.is_report_only else ""
+    return (
+        f"{gate.gate} {gate.stratum}: {gate.state.value}{shown}, {value} (limit {limit},"
+        f" n {gate.n}){between}{since}"
+    )
+
+
+def _recordings(lines: Sequence[EvidenceLine], measures: set[str]) -> tuple[str, ...]:
+    """Recordings with a line for these gates, the ones furthest from equal first."""
+    worst_of: dict[str, float] = {}
+    for line in lines:
+        if line.measure in measures:
+            worst_of[line.recording] = max(worst_of.get(line.recording, 0.0), _distance(line))
+    return tuple(sorted(worst_of, key=lambda name: (-worst_of[name], name)))
+
+
+def _distance(line: EvidenceLine) -> float:
+    """How much the line says against the candidate; lines of one measure can be compared."""
+    if line.outcome is not None:
+        return float(not line.outcome.is_complete)
+    if line.coverage is not None:
+        return float(line.coverage != "compared")
+    says = line.x_pp or line.log_ratio or line.exact_findings or line.has_catastrophe
+    return max(float(says), 0.0)

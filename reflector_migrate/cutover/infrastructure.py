@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.cutover.items import Answer, failed, judged, passed
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.settings import Settings
 
@@ -104,16 +104,6 @@ def effects_are_suppressed(settings: Settings) -> Answer:
     """Workers of this configuration may only write to the shadow namespace."""
     namespace = settings.candidate.namespace
     return judged(namespace == "shadow", namespace, "shadow")
-
-
-def kill_switch_is_drilled(settings: Settings) -> Answer:
-    """Somebody used the kill switch, and a recording was seen to be held back by it."""
-    from reflector_migrate.store.runs import Dispatches
-
-    held = Dispatches(settings.store_url).count("skipped", "kill switch")
-    if not held:
-        return pending("no recording was ever held back: migrate shadow off", "0", "once", 0)
-    return passed(f"{held} held back", "once", held)
 
 
 def _step_names() -> tuple[str, ...]:

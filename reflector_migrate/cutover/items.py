@@ -20,22 +20,33 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an item found: value against limit over n observations, and why."""
+    """What an item found: value against limit over n observations, and why.
+
+    `numbers` are a line each, and `recordings` those that the answer rests on: for explain.
+    """
 
     state: State
     value: str = "-"
     limit: str = "-"
     n: int | None = None
     why: str = ""
+    numbers: tuple[str, ...] = ()
+    recordings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of a phase; `asks` says what is looked at, for `checklist explain`."""
+    """One line of a phase.
+
+    `asks` says what is looked at, `formula` when it passes, and `shown_by` which command shows
+    the same facts: all for `checklist explain`.
+    """
 
     phase: Phase
     name: str
     asks: str
+    formula: str
+    shown_by: str
     answer: Callable[[Settings], Answer]
 
 
@@ -48,21 +59,51 @@ class Line:
     answer: Answer
 
 
-def passed(value: str, limit: str = "-", n: int | None = None, why: str = "") -> Answer:
+def passed(
+    value: str,
+    limit: str = "-",
+    n: int | None = None,
+    why: str = "",
+    *,
+    recordings: tuple[str, ...] = (),
+) -> Answer:
     """The evidence says yes."""
-    return Answer(State.PASS, value, limit, n, why)
+    return Answer(State.PASS, value, limit, n, why, recordings=recordings)
 
 
-def failed(value: str, limit: str = "-", n: int | None = None, why: str = "") -> Answer:
+def failed(
+    value: str,
+    limit: str = "-",
+    n: int | None = None,
+    why: str = "",
+    *,
+    recordings: tuple[str, ...] = (),
+) -> Answer:
     """The evidence says no."""
-    return Answer(State.FAIL, value, limit, n, why)
+    return Answer(State.FAIL, value, limit, n, why, recordings=recordings)
 
 
-def pending(why: str, value: str = "-", limit: str = "-", n: int | None = None) -> Answer:
+def pending(
+    why: str,
+    value: str = "-",
+    limit: str = "-",
+    n: int | None = None,
+    *,
+    recordings: tuple[str, ...] = (),
+) -> Answer:
     """There is no evidence yet."""
-    return Answer(State.PENDING, value, limit, n, why)
+    return Answer(State.PENDING, value, limit, n, why, recordings=recordings)
 
 
-def judged(is_met: bool, value: str, limit: str, n: int | None = None, why: str = "") -> Answer:
+def judged(
+    is_met: bool,
+    value: str,
+    limit: str,
+    n: int | None = None,
+    why: str = "",
+    *,
+    recordings: tuple[str, ...] = (),
+) -> Answer:
     """Passed or failed by one comparison."""
-    return Answer(State.PASS if is_met else State.FAIL, value, limit, n, why)
+    state = State.PASS if is_met else State.FAIL
+    return Answer(state, value, limit, n, why, recordings=recordings)

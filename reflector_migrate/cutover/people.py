@@ -1,11 +1,11 @@
-"""Items that only a person can answer: a drill or a signature, dated and named."""
+"""Items that only a person can answer: signatures, dated and named, from a closed list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from reflector_migrate.cutover.items import Answer, failed, passed, pending
+from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.errors import InputError
 from reflector_migrate.settings import Settings
 
@@ -13,35 +13,25 @@ SIGNATURES = {"margins": 1, "cutover": 2}
 """What may be signed, and by how many different people."""
 
 
-def drill(name: str, *, within_days: int) -> Callable[[Settings], Answer]:
-    """An item that passes while the drill of that name is young enough."""
-
-    def answer(settings: Settings) -> Answer:
-        from reflector_migrate.store.audit import Audit
-        from reflector_migrate.store.clock import now
-
-        limit = f"≤ {within_days} d"
-        entry = Audit(settings.store_url).last(f"drill:{name}")
-        if entry is None:
-            return pending("no drill is on record", limit=limit)
-        age = now() - entry["at"]
-        day = f"{entry['at']:%m-%d}"
-        if age > timedelta(days=within_days):
-            return failed(day, limit, why=f"{age.days} days old")
-        return passed(day, limit)
-
-    return answer
-
-
 def signatures(name: str) -> Callable[[Settings], Answer]:
-    """An item that passes once that many different people have signed, for this very build."""
+    """An item that passes once that many different people have signed.
+
+    A signature is of one build under one set of rules: with another build, margin or rule
+    it lapses.
+    """
 
     def answer(settings: Settings) -> Answer:
         signed, of = _signed(settings, name), SIGNATURES[name]
-        value = f"{len(signed)} of {of}"
-        if len(signed) >= of:
-            return passed(value, str(of), len(signed), ", ".join(sorted(signed)))
-        return pending(f"needs {of - len(signed)} more", value, str(of), len(signed))
+        is_enough = len(signed) >= of
+        why = ", ".join(sorted(signed)) if is_enough else f"needs {of - len(signed)} more"
+        return Answer(
+            State.PASS if is_enough else State.PENDING,
+            f"{len(signed)} of {of}",
+            str(of),
+            len(signed),
+            why,
+            tuple(_history(settings, name)),
+        )
 
     return answer
 
@@ -52,7 +42,6 @@ def sign(settings: Settings, name: str, who: str, reason: str, *, is_revoked: bo
     Raises InputError for a name that no checklist item asks for, and for a signature to take
     back that was never given.
     """
-    from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.store.audit import Audit
 
     if name not in SIGNATURES:
@@ -60,24 +49,45 @@ def sign(settings: Settings, name: str, who: str, reason: str, *, is_revoked: bo
         raise InputError(f"no checklist item asks for a signature {name!r}", hint=f"one of {known}")
     if is_revoked and who not in _signed(settings, name):
         raise InputError(f"{who} has no signature {name!r} in force for this build")
-    body = {"who": who, "reason": reason, "build": build_hash(), "is_revoked": is_revoked}
+    body = {"who": who, "reason": reason, "is_revoked": is_revoked, **_signed_for(settings)}
     return Audit(settings.store_url).append(f"sign:{name}", body)
 
 
-def _signed(settings: Settings, name: str) -> set[str]:
-    """Who has signed for this build and not taken it back: another build's signatures lapse."""
+def _signed_for(settings: Settings) -> dict[str, str]:
+    """What a signature holds for: this build, and the digest of the rules with their margins."""
     from reflector_migrate.conductor.build import build_hash
+    from reflector_migrate.shadow.nightly.gating import rules_in_force
+
+    return {"build": build_hash(), "rules": rules_in_force(settings).digest}
+
+
+def _signed(settings: Settings, name: str) -> set[str]:
+    """Who has signed for this build and these rules, and not taken it back."""
     from reflector_migrate.store.audit import Audit
 
     signed: set[str] = set()
+    mine = _signed_for(settings)
     for entry in Audit(settings.store_url).all(f"sign:{name}"):
         body = entry["body"]
-        if body.get("build") != build_hash():
-            continue
-        (signed.discard if body.get("is_revoked") else signed.add)(body["who"])
+        if not _lapsed(body, mine):
+            (signed.discard if body.get("is_revoked") else signed.add)(body["who"])
     return signed
 
 
-def not_yet(why: str) -> Callable[[Settings], Answer]:
-    """An item nothing here can answer yet: always pending, so it can never look done."""
-    return lambda _settings: pending(why)
+def _history(settings: Settings, name: str) -> Iterator[str]:
+    """Every signature of that name ever given, with what has become of it."""
+    from reflector_migrate.store.audit import Audit
+
+    mine = _signed_for(settings)
+    for entry in Audit(settings.store_url).all(f"sign:{name}"):
+        body = entry["body"]
+        changed = _lapsed(body, mine)
+        verb = "took it back" if body.get("is_revoked") else "signed"
+        reason = body.get("reason") or "no reason given"
+        lapsed = f"; lapsed: another {' and other '.join(changed)}" if changed else ""
+        yield f"{entry['at']:%Y-%m-%d %H:%M} {body['who']} {verb}: {reason}{lapsed}"
+
+
+def _lapsed(body: Mapping[str, Any], mine: Mapping[str, str]) -> list[str]:
+    """What has changed since it was given."""
+    return [name for name, value in mine.items() if body.get(name) != value]

@@ -1,43 +1,42 @@
-"""Whether the harness was proved on this build: its seeded defects, found at the right step."""
+"""Whether the harness was proved on this build: its seeded defects found, its placebo passed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
-from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
-
-DEFECTS_RUN = "run:defects"
-
-
-def record_defects_run(
-    settings: Settings, *, build: str, conductor: str, found: Mapping[str, str]
-) -> str:
-    """Add a run to the audit log; returns the entry's digest.
-
-    `found` has an entry per defect tried: "" where it was proved, else what went wrong.
-    """
-    body: dict[str, Any] = {"build": build, "conductor": conductor, "defects": dict(found)}
-    return Audit(settings.store_url).append(DEFECTS_RUN, body)
+from reflector_migrate.shadow.nightly.proofs import (
+    DEFECTS_COMMAND,
+    PLACEBO_AT_LEAST,
+    PLACEBO_COMMAND,
+    defect_proofs,
+    placebo,
+)
 
 
 def seeded_defects_are_caught(settings: Settings) -> Answer:
     """The newest result of every seeded defect, tried on this very build, is a proof."""
-    latest: dict[str, str] = {}
-    for entry in Audit(settings.store_url).all(DEFECTS_RUN):
-        if entry["body"]["build"] == build_hash():
-            latest |= entry["body"]["defects"]
-    known = [defect.name for defect in all_defects()]
-    wrong = [f"{name}: {latest[name]}" for name in known if latest.get(name)]
-    missing = [name for name in known if name not in latest]
-    value, limit = f"{len(known) - len(missing) - len(wrong)} of {len(known)}", "all"
-    if wrong:
-        return failed(value, limit, len(known), "; ".join(wrong[:3]))
-    if missing:
-        tried = f"{len(missing)} not tried on this build: migrate defects run"
-        return pending(tried, value, limit, len(known))
-    return passed(value, limit, len(known))
+    found = defect_proofs(settings, build_hash())
+    n = len(found.known)
+    value, limit = f"{found.proved} of {n}", "all"
+    if found.wrong:
+        return failed(value, limit, n, "; ".join(found.wrong[:3]))
+    if found.missing:
+        tried = f"{len(found.missing)} not tried on this build: {DEFECTS_COMMAND}"
+        return pending(tried, value, limit, n)
+    return passed(value, limit, n)
+
+
+def placebo_is_not_failed(settings: Settings) -> Answer:
+    """A third legacy run in the candidate's place was compared, and no gate failed it."""
+    limit = "0 gates fail"
+    found = placebo(settings, build_hash())
+    if found is None:
+        return pending(f"not run on this build: {PLACEBO_COMMAND}", limit=limit)
+    value, n = f"{len(found.failed)} fail", len(found.recordings)
+    if found.failed:
+        return failed(value, limit, n, ", ".join(found.failed[:3]), recordings=found.recordings)
+    if not found.is_enough:
+        why = f"{PLACEBO_AT_LEAST} recordings are needed: {PLACEBO_COMMAND}"
+        return pending(why, value, limit, n)
+    return passed(value, limit, n, recordings=found.recordings)

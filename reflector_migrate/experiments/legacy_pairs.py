@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.errors import ConfigurationError, MigrateError
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start_pair
 from reflector_migrate.judge.cross_run import divergences
-from reflector_migrate.model import Role
+from reflector_migrate.model import Observation, Role
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.settings import Settings
@@ -38,19 +39,34 @@ def without_candidate(settings: Settings) -> Iterator[None]:
         switch.unlink(missing_ok=True)
 
 
-def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: float) -> LegacyPair:
-    """Run both, and keep how far they lie apart; MigrateError unless both complete in time."""
+class Accounts(NamedTuple):
+    """What both legacy runs did, beside how they were started and the primary's run."""
+
+    primary: Observation
+    secondary: Observation
+    started: SecondaryRun
+    run: RunRecord
+
+
+def legacy_accounts(settings: Settings, recording: FixtureRecording, timeout_s: float) -> Accounts:
+    """Run both and observe them; MigrateError unless both complete in time."""
     set_stage(settings, recording)
     started = start_pair(settings, recording)
     run = _ended(settings, recording, started, timeout_s)
     second = secondary_of(settings, run)
     primary = observe_primary(settings, run)
+    secondary = second.observe() if second else None
+    if secondary is None or (primary.status, secondary.status) != ("completed", "completed"):
+        raise MigrateError(f"{recording.name}: a legacy run did not complete")
+    return Accounts(primary, secondary, started, run)
+
+
+def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: float) -> LegacyPair:
+    """Run both, and keep how far they lie apart; MigrateError unless both complete in time."""
+    primary, secondary, started, run = legacy_accounts(settings, recording, timeout_s)
     told = conditions(settings, primary)
-    pair = None
-    if second is not None:
-        secondary = second.observe()
-        between = divergences(primary, secondary)
-        pair = pair_of(primary, secondary, run, told, started.came_first, between)
+    between = divergences(primary, secondary)
+    pair = pair_of(primary, secondary, run, told, started.came_first, between)
     if pair is None:
         raise MigrateError(f"{recording.name}: a legacy run did not complete")
     LegacyPairs(settings.store_url).add(pair)

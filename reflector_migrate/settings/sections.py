@@ -184,9 +184,10 @@ class RouteSettings(Section):
 
 
 class JudgeSettings(Section):
-    """What comparisons are judged with."""
+    """What comparisons and gates are judged with."""
 
     waivers_file: Path | None = None
+    gates_file: Path | None = None  # gates, margins, strata; `migrate gate --print-rules`
 
 
 class CacheSettings(Section):

@@ -70,6 +70,29 @@ def judge(lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = N
     )
 
 
+def held(run: GateRun, why: str) -> GateRun:
+    """The same run with no gate decided: each says why, and what it would have been."""
+    gates = tuple(gate if gate.is_report_only else _held(gate, why) for gate in run.gates)
+    held_back = {"state": GateVerdict.INCONCLUSIVE}
+    return run.model_copy(
+        update={
+            **held_back,
+            "ok": False,
+            "exit_code": int(EXIT_CODES[GateVerdict.INCONCLUSIVE]),
+            "cohorts": tuple(cohort.model_copy(update=held_back) for cohort in run.cohorts),
+            "gates": gates,
+        }
+    )
+
+
+def _held(gate: GateAnswer, why: str) -> GateAnswer:
+    would = "" if gate.state is GateVerdict.INCONCLUSIVE else f"would {gate.state.value}: "
+    said = f"{why}; {would}{gate.why}".rstrip("; ")
+    return gate.model_copy(
+        update={"state": GateVerdict.INCONCLUSIVE, "first_decided": None, "why": said}
+    )
+
+
 def _answers(evidence: Evidence, rules: Rules) -> Iterator[GateAnswer]:
     """Each rule on each of its measures, over all and in each declared stratum."""
     measures = list(dict.fromkeys(line.measure for line in evidence.lines))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.atomic_write import write_aside
 from reflector_migrate.store.audit import Audit
@@ -16,9 +17,10 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.nights import Nights
 
 if TYPE_CHECKING:
-    from reports.document import Coverage, Night, TrendPoint
+    from reports.document import Coverage, GateLine, Night, TrendPoint
 
 TREND_NIGHTS = 30
+RULES_DIGITS = 12
 
 
 def write_report(
@@ -65,11 +67,14 @@ def gather(
     nights = Nights(settings.store_url)
     gists = nights.of(night)
     places = tuple(range(len(gists))) if is_whole else carried(gists, night)
+    gates, rules = _gates(settings)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
         coverage=_coverage(settings, night, (gist.run_id for gist in gists)),
         comparisons=nights.documents([gists[place].run_id for place in places]),
+        gates=gates,
+        rules=rules,
         gists=gists,
         places=places,
         trend=_trend(Evidence(settings.store_url), night),
@@ -101,6 +106,33 @@ def _coverage(settings: Settings, night: str, run_ids: Iterable[str]) -> Coverag
         lost=ledger.lost,
         unread=ledger.unread,
     )
+
+
+def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
+    """The gates as they stand while the page is written, as `migrate gate` says; and the rules.
+
+    None where nothing is compared yet.
+    """
+    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
+    from reports.document import GateLine
+
+    rules = rules_in_force(settings)
+    lines = stored_evidence(settings)
+    if not lines:
+        return (), rules.digest[:RULES_DIGITS]
+    found = tuple(
+        GateLine(
+            name=gate.gate if gate.stratum == ALL else f"{gate.gate} {gate.stratum}",
+            state=gate.state.value,
+            value="-" if gate.value is None else f"{gate.value:g} {gate.unit}".strip(),
+            limit="-" if gate.limit is None else f"{gate.limit:g}",
+            n=gate.n,
+            why=f"report only: {gate.why}" if gate.is_report_only else gate.why,
+            since=gate.since,
+        )
+        for gate in gates_of(settings, lines, rules).gates
+    )
+    return found, rules.digest[:RULES_DIGITS]
 
 
 def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.judge.gates.cohorts import cohorts_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, read_evidence
+from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import evidence_of
 from reflector_migrate.judge.gates.rules import Rules, read_rules
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
@@ -20,6 +24,8 @@ from reflector_migrate.store.nights import Nights
 
 SHIPPED = "rules.toml"
 PORTION = 500
+
+log = logging.getLogger(__name__)
 
 
 def shipped_rules() -> str:
@@ -32,6 +38,23 @@ def rules_of(path: Path | None) -> Rules:
     if path is None:
         return read_rules(shipped_rules(), SHIPPED)
     return read_rules(_text(path), str(path))
+
+
+def rules_in_force(settings: Settings) -> Rules:
+    """This deployment's rules: the file that `judge.gates_file` names, else those that ship."""
+    return rules_of(settings.judge.gates_file)
+
+
+def gates_of(
+    settings: Settings, lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = None
+) -> GateRun:
+    """Every gate of stored lines.
+
+    None counts before the placebo and the seeded defects were run with that candidate build.
+    """
+    run = judge(lines, rules, origin=origin)
+    why = unproved(settings, lines[-1].builds.get("candidate", "")) if lines else ""
+    return held(run, why) if why else run
 
 
 def evidence_file(path: Path) -> tuple[EvidenceLine, ...]:
@@ -80,6 +103,7 @@ def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[Evi
     first = datetime.fromisoformat(f"{min(line.night for line in lines)}T00:00:00+00:00")
     ledger = reconcile(settings, first, now() + timedelta(days=1))
     if ledger.unread:
+        log.warning("no coverage: the primary's rows cannot be read: %s", ledger.unread)
         return
     nights = {line.recording: line.night for line in lines}
     today = now().date().isoformat()

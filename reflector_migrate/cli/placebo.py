@@ -1,0 +1,110 @@
+"""`migrate placebo`: legacy in the candidate's place, which no gate may fail."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.experiments.placebo import PlaceboRun
+    from reflector_migrate.settings import Settings
+
+FOLDER = Path(".sandbox/placebo")  # a fixed place, so that the next run cleans after a kill
+
+
+@click.group()
+def placebo() -> None:
+    """Put a third legacy run in the candidate's place, and see that no gate fails it.
+
+    \b
+    Examples:
+      migrate placebo run
+      migrate placebo run solo zero-start --json
+    """
+
+
+@placebo.command(short_help="Run legacy in the candidate's place through every gate.")
+@click.argument("names", nargs=-1)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Recordings at a time."
+)
+@click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds for each.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.pass_context
+def run(
+    ctx: click.Context, names: tuple[str, ...], jobs: int, timeout_s: float, as_json: bool
+) -> None:
+    """Run recordings (all, or those named) four times on legacy; exit 1 if a gate fails them.
+
+    Uses the sandbox that runs here and leaves it as it was, or starts one of its own. The audit
+    log of the settings in force keeps the result with its build: no gate counts without it. The
+    evidence is kept beside it, for `migrate gate --evidence FILE --origin placebo`.
+
+    \b
+    Examples:
+      migrate placebo run
+      migrate placebo run solo zero-start --json
+    """
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    found = _run(settings, names, jobs, timeout_s)
+    file = _keep(settings, found)
+    if as_json:
+        echo_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        _show(found)
+        click.echo(f"evidence  {file}")
+    ctx.exit(found.exit_code)
+
+
+def _run(settings: Settings, names: tuple[str, ...], jobs: int, timeout_s: float) -> PlaceboRun:
+    from reflector_migrate.conductor.build import build_hash
+    from reflector_migrate.experiments.placebo import run_placebo
+    from reflector_migrate.sandbox.borrowed import own_or_running
+    from reflector_migrate.sandbox.recordings import load_recording
+    from reflector_migrate.shadow.nightly.gating import rules_in_force
+
+    folder, rules = settings.sandbox.recordings, rules_in_force(settings)
+    asked = names or tuple(sorted(file.parent.name for file in folder.glob("*/recording.json")))
+    for name in asked:
+        load_recording(folder, name)
+    with own_or_running(settings, FOLDER.resolve(), say=say) as sandbox:
+        return run_placebo(
+            sandbox.settings, asked, rules, build_hash(), jobs=jobs, timeout_s=timeout_s, say=say
+        )
+
+
+def _keep(settings: Settings, found: PlaceboRun) -> Path:
+    """Write the evidence, and record the run in the audit log with the evidence's digest."""
+    from reflector_migrate.shadow.nightly.proofs import record_placebo
+    from reflector_migrate.store.atomic_write import write_aside
+
+    text = "".join(f"{line.model_dump_json(by_alias=True)}\n" for line in found.evidence)
+    file = settings.state_dir / "evidence" / f"placebo-{found.build}.jsonl"
+    write_aside(file, text)
+    digest = record_placebo(
+        settings,
+        build=found.build,
+        recordings=found.recordings,
+        failed=found.failed,
+        evidence=hashlib.sha256(text.encode()).hexdigest(),
+        rules=found.rules,
+    )
+    say(f"recorded in the audit log  {digest[:12]}")
+    return file
+
+
+def _show(found: PlaceboRun) -> None:
+    mark = "✗ failed" if found.failed else "✓ not failed" if found.ok else "! could not run"
+    lost = f", {len(found.lost)} lost: {', '.join(found.lost)}" if found.lost else ""
+    click.echo(f"{mark}  {len(found.recordings)} recordings{lost}   build {found.build}")
+    for gate in found.failed:
+        click.echo(f"  {gate}")
+    if found.spread_pp:
+        said = ", ".join(f"{name} {sd:g}" for name, sd in sorted(found.spread_pp.items()))
+        click.echo(f"sd of the excess, pp: {said}")

@@ -1,0 +1,119 @@
+"""Proofs of the harness, in the audit log: seeded defects and placebos, each with its build.
+
+A gate counts only for a build with both: a placebo that no gate failed, and every seeded
+defect found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reflector_migrate.pipeline.defects.registry import all_defects
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.audit import Audit
+
+DEFECTS_RUN, PLACEBO_RUN = "run:defects", "run:placebo"
+DEFECTS_COMMAND, PLACEBO_COMMAND = "migrate defects run", "migrate placebo run"
+PLACEBO_AT_LEAST = 10
+"""Recordings that a placebo must have compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefectProofs:
+    """Of every seeded defect its newest result with one build: proved, wrong, or not tried."""
+
+    known: tuple[str, ...]
+    wrong: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def proved(self) -> int:
+        """How many were found as they must be."""
+        return len(self.known) - len(self.wrong) - len(self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Placebo:
+    """A stored placebo: the recordings it compared, and the gates that failed it."""
+
+    at: datetime
+    recordings: tuple[str, ...]
+    failed: tuple[str, ...]
+    evidence: str
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it compared as many recordings as a proof needs."""
+        return len(self.recordings) >= PLACEBO_AT_LEAST
+
+
+def record_defects_run(
+    settings: Settings, *, build: str, conductor: str, found: Mapping[str, str]
+) -> str:
+    """Add a run to the audit log; returns the entry's digest.
+
+    `found` has an entry per defect tried: "" where it was proved, else what went wrong.
+    """
+    body: dict[str, Any] = {"build": build, "conductor": conductor, "defects": dict(found)}
+    return Audit(settings.store_url).append(DEFECTS_RUN, body)
+
+
+def record_placebo(
+    settings: Settings,
+    *,
+    build: str,
+    recordings: Sequence[str],
+    failed: Sequence[str],
+    evidence: str,
+    rules: str,
+) -> str:
+    """Add a placebo to the audit log; returns the entry's digest.
+
+    `failed` names the gates that failed it; evidence and rules are digests.
+    """
+    body = {
+        "build": build, "recordings": list(recordings), "failed": list(failed),
+        "evidence": evidence, "rules": rules,
+    }  # fmt: skip
+    return Audit(settings.store_url).append(PLACEBO_RUN, body)
+
+
+def defect_proofs(settings: Settings, build: str) -> DefectProofs:
+    """The newest result of every seeded defect, tried with this build."""
+    latest: dict[str, str] = {}
+    for entry in Audit(settings.store_url).all(DEFECTS_RUN):
+        if entry["body"]["build"] == build:
+            latest |= entry["body"]["defects"]
+    known = tuple(defect.name for defect in all_defects())
+    return DefectProofs(
+        known,
+        wrong=tuple(f"{name}: {latest[name]}" for name in known if latest.get(name)),
+        missing=tuple(name for name in known if name not in latest),
+    )
+
+
+def placebo(settings: Settings, build: str) -> Placebo | None:
+    """The newest placebo of this build, or None."""
+    entries = Audit(settings.store_url).all(PLACEBO_RUN)
+    mine = [entry for entry in entries if entry["body"]["build"] == build]
+    if not mine:
+        return None
+    body = mine[-1]["body"]
+    return Placebo(
+        mine[-1]["at"], tuple(body["recordings"]), tuple(body["failed"]), body["evidence"]
+    )
+
+
+def unproved(settings: Settings, build: str) -> str:
+    """What is missing before a gate counts for this build, with the commands; "" if nothing."""
+    defects, found = defect_proofs(settings, build), placebo(settings, build)
+    lacking = []
+    if found is None or not found.is_enough or found.failed:
+        lacking.append(f"a placebo that no gate fails ({PLACEBO_COMMAND})")
+    if defects.wrong or defects.missing:
+        number = f"{defects.proved} of {len(defects.known)}"
+        lacking.append(f"every seeded defect found, {number} are ({DEFECTS_COMMAND})")
+    return f"not counted: build {build} needs {' and '.join(lacking)}" if lacking else ""

@@ -1,0 +1,312 @@
+"""Every item of the checklist, once passing and once not, each from facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reflector_migrate.conductor.build import build_hash
+from reflector_migrate.conductor.health import Health
+from reflector_migrate.conductor.pollers import Poller
+from reflector_migrate.cutover import infrastructure
+from reflector_migrate.cutover.checklist import ITEMS, run
+from reflector_migrate.cutover.items import Answer, State
+from reflector_migrate.cutover.people import sign
+from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
+from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
+from reflector_migrate.model import STEP_NAMES, Comparison, Engine, Phase, Role, Side, Verdict
+from reflector_migrate.pipeline.defects.registry import all_defects
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
+from reflector_migrate.store.audit import Audit
+from reflector_migrate.store.base import writing
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.tables import audit
+from tests.gates_world import BUILDS, whole
+
+NIGHT = "2026-11-{:02}"
+SECRETS = 'path = "row/title"\nreason = "agreed"\nowner = "ana"\n'
+
+
+@dataclass(frozen=True)
+class World:
+    """A deployment whose facts a test makes up: its store, its files, and what servers say."""
+
+    settings: Settings
+    patch: pytest.MonkeyPatch
+
+    def says(self, where: str, answer: Any) -> None:
+        """That question to a server gets this answer, or this error."""
+
+        def asked(*_arguments: Any) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        self.patch.setattr(where, asked)
+
+    def with_(self, section: str, **values: Any) -> World:
+        """The same with other settings."""
+        changed = getattr(self.settings, section).model_copy(update=values)
+        return World(self.settings.model_copy(update={section: changed}), self.patch)
+
+    def answer(self, phase: Phase, name: str) -> Answer:
+        """That item's answer."""
+        [asked] = [one for one in ITEMS if (one.phase, one.name) == (phase, name)]
+        return asked.answer(self.settings)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """An empty store, and servers that are all away."""
+    made = Settings.model_validate(
+        {
+            "state_dir": tmp_path,
+            "store": {"url": f"sqlite:///{tmp_path}/s.db"},
+            "sandbox": {"recordings": tmp_path / "recordings"},
+            "conductor": {"server_url": "http://127.0.0.1:9/api"},
+            "reflector": {"broker_url": "redis://127.0.0.1:9/0"},
+        }
+    )
+    upgrade(made.store_url)
+    return World(made, monkeypatch)
+
+
+def _health(world: World, *, is_met: bool) -> World:
+    found = Health(is_healthy=is_met, version="3.32.3", reason="" if is_met else "away")
+    world.says("reflector_migrate.conductor.health.health", found)
+    return world
+
+
+def _definitions(world: World, *, is_met: bool) -> World:
+    found = () if is_met else ("merge_tracks",)
+    world.says("reflector_migrate.conductor.register.unregistered", found)
+    return world
+
+
+def _pollers(world: World, *, is_met: bool) -> World:
+    pollers = [
+        Poller(task, f"h:1:{task}", "d", "b", now(), is_stranger=not is_met) for task in STEP_NAMES
+    ]
+    world.says("reflector_migrate.conductor.execution.task_queue_pollers", pollers)
+    return world
+
+
+def _celery(world: World, *, is_met: bool) -> World:
+    found = {"w": [f"reflector.{infrastructure.PIPELINE}" if is_met else "other"]}
+    world.says("reflector_migrate.cutover.infrastructure._workers_say", found)
+    return world
+
+
+def _separate(world: World, *, is_met: bool) -> World:
+    found = None if is_met else ConfigurationError("one database", hint="name another")
+    world.says("reflector_migrate.shadow.snapshot.require_separate", found)
+    return world
+
+
+def _suppressed(world: World, *, is_met: bool) -> World:
+    return world if is_met else world.with_("candidate", namespace="live")
+
+
+def _drilled(world: World, *, is_met: bool) -> World:
+    body = {"build": build_hash(), "is_passed": is_met, "seen": "skipped", "recording": "rec"}
+    Audit(world.settings.store_url).append("drill:kill-switch", body)
+    return world
+
+
+def _compared(
+    world: World, name: str, night: str, verdict: Verdict = Verdict.MATCHED, **sides: Any
+) -> None:
+    made: dict[str, Any] = {
+        "primary": Side(role=Role.PRIMARY, engine=Engine.CELERY, status="completed"),
+        "candidate": Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status="completed"),
+        **sides,
+    }
+    found = Comparison(recording=name, run_id=f"run-{name}", verdict=verdict, **made)
+    Evidence(world.settings.store_url).add([], found, night)
+
+
+def _synthetic(world: World, *, is_met: bool) -> World:
+    file = world.settings.sandbox.recordings / "solo" / "recording.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"recording_id": "rec"}')
+    _compared(world, "rec", NIGHT.format(1), Verdict.MATCHED if is_met else Verdict.DIVERGED)
+    return world
+
+
+def _defects(world: World, *, is_met: bool) -> World:
+    found = {defect.name: "" if is_met else "MATCHED on solo" for defect in all_defects()}
+    record_defects_run(world.settings, build=build_hash(), conductor="3.32.3", found=found)
+    return world
+
+
+def _placebo(world: World, *, is_met: bool, build: str = "") -> World:
+    record_placebo(
+        world.settings, build=build or build_hash(), recordings=[f"r{n}" for n in range(10)],
+        failed=() if is_met else ("words all",), evidence="e", rules="r",
+    )  # fmt: skip
+    return world
+
+
+def _paired(world: World, *, is_met: bool) -> World:
+    second = Side(role=Role.SECONDARY, engine=Engine.CELERY, status="completed")
+    for number in range(30 if is_met else 29):
+        _compared(world, f"rec-{number}", NIGHT.format(1), secondary=second)
+    return world
+
+
+def _signed(item: str, *people: str) -> Callable[..., World]:
+    def made(world: World, *, is_met: bool) -> World:
+        for who in people if is_met else people[1:]:
+            sign(world.settings, item, who, "agreed")
+        return world
+
+    return made
+
+
+def _gated(measure: str) -> Callable[..., World]:
+    def made(world: World, *, is_met: bool) -> World:
+        """A whole cohort of a proved build; spoilt in one measure of each fourth recording."""
+        _placebo(world, is_met=True, build=BUILDS["candidate"])
+        found = {defect.name: "" for defect in all_defects()}
+        build = BUILDS["candidate"]
+        record_defects_run(world.settings, build=build, conductor="3.32.3", found=found)
+        lines = tuple(whole(420) if is_met else (_spoilt(line, measure) for line in whole(420)))
+        world.says("reflector_migrate.shadow.nightly.gating.stored_evidence", lines)
+        return world
+
+    return made
+
+
+def _spoilt(line: EvidenceLine, measure: str) -> EvidenceLine:
+    if line.measure != measure or int(line.recording[-4:]) % 4:
+        return line
+    worse = {
+        "x_pp": 30.0, "exact_findings": 1, "catastrophe": "words/empty", "log_ratio": 1.0,
+        "coverage": "lost", "outcome": Outcome(primary="completed", candidate="failed"),
+    }  # fmt: skip
+    return line.model_copy(update={line.entry: worse[line.entry]})
+
+
+def _routed(world: World, *, is_met: bool) -> World:
+    run = RunRecord(
+        run_id="r", claim="c", recording_id="rec", transcript_id="t", namespace="shadow",
+        state="started", started_at=now(), inputs={"room_name": "board" if is_met else "private"},
+        request={}, created_at=now(), updated_at=now(),
+    )  # fmt: skip
+    Runs(world.settings.store_url).claim(run)
+    return world.with_("shadow", rooms=("board",))
+
+
+def _reversed(world: World, *, is_met: bool) -> World:
+    primary = Side(role=Role.PRIMARY, engine=Engine.CONDUCTOR, status="completed")
+    for day in range(1, 15):
+        sides = {} if day == 3 and not is_met else {"primary": primary}
+        _compared(world, f"rec-{day}", NIGHT.format(day), **sides)
+    return world
+
+
+def _expired(world: World, *, is_met: bool) -> World:
+    until = now().date() + timedelta(days=-1 if is_met else 1)
+    file = world.settings.state_dir / "waivers.toml"
+    file.write_text(f"[[waiver]]\n{SECRETS}expiry = {until.isoformat()}\n")
+    return world.with_("judge", waivers_file=file)
+
+
+def _intact(world: World, *, is_met: bool) -> World:
+    Audit(world.settings.store_url).append("kill-switch", {"is_off": True})
+    if not is_met:
+        with writing(world.settings.store_url) as connection:
+            connection.execute(audit.update().values(body={"is_off": False}))
+    return world
+
+
+MAKE: dict[str, Callable[..., World]] = {
+    "conductor healthy": _health,
+    "definitions registered": _definitions,
+    "conductor workers": _pollers,
+    "celery workers": _celery,
+    "namespaces separate": _separate,
+    "side effects suppressed": _suppressed,
+    "kill switch drilled": _drilled,
+    "synthetic recordings": _synthetic,
+    "seeded defects caught": _defects,
+    "placebo": _placebo,
+    "A/A recordings": _paired,
+    "margins signed": _signed("margins", "ana"),
+    "pairs compared / eligible": _gated("coverage"),
+    "structure and side effects": _gated("row"),
+    "words over the floor": _gated("words"),
+    "catastrophes": _gated("catastrophes"),
+    "summaries over the floor": _gated("summary_facts"),
+    "error parity": _gated("completion"),
+    "primary unharmed": _gated("primary_time"),
+    "cost and latency": _gated("latency"),
+    "shadow gates on this build": _gated("words"),
+    "routing audit": _routed,
+    "sign-off": _signed("cutover", "ana", "ben"),
+    "nights with roles reversed": _reversed,
+    "waivers expired": _expired,
+    "audit log intact": _intact,
+}
+"""For each item what makes it pass, or not."""
+
+
+def test_no_item_is_left_out() -> None:
+    """An item that nobody can bring to pass, and to not pass, is a constant."""
+    assert set(MAKE) == {item.name for item in ITEMS}
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=[f"{item.phase} {item.name}" for item in ITEMS])
+def test_an_item_follows_the_facts(item: Any, world: World, tmp_path: Path) -> None:
+    """It passes with the facts that it asks for, and does not without: it is no constant."""
+    good = MAKE[item.name](world, is_met=True).answer(item.phase, item.name)
+    assert good.state is State.PASS, good
+    store = world.settings.store.model_copy(update={"url": f"sqlite:///{tmp_path}/other.db"})
+    again = world.settings.model_copy(
+        update={
+            "store": store,
+            "sandbox": world.settings.sandbox.model_copy(update={"recordings": tmp_path / "r2"}),
+        }
+    )
+    upgrade(again.store_url)
+    bad = MAKE[item.name](World(again, world.patch), is_met=False).answer(item.phase, item.name)
+    assert bad.state is not State.PASS, bad
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=[f"{item.phase} {item.name}" for item in ITEMS])
+def test_an_item_says_its_formula_and_its_command(item: Any) -> None:
+    """Each says when it passes, and names a command that there is."""
+    from reflector_migrate.cli.main import COMMANDS
+
+    assert item.formula.startswith(("passes ", "each gate passes "))
+    assert item.shown_by.split()[0] == "migrate"
+    assert item.shown_by.split()[1] in COMMANDS
+
+
+def test_a_server_that_is_away_passes_nothing(world: World) -> None:
+    """Of the infrastructure only what settings say can pass."""
+    world.says(
+        "reflector_migrate.cutover.infrastructure._workers_say", ServerUnreachableError("away")
+    )
+    found = {line.item.name: line.answer for line in run(world.settings, Phase.INFRASTRUCTURE)}
+    passing = {name for name, answer in found.items() if answer.state is State.PASS}
+    assert passing == {"side effects suppressed", "audit log intact"}
+
+
+def test_gates_wait_for_their_proof(world: World) -> None:
+    """The same evidence counts for nothing while the build has no placebo and no defects run."""
+    world.says("reflector_migrate.shadow.nightly.gating.stored_evidence", tuple(whole(420)))
+    answer = world.answer(Phase.SHADOW, "words over the floor")
+    assert answer.state is State.PENDING
+    assert "migrate placebo run" in answer.why
+    assert "migrate defects run" in answer.why
+    assert "would PASS" in answer.why
