@@ -108,12 +108,9 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
     announced = by_name["pairs compared / eligible"]
     assert announced.n is not None
     assert announced.n >= 10
-    assert announced.state is not State.PENDING
-    # other tests' seeded defects may be stored here as well: then this item must say so
-    verdicts = {verdict for _, verdict, _ in Evidence(settings.store_url).nights()}
-    wanted = State.FAIL if "DIVERGED" in verdicts else State.PASS
-    assert by_name["structure and side effects"].state is wanted
-    assert by_name["catastrophes"].state is not State.PASS  # too few pairs, or such a defect
+    exact = by_name["structure and side effects"]  # this store has no placebo: no gate counts
+    assert exact.state is State.PENDING
+    assert "migrate placebo run" in exact.why
     assert exit_code(lines) is not ExitCode.OK
 
 

@@ -55,7 +55,7 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
     ctx.exit(code)
 
 
-@checklist.command()
+@checklist.command(short_help="Say when one item passes, and what it found.")
 @click.argument("phase", type=click.Choice(PHASES))
 @click.argument("number", type=int)
 @click.pass_context
