@@ -137,7 +137,7 @@ class Router:
         """The task has ended."""
         self._decisions.pop(task_id, None)
 
-    def is_announced(self, task_id: str, kwargs: Mapping[str, Any]) -> bool:
+    def let_announce(self, task_id: str, kwargs: Mapping[str, Any]) -> bool:
         """The shadow is to hear of it: as always without a table, else by its route."""
         decision = self.decide(task_id, kwargs)
         return decision.route == table.CELERY_SHADOW or decision.version is None
@@ -307,7 +307,7 @@ def replace_run(app: Any) -> None:
             mine.forget(task_id)
 
     task.run = run
-    shadow.may_announce = lambda task_id, given: router().is_announced(task_id, given)
+    shadow.may_announce = lambda task_id, given: router().let_announce(task_id, given)
 
 
 def is_enabled() -> bool:
