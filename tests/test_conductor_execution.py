@@ -8,6 +8,7 @@ import pytest
 
 from reflector_migrate.conductor.execution import execution_of, read, retry
 from reflector_migrate.conductor.http import UnknownOutcomeError
+from reflector_migrate.conductor.task_metadata import META
 from reflector_migrate.settings import Settings
 from tests.answering import answering, at
 
@@ -153,3 +154,26 @@ def test_another_who_was_faster_is_let_go_on():
     with answering(lambda method, _path: answers[method]()) as url:
         retry(at(Settings(), url), "wf")
     assert next(taken, None) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "meta", "cause"),
+    [
+        ("TIMED_OUT", {"attempt": 2, "cause": "outage"}, "outage"),
+        ("FAILED", {"attempt": 2, "cause": "passing"}, "passing"),
+        ("TIMED_OUT", {"attempt": 1, "cause": "outage"}, None),
+        ("COMPLETED", {"attempt": 2, "cause": "outage"}, None),
+        ("FAILED", {"attempt": 2, "cause": "what"}, None),
+        ("FAILED", {"attempt": 2}, None),
+    ],
+    ids=["outage", "passing", "its predecessor's", "completed", "unknown", "its own"],
+)
+def test_why_an_attempt_failed_is_its_own_workers_word(
+    status: str, meta: dict[str, object], cause: str | None
+) -> None:
+    """3.15.0 shows a predecessor's output with an attempt: that one's cause is not taken over."""
+    found = execution_of({
+        "workflowId": "w", "status": "FAILED",
+        "tasks": [task("finalize", 1, status, retryCount=1, outputData={META: meta})],
+    })  # fmt: skip
+    assert found.step_runs[0].cause == cause

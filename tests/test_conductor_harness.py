@@ -99,7 +99,23 @@ def test_a_database_that_is_away_costs_no_attempt():
     result, heard = work(raising(OutageError("database: no connection")), retry_count=3)
     assert (result.status, result.callback_after_seconds) == ("IN_PROGRESS", 5)
     assert result.reason_for_incompletion == "waiting: database: no connection"
+    assert result.output_data[META]["cause"] == "outage"
     assert heard == ["started"]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (TransientStepError("503"), "passing"),
+        (TerminalStepError("404"), None),
+        (KeyError("x"), None),
+    ],
+    ids=["a server's", "hopeless", "the code's"],
+)
+def test_a_failed_attempt_says_whether_a_server_was_to_blame(error: Exception, cause: str) -> None:
+    """What passes is marked as that; a fault of the input or of the code is not."""
+    result, _ = work(raising(error))
+    assert result.output_data[META].get("cause") == cause
 
 
 def test_what_an_attempt_has_used_is_known_before_it_ends():

@@ -119,6 +119,45 @@ def test_who_finished(reference, hypothesis, verdict, rule):
     assert (found.verdict, found.checks[0].rule) == (verdict, rule)
 
 
+def _failed(name, cause=None, status="failed", **more):
+    return StepRun(name=name, status=status, cause=cause, **more)
+
+
+RETRIED = _failed("detect_topics"), StepRun(name="detect_topics", attempt=2)
+OUTAGE = _failed("finalize", "outage", "timed_out")
+
+
+@pytest.mark.parametrize(
+    ("of_reference", "of_hypothesis", "verdict"),
+    [
+        pytest.param((), (OUTAGE,), V.INCONCLUSIVE, id="our own database was away"),
+        pytest.param((), (_failed("finalize"),), V.DIVERGED, id="its own doing"),
+        pytest.param((), (_failed("generate_title", "passing"),), V.DIVERGED,
+                     id="a server failed it alone"),
+        pytest.param(RETRIED, (_failed("generate_title", "passing"),), V.INCONCLUSIVE,
+                     id="the same service failed an attempt of the reference's"),
+        pytest.param(RETRIED, (_failed("transcribe_track", "passing"),), V.DIVERGED,
+                     id="another service did"),
+        pytest.param(RETRIED, (_failed("generate_title"),), V.DIVERGED,
+                     id="the service did, but the step failed by itself"),
+        pytest.param((), (OUTAGE, _failed("generate_title")), V.DIVERGED,
+                     id="one of two by itself"),
+        pytest.param((), (OUTAGE, StepRun(name="finalize", attempt=2)), V.DIVERGED,
+                     id="what failed was made good, and no step is named"),
+    ],
+)  # fmt: skip
+def test_what_both_sides_met_is_not_held_against_the_candidate(
+    of_reference, of_hypothesis, verdict
+):
+    """A candidate that could not run concludes nothing; one that failed by itself diverges."""
+    found = compare(
+        observation(steps=of_reference), _candidate(status="failed", steps=of_hypothesis)
+    )
+    assert found.verdict is verdict
+    assert (found.checks[0].rule == "pair-incomplete") is (verdict is V.INCONCLUSIVE)
+    assert ("could not run" in found.checks[0].note) is (verdict is V.INCONCLUSIVE)
+
+
 def test_a_legacy_crash_judges_nothing_else():
     """Half-made legacy outputs are no yardstick: no check diverges."""
     broken = observation(Outputs(), status="failed", events=(), effects=())

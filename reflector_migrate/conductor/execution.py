@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
-from reflector_migrate.conductor.task_metadata import META
+from reflector_migrate.conductor.task_metadata import META, cause_of
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
 from reflector_migrate.settings import Settings
@@ -182,6 +182,8 @@ def _is_step(task: Json) -> bool:
 def _step_run(task: Json, attempt: int) -> StepRun:
     output = task.get("outputData") or {}
     meta = output.get(META) or {}
+    status = TASK_STATUS.get(task["status"], "running")
+    cause = cause_of(output, int(task.get("retryCount") or 0) + 1)
     return StepRun(
         name=task["taskDefName"],
         track_index=(task.get("inputData") or {}).get("track_index"),
@@ -190,7 +192,7 @@ def _step_run(task: Json, attempt: int) -> StepRun:
         started=_moment(task.get("startTime")),
         ended=_moment(task.get("endTime")),
         timed="measured",
-        status=TASK_STATUS.get(task["status"], "running"),
+        status=status,
         worker=task.get("workerId") or None,
         build=meta.get("build"),
         usage=_usage(meta),
@@ -199,6 +201,7 @@ def _step_run(task: Json, attempt: int) -> StepRun:
         input_ref=_at_server(task, "input"),
         output_ref=_ref(output) or (_at_server(task, "output") if output else None),
         error=task.get("reasonForIncompletion") or None,
+        cause=cause if status in ("failed", "timed_out") else None,
     )
 
 

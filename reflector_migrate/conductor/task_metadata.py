@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
@@ -12,15 +12,29 @@ from reflector_migrate.model import Usage, spec_of
 
 META = "_meta"
 
+Cause = Literal["outage", "passing"]
+"""As in `model.StepRun`."""
 
-def meta_of(who: Identity, attempt: int, step: str, usage: Usage) -> dict[str, Any]:
-    """Identity, attempt n of m, and what the attempt used (zeros left out)."""
+
+def meta_of(
+    who: Identity, attempt: int, step: str, usage: Usage, cause: Cause | None = None
+) -> dict[str, Any]:
+    """Identity, attempt n of m, what it used (zeros left out), and why it failed or waits."""
     return {
+        **({"cause": cause} if cause else {}),
         **who._asdict(),
         "attempt": attempt,
         "attempts": spec_of(step).attempts,
         "usage": usage.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def cause_of(output: Any, attempt: int) -> Cause | None:
+    """Why that very attempt failed or waited; 3.15.0 shows its predecessor's output as well."""
+    meta = output.get(META) if isinstance(output, Mapping) else None
+    if not isinstance(meta, Mapping) or meta.get("attempt") != attempt:
+        return None
+    return next((cause for cause in get_args(Cause) if cause == meta.get("cause")), None)
 
 
 def spent_before(output: Any, attempt: int) -> Usage:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from comparators.registry import MeasureSpec
 from reflector_migrate.judge.context import Grounds
+from reflector_migrate.judge.could_not_run import why_it_could_not_run
 from reflector_migrate.judge.cross_run import Repeats
 from reflector_migrate.judge.threshold import Held, hold_all, is_determined
 from reflector_migrate.judge.waivers import Waived, apply
@@ -183,7 +184,10 @@ def _unjudged(check: Check) -> Check:
 
 
 def completion(reference: Observation, hypothesis: Observation) -> Check:
-    """A candidate that failed counts against it; a reference that failed concludes nothing."""
+    """A candidate that failed counts against it, unless it could not run.
+
+    A reference that failed concludes nothing.
+    """
     for name, side in (("reference", reference), ("hypothesis", hypothesis)):
         if side.status in {"missing", "running"}:
             note = f"{name} ({side.engine}) is {side.status}"
@@ -196,6 +200,8 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
     note = f"the {name} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
     if not is_candidates:
         return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
+    if why := why_it_could_not_run(reference, hypothesis):
+        return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", f"{why}; {note}")
     return _completion(Verdict.DIVERGED, "hypothesis-failed", note)
 
 

@@ -55,6 +55,8 @@ class StepRun(Frozen):
     where a side has none. References say where input and output are kept.
     `derived`: a digest of each thing the step left in row and events, named; any
     deployment has these, and they are read alike on both sides.
+    `cause` says why an attempt failed where that may not be the step's own doing: `outage`, a
+    database of the harness's was away to its end; `passing`, a server did not do its part.
     """
 
     name: Public
@@ -76,6 +78,9 @@ class StepRun(Frozen):
     output_ref: str | None = None
     derived: Mapping[str, str] = Field(default_factory=dict)
     error: str | None = None
+    cause: Literal["outage", "passing"] | None = Field(
+        default=None, exclude_if=lambda cause: cause is None
+    )
 
 
 class Observation(Document):

@@ -72,7 +72,8 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
         if going_on is None:
             return
         run = going_on
-    take_snapshot(shadow.settings, announcement, rows, run.run_id)
+    known_for = shadow.now() - run.created_at
+    take_snapshot(shadow.settings, announcement, rows, run.run_id, known_for)
     at = shadow.now()
     if waiting := shadow.runs.move(run, RunState.WAITING, until=at, waiting_since=at):
         give_places(shadow)

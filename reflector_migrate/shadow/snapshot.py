@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reflector_migrate.errors import ConfigurationError, InputError
+from reflector_migrate.errors import ConfigurationError, InputError, TransientStepError
 from reflector_migrate.pipeline.namespace_guard import shared_on_servers
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.settings import Settings
@@ -18,6 +18,7 @@ from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.store.clock import now
 
 MADE_FOR_THIS_RUN = timedelta(minutes=2)  # from the row's making to its task's start
+NOT_YET = timedelta(seconds=30)  # by our clock, from the claim until `processing` must be seen
 CLEAN: dict[str, Any] = {"status": "idle", "events": [], "topics": [], "participants": []}
 NEW: dict[str, Any] = {
     "title": None, "short_summary": None, "long_summary": None, "duration": 0.0, "webvtt": None,
@@ -56,30 +57,40 @@ def require_separate(settings: Settings) -> None:
 
 
 def take_snapshot(
-    settings: Settings, announcement: Announcement, taken: Snapshot, run_id: str
+    settings: Settings,
+    announcement: Announcement,
+    taken: Snapshot,
+    run_id: str,
+    known_for: timedelta = timedelta(0),
 ) -> Snapshot:
     """Copy a recording's rows and tracks into the namespace of one run of the candidate's.
 
-    Raises InputError when what stood in the row before the primary's run can no
-    longer be known, and TerminalStepError when a track is already gone.
+    Raises TransientStepError while the primary may not have begun yet (we know of its run
+    `known_for` so long), InputError when what stood in the row before can no longer be known,
+    and TerminalStepError when a track is already gone.
     """
     require_separate(settings)
-    prior = _prior_state(announcement, taken)
+    prior = _prior_state(announcement, taken, known_for)
     _copy_tracks(settings, announcement.bucket_name, _all_keys(taken), run_id)
     restore_rows(settings, taken, prior, run_id)
     return taken
 
 
-def _prior_state(announcement: Announcement, taken: Snapshot) -> dict[str, Any]:
+def _prior_state(
+    announcement: Announcement, taken: Snapshot, known_for: timedelta
+) -> dict[str, Any]:
     """The columns to start from, whatever the primary's run has written since it began.
 
     A transcript made for this very run had none of them. An older one still
-    shows them until that run ends: later than that, nobody can say.
+    shows them until that run ends: later than that, nobody can say. The announcement comes
+    before the primary sets `processing`: another status right after it is the earlier one.
     """
     row = taken.rows["transcript"][0]
     began = announcement.published_at or now()
     if _moment(row["created_at"]) > began - MADE_FOR_THIS_RUN:
         return NEW | CLEAN
+    if row["status"] != "processing" and known_for < NOT_YET:
+        raise TransientStepError(f"the primary's row is still {row['status']}: not begun yet")
     if row["status"] != "processing":
         raise InputError("dispatched too late: what stood in the row before is gone")
     return CLEAN

@@ -16,11 +16,17 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 from reflector_migrate.conductor.task_domain import Identity
 from reflector_migrate.conductor.task_metadata import (
     META,
+    Cause,
     meta_of,
     spent_before,
     without_meta,
 )
-from reflector_migrate.errors import MigrateError, OutageError, TerminalStepError
+from reflector_migrate.errors import (
+    MigrateError,
+    OutageError,
+    TerminalStepError,
+    TransientStepError,
+)
 from reflector_migrate.model import Usage, spec_of
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
@@ -156,7 +162,9 @@ class TaskRunner:
         status = (
             TaskResultStatus.FAILED_WITH_TERMINAL_ERROR if is_hopeless else TaskResultStatus.FAILED
         )
-        result = self._result(task, status, {META: meta_of(self._who, attempt, step, usage)})
+        cause: Cause | None = "passing" if isinstance(error, TransientStepError) else None
+        meta = meta_of(self._who, attempt, step, usage, cause)
+        result = self._result(task, status, {META: meta})
         result.reason_for_incompletion = reason
         return result
 
@@ -182,7 +190,7 @@ class TaskRunner:
         """Back into the queue for a while, at the cost of no attempt; its timeout goes on."""
         reason = f"waiting: {reason_of(error)}"
         logger.warning("%s task=%s %s", step, task.task_id, reason)
-        meta = meta_of(self._who, attempt_of(task), step, usage)
+        meta = meta_of(self._who, attempt_of(task), step, usage, "outage")
         result = self._result(task, TaskResultStatus.IN_PROGRESS, {META: meta})
         result.reason_for_incompletion = reason
         result.callback_after_seconds = OUTAGE_S
