@@ -9,6 +9,7 @@ import pytest
 
 from reflector_migrate.errors import ConfigurationError
 from reflector_migrate.settings import Settings, load_settings, origins
+from reflector_migrate.shadow.process import LiveSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,6 +59,55 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
         load_settings(_file(tmp_path, text), environ={})
     assert says in wrong.value.message
     assert wrong.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("half", "line"),
+    [('[shadow]\nenabled = tr', 2), ('[shadow]\nrate = 0.5\n[stor', 3),
+     ('[store]\nurl = "sqlite:', 2)],
+    ids=["a word", "a table", "a string"],
+)  # fmt: skip
+def test_a_half_written_file_is_named_with_its_line(tmp_path: Path, half: str, line: int) -> None:
+    """An editor that writes in place: whoever reads it then learns where it ends."""
+    path = _file(tmp_path, half)
+    with pytest.raises(ConfigurationError) as wrong:
+        load_settings(path, environ={})
+    assert str(path) in wrong.value.message
+    assert f"line {line}" in wrong.value.message
+    assert "sqlite:" not in wrong.value.message
+
+
+@pytest.mark.parametrize("named_by", ["file", "environment"])
+def test_a_rotated_secret_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    """A running process takes the new one up, although migrate.toml stays as it is."""
+    secret = tmp_path / "key"
+    secret.write_text("old\n")
+    named = f'[s3]\naccess_key_id_file = "{secret}"\n' if named_by == "file" else ""
+    monkeypatch.setenv("MIGRATE_CONFIG", str(_file(tmp_path, named)))
+    if named_by == "environment":
+        monkeypatch.setenv("MIGRATE_S3__ACCESS_KEY_ID_FILE", str(secret))
+    live = LiveSettings()
+    assert live.current().s3.access_key_id.get_secret_value() == "old"
+    assert live.current() is live.current()
+    secret.write_text("newer\n")
+    assert live.current().s3.access_key_id.get_secret_value() == "newer"
+
+
+def test_a_file_that_is_being_written_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last good settings stay in force, and the log says which line is wrong."""
+    path = _file(tmp_path, "[shadow]\nrate = 0.5\n")
+    monkeypatch.setenv("MIGRATE_CONFIG", str(path))
+    live = LiveSettings()
+    assert live.current().shadow.rate == 0.5
+    path.write_text("[shadow]\nrate = 0.25\n[sto")
+    assert live.current().shadow.rate == 0.5
+    assert str(path) in caplog.text
+    path.write_text("[shadow]\nrate = 0.25\n[store]\n")
+    assert live.current().shadow.rate == 0.25
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: b
       migrate register --with-store
     """
     from reflector_migrate.conductor.register import register_all
+    from reflector_migrate.settings import without_user
     from reflector_migrate.shadow.provision import provision, provision_stand_in
 
     settings = settings_of(ctx)
@@ -33,4 +34,4 @@ def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: b
     if with_stand_in:
         provision_stand_in(settings)
     register_all(settings, force=force)
-    click.echo(f"definitions are registered on {settings.conductor.server_url}")
+    click.echo(f"definitions are registered on {without_user(settings.conductor.server_url)}")

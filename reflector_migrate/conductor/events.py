@@ -44,7 +44,7 @@ class Transcript(EventData):
 class TopicWord(BaseModel):
     """A word of a topic; seconds from the meeting's start."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     text: str
     start: float
     end: float

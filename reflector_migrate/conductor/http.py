@@ -9,7 +9,7 @@ import httpx
 import stamina
 
 from reflector_migrate.errors import MigrateError, RefusedError, ServerUnreachableError
-from reflector_migrate.settings import ConductorSettings
+from reflector_migrate.settings import ConductorSettings, without_user
 
 AGAIN = stamina.RetryingCaller(
     attempts=3, timeout=None, wait_initial=0.2, wait_exp_base=4, wait_jitter=0
@@ -80,7 +80,7 @@ class ConductorHttp:
             response = self._http.request(method, url, json=body, params=_plain(params))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ServerUnreachableError(
-                f"Conductor does not answer at {self._base}: {error}",
+                f"Conductor does not answer at {without_user(self._base)}: {error}",
                 hint="is the server up where conductor.server_url says? `migrate doctor` asks all",
             ) from None
         except httpx.HTTPError as error:

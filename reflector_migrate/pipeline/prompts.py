@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 SYSTEM = (
     "You write minutes. You are given the record of a meeting, or notes made from it, and one "
@@ -60,20 +60,26 @@ PRESENT = "People in the meeting: {names}."
 BLANK = re.compile(r"\{(\w+)\}")
 
 
-class TopicAnswer(BaseModel):
+class Answer(BaseModel):
+    """What a model must answer; its words never stand in an error."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class TopicAnswer(Answer):
     """A topic's title and its summary in at most two sentences."""
 
     title: str = Field(min_length=1, description="a few words")
     summary: str = Field(description="at most two sentences")
 
 
-class ParticipantsAnswer(BaseModel):
+class ParticipantsAnswer(Answer):
     """Names of those who speak."""
 
     participants: list[str] = Field(description="names of the people who speak")
 
 
-class SubjectsAnswer(BaseModel):
+class SubjectsAnswer(Answer):
     """At most six subjects; more are cut by whoever reads this."""
 
     subjects: list[str] = Field(description="noun phrases, at most six")

@@ -9,6 +9,7 @@ a `*_file` key, never in the file itself.
     whole.py        all of them together: Settings
     sources.py      where settings stand: files, environment, secrets' files
     loading.py      sources in, one valid Settings or one clear error out
+    shown_url.py    a URL without its password, for people and logs
     readiness.py    the file by which a process says that it serves
 """
 
@@ -30,6 +31,7 @@ from reflector_migrate.settings.sections import (
     ShadowSettings,
     WorkerSettings,
 )
+from reflector_migrate.settings.shown_url import without_user
 from reflector_migrate.settings.whole import APP, Settings
 
 __all__ = [
@@ -52,4 +54,5 @@ __all__ = [
     "origins",
     "ready_file",
     "settings_stamp",
+    "without_user",
 ]

@@ -26,7 +26,7 @@ RedisUrl = Annotated[str, _begins_with("redis://", "rediss://", "unix://")]
 class Section(BaseModel):
     """A table of migrate.toml: frozen, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class StoreSettings(Section):

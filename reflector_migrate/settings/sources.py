@@ -49,10 +49,16 @@ def sources_of(
 def stats_of(
     config: Path | None, environ: Mapping[str, str]
 ) -> Iterator[tuple[Path, os.stat_result]]:
-    """The settings files that are there now, each with its size and time."""
+    """The settings files that are there now and the secrets' files named, with size and time."""
+    ours = {_key(name): text for name, text in environ.items() if name.startswith(PREFIX)}
+    secrets = [text for key, text in ours.items() if _is_secrets_file(key)]
     with suppress(ConfigurationError, OSError):
-        for path, _ in _files(config, environ):
+        for path, table in _files(config, environ):
             yield path, path.stat()
+            secrets += _named_in(path, table)
+    for secret in sorted(set(secrets)):
+        with suppress(OSError, ValueError):
+            yield Path(secret), Path(secret).stat()
 
 
 class Environment(EnvSettingsSource):
@@ -92,8 +98,12 @@ class TomlFile(TomlConfigSettingsSource):
             super().__init__(model, toml_file=path, toml_table_header=table)
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror}") from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise ConfigurationError(f"{path}: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            last = path.read_text(encoding="utf-8").count("\n") + 1
+            said = str(error).replace("at end of document", f"at the file's end, line {last}")
+            raise ConfigurationError(f"{path}: {said}", hint="is it half written?") from None
 
     def __call__(self) -> Nested:
         """The file's tables; secrets read."""
@@ -119,7 +129,7 @@ def with_secrets(found: Nested) -> Nested:
 
 def _secrets_read(name: str, section: Nested) -> Iterator[tuple[str, Any]]:
     for key, value in section.items():
-        if not key.endswith("_file") or key in PLAIN_FILES:
+        if not _is_secrets_file(key):
             yield key, value
             continue
         try:
@@ -128,6 +138,21 @@ def _secrets_read(name: str, section: Nested) -> Iterator[tuple[str, Any]]:
             said = f"setting {name}.{key}: cannot read {value}: {error.strerror}"
             raise ConfigurationError(said) from None
         yield key.removesuffix("_file"), text.strip()
+
+
+def _is_secrets_file(key: str) -> bool:
+    return key.endswith("_file") and key.rpartition(".")[2] not in PLAIN_FILES
+
+
+def _named_in(path: Path, table: tuple[str, ...]) -> Iterator[str]:
+    """The secrets' files that a settings file names; none while it cannot be read."""
+    with suppress(OSError, ValueError, AttributeError):
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        for name in table:
+            found = found[name]
+        for section in found.values():
+            if isinstance(section, dict):
+                yield from (str(v) for key, v in section.items() if _is_secrets_file(key))
 
 
 def _files(

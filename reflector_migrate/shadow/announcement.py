@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Frozen
+
+MOST_TRACKS = 1000
+KEY_BYTES = 1024
+"""The longest key that S3 knows."""
+
+
+def _checked_key(key: str) -> str:
+    if not 0 < len(key.encode()) <= KEY_BYTES:
+        raise ValueError(f"an object's key has 1 to {KEY_BYTES} bytes")
+    if not key.isprintable() or ".." in key.split("/") or key.startswith("/"):
+        raise ValueError("an object's key has no control characters, no `..` and no leading `/`")
+    return key
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Bucket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Key = Annotated[str, AfterValidator(_checked_key)]
 
 
 class Announcement(Frozen):
     """A primary run has begun: whose, and where its tracks are.
 
-    `task_id` is None in the replay of a run whose task nobody knows.
+    `task_id` is None in the replay of a run whose task nobody knows. Whoever can write to the
+    broker can send one: bucket and keys are names and nothing else.
     """
 
-    transcript_id: str
-    bucket_name: str
-    track_keys: tuple[str, ...]
-    task_id: str | None
-    root_id: str | None = None
-    recording_id: str | None = None
+    transcript_id: Id
+    bucket_name: Bucket
+    track_keys: Annotated[tuple[Key, ...], Field(max_length=MOST_TRACKS)]
+    task_id: Id | None
+    root_id: Id | None = None
+    recording_id: Annotated[str, StringConstraints(max_length=200)] | None = None
     published_at: datetime | None = None
 
 

@@ -23,7 +23,9 @@ Value = str | int | float | bool | None
 class Entry(BaseModel):
     """A table of the file: no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
+    )
 
 
 class GrantedWaiver(Entry):

@@ -32,7 +32,7 @@ from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.runner import StepResult
-from reflector_migrate.settings import Settings
+from reflector_migrate.settings import Settings, without_user
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ REASON_CHARS = 500
 OUTAGE_S = 5
 """Until a task is given out again that could not be worked on for lack of a database."""
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
-USER_OF_URL = re.compile(r"(\w+://)[^\s/@'\"]+@")
 
 Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat, UsageMeter], StepResult]
 Unless = Callable[[Settings, Mapping[str, Any]], bool]
@@ -226,7 +225,7 @@ def reason_of(error: Exception) -> str:
     kind and the place are told, as its message may quote the data.
     """
     if isinstance(error, MigrateError):
-        text = USER_OF_URL.sub(r"\1", QUERY_OF_URL.sub(r"\1", error.message))
+        text = without_user(QUERY_OF_URL.sub(r"\1", error.message))
         return text[:REASON_CHARS]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""

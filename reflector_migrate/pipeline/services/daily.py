@@ -26,6 +26,8 @@ class DailyRecording(BaseModel):
 
 
 class _Participants(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     data: tuple[PersonInMeeting, ...] = ()
 
 

@@ -32,6 +32,8 @@ class _Word(BaseModel):
 
 
 class _Answer(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     words: tuple[_Word, ...]
 
 
