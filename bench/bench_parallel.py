@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from patience import until
 
-from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.experiments.compare import start_primary
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.model import StepRun
@@ -26,6 +25,7 @@ from reflector_migrate.sandbox.recordings import FixtureRecording, load_recordin
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
+from tests.conductor_world import catch_up
 
 SECONDS_A_TRACK = 3.0
 TRACKS = tuple(int(n) for n in os.environ.get("BENCH_TRACKS", "1,2,4,8").split(","))

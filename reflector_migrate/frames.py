@@ -6,12 +6,12 @@ In a notebook: `checks_frame(Nights(url).documents(run_ids))`. Unknown is missin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reflector_migrate.judge.word_rates import word_rates
 from reflector_migrate.model import Comparison, Gist, StepRun, Usage, Verdict
-from reflector_migrate.pricing import PriceLike, cost_of, is_counted, price_on
+from reflector_migrate.pricing import Prices, cost_of, is_counted, price_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +65,7 @@ def checks_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     return _frame((row for one in comparisons for row in _checks(one)), CHECKS)
 
 
-def steps_frame(
-    comparisons: Iterable[Comparison], prices: Sequence[PriceLike] = ()
-) -> pd.DataFrame:
+def steps_frame(comparisons: Iterable[Comparison], prices: Prices = ()) -> pd.DataFrame:
     """A row for each attempt of each step on each side, columns as in STEPS."""
     return _frame((row for one in comparisons for row in _steps(one, prices)), STEPS)
 
@@ -113,7 +111,7 @@ def _checks(comparison: Comparison) -> Iterator[Mapping[str, Any]]:
         }
 
 
-def _steps(comparison: Comparison, prices: Sequence[PriceLike]) -> Iterator[Mapping[str, Any]]:
+def _steps(comparison: Comparison, prices: Prices) -> Iterator[Mapping[str, Any]]:
     sides = (comparison.primary, comparison.candidate, comparison.secondary)
     for side in filter(None, sides):
         price = price_on(prices, side.started.date()) if side.started else None

@@ -4,51 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from reflector_migrate.model import Check, Comparison, Side, StepRun, Usage
+from reflector_migrate.settings import Price
 
 MILLION = 1_000_000
 GIB = 1 << 30
 
-
-class PriceLike(Protocol):
-    """What was paid from a day on, in micro-dollars; None is unknown."""
-
-    @property
-    def since(self) -> str:
-        """ISO date."""
-
-    @property
-    def gpu_second(self) -> int | None:
-        """Per GPU second."""
-
-    @property
-    def llm_tokens_in_million(self) -> int | None:
-        """Per million prompt tokens."""
-
-    @property
-    def llm_tokens_out_million(self) -> int | None:
-        """Per million completion tokens."""
-
-    @property
-    def s3_gib(self) -> int | None:
-        """Per GiB transferred."""
-
-    @property
-    def s3_requests_million(self) -> int | None:
-        """Per million requests, whatever their kind."""
-
-
-class Unpriced(NamedTuple):
-    """Stands for the days before the first entry."""
-
-    since: str = ""
-    gpu_second: int | None = None
-    llm_tokens_in_million: int | None = None
-    llm_tokens_out_million: int | None = None
-    s3_gib: int | None = None
-    s3_requests_million: int | None = None
+Prices = Sequence[Price]
 
 
 class Cost(NamedTuple):
@@ -64,7 +28,7 @@ class Cost(NamedTuple):
         return _sum(self.gpu, self.llm, self.s3)
 
 
-def priced(comparison: Comparison, prices: Sequence[PriceLike]) -> Comparison:
+def priced(comparison: Comparison, prices: Prices) -> Comparison:
     """The comparison with each side's cost on the day it ran, told by its check `cost` too."""
     given = (comparison.primary, comparison.candidate, comparison.secondary)
     primary, candidate, secondary = (side and _with_cost(side, prices) for side in given)
@@ -82,19 +46,17 @@ def usage_of(side: Side) -> Usage:
     return sum((step.usage for step in side.steps), start=Usage())
 
 
-def cost_of_side(side: Side, prices: Sequence[PriceLike]) -> int | None:
+def cost_of_side(side: Side, prices: Prices) -> int | None:
     """Micro-dollars; None where a price is missing, or where nobody counted what was used."""
     return cost_of_steps(side, side.steps, prices)
 
 
-def cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Sequence[PriceLike]) -> int | None:
+def cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Prices) -> int | None:
     """The same of some of a side's steps; of a side that counted nothing each is unknown."""
     return least_cost_of_steps(side, steps, prices) if all(map(is_counted, steps)) else None
 
 
-def least_cost_of_steps(
-    side: Side, steps: Sequence[StepRun], prices: Sequence[PriceLike]
-) -> int | None:
+def least_cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Prices) -> int | None:
     """Micro-dollars of what is known to have been used; None as above, where a price is missing."""
     if usage_of(side) == Usage():
         return None
@@ -108,15 +70,15 @@ def is_counted(attempt: StepRun) -> bool:
     return not attempt.usage.is_partial and (not is_cut_short or attempt.usage != Usage())
 
 
-def price_on(prices: Sequence[PriceLike], day: date) -> PriceLike | None:
+def price_on(prices: Prices, day: date) -> Price | None:
     """The youngest entry that is not younger than `day`."""
     valid = [price for price in prices if date.fromisoformat(price.since) <= day]
     return max(valid, key=lambda price: price.since) if valid else None
 
 
-def cost_of(usage: Usage, price: PriceLike | None) -> Cost:
+def cost_of(usage: Usage, price: Price | None) -> Cost:
     """What this usage cost at this price; without one only what was not used has a cost."""
-    known = price or Unpriced()
+    known = price or Price(since="")
     return Cost(
         gpu=_times(usage.gpu_seconds, known.gpu_second),
         llm=_sum(
@@ -130,11 +92,11 @@ def cost_of(usage: Usage, price: PriceLike | None) -> Cost:
     )
 
 
-def _with_cost(side: Side, prices: Sequence[PriceLike]) -> Side:
+def _with_cost(side: Side, prices: Prices) -> Side:
     return side.model_copy(update={"cost_microdollars": cost_of_side(side, prices)})
 
 
-def _told(side: Side | None, prices: Sequence[PriceLike]) -> str:
+def _told(side: Side | None, prices: Prices) -> str:
     if side is None:
         return "price unknown"
     if side.cost_microdollars is not None:

@@ -15,8 +15,15 @@ from pathlib import Path
 import psutil
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.execution import read
-from reflector_migrate.conductor.watchdog import catch_up
+from reflector_migrate.conductor.execution import Execution, execution_of, read
+from reflector_migrate.conductor.watchdog import (
+    apply_repair,
+    as_running,
+    is_left_alone,
+    publish_progress,
+    read_workflow,
+    repairs_due,
+)
 from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, VERSION
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.pipeline.contracts import Run, Track
@@ -206,3 +213,18 @@ def assert_small(executed):
     ]
     assert max(sizes) <= 64 * 1024
     assert len(json.dumps(executed)) <= 1024 * 1024
+
+
+def catch_up(settings, workflow_id):
+    """Look at a workflow, repair what is due and publish its progress; the execution.
+
+    Status `missing` when the server does not have it. Raises ServerUnreachableError.
+    """
+    workflow = read_workflow(settings, workflow_id)
+    if workflow is None:
+        return Execution(workflow_id, "missing")
+    for repair in repairs_due(workflow, time.time(), settings.conductor.time_scale):
+        workflow = apply_repair(settings, workflow, repair)
+    execution = execution_of(as_running(workflow) if is_left_alone(workflow) else workflow)
+    publish_progress(settings, workflow, execution)
+    return execution

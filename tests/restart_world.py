@@ -16,13 +16,13 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import Execution, read
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
-from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.migrate import upgrade
+from tests.conductor_world import catch_up
 from tests.pipeline_world import make_world
 from tests.recorded_world import fill, recorded_rows
 from tests.restart_servers import SOAK

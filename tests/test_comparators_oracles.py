@@ -138,7 +138,6 @@ def test_chrf_equals_sacrebleu():
     metric = CHRF(word_order=2)
     for reference, hypothesis in [*_texts(3, 300), ("", "a"), ("a", ""), ("x", "x"), ("ü.", "ü")]:
         expected = metric.sentence_score(hypothesis, [reference]).score
-        assert text_overlap.chrf_plus_plus(reference, hypothesis) == pytest.approx(expected)
         back = metric.sentence_score(reference, [hypothesis]).score
         both = text_overlap.chrf_both_ways(reference, hypothesis)
         assert both == pytest.approx((expected + back) / 2)

@@ -18,12 +18,11 @@ from reflector_migrate.conductor.execution import terminate
 from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.task_domain import parse_worker_id
-from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.pipeline.contracts import contract_hash
 from reflector_migrate.store.events import EventLog
-from tests.conductor_world import a_run, assert_small, end_all, ended, tracks
+from tests.conductor_world import a_run, assert_small, catch_up, end_all, ended, tracks
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 

@@ -217,7 +217,7 @@ def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
 
     settings = stack.settings
     recording = load_recording(settings.sandbox.recordings, "zero-start")
-    before = sum(1 for _ in Evidence(settings.store_url).bodies())
+    before = sum(number for *_, number in Evidence(settings.store_url).nights())
     set_stage(settings, recording)
     s3 = connections(settings).s3
     s3.delete_object(Bucket=settings.reflector.tracks_bucket, Key=recording.keys[0])
@@ -226,4 +226,4 @@ def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
     run = compare._follow(settings, recording, since, 120, lambda *_: None)
     assert run.state == "failed"
     assert recording.keys[0] in (run.reason or "")
-    assert sum(1 for _ in Evidence(settings.store_url).bodies()) == before
+    assert sum(number for *_, number in Evidence(settings.store_url).nights()) == before

@@ -146,4 +146,4 @@ def _failed(side: Side) -> set[str]:
 
 
 def _compared(url: str) -> int:
-    return sum(1 for _ in Evidence(url).bodies())
+    return sum(number for *_, number in Evidence(url).nights())

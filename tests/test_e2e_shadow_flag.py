@@ -120,7 +120,7 @@ def test_what_ran_unannounced_is_found_and_replayed(
         wrong = [c.name for c in found.checks if c.verdict not in (Verdict.MATCHED,)]
         assert (found.verdict, wrong) == (Verdict.MATCHED, [])
         assert reconcile(settings, began, now(), grace=timedelta(0)).lost == ()
-        assert sum(1 for _ in Evidence(settings.store_url).bodies()) == 1
+        assert sum(number for *_, number in Evidence(settings.store_url).nights()) == 1
 
 
 def _posted(settings: Settings, recording_id: str) -> bool:

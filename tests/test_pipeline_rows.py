@@ -21,7 +21,10 @@ from reflector_migrate.pipeline.rows import (
     wipe,
     write_mark,
 )
+from reflector_migrate.pipeline.rows.tables import calendar_event
+from reflector_migrate.pipeline.rows.transactions import write
 from reflector_migrate.store.base import engine_for
+from reflector_migrate.store.upsert import insert_once
 
 RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -43,9 +46,9 @@ def rows(url):
     """A room, a meeting, a recording and its transcript `t`."""
     rows = Rows.at(url)
     rows.insert_room(id="room", name="standup", user_id="alice")
-    rows.insert_calendar_event(
-        id="cal", room_id="room", ics_uid="uid", start_time=NOON, end_time=NOON
-    )
+    event = {"id": "cal", "room_id": "room", "ics_uid": "uid", "start_time": NOON, "end_time": NOON}
+    event |= dict.fromkeys(("created_at", "updated_at", "last_synced"), NOON)
+    write(rows.engine, lambda connection: insert_once(connection, calendar_event, **event))
     rows.insert_meeting(
         id="m", room_name="standup-1", room_id="room", end_date=NOON, calendar_event_id="cal"
     )

@@ -155,7 +155,7 @@ class LifeOfARun(RuleBasedStateMachine):
         assert all(len(world.running(run.run_id)) <= 1 + world.deaths for run in runs)
         assert not [run for run in runs if run.run_id in world.erased and run.state not in ENDS]
         url = world.settings.store_url
-        assert sum(1 for _ in Evidence(url).bodies()) <= len(runs)
+        assert sum(number for *_, number in Evidence(url).nights()) <= len(runs)
         assert world.shadow.runs.count_in_flight() <= PLACES
         since = world.at.replace(year=2000)
         ends = Counter(

@@ -17,13 +17,13 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
-from reflector_migrate.conductor.watchdog import catch_up
 from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.shadow.observe.attempts import with_kept
 from reflector_migrate.shadow.observe.failure import Outlook, failure_view, outlook
 from reflector_migrate.shadow.recover.orphaned_failure import say_error
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
+from tests.conductor_world import catch_up
 from tests.restart_left import differences, left_by
 from tests.restart_servers import VERSIONS, servers_of
 from tests.restart_world import IN_TURN, Drama, dramas, environ_of, until

@@ -17,16 +17,12 @@ CHAR_ORDER, WORD_ORDER, BETA = 6, 2, 2
 _PUNCTUATION = frozenset(string.punctuation)
 
 
-def chrf_plus_plus(reference: str, hypothesis: str) -> float:
-    """chrF++ in [0, 100] (Popović 2017): character 6-grams, word 2-grams, beta 2.
-
-    Equals sacrebleu's sentence score with word_order=2.
-    """
-    return _f_beta(*_mean_rates(reference, hypothesis))
-
-
 def chrf_both_ways(reference: str, hypothesis: str) -> float:
-    """The mean of chrF++ in both directions, which swapping the sides does not change."""
+    """The mean of chrF++ in both directions, in [0, 100]: swapping the sides changes nothing.
+
+    chrF++ (Popović 2017): character 6-grams, word 2-grams, beta 2; each direction equals
+    sacrebleu's sentence score with word_order=2.
+    """
     precision, recall = _mean_rates(reference, hypothesis)
     return (_f_beta(precision, recall) + _f_beta(recall, precision)) / 2
 

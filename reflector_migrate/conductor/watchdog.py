@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.execution import Execution, execution_of
+from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
@@ -39,21 +39,6 @@ class Repair(StrEnum):
 
     RESUME = "resume"
     WAKE = "wake"
-
-
-def catch_up(settings: Settings, workflow_id: str) -> Execution:
-    """Look at a workflow, repair what is due and publish its progress; the execution.
-
-    Status `missing` when the server does not have it. Raises ServerUnreachableError.
-    """
-    workflow = read_workflow(settings, workflow_id)
-    if workflow is None:
-        return Execution(workflow_id, "missing")
-    for repair in repairs_due(workflow, time.time(), settings.conductor.time_scale):
-        workflow = apply_repair(settings, workflow, repair)
-    execution = execution_of(as_running(workflow) if is_left_alone(workflow) else workflow)
-    publish_progress(settings, workflow, execution)
-    return execution
 
 
 def read_workflow(settings: Settings, workflow_id: str) -> Json | None:

@@ -85,27 +85,6 @@ class Measure(Frozen):
     normaliser: Public = ""
     parts: tuple[Measure, ...] = ()
 
-    @classmethod
-    def zero(cls) -> Measure:
-        """The start of a sum: no errors over no length."""
-        return cls(name="", kind="graded")
-
-    def __add__(self, other: Measure) -> Measure:
-        """Counts of both together; findings, texts and stats stay with their recordings."""
-        counts = {
-            key: self.counts.get(key, 0) + other.counts.get(key, 0)
-            for key in {**self.counts, **other.counts}
-        }
-        return Measure(
-            name=self.name or other.name,
-            kind=self.kind if self.name else other.kind,
-            errors=self.errors + other.errors,
-            length=self.length + other.length,
-            counts=counts,
-            step=self.step or other.step,
-            normaliser=self.normaliser or other.normaliser,
-        )
-
     @property
     def divergence(self) -> float | None:
         """errors / length in [0, 1]; None when there was nothing to measure."""

@@ -22,7 +22,6 @@ class Engine(StrEnum):
 
     CELERY = "celery"
     CONDUCTOR = "conductor"
-    RECORDED = "recorded"
 
 
 class Route(StrEnum):

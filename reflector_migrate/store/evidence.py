@@ -7,8 +7,7 @@ the run or its recording gets the youngest.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,13 +111,6 @@ class Evidence:
             body = connection.scalar(query.order_by(observations.c.id.desc()).limit(1))
         found = None if body is None else Observation.model_validate_json(body)
         return found if found and found.build == candidate.build else None
-
-    def bodies(self, *, since: str = "", until: str = "9999") -> Iterator[Mapping[str, Any]]:
-        """Comparisons of nights in [since, until] as plain JSON, oldest first."""
-        query = select(comparisons.c.body).where(comparisons.c.night.between(since, until))
-        with reading(self._url) as connection:
-            for body in connection.scalars(query.order_by(comparisons.c.id)):
-                yield json.loads(body)
 
     def compared_runs(self) -> frozenset[str]:
         """Every run that a comparison is stored of."""

@@ -187,10 +187,6 @@ class Runs:
         """The youngest run of a recording, or None."""
         return self._one(runs.c.recording_id == recording_id)
 
-    def of_primary_task(self, task_id: str) -> RunRecord | None:
-        """The run that shadows one execution of the primary's task, or None."""
-        return self._one(runs.c.primary_task_id == task_id)
-
     def announced_as(self, run: RunRecord) -> RunRecord | None:
         """The run that the register has for this announcement, or None."""
         known = self._all(runs.c.transcript_id == run.transcript_id)

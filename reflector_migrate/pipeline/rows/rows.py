@@ -257,12 +257,6 @@ class Rows:
         defaults = {"id": str(uuid.uuid4()), "consent_timestamp": datetime.now(UTC)}
         return self._insert(tables.meeting_consent, defaults | columns)
 
-    def insert_calendar_event(self, **columns: Any) -> bool:
-        """A calendar entry."""
-        now = datetime.now(UTC)
-        defaults = {"created_at": now, "updated_at": now, "last_synced": now}
-        return self._insert(tables.calendar_event, defaults | columns)
-
     def _insert(self, table: Table, columns: Mapping[str, Any]) -> bool:
         return write(self.engine, lambda connection: insert_once(connection, table, **columns))
 

@@ -18,12 +18,6 @@ class Zulip:
     def __init__(self, caller: Caller, settings: ServicesSettings) -> None:
         self._caller, self._settings = caller, settings
 
-    @property
-    def is_configured(self) -> bool:
-        """Whether address, bot and key are all known."""
-        s = self._settings
-        return bool(s.zulip_url and s.zulip_bot_email and s.zulip_api_key)
-
     def post(self, stream: str, topic: str, content: str) -> int:
         """Post to a stream; the message's id."""
         form = {"type": "stream", "to": stream, "topic": topic, "content": content}
