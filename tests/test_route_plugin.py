@@ -27,7 +27,7 @@ FOR_CONDUCTOR = ("conductor+fallback", "conductor")
 def plugin(monkeypatch):
     """The module as Reflector's worker imports it, which nothing has switched on."""
     monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.delenv("MIGRATE_ROUTE", raising=False)
+    monkeypatch.delenv("MIGRATE_ROUTING", raising=False)
     monkeypatch.setenv("MIGRATE_ROUTE_WAIT_S", "0.4")
     module = importlib.import_module("reflector_route")
     monkeypatch.setattr(module.shadow, "may_announce", module.shadow.may_announce)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.settings import Settings, load_settings, origins
+from reflector_migrate.settings import RouteSettings, Settings, load_settings, origins
 from reflector_migrate.shadow.process import LiveSettings
 
 ROOT = Path(__file__).parents[1]
@@ -189,3 +189,15 @@ def test_the_project_file_may_be_a_table_of_pyproject(
     assert origin["shadow.max_in_flight"] == "pyproject.toml"
     _file(tmp_path, "[shadow]\nrate = 0.7")
     assert load_settings(environ={}).shadow.max_in_flight == 4
+
+
+def test_the_plugins_variables_are_no_settings_of_ours() -> None:
+    """A host that runs Reflector's worker and one of ours can give both the same environment."""
+    theirs = {
+        "MIGRATE_SHADOW": "true",
+        "MIGRATE_ROUTING": "true",
+        "MIGRATE_ROUTE_BACK_FILE": "/srv/back",
+        "MIGRATE_ROUTE_WAIT_S": "2",
+    }
+    found = load_settings(environ=theirs)
+    assert (found.shadow.enabled, found.route) == (True, RouteSettings())

@@ -1,7 +1,7 @@
 """Decides in Reflector's worker which engine serves a recording, and hands it over safely.
 
 Load it with `celery -A APP worker -I reflector_route`, this folder on PYTHONPATH: it loads
-reflector_shadow as well. It does nothing at all unless MIGRATE_ROUTE is true.
+reflector_shadow as well. It does nothing at all unless MIGRATE_ROUTING is true.
 
 The pipeline's task is the one place that webhook, poller, reprocessing and command line pass.
 At worker_init its `run` is replaced. A recording that goes to Celery runs the body that was
@@ -10,7 +10,7 @@ its workflow. Without a readable table everything goes to Celery, and so it does
 anything in here fails before a claim is made.
 
 Environment
-  MIGRATE_ROUTE             true | false (default)
+  MIGRATE_ROUTING             true | false (default)
   MIGRATE_ROUTE_BACK_FILE   while this file is there, every recording goes to Celery
   MIGRATE_ROUTE_WAIT_S      how long a workflow's start may keep the fallback waiting (2)
 """
@@ -311,15 +311,15 @@ def replace_run(app: Any) -> None:
 
 
 def is_enabled() -> bool:
-    """MIGRATE_ROUTE says so."""
-    said: str = shadow.setting("MIGRATE_ROUTE", "false")
+    """MIGRATE_ROUTING says so."""
+    said: str = shadow.setting("MIGRATE_ROUTING", "false")
     return said.strip().lower() in {"1", "true", "yes", "on"}
 
 
-def on_worker_init(instance: Any = None, **_: Any) -> None:
-    """The worker has its tasks, and has not yet built what runs them."""
+def on_worker_init(sender: Any = None, **_: Any) -> None:
+    """The worker (the sender) has its tasks, and has not yet built what runs them."""
     try:
-        replace_run(instance.app)
+        replace_run(sender.app)
     except Exception as error:
         shadow.note("route_errors", error)
 
