@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,19 @@ from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.judge.gates.evidence import EvidenceLine
-from reflector_migrate.model import Comparison
+from reflector_migrate.judge.gates.gate import judge
+from reflector_migrate.model import Comparison, Engine, Observation, Role
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import shipped_rules, stored_evidence
+from reflector_migrate.shadow.nightly.gating import gates_of, shipped_rules, stored_evidence
+from reflector_migrate.shadow.nightly.night import gather
+from reflector_migrate.shadow.noise_floors import conditions, evidence_key
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
-from reflector_migrate.store.runs import Dispatches
-from tests.gates_world import excess, line, normal, whole
+from reflector_migrate.store.nights import Nights
+from reflector_migrate.store.runs import Dispatches, RunRecord
+from reports.page import render_page
+from tests.gates_world import RULES, excess, line, normal, whole
 
 EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
 
@@ -124,7 +129,7 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-def store(settings: Settings, number: int, build: str, night: str) -> None:
+def store(settings: Settings, number: int, build: str, night: str, **known: Any) -> None:
     """A comparison of that candidate build, announced and kept in that night."""
     example = Comparison.model_validate_json(EXAMPLE.read_text(encoding="utf-8"))
     made = example.model_copy(
@@ -132,6 +137,7 @@ def store(settings: Settings, number: int, build: str, night: str) -> None:
             "recording": f"rec-{number}",
             "run_id": f"run-{number}",
             "candidate": example.candidate.model_copy(update={"build": build}),
+            **known,
         }
     )
     Evidence(settings.store_url).add([], made, night)
@@ -168,3 +174,77 @@ def test_a_sandboxs_comparisons_are_marked_as_such(settings: Settings) -> None:
     store(settings, 1, "new", "2026-11-01")
     made = settings.model_copy(update={"is_sandbox": True})
     assert {found.origin for found in stored_evidence(made)} == {"sandbox"}
+
+
+def test_a_document_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time its lines come from the store, the same; another version is made anew."""
+    store(settings, 1, "new", "2026-11-01")
+    first = stored_evidence(settings)
+    read: list[Sequence[str]] = []
+    documents = Nights.documents
+
+    def counted(self: Nights, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
+        read.append(run_ids)
+        return documents(self, run_ids)
+
+    monkeypatch.setattr(Nights, "documents", counted)
+    assert stored_evidence(settings) == first
+    assert read == []
+    store(settings, 2, "new", "2026-11-01")
+    assert len(stored_evidence(settings)) > len(first)
+    assert read == [["run-2"]]
+    monkeypatch.setattr("reflector_migrate.shadow.nightly.gating.VERSION", 0)
+    assert {line.recording for line in stored_evidence(settings)} == {"rec-1", "rec-2"}
+    assert read[1:] == [["run-1", "run-2"]]
+
+
+def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings) -> None:
+    """Nor do runs with a defect count; replayed ones do."""
+    store(settings, 1, "new", "2026-11-01", origin="sandbox")
+    store(settings, 2, "new", "2026-11-01", defects=("tracks_swapped",))
+    store(settings, 3, "new", "2026-11-01", origin="replayed")
+    store(settings, 4, "new", "2026-11-01", origin="deployment")
+    lines = stored_evidence(settings)
+    run = judge(lines, RULES)
+    [cohort] = run.cohorts
+    assert (cohort.origin, cohort.defects) == ("deployment", ())
+    words = next(gate for gate in run.gates if (gate.gate, gate.stratum) == ("words", "all"))
+    assert words.n == 2
+    fates = {line.recording: line.coverage for line in lines if line.coverage}
+    assert (fates["rec-1"], fates["rec-3"]) == ("open", "compared")
+    assert set(run.excluded) == {"sandbox", "seeded-defect"}
+
+
+def test_what_a_run_was_made_under_is_its_key(settings: Settings) -> None:
+    """Another model or service begins again; a password or a longer wait for a place does not."""
+    run = RunRecord("r", "c", "rec", "t", "shadow", request={"is_replayed": True})
+    observed = Observation(
+        recording="rec", role=Role.PRIMARY, engine=Engine.CELERY, build="b", status="completed"
+    )
+
+    def key(**services: Any) -> dict[str, Any]:
+        changed = settings.services.model_copy(update=services)
+        made = settings.model_copy(update={"services": changed})
+        return evidence_key(made, run, conditions(made, observed))
+
+    plain = key()
+    assert plain["origin"] == "replayed"
+    assert key(llm_model="another")["models"] != plain["models"]
+    assert key(llm_url="http://another")["configuration"] != plain["configuration"]
+    assert key(zulip_timeout_s=3.0) == plain
+
+
+def test_the_nightly_page_says_what_the_gates_say(settings: Settings) -> None:
+    """The same gates, states and reasons as `migrate gate`, and the digest of the rules."""
+    assert gather(settings, "2026-11-01").gates == ()
+    store(settings, 1, "new", "2026-11-01")
+    night = gather(settings, "2026-11-01")
+    run = gates_of(settings, stored_evidence(settings), RULES)
+    assert [(gate.state, gate.n, gate.why) for gate in night.gates if "report" not in gate.why] == [
+        (gate.state.value, gate.n, gate.why) for gate in run.gates if not gate.is_report_only
+    ]
+    page = render_page(night)
+    assert RULES.digest.startswith(night.rules)
+    assert f"<code>{night.rules}</code>" in page
+    assert "No gate was evaluated" not in page
+    assert "migrate placebo run" in page

@@ -138,3 +138,32 @@ def test_cost_is_compared_only_where_both_sides_are_priced() -> None:
     found = lines(WHOLE.model_copy(update=priced))["cost"]
     assert found.log_ratio == pytest.approx(0.0953, abs=1e-4)
     assert "cost" not in lines(WHOLE)
+
+
+CAUSES = {
+    "it failed by itself": (Verdict.DIVERGED, "failed", "candidate"),
+    "it could not run": (Verdict.INCONCLUSIVE, "failed", "outage"),
+    "it completed": (Verdict.MATCHED, "completed", ""),
+}
+
+
+@pytest.mark.parametrize("case", CAUSES.values(), ids=CAUSES.keys())
+def test_a_candidates_failure_has_its_cause(case: Any) -> None:
+    """An outage of our own plumbing is no fault of the candidate's, whatever its workflow says."""
+    verdict, status, cause = case
+    first = Check(name="completion", verdict=verdict, rule="by the judge")
+    made = ended(candidate=status).model_copy(update={"checks": (first,)})
+    outcome = evidence_of(made, NIGHT)[0].outcome
+    assert outcome is not None
+    assert outcome.cause == cause
+    assert outcome.is_candidate_fault is (cause == "candidate")
+
+
+def test_a_line_bears_what_its_comparison_was_made_under() -> None:
+    """Configuration, models, origin and defects: each sets evidence apart from other evidence."""
+    known = {"configuration": "c", "models": "m", "origin": "sandbox", "defects": ("d",)}
+    found = evidence_of(WHOLE.model_copy(update=known), NIGHT)
+    assert {(f.configuration, f.models, f.origin, f.defects) for f in found} == {
+        ("c", "m", "sandbox", ("d",))
+    }
+    assert {f.origin for f in evidence_of(WHOLE, NIGHT, origin="placebo")} == {"placebo"}

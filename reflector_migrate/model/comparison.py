@@ -91,4 +91,8 @@ class Comparison(Document):
     turns: tuple[Turn, ...] = ()
     noise_pairs: int = 0
     normaliser: Public = ""
+    configuration: Public = ""  # digest of the settings that can change an output
+    models: Public = ""  # of recogniser and language model
+    origin: Literal["", "deployment", "replayed", "sandbox"] = ""
+    defects: tuple[Public, ...] = ()  # switched on in this run's candidate
     notes: tuple[str, ...] = ()

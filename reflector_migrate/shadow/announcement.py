@@ -31,8 +31,9 @@ Key = Annotated[str, AfterValidator(_checked_key)]
 class Announcement(Frozen):
     """A primary run has begun: whose, and where its tracks are.
 
-    `task_id` is None in the replay of a run whose task nobody knows. Whoever can write to the
-    broker can send one: bucket and keys are names and nothing else.
+    `task_id` is None in the replay of a run whose task nobody knows. `is_replayed`: the harness
+    announced it afterwards, since the plugin's own announcement was lost. Whoever can write to
+    the broker can send one: bucket and keys are names and nothing else.
     """
 
     transcript_id: Id
@@ -42,6 +43,7 @@ class Announcement(Frozen):
     root_id: Id | None = None
     recording_id: Annotated[str, StringConstraints(max_length=200)] | None = None
     published_at: datetime | None = None
+    is_replayed: bool = False
 
 
 def parse(message: dict[str, object]) -> Announcement:

@@ -25,6 +25,7 @@ from reflector_migrate.shadow.decision import (
 )
 from reflector_migrate.shadow.noise_floors import (
     conditions,
+    evidence_key,
     floors_of_stored,
     is_repeatable,
     pair_of,
@@ -171,7 +172,11 @@ def store_comparison(
         is_repeatable=is_repeatable(told),
     )
     comparison = judged.comparison
-    known = {"run_id": run.run_id, "recording": run.recording_id}
+    known = {
+        "run_id": run.run_id,
+        "recording": run.recording_id,
+        **evidence_key(settings, run, told),
+    }
     stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
     why = stored.note(run.recording_id, stratum)
     notes = (*comparison.notes, *_notes(second, why, comparison, is_replayed=is_replayed))

@@ -19,6 +19,7 @@ from reflector_migrate.model import Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.service_records import read_conditions
 from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs
+from reflector_migrate.store.canonical_json import sha256_of
 from reflector_migrate.store.runs import RunRecord
 
 
@@ -39,6 +40,30 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
         "llm_model": services.llm_model,
         "llm_context_window": services.llm_context_window,
         "standins": read_conditions(settings),
+    }
+
+
+def evidence_key(settings: Settings, run: RunRecord, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What sets a comparison's evidence apart from other evidence, beside builds and normaliser.
+
+    Another model, another service or other bounds on an answer begin again at the gates. Only a
+    sandbox has defects switched on.
+    """
+    services = settings.services
+    configuration = {
+        "recogniser": told["recogniser"], "llm": told["llm"], "standins": told["standins"],
+        "llm_context_window": services.llm_context_window,
+        "llm_parse_retries": services.llm_parse_retries,
+        "llm_timeout_s": services.llm_timeout_s,
+        "transcript_timeout_s": services.transcript_timeout_s,
+    }  # fmt: skip
+    is_replayed = bool(run.request.get("is_replayed"))
+    switched_on = (entry.partition("@") for entry in settings.workers.defects)
+    return {
+        "configuration": sha256_of(configuration)[:HEX_DIGITS],
+        "models": f"{services.transcript_model or 'unnamed'}, {services.llm_model}",
+        "origin": "sandbox" if settings.is_sandbox else "replayed" if is_replayed else "deployment",
+        "defects": tuple(name for name, _, of in switched_on if of in ("", run.recording_id)),
     }
 
 

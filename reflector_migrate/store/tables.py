@@ -7,6 +7,8 @@ SCHEMA_VERSION history
 3: later_comparisons
 4: gists (in gists.py)
 5: a run's lease, clocks and inputs; observations by go
+6: when a run's places were erased
+7: gate_lines
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Float,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -27,7 +30,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 7
 
 metadata = MetaData(
     naming_convention={
@@ -162,6 +165,15 @@ comparisons = Table(
     Column("verdict", String(16), nullable=False, index=True),
     Column("body", Text, nullable=False),
     _at(),
+)
+
+gate_lines = Table(
+    "gate_lines",
+    metadata,
+    Column("comparison_id", ForeignKey("comparisons.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 later_comparisons = Table(

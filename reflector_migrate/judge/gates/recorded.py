@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from comparators.registry import MEASURES
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, Outcome
 from reflector_migrate.judge.noise import base_stratum
 from reflector_migrate.model import Check, Comparison, Measure, Side, Verdict
+
+VERSION = 1
+"""Of what evidence_of says. Count it up with each change of that: stored lines are made anew."""
 
 HAS_VERDICT = frozenset({Verdict.MATCHED, Verdict.WAIVED, Verdict.WITHIN_NOISE, Verdict.DIVERGED})
 ENDED = frozenset({"completed", "failed", "timed_out"})
@@ -22,17 +25,15 @@ def evidence_of(
     comparison: Comparison,
     night: str,
     *,
-    origin: Origin = "deployment",
-    configuration: str = "",
-    models: str = "",
-    defects: tuple[str, ...] = (),
+    origin: Origin | None = None,
     floors: Mapping[str, float] | None = None,
 ) -> tuple[EvidenceLine, ...]:
     """The comparison's lines. A pair in which a side failed has one of its outcome alone.
 
     floors has, by measure, a lower confidence bound of the mean divergence of two legacy runs
     in the recording's stratum. It is used where the recording has no second legacy run.
-    A pair in which a side is still running or missing gives no line.
+    A pair in which a side is still running or missing gives no line. Without `origin` the
+    comparison's own counts.
     """
     primary, candidate = comparison.primary, comparison.candidate
     if not {primary.status, candidate.status} <= ENDED:
@@ -46,13 +47,15 @@ def evidence_of(
             comparison.track_count or 0, comparison.duration_s or 0.0, comparison.language
         ),
         builds={"primary": primary.build, "candidate": candidate.build},
-        configuration=configuration,
-        models=models,
+        configuration=comparison.configuration,
+        models=comparison.models,
         normaliser=comparison.normaliser,
-        origin=origin,
-        defects=defects,
+        origin=origin or comparison.origin or "deployment",
+        defects=comparison.defects,
     )
-    outcome = Outcome(primary=_ended(primary), candidate=_ended(candidate))
+    outcome = Outcome(
+        primary=_ended(primary), candidate=_ended(candidate), cause=_cause(comparison)
+    )
     lines = [line(measure=COMPLETION, outcome=outcome)]
     if outcome.is_complete:
         for check in comparison.checks:
@@ -63,6 +66,15 @@ def evidence_of(
 
 def _ended(side: Side) -> Any:
     return "completed" if side.status == "completed" else "failed"
+
+
+def _cause(comparison: Comparison) -> Literal["", "candidate", "outage"]:
+    """Why a candidate failed: by an outage where the judge concluded nothing from its failure."""
+    first = next((check for check in comparison.checks if check.name == COMPLETION), None)
+    is_alone = comparison.primary.status == "completed" != comparison.candidate.status
+    if first is None or not is_alone:
+        return ""
+    return "outage" if first.verdict is Verdict.INCONCLUSIVE else "candidate"
 
 
 def _said(check: Check, floors: Mapping[str, float]) -> Iterator[dict[str, Any]]:

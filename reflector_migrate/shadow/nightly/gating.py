@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from reflector_migrate.errors import InputError
 from reflector_migrate.judge.gates.answers import GateRun
-from reflector_migrate.judge.gates.cohorts import cohorts_of
-from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, read_evidence
+from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, cohorts_of
+from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
 from reflector_migrate.judge.gates.gate import held, judge
-from reflector_migrate.judge.gates.recorded import evidence_of
+from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
 from reflector_migrate.judge.gates.rules import Rules, read_rules
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.gate_lines import GateLines
 from reflector_migrate.store.nights import Nights
 
 SHIPPED = "rules.toml"
 PORTION = 500
+LINES = TypeAdapter(tuple[EvidenceLine, ...])
 
 log = logging.getLogger(__name__)
 
@@ -74,21 +78,37 @@ def stored_evidence(settings: Settings) -> tuple[EvidenceLine, ...]:
 
 
 def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLine]:
-    """Lines of every comparison of the newest builds, oldest first."""
-    origin: Origin = "sandbox" if settings.is_sandbox else "deployment"
+    """Lines of every comparison of the newest builds, oldest first.
+
+    Lines are made of a document once, and kept. What a sandbox's store holds is a sandbox's.
+    """
     store = Nights(settings.store_url)
     gists = [(night, gist) for night in nights for gist in store.of(night)]
     newest = next(((gist.primary_build, gist.candidate_build) for _, gist in reversed(gists)), None)
-    of_builds = [
-        (night, gist.run_id)
+    of_builds = {
+        gist.run_id: night
         for night, gist in gists
         if (gist.primary_build, gist.candidate_build) == newest
-    ]
-    for start in range(0, len(of_builds), PORTION):
-        some = of_builds[start : start + PORTION]
-        found = store.documents([run_id for _, run_id in some])
-        for (night, _), comparison in zip(some, found, strict=True):
-            yield from evidence_of(comparison, night, origin=origin)
+    }
+    kept = GateLines(settings.store_url).of(list(of_builds), VERSION)
+    lacking = [run_id for run_id in of_builds if run_id not in kept]
+    for start in range(0, len(lacking), PORTION):
+        kept |= _made(settings, {run: of_builds[run] for run in lacking[start : start + PORTION]})
+    for run_id in of_builds:
+        for line in LINES.validate_json(kept[run_id]):
+            is_sandboxs = settings.is_sandbox and line.origin == DEPLOYMENT
+            yield line.model_copy(update={"origin": "sandbox"}) if is_sandboxs else line
+
+
+def _made(settings: Settings, nights: Mapping[str, str]) -> dict[str, str]:
+    """Run -> its lines as JSON, made of its document and kept."""
+    found = Nights(settings.store_url).documents(list(nights))
+    made = {
+        run_id: LINES.dump_json(evidence_of(comparison, night), by_alias=True).decode()
+        for (run_id, night), comparison in zip(nights.items(), found, strict=True)
+    }
+    GateLines(settings.store_url).keep(made, VERSION)
+    return made
 
 
 def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[EvidenceLine]:
@@ -98,8 +118,9 @@ def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[Evi
     cannot be read, nothing is said.
     """
     [newest, *_] = reversed(cohorts_of(lines, None)[0])
-    completed = {line.recording for line in lines if line.outcome and line.outcome.is_complete}
-    failed = {line.recording for line in lines if line.outcome} - completed
+    ended = [line for line in newest.lines if line.outcome]
+    completed = {line.recording for line in ended if line.outcome and line.outcome.is_complete}
+    failed = {line.recording for line in ended} - completed
     first = datetime.fromisoformat(f"{min(line.night for line in lines)}T00:00:00+00:00")
     ledger = reconcile(settings, first, now() + timedelta(days=1))
     if ledger.unread:

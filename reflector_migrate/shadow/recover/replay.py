@@ -48,6 +48,7 @@ def announcements(
             root_id=root_id,
             recording_id=one.recording_id,
             published_at=one.created_at,
+            is_replayed=True,
         )
 
 
