@@ -17,9 +17,11 @@ from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.cutover.handover import (
     SERVED,
     Asked,
+    Blocked,
     hand_over,
     parse,
     resend_waiting,
+    take_up_if_stopped,
     workflow_of,
 )
 from reflector_migrate.cutover.route_app import AGAIN_S, LONGEST_PAUSE_S, config_of
@@ -156,9 +158,9 @@ def test_a_broker_that_is_away_is_an_error_that_passes(settings):
 def test_a_message_with_a_fault_names_the_field():
     """And quotes nothing."""
     message = json.loads(ASKED.model_dump_json())
-    assert parse(message) == ASKED
+    assert parse(message, Asked) == ASKED
     with pytest.raises(InputError, match="token"):
-        parse({k: v for k, v in message.items() if k != "token"})
+        parse({k: v for k, v in message.items() if k != "token"}, Asked)
 
 
 def test_its_unacknowledged_messages_are_apart_from_reflectors():
@@ -200,6 +202,34 @@ def test_the_way_back_announces_what_waits_once_more(settings, route, age_s, is_
     assert task_again(settings.reflector.broker_url) == (
         [("task-1", "the.pipeline", kwargs)] if is_sent else []
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "is_taken_up"),
+    [
+        pytest.param("RUNNING", False, id="it runs"),
+        pytest.param("FAILED", False, id="its failure workflow ends the claim"),
+        pytest.param("COMPLETED", False, id="finalize has ended the claim"),
+        pytest.param("TERMINATED", True, id="a person stopped it"),
+        pytest.param(None, True, id="the server has lost it"),
+    ],
+)
+def test_a_stopped_workflow_keeps_nobody_from_its_transcript(settings, claims, status, is_taken_up):
+    """The task that it had kept from running is announced again, under its own id."""
+    claims.hold(T, ASKED.token, "w-1", is_end=False)
+    kwargs = {"transcript_id": T, "bucket_name": "b", "track_keys": ["k"]}
+    blocked = Blocked(
+        transcript_id=T, token=ASKED.token, workflow_id="w-1", task_id="task-2", task="p",
+        kwargs=kwargs,
+    )  # fmt: skip
+    found = (200, {"status": status}) if status else (404, {"message": "none"})
+    with answering(lambda _method, _path: found) as url:
+        at = settings.conductor.model_copy(update={"server_url": url})
+        moved = settings.model_copy(update={"conductor": at})
+        assert take_up_if_stopped(moved, blocked) is is_taken_up
+    assert (claims.look(T).state == ENDED) is is_taken_up
+    again = [("task-2", "p", kwargs)] if is_taken_up else []
+    assert task_again(settings.reflector.broker_url) == again
 
 
 # the steps of a live workflow

@@ -150,7 +150,7 @@ def test_a_workflow_that_starts_serves_it_and_is_named(theirs, broker, route):
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_second_announcement_of_a_running_workflow_ends_at_once(theirs, broker, route):
-    """Whatever its route says by now; it names the workflow, and queues nothing."""
+    """Whatever its route says by now; it names the workflow, and has it checked, no more."""
     publish(broker, route="conductor")
     with starter(broker, workflow_id="w-1"):
         theirs.run()
@@ -160,7 +160,8 @@ def test_a_second_announcement_of_a_running_workflow_ends_at_once(theirs, broker
     again = Theirs(importlib.import_module("reflector_route"), broker)
     assert again.run("task-2")["served_by"] == "workflow w-1"
     assert again.bodies == []
-    assert redis.Redis.from_url(broker).exists(QUEUE) == 0
+    (asked,) = redis.Redis.from_url(broker).lrange(QUEUE, 0, -1)
+    assert b"migrate.route.check" in asked
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -12,11 +12,12 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reflector_migrate.conductor.client import connected
+from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.errors import InputError, MigrateError, ServerUnreachableError
@@ -29,6 +30,9 @@ from reflector_migrate.store.runs import Dispatches
 
 log = logging.getLogger(__name__)
 
+M = TypeVar("M", bound=BaseModel)
+
+STOPPED = "TERMINATED"
 HEARD_S = 8
 """From a changed table until every worker follows it, with a margin."""
 LEFT_S = 10.0
@@ -50,10 +54,23 @@ class Asked(BaseModel):
     route: str
 
 
-def parse(message: Mapping[str, Any]) -> Asked:
+class Blocked(BaseModel):
+    """The plugin's message about a task that ended because a workflow had its transcript."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    transcript_id: str
+    token: str
+    workflow_id: str
+    task_id: str
+    task: str
+    kwargs: dict[str, Any]
+
+
+def parse(message: Mapping[str, Any], as_: type[M]) -> M:
     """The message as it must be; InputError names the field."""
     try:
-        return Asked.model_validate(dict(message))
+        return as_.model_validate(dict(message))
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -93,26 +110,51 @@ def resend_waiting(settings: Settings) -> int:
     By then every worker knows the table that sends it back, and the body takes the claim. A
     workflow that begins before is named, and the body does not run. Returns how many.
     """
-    from celery import Celery
-    from kombu.exceptions import OperationalError
-
-    sent = 0
     with _broker():
         claims = claims_of(settings)
         waiting = [one for one in claims.asked() if _is_left_waiting(one)]
+    for one in waiting:
+        task = json.loads(one.given)
+        _announce(settings, task["task"], task["kwargs"], one.task_id, HEARD_S)
+        with _broker():
+            claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
+    return len(waiting)
+
+
+def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
+    """Whether the workflow that a task was refused for had been stopped from outside.
+
+    Its claim is ended then, and the task is announced once more. Any other end of a workflow
+    ends its claim by itself.
+    """
+    with connected(settings) as client:
+        try:
+            status = client.workflow(blocked.workflow_id, with_tasks=False)["status"]
+        except NotFoundError:
+            status = STOPPED
+    if status != STOPPED:
+        return False
+    with _broker():
+        is_ended = claims_of(settings).end(blocked.transcript_id, blocked.token)
+    if is_ended:
+        _announce(settings, blocked.task, blocked.kwargs, blocked.task_id, 0)
+    return is_ended
+
+
+def _announce(
+    settings: Settings, task: str, kwargs: Mapping[str, Any], task_id: str, delay_s: int
+) -> None:
+    """Put a task of Reflector's into its queue again, under its own id."""
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+
+    where = {"queue": settings.reflector.queue, "countdown": delay_s, "retry": False}
     with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
-        for one in waiting:
-            task = json.loads(one.given)
-            where = {"queue": settings.reflector.queue, "countdown": HEARD_S, "retry": False}
-            try:
-                app.send_task(task["task"], kwargs=task["kwargs"], task_id=one.task_id, **where)
-            except OperationalError as error:
-                said = f"the broker does not answer: {type(error).__name__}"
-                raise ServerUnreachableError(said) from error
-            with _broker():
-                claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
-            sent += 1
-    return sent
+        try:
+            app.send_task(task, kwargs=dict(kwargs), task_id=task_id, **where)
+        except OperationalError as error:
+            said = f"the broker does not answer: {type(error).__name__}"
+            raise ServerUnreachableError(said) from error
 
 
 def serving(settings: Settings, transcript_id: str) -> Claim | None:

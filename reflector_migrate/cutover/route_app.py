@@ -9,13 +9,14 @@ kept apart from Reflector's, so that they can be delivered again after seconds a
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
-from reflector_migrate.plugin.reflector_claim import QUEUE, START
+from reflector_migrate.plugin.reflector_claim import CHECK, QUEUE, START
 from reflector_migrate.settings import Settings, load_settings, mark_ready
 
 log = logging.getLogger(__name__)
@@ -58,14 +59,26 @@ def _configure(sender: Celery, **_: Any) -> None:
 @app.task(name=START, bind=True, max_retries=TRIES)
 def start(task: Task, message: dict[str, Any]) -> None:
     """Start the workflow of a claim; again after a pause while it cannot be started."""
-    from reflector_migrate.cutover.handover import hand_over, parse
+    from reflector_migrate.cutover.handover import Asked, hand_over, parse
 
+    _attempt(task, lambda: hand_over(load_settings(), parse(message, Asked)))
+
+
+@app.task(name=CHECK, bind=True, max_retries=TRIES)
+def check(task: Task, message: dict[str, Any]) -> None:
+    """Ask whether a workflow that kept a task from running was stopped."""
+    from reflector_migrate.cutover.handover import Blocked, parse, take_up_if_stopped
+
+    _attempt(task, lambda: take_up_if_stopped(load_settings(), parse(message, Blocked)))
+
+
+def _attempt(task: Task, work: Callable[[], object]) -> None:
     try:
-        hand_over(load_settings(), parse(message))
+        work()
     except InputError as error:
-        log.error("not started: %s", error.message)
+        log.error("%s: refused: %s", task.name, error.message)
     except MigrateError as error:
-        log.warning("not started yet: %s", error.message)
+        log.warning("%s: not yet: %s", task.name, error.message)
         pause_s = min(2.0 ** min(task.request.retries, 10) / 2, LONGEST_PAUSE_S)
         raise task.retry(countdown=pause_s) from None
 

@@ -21,7 +21,7 @@ from typing import Any
 CONDUCTOR, LEGACY = "conductor", "celery"
 ASKED, RUNNING, ENDED = "asked", "running", "ended"
 QUEUE = "route"
-START = "migrate.route.start"
+START, CHECK = "migrate.route.start", "migrate.route.check"
 LEASE_S = 60
 """Of a legacy body, renewed while it runs: a killed worker holds a transcript no longer."""
 RUN_S = 8 * 3600
@@ -135,6 +135,10 @@ class Claims:
         keys = [key_of(transcript_id), queue]
         facts = [token, task_id, route, repr(at), KEPT_S, message, given]
         return _claim(self._client.eval(_ASK, len(keys), *keys, *facts))
+
+    def send(self, queue: str, message: bytes) -> None:
+        """Put a message into a queue of the harness's."""
+        self._client.lpush(queue, message)
 
     def asked(self) -> Iterator[Claim]:
         """Every claim for Conductor whose workflow has not begun."""

@@ -234,14 +234,19 @@ class Handover:
             "task_id": self.task_id,
             "route": self.decision.route,
         }
-        options = self.router.app.conf.broker_transport_options or {}
         return self.claims.ask(
             self.transcript_id, self.token,
             task_id=self.task_id, route=self.decision.route, at=time.time(),
-            queue=options.get("global_keyprefix", "") + claim.QUEUE,
-            message=shadow.encode(claim.START, message, claim.QUEUE),
-            given=json.dumps({"task": self.task.name, "kwargs": dict(self.kwargs)}),
+            queue=self._queue(), message=shadow.encode(claim.START, message, claim.QUEUE),
+            given=json.dumps(self._given()),
         )  # fmt: skip
+
+    def _queue(self) -> str:
+        options = self.router.app.conf.broker_transport_options or {}
+        return str(options.get("global_keyprefix", "") + claim.QUEUE)
+
+    def _given(self) -> dict[str, Any]:
+        return {"task": self.task.name, "kwargs": dict(self.kwargs)}
 
     def _wait(self) -> Any:
         until, found = time.monotonic() + self.router.wait_s, None
@@ -269,8 +274,21 @@ class Handover:
 
     def _second(self, other: Any) -> dict[str, Any]:
         log.warning("transcript %s is served by %s: this task ends", self.transcript_id, other)
+        if other.workflow_id:
+            self._have_it_checked(other)
         return {"route": self.decision.route, "served_by": str(other),
                 "workflow_id": other.workflow_id}  # fmt: skip
+
+    def _have_it_checked(self, other: Any) -> None:
+        """A workflow that somebody stopped ends no claim: the harness asks Conductor, not we."""
+        message = {
+            "transcript_id": self.transcript_id, "token": other.token,
+            "workflow_id": other.workflow_id, "task_id": self.task_id, **self._given(),
+        }  # fmt: skip
+        try:
+            self.claims.send(self._queue(), shadow.encode(claim.CHECK, message, claim.QUEUE))
+        except Exception as error:  # the claim's own time ends it too, only later
+            shadow.note("unchecked", error)
 
     def _end(self, token: str, take: Callable[[], Any] | None) -> None:
         try:
