@@ -35,10 +35,10 @@ def compare_webvtt(reference: Observation, hypothesis: Observation) -> Measure:
     )
 
 
-def _one_sided(mine: str, theirs: str) -> list[Finding]:
-    if bool(mine) == bool(theirs):
+def _one_sided(reference: str, hypothesis: str) -> list[Finding]:
+    if bool(reference) == bool(hypothesis):
         return []
-    kind = "missing" if mine else "extra"
+    kind = "missing" if reference else "extra"
     return [Finding(path="webvtt", step=STEP, kind=kind, message=f"captions are {kind}")]
 
 
@@ -144,12 +144,12 @@ def _letters(text: str) -> str:
     return "".join(text.split())
 
 
-def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
+def _by_cue(reference: list[Cue], hypothesis: list[Cue]) -> list[Finding]:
     """One finding for all cues that differ, with the first as its example."""
-    together = zip(mine, theirs, strict=False)
+    together = zip(reference, hypothesis, strict=False)
     places = [place for place, (r, h) in enumerate(together) if r != h]
-    pairs = [(mine[place], theirs[place]) for place in places]
-    if not pairs and len(mine) == len(theirs):
+    pairs = [(reference[place], hypothesis[place]) for place in places]
+    if not pairs and len(reference) == len(hypothesis):
         return [Finding(path="webvtt/form", step=STEP, severity=Severity.MINOR,
                         message="captions are laid out differently")]  # fmt: skip
     r, h = pairs[0] if pairs else (None, None)
@@ -157,11 +157,11 @@ def _by_cue(mine: list[Cue], theirs: list[Cue]) -> list[Finding]:
         Finding(
             path="webvtt/cues/*",
             step=STEP,
-            reference=r.text if r else counted(len(mine), "cue"),
-            hypothesis=h.text if h else counted(len(theirs), "cue"),
+            reference=r.text if r else counted(len(reference), "cue"),
+            hypothesis=h.text if h else counted(len(hypothesis), "cue"),
             at_s=r.start_ms / 1000 if r else None,
-            position=places[0] if places else min(len(mine), len(theirs)),
+            position=places[0] if places else min(len(reference), len(hypothesis)),
             speaker=r.speaker if r else None,
-            message=f"{len(pairs) + abs(len(mine) - len(theirs))} captions differ",
+            message=f"{len(pairs) + abs(len(reference) - len(hypothesis))} captions differ",
         )
     ]

@@ -190,9 +190,9 @@ def _cut_short(reference: Observation, hypothesis: Observation) -> list[Finding]
     return findings
 
 
-def _breaks_off(mine: str, theirs: str, words: tuple[int, int]) -> bool:
+def _breaks_off(reference: str, hypothesis: str, words: tuple[int, int]) -> bool:
     """Under half as long, and ending amid a sentence where the reference ends one."""
-    is_amid = mine.endswith(_CLOSING) and not theirs.endswith(_CLOSING)
+    is_amid = reference.endswith(_CLOSING) and not hypothesis.endswith(_CLOSING)
     return is_amid and words[1] < CUT_SHARE * words[0]
 
 

@@ -111,9 +111,9 @@ def _compare(
     ]
 
 
-def _placed(finding: Finding, name: str, mine: list[str], theirs: list[str]) -> Finding:
+def _placed(finding: Finding, name: str, reference: list[str], hypothesis: list[str]) -> Finding:
     """The finding with the place of the last such event on the side that has it."""
-    side = mine if finding.kind == "missing" else theirs
+    side = reference if finding.kind == "missing" else hypothesis
     places = [place for place, other in enumerate(side) if other == name]
     return finding.model_copy(update={"position": places[-1] if places else None})
 
@@ -147,17 +147,17 @@ def _step(name: str) -> str:
     )
 
 
-def _count_finding(scope: str, name: str, mine: int, theirs: int) -> Finding:
-    kind = "missing" if theirs < mine else "extra"
+def _count_finding(scope: str, name: str, reference: int, hypothesis: int) -> Finding:
+    kind = "missing" if hypothesis < reference else "extra"
     what = "against its own topics" if name.endswith("TOPIC") else "times"
     return Finding(
         path=f"events/{scope}/{name}",
         public_path=f"events/{scope}/{public_event(name)}",
         step=_step(name),
         kind=kind,
-        reference=mine,
-        hypothesis=theirs,
-        message=f"{name} is {kind}: {mine} and {theirs} {what}",
+        reference=reference,
+        hypothesis=hypothesis,
+        message=f"{name} is {kind}: {reference} and {hypothesis} {what}",
     )
 
 

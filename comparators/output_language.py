@@ -72,11 +72,11 @@ def _told(text: str) -> Told:
     return Told(first if is_sure else None, len(words), hits)
 
 
-def _is_one_sided(mine: Told, theirs: Told) -> bool:
+def _is_one_sided(reference: Told, hypothesis: Told) -> bool:
     """One side's language is told, and the other, long enough, has not half the words of it."""
-    if (mine.code is None) == (theirs.code is None):
+    if (reference.code is None) == (hypothesis.code is None):
         return False
-    told, untold = (mine, theirs) if mine.code else (theirs, mine)
+    told, untold = (reference, hypothesis) if reference.code else (hypothesis, reference)
     expected = told.expects(untold)
     return expected >= 2 * MIN_HITS and untold.hits.get(str(told.code), 0) < expected / 2
 

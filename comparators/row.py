@@ -161,13 +161,13 @@ def _far(first: float, second: float) -> bool:
     return abs(first - second) > WAVEFORM_TOLERANCE + 1e-9
 
 
-def _waveform_finding(what: str, mine: Any, theirs: Any, message: str = "") -> Finding:
+def _waveform_finding(what: str, reference: Any, hypothesis: Any, message: str = "") -> Finding:
     return Finding(
         path=f"waveform/{what}",
         step="generate_waveform",
-        reference=mine,
-        hypothesis=theirs,
-        message=message or f"{mine} points against {theirs}",
+        reference=reference,
+        hypothesis=hypothesis,
+        message=message or f"{reference} points against {hypothesis}",
     )
 
 

@@ -158,10 +158,11 @@ def _summary(counts: Counter[Name], observation: Observation | None = None) -> s
     return f"{text} (suppressed)" if suppressed else text
 
 
-def _count_finding(kind: str, key: str, mine: int, theirs: int, step: str) -> Finding:
+def _count_finding(kind: str, key: str, reference: int, hypothesis: int, step: str) -> Finding:
     """Too few or too many; a deletion skipped or a message doubled is critical."""
     path = f"side_effects/{kind}/{key}" if key != "*" else f"side_effects/{kind}"
-    changed = "missing" if theirs < mine else "extra"
+    what = kind if key in ("", "*") else f"{kind} {key}"
+    changed = "missing" if hypothesis < reference else "extra"
     critical = kind in {"webhook", "zulip_message", "s3_delete", "local_delete"}
     return Finding(
         path=path,
@@ -169,11 +170,9 @@ def _count_finding(kind: str, key: str, mine: int, theirs: int, step: str) -> Fi
         step=step,
         severity=Severity.CRITICAL if critical else Severity.MAJOR,
         kind=changed,
-        reference=mine,
-        hypothesis=theirs,
-        message=f"{kind} {key if key != '*' else ''} {changed}: {mine} and {theirs}".replace(
-            "  ", " "
-        ),
+        reference=reference,
+        hypothesis=hypothesis,
+        message=f"{what} {changed}: {reference} and {hypothesis}",
     )
 
 
@@ -201,13 +200,13 @@ def _content(
     )
 
 
-def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Finding]:
+def _size_finding(path: str, step: str, reference: Effect, hypothesis: Effect) -> list[Finding]:
     """Files and objects of another size class; unknown sizes are not compared.
 
     Of a local drawing it is compared what it shows, not how many digits it is written with.
     """
-    sizes = mine.size_bytes, theirs.size_bytes
-    is_sized = mine.kind == "s3_put" or (mine.kind == LOCAL and mine.key != DRAWING)
+    sizes = reference.size_bytes, hypothesis.size_bytes
+    is_sized = reference.kind == "s3_put" or (reference.kind == LOCAL and reference.key != DRAWING)
     if None in sizes or not is_sized:
         return []
     first, second = int(sizes[0] or 0), int(sizes[1] or 0)
@@ -216,7 +215,7 @@ def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     return [
         Finding(
             path=f"{path}/size",
-            public_path=f"{_public(mine.kind, '')}/size",
+            public_path=f"{_public(reference.kind, '')}/size",
             step=step,
             reference=first,
             hypothesis=second,
@@ -225,16 +224,16 @@ def _size_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Fi
     ]
 
 
-def _hash_finding(path: str, step: str, mine: Effect, theirs: Effect) -> list[Finding]:
+def _hash_finding(path: str, step: str, reference: Effect, hypothesis: Effect) -> list[Finding]:
     """Other bytes in an object whose bytes are determined; unknown hashes are not compared."""
-    hashes = mine.sha256, theirs.sha256
-    is_determined = mine.kind == "s3_put" and not mine.key.endswith(ENCODED)
+    hashes = reference.sha256, hypothesis.sha256
+    is_determined = reference.kind == "s3_put" and not reference.key.endswith(ENCODED)
     if not is_determined or None in hashes or hashes[0] == hashes[1]:
         return []
     return [
         Finding(
             path=f"{path}/content",
-            public_path=f"{_public(mine.kind, '')}/content",
+            public_path=f"{_public(reference.kind, '')}/content",
             step=step,
             reference=hashes[0],
             hypothesis=hashes[1],
@@ -258,11 +257,11 @@ def payload_of(effect: Effect, observation: Observation) -> dict[str, Any]:
 
 
 def _comparable(
-    mine: dict[str, Any], theirs: dict[str, Any]
+    reference: dict[str, Any], hypothesis: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both payloads without envelope fields that only one side's recorder kept."""
-    kept = (set(mine) & set(theirs)) | CONTENT
-    return _only(mine, kept), _only(theirs, kept)
+    kept = (set(reference) & set(hypothesis)) | CONTENT
+    return _only(reference, kept), _only(hypothesis, kept)
 
 
 def _only(payload: dict[str, Any], names: set[str]) -> dict[str, Any]:

@@ -69,18 +69,21 @@ def written_language(observation: Observation, text: str) -> str | None:
     return detect(text) or base_language(told)
 
 
-def _compare(name: str, step: str, mine: Stated, theirs: Stated) -> Measure:
+def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Measure:
     """Agreement of both sets, and for each difference whether its own transcript supports it."""
-    unknown = {side.language for side in (mine, theirs)} - LANGUAGES
-    if unknown and mine.text != theirs.text:
+    unknown = {side.language for side in (reference, hypothesis)} - LANGUAGES
+    if unknown and reference.text != hypothesis.text:
         named = ", ".join(sorted(str(language or "unknown") for language in unknown))
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
-    facts = mine.facts(), theirs.facts()
-    if name == SUMMARY and mine.text != theirs.text:
-        facts = facts[0] | mine.attributions(), facts[1] | theirs.attributions()
+    facts = reference.facts(), hypothesis.facts()
+    if name == SUMMARY and reference.text != hypothesis.text:
+        facts = facts[0] | reference.attributions(), facts[1] | hypothesis.attributions()
     missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
-    lost, made = _differences(missing, mine, theirs), _differences(extra, theirs, mine)
+    lost, made = (
+        _differences(missing, reference, hypothesis),
+        _differences(extra, hypothesis, reference),
+    )
     agreed, differing = len(facts[0]) - len(missing), len(missing) + len(extra)
     return Measure(
         name=name,

@@ -79,25 +79,27 @@ def shifts(pair: Pair) -> Shifts:
     """One entry for each word aligned with an equal one of its speaker's counterpart."""
     found = _counterparts(pair)
     places = sorted(found)
-    mine = [pair.reference.words[place] for place in places]
-    theirs = [pair.hypothesis.words[found[place]] for place in places]
-    by_s = _later([word.start for word in mine], [word.start for word in theirs])
+    reference = [pair.reference.words[place] for place in places]
+    hypothesis = [pair.hypothesis.words[found[place]] for place in places]
+    by_s = _later([word.start for word in reference], [word.start for word in hypothesis])
     return Shifts(
-        [word.start for word in mine],
+        [word.start for word in reference],
         by_s,
-        _later([word.end for word in mine], [word.end for word in theirs]),
-        [word.speaker for word in mine],
+        _later([word.end for word in reference], [word.end for word in hypothesis]),
+        [word.speaker for word in reference],
         places,
         _certain(pair, by_s, places, [found[place] for place in places]),
     )
 
 
-def _certain(pair: Pair, by_s: list[float], mine: list[int], theirs: list[int]) -> list[bool]:
+def _certain(
+    pair: Pair, by_s: list[float], reference: list[int], hypothesis: list[int]
+) -> list[bool]:
     """Of each word whether it is told apart from its namesakes on both sides."""
     if not any(by_s):
         return [True] * len(by_s)
     of_reference, of_hypothesis = pair.reference.once(gaps), pair.hypothesis.once(gaps)
-    moved = zip(by_s, mine, theirs, strict=True)
+    moved = zip(by_s, reference, hypothesis, strict=True)
     return [is_told_apart(by, min(of_reference[i], of_hypothesis[j])) for by, i, j in moved]
 
 

@@ -44,8 +44,8 @@ class Costs:
     @property
     def used(self) -> tuple[tuple[str, float, float], ...]:
         """(what, by the primary, by the candidate); what neither used is left out."""
-        mine, theirs = (bill.used for bill in self.bills)
-        told = zip((_NAMES[field] for field in USED), mine, theirs, strict=True)
+        reference, hypothesis = (bill.used for bill in self.bills)
+        told = zip((_NAMES[field] for field in USED), reference, hypothesis, strict=True)
         return tuple(entry for entry in told if entry[1] or entry[2])
 
 
@@ -53,7 +53,9 @@ def costs(gists: Sequence[Gist]) -> Costs | None:
     """The night's bills; None when nothing ran."""
     if not gists:
         return None
-    used = _used(gists)
+    # what all steps of the primary used together, as in USED, then the candidate's
+    numbers, columns = numbers_of([gist.used for gist in gists]), 2 * len(USED)
+    used = tuple(sum(numbers[place::columns]) for place in range(columns))
     bills = (
         _bill([(g.primary_engine, g.primary_cost) for g in gists], used[: len(USED)]),
         _bill([(g.candidate_engine, g.candidate_cost) for g in gists], used[len(USED) :]),
@@ -65,12 +67,6 @@ def _bill(sides: Sequence[tuple[str, int | None]], used: tuple[float, ...]) -> B
     prices = [price for _, price in sides if price is not None]
     engines = " and ".join(sorted({engine for engine, _ in sides}))
     return Bill(engines, sum(prices), len(prices), len(sides) - len(prices), used)
-
-
-def _used(gists: Sequence[Gist]) -> tuple[float, ...]:
-    """What all steps of the primary used together, as in USED, then the candidate's."""
-    numbers, columns = numbers_of([gist.used for gist in gists]), 2 * len(USED)
-    return tuple(sum(numbers[place::columns]) for place in range(columns))
 
 
 def _chart(bills: tuple[Bill, Bill]) -> Chart:

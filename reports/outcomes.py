@@ -39,8 +39,11 @@ def matrix(gists: Iterable[Gist]) -> tuple[tuple[Cell, ...], ...]:
         key = (outcome(gist.primary_status), outcome(gist.candidate_status))
         counts[key] = counts.get(key, 0) + 1
     return tuple(
-        tuple(Cell(mine, theirs, counts.get((mine, theirs), 0)) for theirs in OUTCOMES)
-        for mine in OUTCOMES
+        tuple(
+            Cell(reference, hypothesis, counts.get((reference, hypothesis), 0))
+            for hypothesis in OUTCOMES
+        )
+        for reference in OUTCOMES
     )
 
 

@@ -91,18 +91,18 @@ def attributed(pair: Pair) -> Attribution:
 
 
 def _attributed(pair: Pair) -> Attribution:
-    mine, theirs = pair.once(both_voices)
+    reference, hypothesis = pair.once(both_voices)
     return attribute(
-        {speaker: voice.code for speaker, voice in mine.items()},
-        {speaker: voice.code for speaker, voice in theirs.items()},
+        {speaker: voice.code for speaker, voice in reference.items()},
+        {speaker: voice.code for speaker, voice in hypothesis.items()},
     )
 
 
 def heard_twice(pair: Pair) -> list[tuple[Voice, Voice]]:
     """Speakers with their counterparts under the best permutation, where they have one."""
-    mine, theirs = pair.once(both_voices)
+    reference, hypothesis = pair.once(both_voices)
     best = attributed(pair).best
-    return [(mine[r], theirs[h]) for r, h in best if r is not None and h is not None]
+    return [(reference[r], hypothesis[h]) for r, h in best if r is not None and h is not None]
 
 
 def voices_aligned(pair: Pair) -> dict[tuple[str, str], list[Block]]:

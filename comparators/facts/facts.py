@@ -109,9 +109,9 @@ def _is_part(vague: str, name: str) -> bool:
     return vague.endswith(UNSURE) and vague.removesuffix(UNSURE) in name.split()
 
 
-def without_counterpart(mine: Iterable[Fact], theirs: frozenset[Fact]) -> list[Fact]:
-    """Facts of `mine` that `theirs` does not state, in order."""
-    return sorted(fact for fact in mine if not is_stated(fact, theirs))
+def without_counterpart(facts: Iterable[Fact], others: frozenset[Fact]) -> list[Fact]:
+    """The facts that are not among the others, in order."""
+    return sorted(fact for fact in facts if not is_stated(fact, others))
 
 
 def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:

@@ -44,7 +44,10 @@ class Reading:
 
     def is_capital(self, index: int) -> bool:
         """Whether the token's word began with a capital."""
-        return _is_capital(self._words[self._places[index]])
+        word = self._words[self._places[index]]
+        if word.isalpha():
+            return word[0].isupper()
+        return next((c.isupper() for c in word if c.isalpha()), False)
 
     def has_capitals(self) -> bool:
         """Whether any token's word did."""
@@ -100,13 +103,6 @@ def _ends(word: str) -> bool:
 
 def _is_mark(character: str) -> bool:
     return not (character.isalnum() or character == "_")
-
-
-def _is_capital(word: str) -> bool:
-    """Whether its first letter is."""
-    if word.isalpha():
-        return word[0].isupper()
-    return next((c.isupper() for c in word if c.isalpha()), False)
 
 
 class Fact(NamedTuple):

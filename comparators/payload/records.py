@@ -34,43 +34,46 @@ def differences(
 
 
 def _walk(
-    path: str, mine: Any, theirs: Any, tolerances: Mapping[str, float]
+    path: str, reference: Any, hypothesis: Any, tolerances: Mapping[str, float]
 ) -> Iterator[Difference]:
     """Differences of one place and everything below it."""
-    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-        yield from _mappings(path, mine, theirs, tolerances)
-    elif isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
-        yield from _lists(path, mine, theirs, tolerances)
-    elif not _equal(path, mine, theirs, tolerances):
-        yield Difference(path, "changed", mine, theirs)
+    if isinstance(reference, Mapping) and isinstance(hypothesis, Mapping):
+        yield from _mappings(path, reference, hypothesis, tolerances)
+    elif isinstance(reference, list | tuple) and isinstance(hypothesis, list | tuple):
+        yield from _lists(path, reference, hypothesis, tolerances)
+    elif not _equal(path, reference, hypothesis, tolerances):
+        yield Difference(path, "changed", reference, hypothesis)
 
 
 def _mappings(
-    path: str, mine: Mapping[Any, Any], theirs: Mapping[Any, Any], tolerances: Mapping[str, float]
+    path: str,
+    reference: Mapping[Any, Any],
+    hypothesis: Mapping[Any, Any],
+    tolerances: Mapping[str, float],
 ) -> Iterator[Difference]:
-    for key in {**mine, **theirs}:
+    for key in {**reference, **hypothesis}:
         below = _join(path, str(key))
-        if key not in theirs:
-            yield Difference(below, "missing", mine[key], None)
-        elif key not in mine:
-            yield Difference(below, "extra", None, theirs[key])
+        if key not in hypothesis:
+            yield Difference(below, "missing", reference[key], None)
+        elif key not in reference:
+            yield Difference(below, "extra", None, hypothesis[key])
         else:
-            yield from _walk(below, mine[key], theirs[key], tolerances)
+            yield from _walk(below, reference[key], hypothesis[key], tolerances)
 
 
 def _lists(
-    path: str, mine: Sequence[Any], theirs: Sequence[Any], tolerances: Mapping[str, float]
+    path: str, reference: Sequence[Any], hypothesis: Sequence[Any], tolerances: Mapping[str, float]
 ) -> Iterator[Difference]:
     """Equal items are aligned; between them items are compared in order, the rest is one-sided."""
     from comparators.alignment.distance import blocks, encode
 
     below = _join(path, "*")
-    codes = encode([_text(item) for item in mine], [_text(item) for item in theirs])
+    codes = encode([_text(item) for item in reference], [_text(item) for item in hypothesis])
     for block in blocks(*codes):
         if block.tag == "equal":
             continue
-        left = mine[block.ref_start : block.ref_end]
-        right = theirs[block.hyp_start : block.hyp_end]
+        left = reference[block.ref_start : block.ref_end]
+        right = hypothesis[block.hyp_start : block.hyp_end]
         for first, second in zip(left, right, strict=False):
             yield from _walk(below, first, second, tolerances)
         for item in left[len(right) :]:
@@ -83,11 +86,11 @@ def _text(item: Any) -> str:
     return json.dumps(item, sort_keys=True, default=str)
 
 
-def _equal(path: str, mine: Any, theirs: Any, tolerances: Mapping[str, float]) -> bool:
+def _equal(path: str, reference: Any, hypothesis: Any, tolerances: Mapping[str, float]) -> bool:
     """Equal values of equal kind, or numbers no further apart than the field allows."""
-    if _is_number(mine) and _is_number(theirs):
-        return is_within(mine, theirs, tolerances.get(path.rsplit("/", 1)[-1], 0))
-    return type(mine) is type(theirs) and bool(mine == theirs)
+    if _is_number(reference) and _is_number(hypothesis):
+        return is_within(reference, hypothesis, tolerances.get(path.rsplit("/", 1)[-1], 0))
+    return type(reference) is type(hypothesis) and bool(reference == hypothesis)
 
 
 def _is_number(value: Any) -> bool:

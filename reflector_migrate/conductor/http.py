@@ -102,20 +102,16 @@ def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decoded(response: httpx.Response, what: str) -> Any:
     if response.is_success:
-        return _content(response)
+        if not response.content:
+            return None
+        kind = response.headers.get("content-type", "")
+        return response.json() if "json" in kind else response.text
     message = f"{what}: HTTP {response.status_code}: {_reason(response)}"
     if response.status_code == httpx.codes.NOT_FOUND:
         raise NotFoundError(message)
     if response.is_client_error:
         raise RefusedError(message)
     raise UnknownOutcomeError(message)
-
-
-def _content(response: httpx.Response) -> Any:
-    if not response.content:
-        return None
-    kind = response.headers.get("content-type", "")
-    return response.json() if "json" in kind else response.text
 
 
 def _reason(response: httpx.Response) -> str:

@@ -50,7 +50,8 @@ def heard(log: Iterable[Event], workflow_id: str) -> Heard:
     for event in log:
         if event.event == MARK:
             times += 1
-            over = _over(event, workflow_id)
+            is_ours = event.data["workflow_id"] == workflow_id
+            over = {(step, index) for step, index in event.data["over"]} if is_ours else set()
             told = [news for news in told if part_of(news) not in over]
             continue
         news = PipelineProgress.model_validate(event.data)
@@ -70,11 +71,6 @@ def mark(before: Heard, workflow_id: str, from_step: str | None) -> News:
 def part_of(news: PipelineProgress) -> Part:
     """The step, or one track's part of it."""
     return news.current_step, news.track_index
-
-
-def _over(event: Event, workflow_id: str) -> set[Part]:
-    is_ours = event.data["workflow_id"] == workflow_id
-    return {(step, index) for step, index in event.data["over"]} if is_ours else set()
 
 
 def _after(told: Sequence[PipelineProgress], step: str) -> Iterator[Part]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.start import start_anew
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.model import STEP_NAMES, spec_of
@@ -43,7 +43,9 @@ def rerun(settings: Settings, workflow_id: str, from_step: str) -> str:
         task = _first_task(workflow, from_step)
         if reason := why_anew(workflow, task, time.time()):
             logger.warning("workflow %s cannot be run again: %s", workflow_id, reason)
-            return _begun_anew(settings, client, workflow)
+            run = Run.model_validate(workflow["input"]["run"])
+            tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
+            return start_anew(settings, client, run, tracks, int(workflow.get("createTime") or 0))
         return client.rerun(workflow_id, str(task["taskId"]))
 
 
@@ -72,12 +74,6 @@ def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:
     if any(t.get("status") in UNDONE for t in earlier):
         return "a step before it needed another attempt"
     return None
-
-
-def _begun_anew(settings: Settings, client: ConductorClient, workflow: Json) -> str:
-    run = Run.model_validate(workflow["input"]["run"])
-    tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
-    return start_anew(settings, client, run, tracks, int(workflow.get("createTime") or 0))
 
 
 def _first_task(workflow: Json, step: str) -> Json:

@@ -19,7 +19,12 @@ def set_stage(settings: Settings, recording: FixtureRecording, sink: str = "") -
     """
     if not settings.is_sandbox or settings.sandbox.control_url is None:
         raise ConfigurationError("recordings can only be staged in a sandbox")
-    _forget(settings, recording)
+    # Only the primary's earlier run is in the way: each candidate run has its own places.
+    rows = Rows.at(settings.reflector.database_url or "")
+    transcript = rows.transcript_of(recording.recording_id)
+    if transcript is not None:
+        _delete_media(settings, settings.reflector.media_bucket, transcript.id)
+    wipe(rows, recording.recording_id, "stand-in")
     _upload(settings, recording)
     _tell_daily(settings, recording)
     _write_rows(settings, recording, sink)
@@ -28,15 +33,6 @@ def set_stage(settings: Settings, recording: FixtureRecording, sink: str = "") -
 def set_secondary_stage(settings: Settings, recording: FixtureRecording) -> None:
     """The same in the places of the secondary, its webhooks on a path of their own."""
     set_stage(settings.as_secondary(), recording, settings.secondary.webhook_path)
-
-
-def _forget(settings: Settings, recording: FixtureRecording) -> None:
-    """The primary's earlier run; each of the candidate's has places of its own."""
-    rows = Rows.at(settings.reflector.database_url or "")
-    transcript = rows.transcript_of(recording.recording_id)
-    if transcript is not None:
-        _delete_media(settings, settings.reflector.media_bucket, transcript.id)
-    wipe(rows, recording.recording_id, "stand-in")
 
 
 def _delete_media(settings: Settings, bucket: str, transcript_id: str) -> None:

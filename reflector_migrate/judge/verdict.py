@@ -106,7 +106,10 @@ def _by_kind(spec: MeasureSpec, waived: Waived, grounds: Grounds) -> Check:
     ):
         return _check(measure, Verdict.INCONCLUSIVE, "legacy-does-too", "; ".join(waived.notes))
     if measure.kind == "exact":
-        return _exact(waived)
+        note = "; ".join(waived.notes)
+        if not waived.is_covered:
+            return _check(waived.measure, Verdict.DIVERGED, "exact", note)
+        return _check(waived.measure, *_covered(waived), note)
     return _against_floor(waived, hold_all(spec, measure, grounds))
 
 
@@ -143,14 +146,6 @@ def _check(measure: Measure, verdict: Verdict, rule: str, note: str = "") -> Che
         value=measure.divergence,
         note=note,
     )
-
-
-def _exact(waived: Waived) -> Check:
-    """Equal or not, what is waived aside."""
-    note = "; ".join(waived.notes)
-    if not waived.is_covered:
-        return _check(waived.measure, Verdict.DIVERGED, "exact", note)
-    return _check(waived.measure, *_covered(waived), note)
 
 
 def _covered(waived: Waived) -> tuple[Verdict, str]:

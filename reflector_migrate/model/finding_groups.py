@@ -45,7 +45,9 @@ def told_by(checks: Iterable[Check]) -> Iterable[Told]:
         for finding in _findings(check):
             step = finding.step or (check.measure.step if check.measure else None) or ""
             key = (step, wildcarded(finding.path), finding.kind, finding.waiver)
-            found[key] = _with(found.get(key) or _first(key, finding), finding)
+            told = found.get(key) or _first(key, finding)
+            worst = min(Severity(told.severity), finding.severity, key=_SEVERITIES.index)
+            found[key] = told._replace(times=told.times + 1, severity=worst.value)
     return found.values()
 
 
@@ -81,11 +83,6 @@ def _first(key: Key, finding: Finding) -> Told:
     sides = (_shown(finding.reference), _shown(finding.hypothesis))
     message, shown = cut(finding.message, EXAMPLE_LETTERS), wildcarded(finding.public_path)
     return Told(*key, finding.severity.value, 0, *sides, message, shown)
-
-
-def _with(told: Told, finding: Finding) -> Told:
-    worst = min(Severity(told.severity), finding.severity, key=_SEVERITIES.index)
-    return told._replace(times=told.times + 1, severity=worst.value)
 
 
 def _shown(value: Any) -> bool | int | float | str | None:

@@ -22,19 +22,15 @@ def main(argv: list[str]) -> int:
         return NOT_STARTED
     os.close(int(gate))
     if user != "-":
-        _become(user)
+        entry = pwd.getpwnam(user)
+        os.setgroups([])
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
     try:
         os.execvpe(command[0], command, os.environ)  # noqa: S606 - no shell is the point
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]}: {error.strerror}\n")
     return 127
-
-
-def _become(user: str) -> None:
-    entry = pwd.getpwnam(user)
-    os.setgroups([])
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
 
 
 if __name__ == "__main__":

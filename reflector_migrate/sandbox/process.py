@@ -100,7 +100,10 @@ def _describe(command: Command, pid: int) -> ProcessRecord:
 
 def is_alive(record: ProcessRecord) -> bool:
     """Whether exactly this process runs: the pid, started at that time, not a zombie."""
-    _reap(record.pid)
+    pid = record.pid
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        del _CHILDREN[pid]
     try:
         process = psutil.Process(record.pid)
         return _is_same(process, record) and process.status() != psutil.STATUS_ZOMBIE
@@ -228,9 +231,3 @@ def _session(pid: int) -> int:
 def _signal(process: psutil.Process, number: int) -> None:
     with suppress(psutil.Error):
         process.send_signal(number)
-
-
-def _reap(pid: int) -> None:
-    child = _CHILDREN.get(pid)
-    if child is not None and child.poll() is not None:
-        del _CHILDREN[pid]
