@@ -9,8 +9,9 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from reflector_migrate.cli.main import cli
+from reflector_migrate.cli.main import cli, main
 from reflector_migrate.cutover import routes
+from reflector_migrate.cutover.widening import widens
 from reflector_migrate.errors import InputError, ServerUnreachableError
 from reflector_migrate.plugin.reflector_route_table import KEY, Room, Table
 from reflector_migrate.sandbox.ports import free_ports
@@ -141,7 +142,7 @@ def test_the_commands_change_what_they_name_and_show_it(settings, tmp_path):
     first = ("set", "--route", "conductor+fallback", "--share", "0", *WHO)
     assert route(tmp_path, *first).exit_code == 2  # nobody can be asked
     assert "version 1" in route(tmp_path, *first, "--yes").stdout
-    more = ("--room", "standup=conductor:1", "--deny", "t-2", "--yes")
+    more = ("--room", "standup=conductor:1", "--deny", "t-2", "--yes", "--without-evidence")
     assert "version 2" in route(tmp_path, "set", *more, *WHO).stdout
     assert route(tmp_path, "show", "t-1").stdout.startswith("celery  outside the share of 0")
     assert route(tmp_path, "show", "t-1", "--room", "standup").stdout.startswith("conductor  room")
@@ -152,6 +153,54 @@ def test_the_commands_change_what_they_name_and_show_it(settings, tmp_path):
     assert "the table decides again" in route(tmp_path, "allow", "--yes", *WHO).stdout
     assert "outside" not in route(tmp_path, "show", "t-1", "--room", "standup").stdout
     assert [e["kind"] for e in Audit(settings.store_url).all()] == ["route"] * 3 + ["route-allow"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_wider"),
+    [
+        pytest.param({}, {"route": "conductor", "share": 0.01}, True, id="the first one percent"),
+        pytest.param({}, {"route": "conductor", "share": 0.0}, False, id="none of them yet"),
+        pytest.param({}, {"route": "celery+shadow"}, False, id="shadowing only"),
+        pytest.param({"route": "conductor", "share": 0.1}, {"route": "conductor", "share": 0.5},
+                     True, id="a larger share"),
+        pytest.param({"route": "conductor", "share": 0.5}, {"route": "conductor", "share": 0.1},
+                     False, id="a smaller share"),
+        pytest.param({"route": "conductor+fallback"}, {"route": "conductor"}, True,
+                     id="no fallback any more"),
+        pytest.param({"route": "conductor"}, {"route": "conductor+fallback"}, False,
+                     id="with a fallback now"),
+        pytest.param({"route": "conductor"}, {"route": "celery"}, False, id="all back"),
+        pytest.param({}, {"rooms": {"a": Room("conductor", 0.1)}}, True, id="a room"),
+        pytest.param({"rooms": {"a": Room("conductor", 0.1)}}, {}, False, id="a room back"),
+        pytest.param({"route": "conductor", "rooms": {"a": Room("celery", 1.0)}},
+                     {"route": "conductor"}, True, id="a room that was kept out"),
+        pytest.param({"route": "conductor", "share": 0.0},
+                     {"route": "conductor", "share": 0.0, "allow": ("t",)}, True, id="one named"),
+        pytest.param({}, {"allow": ("t",)}, False, id="one named for celery"),
+        pytest.param({"route": "conductor", "deny": ("t",)}, {"route": "conductor"}, True,
+                     id="one that was kept out"),
+    ],
+)  # fmt: skip
+def test_what_sends_more_to_conductor(before, after, is_wider):
+    """Of any room and any recording, or without the fallback that it had."""
+    assert widens(Table(1, **before), Table(2, **after)) is is_wider
+
+
+def test_more_goes_to_conductor_only_with_the_cutovers_evidence(settings, tmp_path, capsys):
+    """The missing items are named; what goes on without is in the log, and less needs none."""
+    wider = ("route", "set", "--route", "conductor+fallback", "--share", "0.01", "--yes", *WHO)
+    config = ("--config", f"{tmp_path}/migrate.toml")
+    with pytest.raises(SystemExit) as ended:
+        main([*config, *wider])
+    assert ended.value.code == 2
+    assert "the cutover lacks shadow gates on this build" in capsys.readouterr().err
+    assert routes.published(settings).table is None
+    assert route(tmp_path, *wider[1:], "--without-evidence").exit_code == 0
+    assert route(tmp_path, "set", "--share", "0", "--yes", *WHO).exit_code == 0
+    kept = [e["body"]["evidence"] for e in Audit(settings.store_url).all("route")]
+    assert kept == [
+        "none: changed without it", "none needed: nothing more goes to Conductor",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
 @click.option("--room", "rooms", multiple=True, metavar="NAME=ROUTE[:SHARE]", help="Replaces all.")
 @click.option("--allow", multiple=True, metavar="TRANSCRIPT", help="Replaces the allow list.")
 @click.option("--deny", multiple=True, metavar="TRANSCRIPT", help="Replaces the deny list.")
+@click.option("--without-evidence", is_flag=True, help="Send more to Conductor all the same.")
 @WHO
 @WHY
 @YES
@@ -87,14 +88,16 @@ def set_(
     rooms: tuple[str, ...],
     allow: tuple[str, ...],
     deny: tuple[str, ...],
+    without_evidence: bool,
     who: str,
     why: str,
     yes: bool,
 ) -> None:
     """Publish the next version of the table; what is not named stays as it is.
 
-    Workers follow within 5 s. A file that sends everything back still does: remove it with
-    `migrate route allow`.
+    A change that sends more to Conductor is refused until every item of the cutover passes
+    (`migrate checklist run cutover`). Workers follow within 5 s. A file that sends everything
+    back still does: `migrate route allow` removes it.
 
     \b
     Examples:
@@ -103,7 +106,7 @@ def set_(
     """
     from dataclasses import replace
 
-    from reflector_migrate.cutover.routes import change, in_force
+    from reflector_migrate.cutover.routes import advance, in_force
 
     settings = settings_of(ctx)
     named = {
@@ -114,7 +117,8 @@ def set_(
     if not changes:
         raise click.UsageError("nothing to change: name a route, a share, a room or a list")
     ask("change who serves recordings?", yes=yes)
-    table = change(settings, replace(in_force(settings), **changes), who, why)
+    wanted = replace(in_force(settings), **changes)
+    table = advance(settings, wanted, who, why, needs_evidence=not without_evidence)
     click.echo(f"published version {table.version}: {table.route}, share {table.share:g}")
 
 

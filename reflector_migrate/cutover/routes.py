@@ -97,7 +97,27 @@ def published(settings: Settings) -> Published:
         return Published(None, str(error))
 
 
-def change(settings: Settings, table: Table, who: str, why: str) -> Table:
+def advance(
+    settings: Settings, table: Table, who: str, why: str, *, needs_evidence: bool = True
+) -> Table:
+    """Change the routes, where that sends more to Conductor only with the cutover's evidence.
+
+    Raises RefusedError that names what is missing, and what `change` raises.
+    """
+    from reflector_migrate.cutover.widening import require_evidence, widens
+
+    before = in_force(settings)
+    _refuse_unreadable(replace(table, version=before.version + 1))
+    if not widens(before, table):
+        evidence = "none needed: nothing more goes to Conductor"
+    elif needs_evidence:
+        evidence = require_evidence(settings)
+    else:
+        evidence = "none: changed without it"
+    return change(settings, table, who, why, evidence)
+
+
+def change(settings: Settings, table: Table, who: str, why: str, evidence: str = "") -> Table:
     """Log the next version of the routes, then publish it; returns it with its number.
 
     Raises InputError for a table that workers would not read, ServerUnreachableError when
@@ -105,11 +125,8 @@ def change(settings: Settings, table: Table, who: str, why: str) -> Table:
     published stands there, and the next one publishes it too.
     """
     numbered = replace(table, version=in_force(settings).version + 1)
-    try:
-        load(dump(numbered))
-    except UnreadableError as error:
-        raise InputError(str(error)) from None
-    _log(settings, numbered, who, why)
+    _refuse_unreadable(numbered)
+    _log(settings, numbered, who, why, evidence)
     _publish(settings, numbered)
     return numbered
 
@@ -185,8 +202,17 @@ def _version(table: Table | None) -> int:
     return table.version if table else 0
 
 
-def _log(settings: Settings, table: Table, who: str, why: str) -> None:
+def _refuse_unreadable(table: Table) -> None:
+    """InputError names the field that workers would stumble over."""
+    try:
+        load(dump(table))
+    except UnreadableError as error:
+        raise InputError(str(error)) from None
+
+
+def _log(settings: Settings, table: Table, who: str, why: str, evidence: str = "") -> None:
     body = {"version": table.version, "table": dump(table), "who": who, "why": why}
+    body |= {"evidence": evidence} if evidence else {}
     Audit(settings.store_url).append(KIND, body)
 
 
