@@ -32,15 +32,15 @@ GERMAN = "Das Team wird die Lieferung nicht am Freitag machen und der Plan ist m
         pytest.param("1\u202f200 ₹", "en", ["1200", "rupee"], id="a blank within a number"),
         pytest.param("e\u0301", "en", ["é"], id="combining marks"),
         pytest.param("can't can’t canʼt cant", "en", ["cant"] * 4, id="apostrophes of all sorts"),
-        pytest.param("İstanbul ſs", "tr", ["i̇stanbul", "ss"], id="case folding beyond ASCII"),
+        pytest.param("İstanbul ſs", "tr", ["istanbul", "ss"], id="case folding beyond ASCII"),
         pytest.param("ภาษา", "th", ["ภ", "า", "ษ", "า"], id="Thai"),
         pytest.param("दिन दीन", "hi", ["दिन", "दीन"], id="vowels that are combining marks"),
         pytest.param("한국어 문장", "ko", ["한국어", "문장"], id="Korean has spaces"),
     ],
 )
 def test_normalisation(text, language, tokens):
-    """words/3, row by row."""
-    assert NORMALISER == "words/3"
+    """words/4, row by row."""
+    assert NORMALISER == "words/4"
     assert normalise(text, language) == tokens
 
 

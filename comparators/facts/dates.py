@@ -11,10 +11,16 @@ from comparators.language.lexicon import GERMAN_DAYS, MONTHS, word_set
 UNSURE = " ?"
 """Behind a time of which nobody said whether it is morning or afternoon."""
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_DOTTED_DATE = re.compile(r"\b([0-3]?\d)\.([01]?\d)\.(\d{4}|\d{2}|(?!\d))")
+_DAY_AND_MONTH = r"(?<![\d.,])(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\."
+_DOTTED_DATES = {
+    "de": re.compile(_DAY_AND_MONTH + r"(\d{4}\b|\d{2}\b|(?!\d))"),
+    "en": re.compile(_DAY_AND_MONTH + r"(\d{4}\b|\d{2}\b)"),
+}
+"""In English only with a year: `2.5.` is a decimal at a sentence's end."""
+_SLASHED_DATE = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})\b(?!/)")
 _CLOCK = re.compile(
     r"\b(2[0-3]|[01]?\d)[:.]([0-5]\d)\s*(a\.? ?m\b\.?|p\.? ?m\b\.?|uhr\b)"
-    r"|\b(2[0-3]|[01]?\d):([0-5]\d)\b(?![:\d])",
+    r"|\b(2[0-3]|[01]?\d)[:h]([0-5]\d)\b(?![:\d])",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
@@ -23,9 +29,10 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _BEFORE_MONTHS = word_set(
     "in of by until to from since next last this early late mid through before after end"
 )
+_BEFORE_TIMES = word_set("at by until till around about before after to um bis gegen ab vor nach")
 
 
-def written(text: str) -> tuple[str, set[Fact]]:
+def written(text: str, language: str) -> tuple[str, set[Fact]]:
     """Dates and times in figures, and the text without them."""
     found: set[Fact] = set()
     if not _DIGIT.search(text):
@@ -39,7 +46,8 @@ def written(text: str) -> tuple[str, set[Fact]]:
         return take
 
     text = _ISO_DATE.sub(taking("date", lambda m: m.group()), text)
-    text = _DOTTED_DATE.sub(taking("date", _dotted), text)
+    text = _SLASHED_DATE.sub(taking("date", _slashed), text)
+    text = _DOTTED_DATES[language].sub(taking("date", _dotted), text)
     return _CLOCK.sub(taking("time", _clock), text), found
 
 
@@ -48,6 +56,16 @@ def _dotted(match: re.Match[str]) -> str:
     year = match.group(3)
     year = f"20{year}-" if len(year) == 2 else f"{year}-" if year else ""
     return f"{year}{int(match[2]):02}-{int(match[1]):02}"
+
+
+def _slashed(match: re.Match[str]) -> str:
+    """25/12/2025 as 2025-12-25; which is the day of 3/10/2026 nobody knows: its order stays."""
+    first, second, year = int(match[1]), int(match[2]), match[3]
+    if first > 12 >= second:
+        return f"{year}-{second:02}-{first:02}"
+    if second > 12 >= first:
+        return f"{year}-{first:02}-{second:02}"
+    return f"{year}-{first}/{second}"
 
 
 def _clock(match: re.Match[str]) -> str:
@@ -133,7 +151,9 @@ def _times(reader: Reader, index: int) -> Iterator[Fact]:
         reader.take(index)
         yield Fact("time", "12:00" if said == "noon" else "00:00")
     elif said in {"half", "quarter"}:
-        yield from _fraction(reader, index, said)
+        yield from _fraction(reader, index, 30 if said == "half" else 15)
+    elif said == "" or said is None:
+        yield from _minutes(reader, index)
     hour, half = reader.number(index), reader.lexicon.clock.get(reader.at(index + 1), "")
     if hour is None or hour > 24 or hour != int(hour) or half not in {"am", "pm", "clock"}:
         return
@@ -154,19 +174,28 @@ def _half_of_day(reader: Reader, index: int) -> tuple[str, int]:
     return (half, skipped + 1) if half in {"am", "pm"} else ("", 0)
 
 
-def _fraction(reader: Reader, index: int, said: str) -> Iterator[Fact]:
-    """Half or a quarter past or to an hour; German `halb drei` is half an hour before three."""
+def _minutes(reader: Reader, index: int) -> Iterator[Fact]:
+    """`ten past five`, `zehn vor acht`; of minutes in fives, as clocks are read."""
+    minute = reader.number(index)
+    if minute in {5, 10, 20, 25}:
+        yield from _fraction(reader, index, int(minute or 0))
+
+
+def _fraction(reader: Reader, index: int, minutes: int) -> Iterator[Fact]:
+    """Minutes past or to an hour; German `halb drei` is half an hour before three."""
     clock = reader.lexicon.clock
-    is_german_half = said == "half" and reader.lexicon.language == "de"
+    is_german_half = minutes == 30 and reader.lexicon.language == "de"
     way = "to" if is_german_half else clock.get(reader.at(index + 1), "")
     at = index + 1 if is_german_half else index + 2
     hour = reader.number(at)
     if way not in {"past", "to"} or hour is None or not 1 <= hour <= 12:
         return
-    minutes = 60 * int(hour) + (30 if said == "half" else 15) * (1 if way == "past" else -1)
+    if way == "to" and reader.number(index) and reader.at(index - 1) not in _BEFORE_TIMES:
+        return  # from ten to twelve people
+    at_minute = 60 * int(hour) + minutes * (1 if way == "past" else -1)
     half, taken = _half_of_day(reader, at + 1)
     reader.take(*range(index, at + 1 + taken))
-    yield Fact("time", time_of(minutes // 60 or 12, minutes % 60, half))
+    yield Fact("time", time_of(at_minute // 60 or 12, at_minute % 60, half))
 
 
 def _relative(reader: Reader, index: int) -> Iterator[Fact]:

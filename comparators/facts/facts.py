@@ -20,8 +20,9 @@ from comparators.language.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
 from comparators.language.normalise import base_language, normalise
 
 LANGUAGES = frozenset(LEXICONS)
-VAGUE = frozenset({"time", "date", "participant"})
+VAGUE = frozenset({"time", "date", "participant", "number"})
 """Kinds of which one may say the same with less."""
+_OF_MONEY = {"m": 1e6, "b": 1e9}
 _HAS_DIGIT = re.compile(r"\d")
 
 
@@ -46,7 +47,7 @@ def read(text: str, language: str | None) -> Read:
     Raises KeyError for a language without a lexicon (see LANGUAGES).
     """
     lexicon = LEXICONS[base_language(language) or ""]
-    rest, found = written(text)
+    rest, found = written(text, lexicon.language)
     return Read(frozenset(found), Reading(rest, lexicon))
 
 
@@ -90,6 +91,9 @@ def is_compatible(first: Fact, second: Fact) -> bool:
         return a in _endings(b) or b in _endings(a)
     if first.kind == "participant":
         return a == b or _is_part(a, b) or _is_part(b, a)
+    if first.kind == "number":
+        (number, _, unit), (other, _, another) = a.partition(" "), b.partition(" ")
+        return number == other and (unit == another or not (unit and another))
     return a == b
 
 
@@ -110,8 +114,14 @@ def _is_part(vague: str, name: str) -> bool:
 
 
 def without_counterpart(facts: Iterable[Fact], others: frozenset[Fact]) -> list[Fact]:
-    """The facts that are not among the others, in order."""
-    return sorted(fact for fact in facts if not is_stated(fact, others))
+    """The facts that are not among the others, in order.
+
+    A number without its unit stands for one with it, unless both have it beside that.
+    """
+    own = frozenset(facts)
+    bare = {fact for fact in own & others if fact.kind == "number" and " " not in fact.value}
+    rest = others - bare
+    return sorted(fact for fact in own if fact not in bare and not is_stated(fact, rest))
 
 
 def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
@@ -153,19 +163,25 @@ def _amounts(reader: Reader) -> set[Fact]:
 def _amount(reader: Reader, index: int, number: float) -> Fact:
     """`1.2 million euro`, `$ 5`, `three weeks`, `12`."""
     lexicon, after = reader.lexicon, index + 1
+    before = _currency_before(reader, index)
     scale = lexicon.scales.get(reader.at(after), 1)
+    if before or reader.at(after + 1) in lexicon.units:  # else metres or minutes, say
+        scale = _OF_MONEY.get(reader.at(after), scale)
     if scale != 1:
         reader.take(after)
         after += 1
     amount = number * scale * (-1 if reader.at(index - 1) == "minus" else 1)
     value = _plain(amount)
-    unit = lexicon.units.get(reader.at(after)) or _currency_before(reader, index)
+    unit = lexicon.units.get(reader.at(after)) or before
     span = lexicon.spans.get(reader.at(after))
     if unit == "percent":
         return Fact("percent", value)
     if unit:
         return Fact("money", f"{value} {unit}")
-    return _lasting(amount, span) if span else Fact("number", value)
+    if span:
+        return _lasting(amount, span)
+    measure = lexicon.measures.get(reader.at(after))
+    return Fact("number", f"{value} {measure}" if measure else value)
 
 
 def _lasting(amount: float, span: str) -> Fact:

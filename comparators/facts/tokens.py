@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
-from comparators.language.lexicon import GERMAN_DAYS, LEXICONS, Lexicon
+from comparators.language.lexicon import GERMAN, GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.language.normalise import tokens_of, with_numbers, words_in
 from comparators.language.numbers import TokenStream, with_halves
 
@@ -23,7 +23,8 @@ _STOPS = frozenset(".!?;:")
 _HALF_OF_DAY = re.compile(r"\.(?<=\b[aApP]\.) ?[mM]\b\.?")
 _PER_CENT = re.compile(r"\b(?:per|pro) cent\b", re.IGNORECASE)
 _MINUS = re.compile(r"[-\u2212](?<![^\s(].)(?=\d)")
-_LIST_MARK = re.compile(r"^\s*\d{1,3}[.)]\s+", re.MULTILINE)
+_LIST_MARK = re.compile(rf"^\s*\d{{1,3}}[.)]\s+(?!(?:{'|'.join(GERMAN.months)})\b)", re.M | re.I)
+_NUMBER_SIGN = re.compile(r"\b(?:no|nos|nr)\. ?(?=\d)", re.IGNORECASE)
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -75,7 +76,8 @@ def _tells(token: str, language: str) -> bool:
 
 
 def _spelt(text: str) -> str:
-    """`a.m.` is `am`, `per cent` is `percent`."""
+    """`a.m.` is `am`, `per cent` is `percent`, `no. 5` denies nothing."""
+    text = _NUMBER_SIGN.sub("number ", text)
     text = _HALF_OF_DAY.sub("m ", text)
     return _PER_CENT.sub("percent", text) if "cent" in text.lower() else text
 

@@ -50,6 +50,7 @@ class Lexicon(NamedTuple):
     ordinals: Mapping[str, int]
     ones: frozenset[str]
     units: Mapping[str, str]
+    measures: Mapping[str, str]
     spans: Mapping[str, str]
     scales: Mapping[str, float]
     clock: Mapping[str, str]
@@ -82,6 +83,15 @@ _MONEY = (
     "franc: franc francs chf franken; yen: yen jpy; rupee: rupee rupees inr; "
     "cent: cent cents"
 )
+_MEASURES = (
+    "metre: metre metres meter meters metern; foot: foot feet fuss fuß; inch: inch inches zoll; "
+    "km: km kilometre kilometres kilometer kilometers kilometern; mile: mile miles meile meilen; "
+    "kg: kg kilo kilos kilogram kilograms kilogramm; tonne: tonne tonnes tonnen ton tons; "
+    "litre: litre litres liter liters litern; gallon: gallon gallons; "
+    "kb: kb kilobyte kilobytes; mb: mb megabyte megabytes; gb: gb gigabyte gigabytes; "
+    "tb: tb terabyte terabytes; second: second seconds sec secs sekunde sekunden; "
+    "ms: ms millisecond milliseconds millisekunde millisekunden; degree: degree degrees grad"
+)
 CURRENCIES = frozenset(_table(_MONEY).values())
 
 ENGLISH = Lexicon(
@@ -89,7 +99,8 @@ ENGLISH = Lexicon(
     negations=word_set(
         "not no never none nobody noone nothing neither nor nowhere without cannot cant dont "
         "doesnt didnt wont wouldnt shouldnt couldnt isnt arent wasnt werent hasnt havent hadnt "
-        "mustnt shant neednt aint unable lacks lacked lacking"),
+        "mustnt shant neednt aint unable lacks lacked lacking hardly barely scarcely rarely "
+        "seldom"),
     negators=word_set(
         "declined declines decline refused refuses refuse failed fails fail neglected neglects "
         "neglect forgot forgets forget missed misses miss"),
@@ -117,10 +128,11 @@ ENGLISH = Lexicon(
         "thirtieth": 30},
     ones=word_set("one a an"),
     units=_table("percent: percent;" + _MONEY),
+    measures=_table(_MEASURES),
     spans=_table(
         "minute: minute minutes min mins; hour: hour hours h hrs; day: day days; "
         "week: week weeks; month: month months; quarter: quarter quarters; year: year years"),
-    scales={"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6,
+    scales={"k": 1e3, "thousand": 1e3, "mn": 1e6, "million": 1e6, "millions": 1e6,
             "bn": 1e9, "billion": 1e9, "billions": 1e9, "dozen": 12},
     clock=_table("am: am morning; pm: pm afternoon evening; clock: oclock; half: half; "
                  "quarter: quarter; past: past after; "
@@ -135,7 +147,7 @@ GERMAN = Lexicon(
     language="de",
     negations=word_set(
         "nicht nein kein keine keinen keinem keiner keines keinerlei keineswegs nie niemals "
-        "nichts niemand niemanden niemandem ohne weder nirgends"),
+        "nichts niemand niemanden niemandem ohne weder nirgends kaum selten"),
     negators=word_set(
         "versäumt versäumte versäumten verpasst verpasste verpassten weigert weigerte weigern "
         "weigerten vergisst vergass vergassen vergessen unterliess unterliessen unterlassen"),
@@ -168,6 +180,7 @@ GERMAN = Lexicon(
               for ending in ("", "n", "r", "s", "m")},
     ones=word_set("ein eine einen einem einer eines"),
     units=_table("percent: prozent percent;" + _MONEY),
+    measures=_table(_MEASURES),
     spans=_table(
         "minute: minute minuten min; hour: stunde stunden std h; day: tag tage tagen; "
         "week: woche wochen; month: monat monate monaten monats; "

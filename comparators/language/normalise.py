@@ -1,10 +1,12 @@
-"""Text as it is compared: words/3, applied alike to both sides.
+"""Text as it is compared: words/4, applied alike to both sides.
 
 Unicode NFKC, case folded, apostrophes unified and dropped, punctuation removed,
 symbols of money and per cent written out, number words as digits (en, de),
 blanks within numbers closed, scripts without spaces one character a token.
 words/2 closed those blanks, kept combining marks, wrote out more currencies; words/3
-reads `two hundred and forty` as one number and `one hundred, two hundred` as two.
+reads `two hundred and forty` as one number and `one hundred, two hundred` as two. words/4
+multiplies figures by their scale (`12 thousand`, `3.5 million`), drops every apostrophe and
+what nobody sees, and writes `%` out in the text's language.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from functools import lru_cache
 from comparators.language.numbers import LANGUAGES as NUMERAL_LANGUAGES
 from comparators.language.numbers import TokenStream, join_numbers
 
-NORMALISER = "words/3"
+NORMALISER = "words/4"
 """Evidence made with another version is never mixed with this one's."""
 
 # Thai, Lao, Myanmar, Khmer, kana, Han: words are not set apart by spaces.
@@ -25,7 +27,13 @@ _UNSPACED = (
     "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
 )
 _UNSPACED_CHARACTER = re.compile(f"([{_UNSPACED}])")
-_APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\uff07]")
+_APOSTROPHES = (
+    "'\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u02c8\u2032\u2035\u0060\u00b4\uff07\ua78c"
+)
+_INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f\ufeff"
+_UNWRITTEN = re.compile(f"[{_APOSTROPHES}{_INVISIBLE}]")
+"""Taken out first: compatibility forms make a blank and an accent of some apostrophes."""
+_DOT_ABOVE = re.compile("(?<=i)\u0307")  # what is left of a Turkish capital I
 _THOUSANDS_EN = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _THOUSANDS_DE = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
 _DECIMAL_DE = re.compile(r"(?<=\d),(?=\d)")
@@ -53,13 +61,17 @@ def tokens_of(text: str, language: str | None = None) -> tuple[str, ...]:
     """
     if text.isascii() and text.isalpha():
         return (text.lower(),)
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = unicodedata.normalize("NFKC", _UNWRITTEN.sub("", text))
+    folded = _DOT_ABOVE.sub("", unicodedata.normalize("NFKC", text.casefold()))
     if _DIGIT.search(folded):
         folded = _plain_digits(folded, language)
-    folded = _SYMBOL.sub(lambda symbol: _SYMBOLS[symbol.group()], folded)
-    folded = _APOSTROPHES.sub("", folded)
+    folded = _SYMBOL.sub(lambda symbol: _spelt(symbol.group(), language), folded)
     folded = _UNSPACED_CHARACTER.sub(r" \1 ", folded)
     return tuple(_NOT_A_WORD.sub(_blank, folded).split())
+
+
+def _spelt(symbol: str, language: str | None) -> str:
+    return " prozent " if symbol == "%" and base_language(language) == "de" else _SYMBOLS[symbol]
 
 
 def _blank(match: re.Match[str]) -> str:

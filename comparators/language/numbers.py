@@ -7,7 +7,9 @@ unless another number word stands beside them. `with_halves` goes further, for f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from comparators.language.lexicon import Lexicon
@@ -17,6 +19,7 @@ LANGUAGES = frozenset({"en", "de"})
 
 _AND = {"en": "and", "de": "und"}
 _ENDLESS = 10**12
+_FIGURES = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
@@ -57,7 +60,9 @@ def join_numbers(text: TokenStream, language: str) -> TokenStream:
     if not numeric:
         return text
     joined = text.replaced(_numbers(text.tokens, numeric, language))
-    return joined if _POINTS.isdisjoint(distinct) else joined.replaced(_decimals(joined.tokens))
+    if not _POINTS.isdisjoint(distinct):
+        joined = joined.replaced(_decimals(joined.tokens))
+    return joined.replaced(_scaled(joined.tokens, language))
 
 
 def _numbers(tokens: list[str], numeric: Collection[str], language: str) -> Iterator[Span]:
@@ -65,19 +70,52 @@ def _numbers(tokens: list[str], numeric: Collection[str], language: str) -> Iter
     words, done = _Words(tokens, language), 0
     for index in [index for index, token in enumerate(tokens) if token in numeric]:
         if index >= done:  # else part of the number before it
-            value, done = words.number(index)
-            if done > index + 1 or tokens[index] not in _AMBIGUOUS:
+            if _is_scaling(tokens, index, done, language):
+                continue
+            is_decimal = _is_decimal(tokens, index)
+            value, done = words.small(index) if is_decimal else words.number(index)
+            is_whole = tokens[done : done + 1] and tokens[done] in _POINTS
+            if done > index + 1 or is_decimal or is_whole or tokens[index] not in _AMBIGUOUS:
                 yield index, done, str(value)
 
 
+def _is_scaling(tokens: list[str], index: int, done: int, language: str) -> bool:
+    """Whether a scale stands behind figures, or behind the decimals just read: `12 thousand`."""
+    if SCALES[language].get(tokens[index], 0) < 1000 or index == 0:
+        return False
+    return tokens[index - 1][0].isdigit() or (done == index and _is_decimal(tokens, index - 1))
+
+
+def _is_decimal(tokens: list[str], index: int) -> bool:
+    """Whether a point stands in front, and something in front of that."""
+    return index >= 2 and tokens[index - 1] in _POINTS
+
+
+def _scaled(tokens: list[str], language: str) -> Iterator[Span]:
+    """`12 thousand` is 12000, `3.5 million` 3500000; nothing where no whole number comes out."""
+    for index, token in enumerate(tokens[1:], 1):
+        scale = SCALES[language].get(token, 0)
+        if scale >= 1000 and _FIGURES.fullmatch(tokens[index - 1]):
+            value = Decimal(tokens[index - 1]) * scale
+            if value == value.to_integral_value():
+                yield index - 1, index + 1, str(int(value))
+
+
 def _decimals(tokens: list[str]) -> Iterator[Span]:
-    """`3 point 5` is 3.5, as is `3 Komma 5`."""
+    """`3 point 5` is 3.5, as is `3 Komma 5`; `3 point 1 4` is 3.14."""
     done = 0
     for point in [index for index, token in enumerate(tokens) if token in _POINTS]:
         around = tokens[max(point - 1, done) : point], tokens[point + 1 : point + 2]
         if all(number and number[0].isdigit() for number in around):
-            done = point + 2
-            yield point - 1, done, f"{around[0][0]}.{around[1][0]}"
+            end = point + 2
+            while len(tokens[end - 1]) == 1 and tokens[end : end + 1] and _is_digit(tokens[end]):
+                end += 1
+            done = end
+            yield point - 1, done, f"{around[0][0]}.{''.join(tokens[point + 1 : end])}"
+
+
+def _is_digit(token: str) -> bool:
+    return len(token) == 1 and token.isdigit()
 
 
 class _Words:
@@ -106,6 +144,11 @@ class _Words:
             if not scale:
                 return total + group, after
             total, limit, end = total + group * scale, scale, after + 1
+
+    def small(self, start: int) -> tuple[int, int]:
+        """(value, where it ends) of one number word below a hundred, as decimals are said."""
+        value, end = self._small(start)
+        return (value or 0, end) if end > start else self.number(start)
 
     @staticmethod
     def _fits(group: int, scale: int, limit: int, *, is_joined: bool) -> bool:
@@ -219,5 +262,6 @@ def _lone(words: Sequence[str], index: int, lexicon: Lexicon) -> str:
 
 
 def _is_counted(words: tuple[str, ...], lexicon: Lexicon) -> bool:
-    """Whether a scale or a span of time stands there."""
-    return bool(words) and (words[0] in lexicon.scales or words[0] in lexicon.spans)
+    """Whether a scale, a span of time or a unit stands there."""
+    counted = (lexicon.scales, lexicon.spans, lexicon.units, lexicon.measures)
+    return bool(words) and any(words[0] in table for table in counted)

@@ -7,12 +7,11 @@ not know and names those it misses.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from reflector_migrate.model.frozen import Document, Frozen
+from reflector_migrate.model.frozen import Document, Frozen, Instant
 from reflector_migrate.model.outputs import Effect, Event, Outputs
 from reflector_migrate.model.privacy import Public
 from reflector_migrate.model.vocabulary import Engine, Role
@@ -62,9 +61,9 @@ class StepRun(Frozen):
     name: Public
     track_index: int | None = None
     attempt: int = 1
-    queued: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
+    queued: Instant | None = None
+    started: Instant | None = None
+    ended: Instant | None = None
     timed: Literal["measured", "derived", "unknown"] = "unknown"
     status: Literal["completed", "failed", "timed_out", "skipped", "running", "cancelled"] = (
         "completed"
@@ -92,8 +91,8 @@ class Observation(Document):
     role: Role
     engine: Engine
     build: str = "unknown"
-    started: datetime | None = None
-    ended: datetime | None = None
+    started: Instant | None = None
+    ended: Instant | None = None
     status: Literal["completed", "failed", "timed_out", "running", "missing"]
     error: str | None = None
     language: str | None = None

@@ -6,12 +6,11 @@ Seconds from the meeting's start unless a name says otherwise; text as received.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
-from reflector_migrate.model.frozen import Frozen
+from reflector_migrate.model.frozen import Frozen, Instant
 
 UNSEEN_FILES = "local files: the data folder is not on this host"
 """An observation's note: that none are told says nothing of whether there are any."""
@@ -53,7 +52,7 @@ class Event(Frozen):
     event: str
     data: Mapping[str, Any] = Field(default_factory=dict)
     channel: str | None = None
-    at: datetime | None = None
+    at: Instant | None = None
     stored: bool = True
 
 
@@ -72,7 +71,7 @@ class Effect(Frozen):
     payload: Mapping[str, Any] = Field(default_factory=dict)
     sha256: str | None = None
     size_bytes: int | None = None
-    at: datetime | None = None
+    at: Instant | None = None
 
 
 class Outputs(Frozen):

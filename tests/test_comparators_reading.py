@@ -1,0 +1,74 @@
+"""Figures, units, dates, times and apostrophes: each however it is written, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparators.facts.facts import extract, without_counterpart
+from comparators.language.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "language"),
+    [
+        ("12 thousand euro", "12,000 euro", "en"),
+        ("three point five million euro", "3.5 million euro", "en"),
+        ("1.5 billion", "1,500,000,000", "en"),
+        ("one point five billion", "1.5 billion", "en"),
+        ("three point one four", "3.14", "en"),
+        ("3,5 Millionen", "3.500.000", "de"),
+        ("fünf Prozent", "5 %", "de"),
+        ("can\u00b4t", "can't", "en"),
+        ("can\u2032t", "can\u2019t", "en"),
+        ("soft\u00adware", "software", "en"),
+        ("\u0130stanbul", "istanbul", "tr"),
+    ],
+)
+def test_words_are_one_however_written(said, written, language):
+    """What differs is the writing alone."""
+    assert normalise(said, language) == normalise(written, language)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [
+        ("The plant costs $1.5 B.", "The plant costs $1.5 billion.", "en"),
+        ("A cable of 200 m.", "A cable of 200 metres.", "en"),
+        ("The answer is 2.5.", "The answer is 2.5 then", "en"),
+        ("It costs 5.00.", "It costs 5.", "en"),
+        ("See no. 5.", "See number 5.", "en"),
+        ("At ten past five.", "At 5:10.", "en"),
+        ("Um 17h30.", "Um 17:30.", "de"),
+        ("On 25/12/2025.", "On 12/25/2025.", "en"),
+    ],
+)
+def test_facts_are_one_however_written(one, other, language):
+    """Neither text says what the other does not."""
+    first, second = extract(one, language), extract(other, language)
+    assert without_counterpart(first, second) == without_counterpart(second, first) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [
+        ("3.5 million euro", "3.5 billion euro", "en"),
+        ("a cable of 12 metres", "a cable of 12 feet", "en"),
+        ("a disk of 3 GB", "a disk of 3 MB", "en"),
+        ("a copy takes 10 seconds, of 10", "a copy takes 10 milliseconds, of 10", "en"),
+        ("half a percent", "a percent", "en"),
+        ("ten past five", "ten to five", "en"),
+        ("We can hardly ship.", "We can ship.", "en"),
+        ("14. März: Lieferung", "15. März: Lieferung", "de"),
+        ("pay on 3/10/2026", "pay on 10/3/2026", "en"),
+        ("can\u00b4t ship", "can ship", "en"),
+    ],
+)
+def test_another_fact_is_another(one, other, language):
+    """Each says something that the other does not."""
+    first, second = extract(one, language), extract(other, language)
+    assert without_counterpart(first, second) + without_counterpart(second, first)
+
+
+def test_people_are_no_time():
+    """From ten to twelve of them."""
+    assert {fact.kind for fact in extract("from ten to twelve people", "en")} == {"number"}
