@@ -16,6 +16,7 @@ from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import Execution, read
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
+from reflector_migrate.conductor.watchdog import read_workflow
 from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
@@ -176,8 +177,20 @@ class Drama:
 
     def end(self):
         """The execution, once it has ended."""
-        until(lambda: self.now().status != "running", "the workflow ends")
+        until(lambda: self.now().status != "running", "the workflow ends", self.told_by_server)
         return self.last
+
+    def told_by_server(self):
+        """What a failing test shows: every attempt, and each host's last words."""
+        workflow = read_workflow(self.world.settings, self.workflow_id)
+        tasks = [
+            f"{t['referenceTaskName']} {t['status']} retry {t.get('retryCount')} "
+            f"since {t.get('scheduledTime')} {t.get('reasonForIncompletion') or ''}"
+            for t in workflow["tasks"]
+            if t["status"] != "COMPLETED"
+        ]
+        logs = [path.read_text()[-1500:] for path in sorted(self.orders.glob("log-*"))]
+        return "\n".join([workflow["status"], *tasks, *logs])
 
     def close(self):
         """Kill its hosts, and forget the workflow: every drama has the same run and so its ids."""
@@ -204,11 +217,11 @@ class Drama:
         return self.last
 
 
-def until(is_so, what):
-    """Wait for it."""
+def until(is_so, what, told=lambda: ""):
+    """Wait for it; else `told` tells how things stand."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
-        assert time.monotonic() < deadline, f"never: {what}"
+        assert time.monotonic() < deadline, f"never: {what}\n{told()}"
         time.sleep(0.2)
 
 

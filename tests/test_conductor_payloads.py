@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 import pytest
 
 from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.context import place_of
@@ -24,6 +23,7 @@ from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows, fill_run_tables
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.standins.client import StandinControl
+from tests.conductor_world import catch_up
 from tests.sources_world import tone
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
@@ -47,7 +47,7 @@ def executed(stack):
         control.put_daily_recording(*_as_daily_knows_it(run, tracks))
         workflow_id = start_workflow(settings, run, tracks)
         deadline = time.monotonic() + 480
-        while read(settings, workflow_id).status == "running":
+        while catch_up(settings, workflow_id).status == "running":
             assert time.monotonic() < deadline
             time.sleep(0.5)
         control.reset()

@@ -130,6 +130,12 @@ def test_facts_of_the_text_stand_in_the_topic_summary(model):
     assert said.count(". ") <= 1
 
 
+def test_lists_of_participants_are_combined(model):
+    """Of a long meeting's parts each is answered by a list; their sum names everybody once."""
+    parts = tagged("- Alice\n- Person 1\n\n- Alice\n- Person 2")
+    assert model.say(parts, purpose="participants") == "- Alice\n- Person 1\n- Person 2"
+
+
 @pytest.mark.parametrize(
     ("purpose", "expected"),
     [

@@ -72,9 +72,11 @@ class Answers:
 
     @cached_property
     def participants(self) -> list[str]:
-        """Who speaks; without labels, whose names are mentioned."""
-        bullets = BULLET.findall(self._asked.source) if self._asked.is_json else []
-        return bullets or list(self._text.speakers or self._text.facts.names)
+        """Who speaks; without labels, who is listed, else whose names are mentioned."""
+        listed = list(dict.fromkeys(BULLET.findall(self._asked.source)))
+        if self._asked.is_json and listed:
+            return listed
+        return list(self._text.speakers) or listed or list(self._text.facts.names)
 
     @cached_property
     def detail(self) -> str:
