@@ -8,6 +8,7 @@ field added to the model is withheld until its type says that it holds no words.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date, datetime
 from enum import Enum
@@ -62,7 +63,7 @@ def redact(night: Night) -> Night:
 def hide(value: _Model) -> _Model:
     """The model without any text that its fields' types do not call public."""
     fields = {}
-    for name, how in _plan(type(value)):
+    for name, how, fallback in _plan(type(value)):
         found = getattr(value, name)
         if how == "keep" or (how == "number" and isinstance(found, bool | int | float)):
             fields[name] = found
@@ -70,6 +71,8 @@ def hide(value: _Model) -> _Model:
             fields[name] = None if found is None else hide(found)
         elif how == "models":
             fields[name] = tuple([hide(item) for item in found])
+        elif fallback is not None:
+            fields[name] = fallback()
     for kind, instead in _INSTEAD.items():
         if isinstance(value, kind):
             fields |= instead(value)
@@ -77,9 +80,19 @@ def hide(value: _Model) -> _Model:
 
 
 @cache
-def _plan(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
-    """What becomes of each field, by its type; what is not named here is dropped."""
-    return tuple((name, _how(info)) for name, info in model.model_fields.items())
+def _plan(model: type[BaseModel]) -> tuple[tuple[str, str, Callable[[], Any] | None], ...]:
+    """What becomes of each field, by its type; what is dropped is as if it were not given.
+
+    Asking pydantic for each default of each object is most of the work on a large night.
+    """
+    return tuple((name, _how(info), _default_of(info)) for name, info in model.model_fields.items())
+
+
+def _default_of(info: FieldInfo) -> Callable[[], Any] | None:
+    if info.is_required():
+        return None
+    default = info.get_default(call_default_factory=True, validated_data={})
+    return lambda: copy(default)
 
 
 def _how(info: FieldInfo) -> str:
