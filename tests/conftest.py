@@ -48,8 +48,11 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the same servers follow one another."""
+    """Tests of the same servers follow one another; before several processes, long files first."""
     items[:] = in_order_of_use(items)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # so that none of them ends long after the other
+        heavy = {item.path for item in items if item.get_closest_marker("heavy")}
+        items.sort(key=lambda item: item.path not in heavy)
 
 
 @pytest.hookimpl(wrapper=True)

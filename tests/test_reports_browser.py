@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fixtures.reports.nights import NIGHT, night
-from reflector_migrate.model import Check, Measure, Verdict
+from reflector_migrate.model import Check, Measure, Verdict, gist_of
 from reports.document import Coverage, Night
 from reports.page import render_page
+from reports.picks import carried
 from tests.test_reports_page import HOSTILE, SECTIONS, hostile_night
 
 pytestmark = pytest.mark.heavy
@@ -49,8 +50,16 @@ def browser() -> Iterator[Browser]:
 def files(tmp_path_factory) -> dict[str, str]:
     """The pages that several tests open, as file:// addresses."""
     folder = tmp_path_factory.mktemp("pages")
-    pages = {"night": night(120), "large": night(10_000, is_redacted=True)}
+    pages = {"night": night(120), "large": as_carried(night(10_000, is_redacted=True))}
     return {name: saved(folder, name, render_page(told)) for name, told in pages.items()}
+
+
+def as_carried(whole: Night) -> Night:
+    """As the nightly hands it over: documents of what is shown in full, gists of all."""
+    gists = tuple(map(gist_of, whole.comparisons))
+    places = carried(gists, NIGHT)
+    few = tuple(whole.comparisons[place] for place in places)
+    return replace(whole, comparisons=few, gists=gists, places=places)
 
 
 def saved(folder: Path, name: str, page: str) -> str:
