@@ -10,6 +10,7 @@ import pytest
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.recorded import evidence_of
 from reflector_migrate.model import Check, Comparison, Finding, Measure, Verdict
+from reflector_migrate.shadow.noise_floors import plugin_key
 
 EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
 WHOLE = Comparison.model_validate_json(EXAMPLE.read_text(encoding="utf-8"))
@@ -58,7 +59,9 @@ def test_without_a_secondary_there_is_no_excess() -> None:
         update={"checks": tuple(c.model_copy(update={"excess": None}) for c in WHOLE.checks)}
     )
     found = lines(bare)
-    assert not [line for line in found.values() if line.x_pp is not None]
+    assert [line.measure for line in found.values() if line.x_pp is not None] == [
+        "dispatch_overhead"  # of the primary alone
+    ]
     assert found["row"].exact_findings == 0
 
 
@@ -167,3 +170,37 @@ def test_a_line_bears_what_its_comparison_was_made_under() -> None:
         ("c", "m", "sandbox", ("d",))
     }
     assert {f.origin for f in evidence_of(WHOLE, NIGHT, origin="placebo")} == {"placebo"}
+
+
+def test_what_the_plugin_cost_the_primary_is_evidence() -> None:
+    """Its errors and its share of the run time; where its spans did not come, nothing."""
+    known = {"plugin_errors": 2, "plugin_share": 0.004, "series": "room"}
+    found = lines(WHOLE.model_copy(update=known))
+    assert found["primary_errors"].exact_findings == 2
+    assert found["dispatch_overhead"].x_pp == pytest.approx(0.4)
+    assert {line.series for line in found.values()} == {"room"}
+    silent = lines(WHOLE.model_copy(update={"plugin_errors": None, "plugin_share": None}))
+    assert not {"primary_errors", "dispatch_overhead"} & silent.keys()
+
+
+@pytest.mark.parametrize(
+    ("spans", "said"),
+    [
+        pytest.param([], {}, id="no span came"),
+        pytest.param([{"duration_s": 9.0}], {}, id="an older plugin"),
+        pytest.param(
+            [{"duration_s": 9.0, "own_s": 0.01, "errors": 1}, {"duration_s": 1.0}], {},
+            id="one task of an older plugin",
+        ),
+        pytest.param(
+            [{"duration_s": 9.0, "own_s": 0.01, "errors": 1},
+             {"duration_s": 1.0, "own_s": 0.01, "errors": 0}],
+            {"plugin_errors": 1, "plugin_share": 0.002}, id="both tasks",
+        ),
+    ],
+)  # fmt: skip
+def test_the_plugins_own_account_is_added_up(
+    spans: list[dict[str, float]], said: dict[str, float]
+) -> None:
+    """Over all tasks of a run, or not at all."""
+    assert plugin_key(spans) == pytest.approx(said)

@@ -173,6 +173,8 @@ def test_one_message_per_recording_and_its_spans_after_it(tmp_path, broker):
     assert spans["spans"][1]["duration_s"] >= 0.01
     assert spans["spans"][2]["started"] >= spans["spans"][1]["started"] + 0.01
     assert (spans["state"], spans["task_id"]) == ("SUCCESS", announced["task_id"])
+    assert spans["errors"] == 0
+    assert 0 < spans["own_s"] < spans["duration_s"] + 1
 
 
 @pytest.mark.live

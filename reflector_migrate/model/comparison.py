@@ -95,4 +95,7 @@ class Comparison(Document):
     models: Public = ""  # of recogniser and language model
     origin: Literal["", "deployment", "replayed", "sandbox"] = ""
     defects: tuple[Public, ...] = ()  # switched on in this run's candidate
+    series: Public = ""  # digest of the room: its meetings resemble one another
+    plugin_errors: int | None = None  # in the primary's worker, while this recording ran
+    plugin_share: float | None = None  # of the primary's run time that the plugin took itself
     notes: tuple[str, ...] = ()

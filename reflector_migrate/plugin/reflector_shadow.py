@@ -125,6 +125,8 @@ class Buffer:
         self.started, self.clock = time.time(), time.monotonic()
         self.spans: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
+        self.own_s = 0.0
+        self.errors_before = counts["errors"]
 
     def add(self, name: str, number: int, since: float, is_ok: bool, value: str | None) -> None:
         """Keep one span: what ran, for the how-manieth time, when and how long."""
@@ -157,6 +159,7 @@ def on_prerun(
         is_primary = setting("MIGRATE_SHADOW_ROLE", "primary") == "primary"
         if is_primary and may_announce(task_id, kwargs or {}):
             _sender_for(task.app).put(DISPATCH, _announcement(task_id, task, kwargs or {}))
+    buffer.own_s = time.monotonic() - buffer.clock
 
 
 @_harmless
@@ -169,7 +172,7 @@ def on_postrun(
     **_: Any,
 ) -> None:
     """A task has ended: hand its spans to the sender."""
-    buffer = _buffers.pop(task_id, None)
+    buffer, since = _buffers.pop(task_id, None), time.monotonic()
     if buffer is None:
         return
     _current.set(None)
@@ -185,6 +188,8 @@ def on_postrun(
         "duration_s": round(time.monotonic() - buffer.clock, 6),
         "spans": buffer.spans,
         "counts": dict(counts),
+        "errors": counts["errors"] - buffer.errors_before,
+        "own_s": round(buffer.own_s + time.monotonic() - since, 6),
     }
     _sender_for(task.app).put(SPANS, _origin(task_id, task) | facts)
 

@@ -29,11 +29,12 @@ from reflector_migrate.shadow.noise_floors import (
     floors_of_stored,
     is_repeatable,
     pair_of,
+    plugin_key,
 )
 from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.shadow.observe.candidate import observe_candidate
 from reflector_migrate.shadow.observe.run_view import run_view
-from reflector_migrate.shadow.observe.sides import observe_primary, secondary_of
+from reflector_migrate.shadow.observe.sides import observe_primary, secondary_of, spans_of
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.heal import apply
 from reflector_migrate.store.clock import now
@@ -176,6 +177,7 @@ def store_comparison(
         "run_id": run.run_id,
         "recording": run.recording_id,
         **evidence_key(settings, run, told),
+        **plugin_key(spans_of(settings, run)),
     }
     stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
     why = stored.note(run.recording_id, stratum)

@@ -64,6 +64,19 @@ def evidence_key(settings: Settings, run: RunRecord, told: Mapping[str, Any]) ->
         "models": f"{services.transcript_model or 'unnamed'}, {services.llm_model}",
         "origin": "sandbox" if settings.is_sandbox else "replayed" if is_replayed else "deployment",
         "defects": tuple(name for name, _, of in switched_on if of in ("", run.recording_id)),
+        "series": sha256_of(room)[:HEX_DIGITS] if (room := run.inputs.get("room_id")) else "",
+    }
+
+
+def plugin_key(spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the plugin says of itself over all tasks of a run; nothing where a task says nothing."""
+    told = [span for span in spans if "own_s" in span]
+    run_time_s = sum(float(span["duration_s"]) for span in told)
+    if len(told) < len(spans) or not run_time_s:
+        return {}
+    return {
+        "plugin_errors": sum(int(span["errors"]) for span in told),
+        "plugin_share": sum(float(span["own_s"]) for span in told) / run_time_s,
     }
 
 

@@ -12,7 +12,7 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, Outcome
 from reflector_migrate.judge.noise import base_stratum
 from reflector_migrate.model import Check, Comparison, Measure, Side, Verdict
 
-VERSION = 1
+VERSION = 2
 """Of what evidence_of says. Count it up with each change of that: stored lines are made anew."""
 
 HAS_VERDICT = frozenset({Verdict.MATCHED, Verdict.WAIVED, Verdict.WITHIN_NOISE, Verdict.DIVERGED})
@@ -50,6 +50,7 @@ def evidence_of(
         configuration=comparison.configuration,
         models=comparison.models,
         normaliser=comparison.normaliser,
+        series=comparison.series,
         origin=origin or comparison.origin or "deployment",
         defects=comparison.defects,
     )
@@ -61,11 +62,20 @@ def evidence_of(
         for check in comparison.checks:
             lines += [line(**said) for said in _said(check, floors or {})]
         lines += [line(**said) for said in _cost(primary, candidate)]
+        lines += [line(**said) for said in _of_the_plugin(comparison)]
     return tuple(lines)
 
 
 def _ended(side: Side) -> Any:
     return "completed" if side.status == "completed" else "failed"
+
+
+def _of_the_plugin(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """What the plugin in the primary's worker cost it; nothing where its spans did not come."""
+    if comparison.plugin_errors is not None:
+        yield {"measure": "primary_errors", "exact_findings": comparison.plugin_errors}
+    if comparison.plugin_share is not None:
+        yield {"measure": "dispatch_overhead", "x_pp": _as_pp(comparison.plugin_share)}
 
 
 def _cause(comparison: Comparison) -> Literal["", "candidate", "outage"]:
