@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reflector_migrate.pipeline.audio.pad import pad_track
+from reflector_migrate.pipeline import audio
 from reflector_migrate.sandbox.recordings import load_recording, load_recordings
 from reflector_migrate.sandbox.standins.hearing.corpus import (
     FILE,
@@ -65,13 +65,14 @@ def said(places):
     return [ALICE.said_in(0)[place].text for place in places]
 
 
-def hear_padded(recording, index, folder, corpus):
+def hear_padded(recording, index, folder, corpus, sounds):
     """Hear a track as the pipeline hands it over."""
     track = recording.tracks[index]
     path = recording.path(track)
     if track.start_s > 0:
         path = folder / "padded.webm"
-        pad_track(recording.path(track), path, track.start_s)
+        with sounds.reused("candidate"):
+            audio.pad_track(recording.path(track), path, track.start_s)
     return listen(decode(path), corpus)
 
 
@@ -93,17 +94,19 @@ def test_a_track_is_heard_as_it_was_spoken(recording, index, corpus):
 
 
 @pytest.mark.parametrize("index", [0, 2])
-def test_a_padded_track_is_heard_on_the_meetings_clock(index, corpus, tmp_path):
+def test_a_padded_track_is_heard_on_the_meetings_clock(index, corpus, tmp_path, sounds):
     """Padding and its re-encoding at 128 kbit/s move no word by more than 30 ms."""
-    assert_is_truth(hear_padded(ALICE, index, tmp_path, corpus), ALICE, index)
+    assert_is_truth(hear_padded(ALICE, index, tmp_path, corpus, sounds), ALICE, index)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("recording", "index"), TRACKS)
-def test_every_padded_track_is_heard_on_the_meetings_clock(recording, index, corpus, tmp_path):
+def test_every_padded_track_is_heard_on_the_meetings_clock(
+    recording, index, corpus, tmp_path, sounds
+):
     """The same for the whole corpus, the ten-minute recording included."""
-    assert_is_truth(hear_padded(recording, index, tmp_path, corpus), recording, index)
+    assert_is_truth(hear_padded(recording, index, tmp_path, corpus, sounds), recording, index)
 
 
 def test_a_shifted_track_shows_its_shift(alice, corpus):
