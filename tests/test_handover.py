@@ -18,7 +18,9 @@ from reflector_migrate.cutover.handover import (
     SERVED,
     Asked,
     Blocked,
+    Kept,
     hand_over,
+    note_kept,
     parse,
     resend_waiting,
     take_up_if_stopped,
@@ -230,6 +232,22 @@ def test_a_stopped_workflow_keeps_nobody_from_its_transcript(settings, claims, s
     assert (claims.look(T).state == ENDED) is is_taken_up
     again = [("task-2", "p", kwargs)] if is_taken_up else []
     assert task_again(settings.reflector.broker_url) == again
+
+
+@pytest.mark.parametrize(
+    ("route", "why"),
+    [
+        pytest.param("celery", "route celery", id="its route"),
+        pytest.param(
+            "conductor+fallback", "route conductor+fallback: no answer", id="it fell back"
+        ),
+    ],
+)
+def test_a_recording_that_nobody_announced_is_registered_with_the_reason(settings, route, why):
+    """At night it counts as skipped on purpose, not as lost."""
+    note_kept(settings, Kept(transcript_id=T, route=route, reason="no answer"))
+    last = Dispatches(settings.store_url).last("rec-1")
+    assert (last["outcome"], last["reason"]) == ("skipped", why)
 
 
 # the steps of a live workflow

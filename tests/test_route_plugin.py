@@ -14,7 +14,7 @@ import redis
 from celery import Celery
 
 from reflector_migrate.plugin import FOLDER
-from reflector_migrate.plugin.reflector_claim import CONDUCTOR, ENDED, LEGACY, QUEUE, Claims
+from reflector_migrate.plugin.reflector_claim import CONDUCTOR, ENDED, LEGACY, QUEUE, START, Claims
 from reflector_migrate.plugin.reflector_route_table import KEY, ROUTES, Table, dump
 from reflector_migrate.sandbox.ports import free_ports
 
@@ -76,6 +76,12 @@ def publish(broker: str, **fields):
     redis.Redis.from_url(broker).set(KEY, fields.get("text") or dump(Table(1, **fields)))
 
 
+def starts(broker: str) -> int:
+    """How many workflows are asked for."""
+    queued = redis.Redis.from_url(broker).lrange(QUEUE, 0, -1)
+    return sum(b"migrate.route.start" in message for message in queued)
+
+
 @contextmanager
 def starter(broker: str, **facts):
     """Notes these facts of each claim that it is asked to start, as the harness's does."""
@@ -87,8 +93,10 @@ def starter(broker: str, **facts):
     def serve():
         while not is_over.is_set():
             if raw := client.rpop(QUEUE):
-                body = json.loads(base64.b64decode(json.loads(raw)["body"]))
-                asked = body[1]["message"]
+                message = json.loads(raw)
+                asked = json.loads(base64.b64decode(message["body"]))[1]["message"]
+                if message["headers"]["task"] != START:
+                    continue
                 Claims(client).note(asked["transcript_id"], asked["token"], **facts)
             is_over.wait(0.01)
 
@@ -111,12 +119,12 @@ def starter(broker: str, **facts):
     ],
 )
 def test_what_stays_with_celery_runs_the_body_once(theirs, broker, fields):
-    """Its answer and its arguments are those of before, and nothing is queued."""
+    """Its answer and its arguments are those of before, and no workflow is asked for."""
     if fields:
         publish(broker, **fields)
     assert theirs.run() == "the body's answer"
     assert theirs.bodies == [("t-1", "b", GIVEN["track_keys"])]
-    assert redis.Redis.from_url(broker).exists(QUEUE) == 0
+    assert starts(broker) == 0
     assert (theirs.claims.look("t-1").engine, theirs.claims.look("t-1").state) == (LEGACY, ENDED)
 
 
@@ -364,3 +372,28 @@ def test_conductor_is_left_alone_after_three_failed_starts(theirs, broker):
         theirs.run(f"task-{number}", transcript_id=f"t-{number}")
     assert time.monotonic() - since < 0.3
     assert len(theirs.bodies) == 4
+
+
+def test_a_stream_with_an_outage_and_two_switches_serves_each_recording_once(plugin, broker):
+    """Fifty recordings; the starter dies after some; the route goes back and forth meanwhile."""
+    made, served = Theirs(plugin, broker), {}
+    publish(broker, route="conductor+fallback")
+
+    def run(numbers):
+        for number in numbers:
+            served[number] = made.run(f"task-{number}", transcript_id=f"t-{number}")
+
+    with starter(broker, workflow_id="w"):
+        run(range(20))
+    run(range(20, 35))  # nobody starts anything: three wait, the breaker spares the others
+    publish(broker, route="celery")
+    made = Theirs(plugin, broker)
+    run(range(35, 40))
+    publish(broker, route="conductor+fallback")
+    made = Theirs(plugin, broker)
+    with starter(broker, workflow_id="w"):
+        run(range(40, 50))
+    on_conductor = {n for n, answer in served.items() if answer != "the body's answer"}
+    assert on_conductor == {*range(20), *range(40, 50)}
+    engines = {n: made.claims.look(f"t-{n}").engine for n in range(50)}
+    assert {n for n, engine in engines.items() if engine == CONDUCTOR} == on_conductor

@@ -67,6 +67,16 @@ class Blocked(BaseModel):
     kwargs: dict[str, Any]
 
 
+class Kept(BaseModel):
+    """The plugin's message about a recording that legacy serves and the shadow does not see."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    transcript_id: str
+    route: str
+    reason: str
+
+
 def parse(message: Mapping[str, Any], as_: type[M]) -> M:
     """The message as it must be; InputError names the field."""
     try:
@@ -119,6 +129,14 @@ def resend_waiting(settings: Settings) -> int:
         with _broker():
             claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
     return len(waiting)
+
+
+def note_kept(settings: Settings, kept: Kept) -> None:
+    """Register why a recording was not announced, so that nobody misses it at night."""
+    rows = read_rows(settings, kept.transcript_id, ())
+    why = f"route {kept.route}"
+    why += f": {kept.reason[:120]}" if kept.route == Route.CONDUCTOR_FALLBACK else ""
+    Dispatches(settings.store_url).add(rows.recording_id, "skipped", reason=why)
 
 
 def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:

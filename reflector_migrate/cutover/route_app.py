@@ -16,7 +16,7 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
-from reflector_migrate.plugin.reflector_claim import CHECK, QUEUE, START
+from reflector_migrate.plugin.reflector_claim import CHECK, KEPT, QUEUE, START
 from reflector_migrate.settings import Settings, load_settings, mark_ready
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,14 @@ def check(task: Task, message: dict[str, Any]) -> None:
     from reflector_migrate.cutover.handover import Blocked, parse, take_up_if_stopped
 
     _attempt(task, lambda: take_up_if_stopped(load_settings(), parse(message, Blocked)))
+
+
+@app.task(name=KEPT, bind=True, max_retries=TRIES)
+def kept(task: Task, message: dict[str, Any]) -> None:
+    """Register why a recording that legacy serves was not announced."""
+    from reflector_migrate.cutover.handover import Kept, note_kept, parse
+
+    _attempt(task, lambda: note_kept(load_settings(), parse(message, Kept)))
 
 
 def _attempt(task: Task, work: Callable[[], object]) -> None:

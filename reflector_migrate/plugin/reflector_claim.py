@@ -22,6 +22,9 @@ CONDUCTOR, LEGACY = "conductor", "celery"
 ASKED, RUNNING, ENDED = "asked", "running", "ended"
 QUEUE = "route"
 START, CHECK = "migrate.route.start", "migrate.route.check"
+KEPT = "migrate.route.kept"
+MAX_QUEUE = 10_000
+"""Messages nobody fetched; beyond them, those that only tell something are dropped."""
 LEASE_S = 60
 """Of a legacy body, renewed while it runs: a killed worker holds a transcript no longer."""
 RUN_S = 8 * 3600
@@ -137,8 +140,9 @@ class Claims:
         return _claim(self._client.eval(_ASK, len(keys), *keys, *facts))
 
     def send(self, queue: str, message: bytes) -> None:
-        """Put a message into a queue of the harness's."""
-        self._client.lpush(queue, message)
+        """Put what the harness may miss into one of its queues, unless nobody empties that."""
+        if self._client.llen(queue) < MAX_QUEUE:
+            self._client.lpush(queue, message)
 
     def asked(self) -> Iterator[Claim]:
         """Every claim for Conductor whose workflow has not begun."""

@@ -90,13 +90,17 @@ class Breaker:
 class Lease(threading.Thread):
     """Renews a legacy body's claim while it runs; takes it first if that has not been done."""
 
-    def __init__(self, take: Callable[[], Any], renew: Callable[[], Any], *, has_it: bool) -> None:
+    def __init__(
+        self, take: Callable[[], Any], renew: Callable[[], Any], tell: Callable[[], None], *,
+        has_it: bool,
+    ) -> None:  # fmt: skip
         super().__init__(name="reflector-route-lease", daemon=True)
-        self._take, self._renew, self.has_it = take, renew, has_it
+        self._take, self._renew, self._tell, self.has_it = take, renew, tell, has_it
         self._is_over = threading.Event()
 
     def run(self) -> None:
         """Until the body has ended; a Redis that is away is asked again each second."""
+        self._tell()
         while not self._is_over.wait(RENEW_S if self.has_it else 1.0):
             try:
                 self._renew() if self.has_it else self._take()
@@ -139,8 +143,7 @@ class Router:
 
     def let_announce(self, task_id: str, kwargs: Mapping[str, Any]) -> bool:
         """The shadow is to hear of it: as always without a table, else by its route."""
-        decision = self.decide(task_id, kwargs)
-        return decision.route == table.CELERY_SHADOW or decision.version is None
+        return bool(self.decide(task_id, kwargs).needs_announcement)
 
     def serve(self, task: Any, body: Callable[[], Any], kwargs: Mapping[str, Any]) -> Any:
         """Run the body, or hand the recording over; what is left undone is said in the answer."""
@@ -193,7 +196,12 @@ class Handover:
             other, has_it = None, False
         if other is not None:
             return self._second(other)
-        lease = Lease(take, lambda: self.claims.renew(self.transcript_id, token), has_it=has_it)
+        lease = Lease(
+            take,
+            lambda: self.claims.renew(self.transcript_id, token),
+            lambda: self._tell_kept(reason),
+            has_it=has_it,
+        )
         lease.start()
         try:
             return self.body()
@@ -278,6 +286,17 @@ class Handover:
             self._have_it_checked(other)
         return {"route": self.decision.route, "served_by": str(other),
                 "workflow_id": other.workflow_id}  # fmt: skip
+
+    def _tell_kept(self, reason: str) -> None:
+        """The harness learns why nobody announced this recording; not in the body's way."""
+        if self.decision.needs_announcement:
+            return
+        message = {"transcript_id": self.transcript_id, "route": self.decision.route,
+                   "reason": reason}  # fmt: skip
+        try:
+            self.claims.send(self._queue(), shadow.encode(claim.KEPT, message, claim.QUEUE))
+        except Exception as error:  # reconciliation finds the recording
+            shadow.note("untold", error)
 
     def _have_it_checked(self, other: Any) -> None:
         """A workflow that somebody stopped ends no claim: the harness asks Conductor, not we."""

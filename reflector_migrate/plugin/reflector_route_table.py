@@ -65,6 +65,11 @@ class Decision:
         """The workflow is to serve the recording."""
         return self.route not in LEGACY_ROUTES
 
+    @property
+    def needs_announcement(self) -> bool:
+        """The shadow is to hear of it: by its route, or as always where no table decided."""
+        return self.route == CELERY_SHADOW or self.version is None
+
 
 def decide(table: Table | None, transcript_id: str, room: str, *, is_back: bool) -> Decision:
     """The first that speaks: the local way back, no table, deny, allow, the room, the share.
