@@ -124,10 +124,10 @@ def loading(comparisons: Sequence[Comparison], night_of: str) -> None:
 
 def aggregated(gists: tuple[Gist, ...]) -> tuple[object, ...]:
     """All that a page counts of a night."""
-    told = differences.told(gists)
+    members = differences.members(gists)
     return (
         rows(gists, check_names(gists)),
-        *(differences.groups(told), differences.waivers(told), spread.spreads(gists)),
+        *(differences.groups(members), differences.waivers(members), spread.spreads(gists)),
         *(costs.costs(gists), outcomes.matrix(gists), outcomes.strata(gists)),
     )
 

@@ -7,10 +7,10 @@
     attribution, untimely     whose words are whose, and which are right at a wrong time
     reading, reader, moments, refusals, facts, spoken    what a text states, whatever its wording
     sentences, whose          whose words a text gives to whom, and what a clause negates
-    told                      words as they were told, where others were stored
+    told                      words as they were published, where others were stored
     words ... cost            compare(reference, hypothesis) -> Measure with counts
 
-A comparator knows no clock, no role and no threshold; only model types of ours
+A comparator knows no clock, no role and no threshold; only the types of `model`
 are imported. Rates are read from counts. Nothing on both sides is zero errors
 over zero length; something on one side only is a whole length of errors.
 """

@@ -92,7 +92,7 @@ class _Own(NamedTuple):
 
 
 def _aligned(cues: Sequence[Cue], words: Sequence[Word]) -> list[_Own] | None:
-    """Each caption's own words, told by their letters; None where letters or borders differ."""
+    """Each caption's own words, found by their letters; None where letters or borders differ."""
     if _letters("".join([cue.text for cue in cues])) != _letters("".join([w.text for w in words])):
         return None
     ends = [0, *accumulate(len(_letters(word.text)) for word in words)]
@@ -132,7 +132,7 @@ def _spans(cue: Cue, own: _Own) -> bool:
 
 
 def _apart(cues: Sequence[Cue], words: Sequence[Word]) -> dict[str, bool]:
-    """What can be told of captions that say something else than the words."""
+    """What is known of captions that say something else than the words."""
     begin = abs(cues[0].start_ms - 1000 * words[0].start) <= 5 if cues and words else False
     return {
         "speakers": {cue.speaker for cue in cues} == {word.speaker for word in words},

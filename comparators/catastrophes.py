@@ -49,9 +49,9 @@ def compare_catastrophes(
     ]
     if _said(hypothesis.outputs.words):
         ended = _truncated(reference.outputs.words, hypothesis.outputs.words)
-        told = {finding.speaker for finding in ended}
+        known = {finding.speaker for finding in ended}
         lost = _stretches(transcripts.words(reference, hypothesis))
-        findings += ended + [finding for finding in lost if finding.speaker not in told]
+        findings += ended + [finding for finding in lost if finding.speaker not in known]
     findings += _blank_topics(reference, hypothesis) + _stray(reference, hypothesis)
     findings += _cut_short(reference, hypothesis)
     findings += _looped(reference, hypothesis, transcripts.words(reference, hypothesis))

@@ -74,7 +74,7 @@ def _unsure(reference: Observation, hypothesis: Observation) -> str:
     heard = [bool(broadcast(side)) for side in (reference, hypothesis)]
     reasons = (
         ("broadcasts were heard on one side only", heard[0] != heard[1]),
-        ("another title was told than both rows hold: they may keep an earlier one",
+        ("another title was published than both rows hold: they may keep an earlier one",
          is_title_unsure(reference, hypothesis)),
     )  # fmt: skip
     return "; ".join(why for why, holds in reasons if holds)

@@ -35,7 +35,7 @@ _SCRIPTS = {
 }
 
 
-class Told(NamedTuple):
+class Detected(NamedTuple):
     """A text's language, its words, and how many of them speak for each language.
 
     The language is None where the text is too short or undecided to say.
@@ -45,22 +45,22 @@ class Told(NamedTuple):
     words: int
     hits: Mapping[str, int]
 
-    def expects(self, other: Told) -> float:
+    def expects(self, other: Detected) -> float:
         """How many words of this text's language the other would have, were it in it too."""
         return self.hits.get(self.code or "", 0) / max(self.words, 1) * other.words
 
 
 def detect(text: str) -> str | None:
     """The language's code; None when the text is too short or undecided to say."""
-    return _told(text).code
+    return _detected(text).code
 
 
-def _told(text: str) -> Told:
+def _detected(text: str) -> Detected:
     """By script, where letters count for words; else by function words."""
     for code, script in _SCRIPTS.items():
         found = len(re.findall(script, text))
         if found > len(text) / 5:
-            return Told(code, len(text), {code: found})
+            return Detected(code, len(text), {code: found})
     words = re.findall(r"[^\W\d_]+", text.casefold())
     counts = Counter(words)
     hits = {
@@ -69,16 +69,16 @@ def _told(text: str) -> Told:
     }
     first, second = sorted(hits, key=lambda code: hits[code], reverse=True)[:2]
     is_sure = hits[first] >= MIN_HITS and hits[first] > 1.5 * hits[second]
-    return Told(first if is_sure else None, len(words), hits)
+    return Detected(first if is_sure else None, len(words), hits)
 
 
-def _is_one_sided(reference: Told, hypothesis: Told) -> bool:
-    """One side's language is told, and the other, long enough, has not half the words of it."""
+def _is_one_sided(reference: Detected, hypothesis: Detected) -> bool:
+    """One side's language is known, and the other, long enough, has not half the words of it."""
     if (reference.code is None) == (hypothesis.code is None):
         return False
-    told, untold = (reference, hypothesis) if reference.code else (hypothesis, reference)
-    expected = told.expects(untold)
-    return expected >= 2 * MIN_HITS and untold.hits.get(str(told.code), 0) < expected / 2
+    known, unknown = (reference, hypothesis) if reference.code else (hypothesis, reference)
+    expected = known.expects(unknown)
+    return expected >= 2 * MIN_HITS and unknown.hits.get(str(known.code), 0) < expected / 2
 
 
 def _written(observation: Observation) -> dict[str, str]:
@@ -90,24 +90,24 @@ def _written(observation: Observation) -> dict[str, str]:
 
 
 def compare_language(reference: Observation, hypothesis: Observation) -> Measure:
-    """Exact: topics and summaries are in the same language where both can be told.
+    """Exact: topics and summaries are in the same language where both are known.
 
     Where only one can, although the other is long enough, nothing is concluded.
     """
     mine, theirs = _written(reference), _written(hypothesis)
-    read = {step: (_told(mine[step]), _told(theirs[step])) for step in mine}
+    read = {step: (_detected(mine[step]), _detected(theirs[step])) for step in mine}
     found = {step: (pair[0].code, pair[1].code) for step, pair in read.items()}
-    told = {step: pair for step, pair in found.items() if None not in pair}
+    known = {step: pair for step, pair in found.items() if None not in pair}
     unsure = [step for step, pair in read.items() if _is_one_sided(*pair)]
-    different = {step: pair for step, pair in told.items() if pair[0] != pair[1]}
+    different = {step: pair for step, pair in known.items() if pair[0] != pair[1]}
     return Measure(
         name="language",
         kind="exact",
         errors=len(different),
-        length=len(told),
-        counts={"told": len(told), "different": len(different)},
-        reference_text=", ".join(sorted({str(r) for r, _ in told.values()})),
-        hypothesis_text=", ".join(sorted({str(h) for _, h in told.values()})),
+        length=len(known),
+        counts={"told": len(known), "different": len(different)},
+        reference_text=", ".join(sorted({str(r) for r, _ in known.values()})),
+        hypothesis_text=", ".join(sorted({str(h) for _, h in known.values()})),
         step="generate_summary",
         inconclusive=f"{unsure[0]}: language told of one side only"
         if unsure and not different

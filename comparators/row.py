@@ -115,7 +115,7 @@ def _amount(value: Any) -> Amount:
 
 
 def _named(difference: Difference, name: str, step: str) -> Finding:
-    """A scalar's finding, with missing and extra told from changed."""
+    """A scalar's finding, as missing, extra or changed."""
     kind = "changed"
     if difference.hypothesis is None:
         kind = "missing"

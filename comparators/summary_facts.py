@@ -63,10 +63,10 @@ def _stated(
 
 
 def written_language(observation: Observation, text: str) -> str | None:
-    """The language of generated text: as detected, else as the run was told."""
+    """The language of generated text: as detected, else the language the run was started with."""
     target = observation.outputs.row.get("target_language")
-    told = target if isinstance(target, str) else language_of(observation)
-    return detect(text) or base_language(told)
+    asked_for = target if isinstance(target, str) else language_of(observation)
+    return detect(text) or base_language(asked_for)
 
 
 def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Measure:

@@ -54,8 +54,8 @@ def faults(observation: Observation) -> set[str]:
 
 def _says(topic: Topic) -> bool:
     """Whether the topic's transcript, where it has one, is what its words say."""
-    told = topic.transcript.strip()
-    return not told or told == "".join([word.text for word in topic.words]).strip()
+    text = topic.transcript.strip()
+    return not text or text == "".join([word.text for word in topic.words]).strip()
 
 
 def _make_up(observation: Observation) -> bool:

@@ -12,7 +12,7 @@ from comparators.alignment.transcript_pair import Columns
 from reflector_migrate.model import Measure
 
 NOTICED_S = 0.1
-"""A whole track that is late by so much is told, though none of its words is displaced."""
+"""A whole track that is late by so much is reported, although none of its words is displaced."""
 DISPLACED_S = 0.25
 """A word that starts or ends so much elsewhere is displaced."""
 MIN_WORDS = 8
@@ -27,7 +27,7 @@ def quantile(ordered: list[float], share: float) -> float:
 
 
 def slope(at_s: list[float], by_s: list[float]) -> float:
-    """Seconds of shift gained per second of meeting (least squares); 0.0 where no line is told.
+    """Seconds of shift gained per second of meeting (least squares); 0.0 if no line can be fitted.
 
     That is of fewer than two, and of times so large that their squares are no numbers.
     """
@@ -115,5 +115,5 @@ def _told(by_s: float, words: int) -> float:
 
 
 def is_noticed(by_s: float) -> bool:
-    """Whether it is told of a whole track, though by no word's measure."""
+    """Whether the whole track is reported as late although no single word is displaced."""
     return abs(by_s) >= NOTICED_S

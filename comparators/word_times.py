@@ -42,7 +42,7 @@ SLIGHT = 1e-6
 class Shifts(NamedTuple):
     """Of each equal word: when it starts in the reference, how much later, who says it.
 
-    `ends_s` is how much later it ends; `certain`: it is told apart from its namesakes.
+    `ends_s` is how much later it ends; `certain`: it is distinguished from its namesakes.
     """
 
     at_s: list[float]
@@ -62,7 +62,7 @@ class Shifts(NamedTuple):
         return sum(1 for by in both if any(by)) if self.is_any_moved() else 0
 
     def lateness(self) -> dict[str, float]:
-        """Of the worst track, by the words that are told apart."""
+        """Of the worst track, by the words that are distinguished."""
         pick = [n for n, is_certain in enumerate(self.certain) if is_certain]
         return lateness([self.by_s[n] for n in pick], [self.speakers[n] for n in pick])
 
@@ -95,7 +95,7 @@ def shifts(pair: Pair) -> Shifts:
 def _certain(
     pair: Pair, by_s: list[float], reference: list[int], hypothesis: list[int]
 ) -> list[bool]:
-    """Of each word whether it is told apart from its namesakes on both sides."""
+    """Of each word whether it is distinguished from its namesakes on both sides."""
     if not any(by_s):
         return [True] * len(by_s)
     of_reference, of_hypothesis = pair.reference.once(gaps), pair.hypothesis.once(gaps)

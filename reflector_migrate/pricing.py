@@ -29,7 +29,7 @@ class Cost(NamedTuple):
 
 
 def priced(comparison: Comparison, prices: Prices) -> Comparison:
-    """The comparison with each side's cost on the day it ran, told by its check `cost` too."""
+    """The comparison with each side's cost on the day it ran, in its check `cost` too."""
     given = (comparison.primary, comparison.candidate, comparison.secondary)
     primary, candidate, secondary = (side and _with_cost(side, prices) for side in given)
     texts = {
@@ -65,7 +65,7 @@ def least_cost_of_steps(side: Side, steps: Sequence[StepRun], prices: Prices) ->
 
 
 def is_counted(attempt: StepRun) -> bool:
-    """Whether its worker told all it used: a silent one told nothing, a killed one a part."""
+    """Whether its usage is complete: a killed worker reports a part, a silent one nothing."""
     is_cut_short = attempt.status in ("failed", "timed_out", "cancelled") and attempt.started
     return not attempt.usage.is_partial and (not is_cut_short or attempt.usage != Usage())
 
@@ -109,8 +109,8 @@ def _telling(check: Check, texts: Mapping[str, str]) -> Check:
     """The check `cost` with money before what was used; any other as it is."""
     if check.name != "cost" or check.measure is None:
         return check
-    told = {key: f"{text}, {getattr(check.measure, key)}" for key, text in texts.items()}
-    return check.model_copy(update={"measure": check.measure.model_copy(update=told)})
+    texts_with_cost = {key: f"{text}, {getattr(check.measure, key)}" for key, text in texts.items()}
+    return check.model_copy(update={"measure": check.measure.model_copy(update=texts_with_cost)})
 
 
 def _sum(*parts: int | None) -> int | None:

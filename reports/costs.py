@@ -45,8 +45,8 @@ class Costs:
     def used(self) -> tuple[tuple[str, float, float], ...]:
         """(what, by the primary, by the candidate); what neither used is left out."""
         reference, hypothesis = (bill.used for bill in self.bills)
-        told = zip((_NAMES[field] for field in USED), reference, hypothesis, strict=True)
-        return tuple(entry for entry in told if entry[1] or entry[2])
+        entries = zip((_NAMES[field] for field in USED), reference, hypothesis, strict=True)
+        return tuple(entry for entry in entries if entry[1] or entry[2])
 
 
 def costs(gists: Sequence[Gist]) -> Costs | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reflector_migrate.model import STEP_NAMES, Finding, Gist, Severity
-from reflector_migrate.model.finding_groups import EXAMPLE_LETTERS, Told, told_of
+from reflector_migrate.model.finding_groups import EXAMPLE_LETTERS, FindingGroup, groups_from_text
 from reports.text import clipped, visible
 
-Member: TypeAlias = tuple[Told, str]
+Member: TypeAlias = tuple[FindingGroup, str]
 """Findings of one kind, and the recording that tells them."""
 
 _SEVERITIES = list(Severity)
@@ -41,10 +41,10 @@ class Waived:
     recordings: int
 
 
-def told(gists: Iterable[Gist]) -> list[Member]:
+def members(gists: Iterable[Gist]) -> list[Member]:
     """What recordings tell of their findings; most of most nights tell nothing."""
     telling = [gist for gist in gists if gist.told]
-    found = zip(telling, told_of(gist.told for gist in telling), strict=True)
+    found = zip(telling, groups_from_text(gist.told for gist in telling), strict=True)
     return [(alike, gist.recording) for gist, several in found for alike in several]
 
 
@@ -73,7 +73,7 @@ def _group(key: tuple[str, str, str], members: list[Member]) -> Group:
     )
 
 
-def _example(alike: Told) -> str:
+def _example(alike: FindingGroup) -> str:
     """As `example`, of texts that are cut already."""
     if alike.reference is None and alike.hypothesis is None:
         return visible(alike.message)

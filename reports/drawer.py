@@ -93,8 +93,8 @@ def _check(check: Check) -> CheckLine:
     findings = measure.findings if measure else ()
     hidden = max(0, len(findings) - FINDINGS) + (measure.findings_truncated if measure else 0)
     note = "" if is_information else check.note
-    told = (note, repeats(check), measure.note if measure else "")
-    notes = [note for note in told if note]
+    texts = (note, repeats(check), measure.note if measure else "")
+    notes = [note for note in texts if note]
     return CheckLine(
         name=check.name,
         state="INFO" if is_information else check.verdict.value,
@@ -150,8 +150,8 @@ def remark(finding: Finding) -> str:
     at = f"{figures.clock(finding.at_s)} " if finding.at_s is not None else ""
     kind = "" if finding.kind == "changed" else f" {finding.kind}"
     waived = f" [waived: {finding.waiver}]" if finding.waiver else ""
-    told = example(finding)
-    return f"{at}{finding.path}{kind}{f': {told}' if told else ''}{waived}"
+    shown = example(finding)
+    return f"{at}{finding.path}{kind}{f': {shown}' if shown else ''}{waived}"
 
 
 def _turn(turn: Turn) -> TurnLine:

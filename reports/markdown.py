@@ -49,12 +49,12 @@ def _entity(found: re.Match[str]) -> str:
 
 
 def _counts(comparisons: Sequence[Comparison]) -> str:
-    told = []
+    counts = []
     for verdict in Verdict:
         number = sum(comparison.verdict is verdict for comparison in comparisons)
         if number:
-            told.append(f"{number} {glyph_word(verdict).split(' ', 1)[1]}")
-    return f"{len(comparisons)} compared: {', '.join(told)}."
+            counts.append(f"{number} {glyph_word(verdict).split(' ', 1)[1]}")
+    return f"{len(comparisons)} compared: {', '.join(counts)}."
 
 
 def _table(comparisons: Sequence[Comparison]) -> list[str]:

@@ -31,30 +31,30 @@ def columns(found: Sequence[Row], names: Sequence[str]) -> tuple[dict[str, Any],
     The second part is named, in its order, by "numbers" of the first.
     """
     by_field = tuple(zip(*found, strict=True)) or ((),) * len(Row._fields)
-    told = dict(zip(Row._fields, by_field, strict=True))
-    steps, tags = sorted(set(told["step"])), sorted(set(told["tags"]))
+    columns = dict(zip(Row._fields, by_field, strict=True))
+    steps, tags = sorted(set(columns["step"])), sorted(set(columns["tags"]))
     numbers = {
-        "words": _rates(told["words"]),
-        "speakers": _rates(told["speakers"]),
-        "length": _tenths(told["duration_s"]),
-        "primary": _tenths(told["primary_s"]),
-        "candidate": _tenths(told["candidate_s"]),
-        "primary_cost": _whole(told["primary_cost"]),
-        "candidate_cost": _whole(told["candidate_cost"]),
-        "tracks": _whole(told["tracks"]),
-        "tags": _places(told["tags"], tags),
+        "words": _rates(columns["words"]),
+        "speakers": _rates(columns["speakers"]),
+        "length": _tenths(columns["duration_s"]),
+        "primary": _tenths(columns["primary_s"]),
+        "candidate": _tenths(columns["candidate_s"]),
+        "primary_cost": _whole(columns["primary_cost"]),
+        "candidate_cost": _whole(columns["candidate_cost"]),
+        "tracks": _whole(columns["tracks"]),
+        "tags": _places(columns["tags"], tags),
     }
     texts = {
         "checks": list(names),
         "steps": steps,
         "tag_sets": tags,
-        "recording": told["recording"],
-        "title": told["title"] if any(told["title"]) else [],
-        "verdict": "".join(told["sign"]),
-        "step": _signs(told["step"], _alphabet(steps)),
-        "outcome": _signs(told["outcome"], _alphabet(_PAIRS)),
-        "critical": _signs(told["critical"], _digits(told["critical"])),
-        "letters": "".join(told["checks"]),
+        "recording": columns["recording"],
+        "title": columns["title"] if any(columns["title"]) else [],
+        "verdict": "".join(columns["sign"]),
+        "step": _signs(columns["step"], _alphabet(steps)),
+        "outcome": _signs(columns["outcome"], _alphabet(_PAIRS)),
+        "critical": _signs(columns["critical"], _digits(columns["critical"])),
+        "letters": "".join(columns["checks"]),
         "numbers": list(numbers),
     }
     return texts, list(numbers.values())

@@ -103,10 +103,10 @@ def _measured(night: Night) -> dict[str, Any]:
     """What the charts and tables are drawn from."""
     gists = night.gists
     sample = night.documents(medians.sampled(len(gists)))
-    told = differences.told(gists)
+    members = differences.members(gists)
     return {
-        "groups": differences.groups(told),
-        "waivers": differences.waivers(told),
+        "groups": differences.groups(members),
+        "waivers": differences.waivers(members),
         "spreads": spread.spreads(gists),
         "trend": trend.trend(night.trend),
         "medians": medians.medians(sample, len(gists)),
@@ -123,7 +123,7 @@ def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> d
     chosen = picks.picks(found, night.night)
     whole = zip(chosen, night.documents(chosen), strict=True)
     drawers: dict[int, Drawer] = {place: drawer(comparison) for place, comparison in whole}
-    pages = {str(place): str(full.render(d=told)) for place, told in drawers.items()}
+    pages = {str(place): str(full.render(d=drawer)) for place, drawer in drawers.items()}
     return {
         "worst": [drawers[place] for place in picks.worst(found)],
         "rows_data": packed(texts | {"full": chosen}, numbers),

@@ -31,7 +31,7 @@ from reflector_migrate.model import (
     Turn,
     Unit,
 )
-from reflector_migrate.model.finding_groups import Told, told_as_text, told_of
+from reflector_migrate.model.finding_groups import FindingGroup, groups_as_text, groups_from_text
 from reflector_migrate.model.privacy import PublicMark
 from reports.document import Night
 
@@ -177,11 +177,11 @@ _INSTEAD: Mapping[type[BaseModel], Callable[[Any], dict[str, Any]]] = {
 
 def _gist(gist: Gist) -> Gist:
     """That of the redacted comparison, which is not needed for it."""
-    (groups,) = told_of([gist.told])
-    return gist._replace(title="", told=told_as_text(map(_group, groups)))
+    (groups,) = groups_from_text([gist.told])
+    return gist._replace(title="", told=groups_as_text(map(_group, groups)))
 
 
-def _group(group: Told) -> Told:
+def _group(group: FindingGroup) -> FindingGroup:
     sides = {"reference": _number(group.reference), "hypothesis": _number(group.hypothesis)}
     path = group.public_path or bare_path(group.path)
     return group._replace(path=path, message="", **sides)

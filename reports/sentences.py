@@ -61,13 +61,13 @@ def _checks(found: Sequence[Row], names: Sequence[str]) -> list[str]:
         hits = Counter(n for row in found if letter in row.checks
                        for n, c in zip(names, row.checks, strict=True) if c == letter)  # fmt: skip
         if hits:
-            told = [f"{n.replace('_', ' ')} {count(number)}" for n, number in hits.most_common(8)]
+            parts = [f"{n.replace('_', ' ')} {count(number)}" for n, number in hits.most_common(8)]
             more = f" and {len(hits) - 8} more checks" if len(hits) > 8 else ""
-            said.append(f"{verb}: {', '.join(told)}{more} (of {_recordings(len(found))}).")
+            said.append(f"{verb}: {', '.join(parts)}{more} (of {_recordings(len(found))}).")
     steps = Counter(row.step for row in found if row.step)
     if steps:
-        told = [f"{step} {count(number)}" for step, number in steps.most_common(4)]
-        said.append(f"Where it begins: {', '.join(told)}.")
+        parts = [f"{step} {count(number)}" for step, number in steps.most_common(4)]
+        said.append(f"Where it begins: {', '.join(parts)}.")
     return said
 
 

@@ -12,7 +12,7 @@ import pytest
 from fixtures.reports.nights import NIGHT, awkward, night
 from reflector_migrate.model import Comparison, Gist, gist_of
 from reflector_migrate.model import comparison_index as rules
-from reflector_migrate.model.finding_groups import told_of, wildcarded
+from reflector_migrate.model.finding_groups import groups_from_text, wildcarded
 from reports import medians
 from reports.document import Coverage, Night
 from reports.page import render_page
@@ -30,7 +30,7 @@ def test_what_a_gist_says_has_a_version() -> None:
 
 def test_a_gist_counts_like_findings_together() -> None:
     """Worst severity, first example; a waived one apart; a check without findings for itself."""
-    (told,) = told_of([gist_of(awkward()).told])
+    (told,) = groups_from_text([gist_of(awkward()).told])
     assert [(t.path, t.severity, t.times, t.reference) for t in told] == [
         ("row/topics/*/x", "critical", 2, True),
         ("row/topics/*/x", "major", 1, None),

@@ -37,7 +37,7 @@ class Owners(NamedTuple):
     by_stem: Mapping[str, int | None]
 
 
-class _Told(NamedTuple):
+class _Credited(NamedTuple):
     """A sentence's one name, how many words are theirs, and who else says most of it."""
 
     named: str
@@ -58,16 +58,16 @@ def attributions(
     if len(speakers) < 2:
         return frozenset()
     owners = transcript.once(_owners, language)
-    told = [
+    credited = [
         _told(sentence, next(iter(named)), lexicon, speakers, owners)
         for sentence in split(text)
         for named in [people_in(sentence, lexicon, names)]
         if len(named) == 1
     ]
-    misplaced = {one.named for one in told if one.others >= max(MIN_RETURNED, one.own + 1)}
+    misplaced = {one.named for one in credited if one.others >= max(MIN_RETURNED, one.own + 1)}
     return frozenset(
         Fact(KIND, f"{one.named} says what {one.sayer} said")
-        for one in told
+        for one in credited
         if one.sayer in misplaced and one.others >= max(MIN_TELLING, MANY_TIMES * one.own)
     )
 
@@ -83,16 +83,16 @@ def _speakers(participants: Iterable[Participant], language: str) -> dict[int, s
 
 def _told(
     sentence: str, named: str, lexicon: Lexicon, speakers: Mapping[int, str], owners: Owners
-) -> _Told:
+) -> _Credited:
     """Whose words stand beside a name; nobody else's where the named one is no speaker."""
-    told = dict.fromkeys(speakers.values(), 0)
+    matches = dict.fromkeys(speakers.values(), 0)
     for one in stems(words_in(sentence), lexicon):
         owner = owners.by_stem.get(one)
         if owner is not None and owner in speakers:
-            told[speakers[owner]] += 1
-    others = {name: n for name, n in told.items() if name != named and named in told}
+            matches[speakers[owner]] += 1
+    others = {name: n for name, n in matches.items() if name != named and named in matches}
     sayer = max(others, key=lambda name: others[name], default=named)
-    return _Told(named, told.get(named, 0), sayer, others.get(sayer, 0))
+    return _Credited(named, matches.get(named, 0), sayer, others.get(sayer, 0))
 
 
 def _owners(transcript: Transcript, language: str) -> Owners:

@@ -55,10 +55,10 @@ def payload_differences(
 
 
 def is_title_unsure(reference: Observation, hypothesis: Observation) -> bool:
-    """The hypothesis alone told another title than its row has, which is the reference's.
+    """The hypothesis alone published another title than its row has, which is the reference's.
 
     A reprocessed recording keeps its earlier title, and the reference's model may have
-    chosen that very one again; or the hypothesis told a wrong one. Rows do not say which.
+    chosen that very one again; or the hypothesis published a wrong one. Rows do not say which.
     """
     is_told_otherwise = _is_title_kept(hypothesis) and not _is_title_kept(reference)
     return is_told_otherwise and _is_same_title(reference, hypothesis)
@@ -76,8 +76,10 @@ def _teller(
 
     Only the words have two writers: the merge tells them, and they are stored with their topics.
     """
-    told = [[e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)]
-    is_stored_so = name == TRANSCRIPT and told[0] == told[1]
+    published = [
+        [e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)
+    ]
+    is_stored_so = name == TRANSCRIPT and published[0] == published[1]
     return "detect_topics" if is_stored_so else step_of(name.partition("/")[0])
 
 
@@ -97,14 +99,14 @@ def contradictions(observation: Observation) -> dict[str, str]:
 
 
 def _is_title_kept(observation: Observation) -> bool:
-    """Whether the row has another title than was told, and so one that was there before."""
-    told, kept = _last_title(observation), observation.outputs.title
-    return bool(told and kept) and not agrees(told, kept)
+    """Whether the row has another title than was published, and so one that was there before."""
+    published, kept = _last_title(observation), observation.outputs.title
+    return bool(published and kept) and not agrees(published, kept)
 
 
 def _is_title_stored(observation: Observation) -> bool:
-    told, kept = _last_title(observation), observation.outputs.title
-    return bool(told and kept) and agrees(told, kept)
+    published, kept = _last_title(observation), observation.outputs.title
+    return bool(published and kept) and agrees(published, kept)
 
 
 def _is_same_title(reference: Observation, hypothesis: Observation) -> bool:
@@ -113,8 +115,8 @@ def _is_same_title(reference: Observation, hypothesis: Observation) -> bool:
 
 
 def _last_title(observation: Observation) -> Any:
-    told = [e.data.get("title") for e in stored(observation) if e.event == TITLE]
-    return told[-1] if told else None
+    published = [e.data.get("title") for e in stored(observation) if e.event == TITLE]
+    return published[-1] if published else None
 
 
 def _overwritten(step: str) -> Finding:
@@ -143,11 +145,11 @@ def own_values(observation: Observation) -> Mapping[str, tuple[str, Any]]:
 
 def _of_topics(observation: Observation) -> dict[str, str]:
     """TOPIC events against the stored topics, one by one; only where there are as many."""
-    told = [event.data for event in stored(observation) if event.event == TOPIC]
+    published = [event.data for event in stored(observation) if event.event == TOPIC]
     topics = observation.outputs.topics
-    if len(told) != len(topics):
+    if len(published) != len(topics):
         return {}
-    pairs = list(zip(told, topics, strict=True))
+    pairs = list(zip(published, topics, strict=True))
     wrong = [name for name in _OF_TOPIC if any(not _tells(*pair, name) for pair in pairs)]
     if any("words" in data and len(data["words"] or ()) != len(t.words) for data, t in pairs):
         wrong.append("words")
@@ -168,8 +170,10 @@ def agrees(payload: Any, own: Any) -> bool:
     return isinstance(payload, int | float) and is_within(payload, own, DURATION_TOLERANCE_MS)
 
 
-def _is_near(told: Any, own: float) -> bool:
-    return isinstance(told, int | float) and is_within(told, own, WAVEFORM_TOLERANCE + 1e-9)
+def _is_near(published: Any, own: float) -> bool:
+    return isinstance(published, int | float) and is_within(
+        published, own, WAVEFORM_TOLERANCE + 1e-9
+    )
 
 
 def _fields(

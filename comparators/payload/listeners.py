@@ -39,21 +39,21 @@ def broadcast_differences(
     reference: Observation, hypothesis: Observation, step_of: Callable[[str], str]
 ) -> list[Finding]:
     """What listeners of the hypothesis get otherwise: fields, values, whose bus it is."""
-    told = broadcast(reference), broadcast(hypothesis)
+    messages = broadcast(reference), broadcast(hypothesis)
     wrong, known = (_contradictions(side, events) for side, events in
-                    ((hypothesis, told[1]), (reference, told[0])))  # fmt: skip
+                    ((hypothesis, messages[1]), (reference, messages[0])))  # fmt: skip
     found = [
         _told_finding(name, "value", "changed", why, step_of)
         for name, why in sorted(wrong.items())
         if name not in known
     ]
-    mine, theirs = map(_fields_by_label, told)
-    for name in sorted(set(mine) & set(theirs)):
-        missing = in_all(mine[name]) - in_all(theirs[name])
-        extra = set(chain(*theirs[name])) - set(chain(*mine[name]))
+    before, after = map(_fields_by_label, messages)
+    for name in sorted(set(before) & set(after)):
+        missing = in_all(before[name]) - in_all(after[name])
+        extra = set(chain(*after[name])) - set(chain(*before[name]))
         found += [_told_finding(name, f, "missing", "", step_of) for f in sorted(missing)]
         found += [_told_finding(name, f, "extra", "", step_of) for f in sorted(extra)]
-    owners = [{_owner(e) for e in events if _is_to_user(e)} for events in told]
+    owners = [{_owner(e) for e in events if _is_to_user(e)} for events in messages]
     if all(owners) and owners[0] != owners[1]:
         found.append(_told_finding("user", "channel", "changed", "another user's bus", step_of))
     return found

@@ -262,9 +262,9 @@ def _by_measure(
     settled = {Agreement.AGREE, Agreement.WITHIN_NOISE}
     agreeing = {step for step, known in states.items() if known <= settled}
     named = [(f, c) for c in suspects for f in _standing(c) or [Finding(path=c.name)]]
-    told = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
+    pairs = [(f.step or (c.measure.step if c.measure else None), f, c) for f, c in named]
     stored = agreeing & set(SPEECH)
-    steps = [(_storing(c, measures) or s if s in stored else s, f, c) for s, f, c in told]
+    steps = [(_storing(c, measures) or s if s in stored else s, f, c) for s, f, c in pairs]
     usable = [entry for entry in steps if entry[0]]
     preferred = [
         entry

@@ -222,8 +222,8 @@ def _inputs(
     if state in (Agreement.DIFFER, Agreement.WITHIN_NOISE):
         return state, why, False
     if state is Agreement.AGREE:
-        told = "digests differ although what they are made of agrees: the hand-over"
-        return Agreement.DIFFER, told, True
+        reason = "digests differ although what they are made of agrees: the hand-over"
+        return Agreement.DIFFER, reason, True
     return Agreement.DIFFER, "digests differ", False
 
 

@@ -136,5 +136,5 @@ def _notes(grounds: Grounds, judged: Sequence[Check], verdict: Verdict) -> tuple
 def _excepted(judged: Sequence[Check]) -> list[str]:
     """How much was waived and improved, whatever the verdict."""
     waived, improved = sum(c.waived for c in judged), sum(c.improved for c in judged)
-    told = [f"findings waived: {waived}"] if waived else []
-    return told + ([f"known legacy defects put right: {improved}"] if improved else [])
+    notes = [f"findings waived: {waived}"] if waived else []
+    return notes + ([f"known legacy defects put right: {improved}"] if improved else [])

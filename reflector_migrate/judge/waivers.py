@@ -103,7 +103,7 @@ def apply(
 
 
 def expired_note(waiver: Waiver, today: date | None) -> str:
-    """A waiver that does not hold any more, by name; without a date, why it cannot be told."""
+    """A waiver that does not hold any more, by name; without a date, why that is unknown."""
     if today is None:
         return f"waiver of {waiver.path} does not hold: no date to judge it by"
     return f"waiver of {waiver.path} ({waiver.owner}) expired on {waiver.expiry}"

@@ -11,7 +11,7 @@ Nothing of ours outside is imported here, and everything else is asked for as
     observation.py   one engine's account of one recording
     measure.py       how far two accounts lie apart, counted
     comparison.py    what is concluded from it
-    told.py          its findings, like ones together
+    finding_groups.py  its findings, like ones together
     gist.py          what a night counts of it, flat
 
 Observations and comparisons cross files and machines, so they are frozen pydantic

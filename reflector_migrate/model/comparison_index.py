@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from reflector_migrate.model.comparison import Check, Comparison, Side
-from reflector_migrate.model.finding_groups import told_as_text, told_by
+from reflector_migrate.model.finding_groups import group_findings, groups_as_text
 from reflector_migrate.model.vocabulary import Verdict
 
 VERSION = 2
@@ -47,7 +47,7 @@ class Gist(NamedTuple):
     `grades` are GRADES little-endian doubles for each of `graded`; `used` are those of
     the primary's USED, then the candidate's. `against` counts checks that diverged or broke,
     `exact` those of them that must be equal, `critical` those with a critical finding that nobody
-    waived, `floorless` checks without a floor. `told` is JSON, see told.py.
+    waived, `floorless` checks without a floor. `told` is JSON, see finding_groups.py.
     """
 
     run_id: str
@@ -115,7 +115,7 @@ def gist_of(comparison: Comparison) -> Gist:
         json.dumps([check.name for check in graded]),
         doubles(number for check in graded for number in _grades(check)),
         doubles([*_used(comparison.primary), *_used(comparison.candidate)]),
-        told_as_text(told_by(checks)),
+        groups_as_text(group_findings(checks)),
     ))  # fmt: skip
 
 

@@ -23,7 +23,7 @@ _AGAINST = {Verdict.DIVERGED, Verdict.ERRORED}
 Key = tuple[str, str, str, str]
 
 
-class Told(NamedTuple):
+class FindingGroup(NamedTuple):
     """Findings of one recording that are alike; an example's texts are cut, its numbers are not."""
 
     step: str
@@ -38,29 +38,29 @@ class Told(NamedTuple):
     public_path: str = ""
 
 
-def told_by(checks: Iterable[Check]) -> Iterable[Told]:
+def group_findings(checks: Iterable[Check]) -> Iterable[FindingGroup]:
     """Like findings together, in the order in which they are first met."""
-    found: dict[Key, Told] = {}
+    found: dict[Key, FindingGroup] = {}
     for check in checks:
         for finding in _findings(check):
             step = finding.step or (check.measure.step if check.measure else None) or ""
             key = (step, wildcarded(finding.path), finding.kind, finding.waiver)
-            told = found.get(key) or _first(key, finding)
-            worst = min(Severity(told.severity), finding.severity, key=_SEVERITIES.index)
-            found[key] = told._replace(times=told.times + 1, severity=worst.value)
+            group = found.get(key) or _first(key, finding)
+            worst = min(Severity(group.severity), finding.severity, key=_SEVERITIES.index)
+            found[key] = group._replace(times=group.times + 1, severity=worst.value)
     return found.values()
 
 
-def told_as_text(told: Iterable[Told]) -> str:
-    """As a gist keeps it; nothing told is no text."""
-    found = list(told)
+def groups_as_text(groups: Iterable[FindingGroup]) -> str:
+    """As a gist keeps it; no group is no text."""
+    found = list(groups)
     return json.dumps(found, separators=(",", ":")) if found else ""
 
 
-def told_of(kept: Iterable[str]) -> Iterator[tuple[Told, ...]]:
+def groups_from_text(kept: Iterable[str]) -> Iterator[tuple[FindingGroup, ...]]:
     """What each gist tells of its findings, in the order given."""
     for text in kept:
-        yield tuple(map(Told._make, json.loads(text))) if text else ()
+        yield tuple(map(FindingGroup._make, json.loads(text))) if text else ()
 
 
 def wildcarded(path: str) -> str:
@@ -79,10 +79,10 @@ def _findings(check: Check) -> Sequence[Finding]:
     return ()
 
 
-def _first(key: Key, finding: Finding) -> Told:
+def _first(key: Key, finding: Finding) -> FindingGroup:
     sides = (_shown(finding.reference), _shown(finding.hypothesis))
     message, shown = cut(finding.message, EXAMPLE_LETTERS), wildcarded(finding.public_path)
-    return Told(*key, finding.severity.value, 0, *sides, message, shown)
+    return FindingGroup(*key, finding.severity.value, 0, *sides, message, shown)
 
 
 def _shown(value: Any) -> bool | int | float | str | None:

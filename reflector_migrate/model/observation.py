@@ -21,7 +21,7 @@ class Usage(Frozen):
     """What a step consumed; adds up over attempts, tracks and recordings.
 
     llm_tokens_per_call: (in, out) of each call, in the order of their answers.
-    is_partial: an attempt was cut short; this is what it had used when it last told.
+    is_partial: an attempt was cut short; this is what it had used when it last reported.
     """
 
     gpu_seconds: float = 0.0

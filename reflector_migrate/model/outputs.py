@@ -13,7 +13,7 @@ from pydantic import Field
 from reflector_migrate.model.frozen import Frozen, Instant
 
 UNSEEN_FILES = "local files: the data folder is not on this host"
-"""An observation's note: that none are told says nothing of whether there are any."""
+"""An observation's note: that none are reported says nothing of whether there are any."""
 
 
 class Word(Frozen):
