@@ -43,7 +43,9 @@ def _meeting(words: int, speakers: int, topics: int, seed: int | None = None) ->
         Topic(title=f"Topic {n}", summary=f"They spoke of {n}.", timestamp=heard[n * size].start)
         for n in range(topics)
     )
-    return observation(Outputs(words=heard, topics=chapters, title="T", duration_ms=words * 333.0))
+    outputs = Outputs(words=heard, topics=chapters, title="T", duration_ms=words * 333.0,
+                      row={"status": "ended"})  # fmt: skip
+    return observation(outputs)
 
 
 def test_a_four_hour_meeting_takes_little_memory_and_a_second(tmp_path: Path) -> None:
