@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from reflector_migrate.settings import Settings
 
-PATIENT = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}})
+PATIENT = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0, "keeps_refused": True}})

@@ -52,7 +52,9 @@ PRICE = {
     "s3_gib": 90_000,
     "s3_requests_million": 400_000,
 }
-BASE = Settings.model_validate({"sandbox": {"start_timeout_s": 240.0}, "prices": [PRICE]})
+BASE = Settings.model_validate(
+    {"sandbox": {"start_timeout_s": 240.0, "keeps_refused": True}, "prices": [PRICE]}
+)
 
 
 @pytest.fixture(scope="module")

@@ -193,3 +193,14 @@ def test_what_could_not_be_erased_is_erased_later_and_never_opened_meanwhile(wor
         assert erase_ended(_shadow(at(world.settings, url))) == 1
     assert _is_left(world) == (False, False, False)
     assert shadow.runs.by_id(run.run_id).state in ENDS
+
+
+def test_a_sandbox_may_keep_what_refused_consent_left(world) -> None:
+    """To look at it: nobody spoke there. Elsewhere the setting keeps nothing."""
+    _stored(world, "compared")
+    _delete_audio(world)
+    sandbox = world.settings.sandbox.model_copy(update={"keeps_refused": True})
+    kept = world.settings.model_copy(update={"sandbox": sandbox, "is_sandbox": True})
+    assert erase_ended(_shadow(kept)) == 0
+    assert all(_is_left(world))
+    assert erase_ended(_shadow(kept.model_copy(update={"is_sandbox": False}))) == 1

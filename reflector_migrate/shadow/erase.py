@@ -94,6 +94,8 @@ def _may_not_be_kept(settings: Settings, runs: Sequence[RunRecord]) -> frozenset
 
     if not runs or settings.reflector.database_url is None:
         return frozenset()
+    if settings.is_sandbox and settings.sandbox.keeps_refused:
+        return frozenset()  # nobody spoke in a synthetic recording
     rows = Rows.at(settings.reflector.database_url)
     return rows.may_not_be_kept(sorted({run.transcript_id for run in runs}))
 
