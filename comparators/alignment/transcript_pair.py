@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from comparators.alignment.distance import Alphabet, Block, blocks
 from comparators.language.normalise import tokens_of, with_numbers
-from comparators.language.numbers import TokenStream
+from comparators.language.token_stream import TokenStream
 from reflector_migrate.model import Observation, Word
 
 _Made = TypeVar("_Made")

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from comparators.language.lexicon import GERMAN, GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.language.normalise import tokens_of, with_numbers, words_in
-from comparators.language.numbers import TokenStream, with_halves
+from comparators.language.numbers import with_halves
+from comparators.language.token_stream import TokenStream
 
 ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")

@@ -16,7 +16,8 @@ import unicodedata
 from functools import lru_cache
 
 from comparators.language.numbers import LANGUAGES as NUMERAL_LANGUAGES
-from comparators.language.numbers import TokenStream, join_numbers
+from comparators.language.numbers import join_numbers
+from comparators.language.token_stream import TokenStream
 
 NORMALISER = "words/4"
 """Evidence made with another version is never mixed with this one's."""

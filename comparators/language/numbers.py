@@ -8,12 +8,12 @@ unless another number word stands beside them. `with_halves` goes further, for f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 from comparators.language.lexicon import Lexicon
 from comparators.language.number_words import SCALES, parse_word
+from comparators.language.token_stream import Span, TokenStream
 
 LANGUAGES = frozenset({"en", "de"})
 
@@ -23,34 +23,6 @@ _FIGURES = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
 _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
-
-
-Span = tuple[int, int, str]
-"""Tokens from..to, and the one that stands for them."""
-
-
-class TokenStream(NamedTuple):
-    """Tokens in order, and for each the place of the word it comes from: a transcript is long."""
-
-    tokens: list[str]
-    places: list[int]
-
-    @classmethod
-    def of(cls, words: Sequence[str], parts: Mapping[str, Sequence[str]]) -> TokenStream:
-        """The words' tokens, by what each distinct word is made of."""
-        return cls(
-            [token for word in words for token in parts[word]],
-            [place for place, word in enumerate(words) for _ in parts[word]],
-        )
-
-    def replaced(self, spans: Iterable[Span]) -> TokenStream:
-        """Each span by one token, at the place of its first; in order, none overlapping."""
-        tokens, places, done = list[str](), list[int](), 0
-        for start, end, token in spans:
-            tokens += [*self.tokens[done:start], token]
-            places += self.places[done : start + 1]
-            done = end
-        return TokenStream(tokens + self.tokens[done:], places + self.places[done:])
 
 
 def join_numbers(text: TokenStream, language: str) -> TokenStream:

@@ -1,0 +1,33 @@
+"""A text's tokens with the places they come from; spans of them become one token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+Span = tuple[int, int, str]
+"""Tokens from..to, and the one that stands for them."""
+
+
+class TokenStream(NamedTuple):
+    """Tokens in order, and for each the place of the word it comes from: a transcript is long."""
+
+    tokens: list[str]
+    places: list[int]
+
+    @classmethod
+    def of(cls, words: Sequence[str], parts: Mapping[str, Sequence[str]]) -> TokenStream:
+        """The words' tokens, by what each distinct word is made of."""
+        return cls(
+            [token for word in words for token in parts[word]],
+            [place for place, word in enumerate(words) for _ in parts[word]],
+        )
+
+    def replaced(self, spans: Iterable[Span]) -> TokenStream:
+        """Each span by one token, at the place of its first; in order, none overlapping."""
+        tokens, places, done = list[str](), list[int](), 0
+        for start, end, token in spans:
+            tokens += [*self.tokens[done:start], token]
+            places += self.places[done : start + 1]
+            done = end
+        return TokenStream(tokens + self.tokens[done:], places + self.places[done:])
