@@ -165,7 +165,7 @@ def test_like_differences_meet_in_one_group():
                           finding("row/topics/12/title"), finding("row/x", waiver="w (me)"))),
         with_checks(exact(finding("row/topics/7/title"))).model_copy(update={"recording": "other"}),
     ]  # fmt: skip
-    members = differences.told(gists(told))
+    members = differences.members(gists(told))
     first, last = differences.groups(members)
     assert (first.path, first.recordings, first.findings) == ("row/topics/*/title", 2, 3)
     assert first.example == "a → b"

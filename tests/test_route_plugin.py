@@ -50,7 +50,7 @@ class Theirs:
         self.app = Celery("theirs", broker=broker, set_as_current=False)
         self.app.conf.task_store_eager_result = False
 
-        @self.app.task(name=NAME, shared=False)
+        @self.app.task(name=NAME, shared=False, lazy=False)  # before shared ones of the name
         def process(*, transcript_id, bucket_name, track_keys):
             self.bodies.append((transcript_id, bucket_name, track_keys))
             self.during()
