@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.cutover.gated import gated
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import Comparison, Engine, Observation, Role
@@ -213,6 +214,44 @@ def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings)
     fates = {line.recording: line.coverage for line in lines if line.coverage}
     assert (fates["rec-1"], fates["rec-3"]) == ("open", "compared")
     assert set(run.excluded) == {"sandbox", "seeded-defect"}
+
+
+def _fates(settings: Settings) -> dict[str, str]:
+    lines = stored_evidence(settings)
+    return {line.recording: line.coverage for line in lines if line.coverage}
+
+
+def test_a_later_run_with_a_defect_hides_no_coverage(settings: Settings) -> None:
+    """The sandbox's own comparisons stay compared; the recording of the defect is open."""
+    for number in (1, 2):
+        store(settings, number, "new", "2026-11-01", origin="sandbox")
+    store(settings, 3, "new", "2026-11-01", origin="sandbox", defects=("tracks_swapped",))
+    assert _fates(settings) == {"rec-1": "compared", "rec-2": "compared", "rec-3": "open"}
+
+
+def test_a_model_that_was_changed_back_goes_on(settings: Settings) -> None:
+    """Coverage is of what the newest comparison was made under, whichever began last."""
+    for number, models in enumerate(("a", "b", "a"), start=1):
+        store(settings, number, "new", "2026-11-01", models=models)
+    assert _fates(settings) == {"rec-1": "compared", "rec-2": "open", "rec-3": "compared"}
+
+
+def test_a_phase_asks_the_newest_cohort_alone(settings: Settings) -> None:
+    """Neither a run with a defect nor an earlier model answers for it; `migrate gate` shows all."""
+    store(settings, 1, "new", "2026-11-01", models="a")
+    store(settings, 2, "new", "2026-11-01", models="b")
+    store(settings, 3, "new", "2026-11-01", models="b", origin="sandbox", defects=("late",))
+    asked = gated(settings)
+    [cohort] = asked.run.cohorts
+    assert (cohort.models, cohort.defects) == ("b", ())
+    assert {line.recording for line in asked.lines if line.measure == "words"} == {"rec-2"}
+    assert len(judge(stored_evidence(settings), RULES).cohorts) == 2
+
+
+def test_defects_alone_cover_nothing(settings: Settings) -> None:
+    """No line of coverage, rather than one of a run that proves the harness."""
+    store(settings, 1, "new", "2026-11-01", defects=("tracks_swapped",))
+    assert _fates(settings) == {}
 
 
 def test_what_a_run_was_made_under_is_its_key(settings: Settings) -> None:

@@ -95,11 +95,7 @@ def test_in_shadow_the_world_is_told_once(stack: Sandbox) -> None:
 
 
 def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
-    """Ten recordings give ten comparisons, a page, and a list of what is missing.
-
-    Other tests left comparisons here under other settings, which are other evidence: how many
-    count is asked in tests/test_cutover_items.py.
-    """
+    """Ten recordings give ten comparisons, a page, and a list of what is missing."""
     settings = stack.settings
     for name in NAMES[1 : 1 + max(0, 10 - _compared(settings.store_url))]:
         compare_in_sandbox(settings, name, timeout_s=240)
@@ -110,8 +106,8 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
     lines = run(settings, Phase.SHADOW)
     by_name = {line.item.name: line.answer for line in lines}
     announced = by_name["pairs compared / eligible"]
-    assert announced.state is State.PENDING
-    assert " compared; " in announced.why or announced.n
+    assert announced.n is not None
+    assert announced.n >= 10
     exact = by_name["structure and side effects"]  # this store has no placebo: no gate counts
     assert exact.state is State.PENDING
     assert "migrate placebo run" in exact.why

@@ -66,10 +66,15 @@ class ByGates:
 
 
 def gated(settings: Settings) -> Gated:
-    """Every gate of the newest pair of builds, by the rules in force."""
+    """Every gate of the newest cohort, by the rules in force.
+
+    What was made under another configuration or with a seeded defect answers for no phase.
+    """
+    from reflector_migrate.judge.gates.cohorts import newest_of
     from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
 
-    lines = stored_evidence(settings)
+    newest = newest_of(stored_evidence(settings))
+    lines = newest.lines if newest else ()
     return Gated(gates_of(settings, lines, rules_in_force(settings)), lines)
 
 

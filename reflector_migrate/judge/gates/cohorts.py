@@ -94,6 +94,16 @@ def cohorts_of(
     return tuple(found), dict(sorted(excluded.items()))
 
 
+def newest_of(lines: Sequence[EvidenceLine]) -> Evidence | None:
+    """The cohort of the newest line without a seeded defect; None where there is none.
+
+    Not the cohort that began last: a model that was changed and changed back goes on.
+    """
+    cohorts, _ = cohorts_of([line for line in lines if not line.defects], None)
+    by_key = {cohort.key: cohort for cohort in cohorts}
+    return next((by_key[key] for key in map(_key, reversed(lines)) if key in by_key), None)
+
+
 def _key(line: EvidenceLine) -> Key:
     """A secondary is the primary run once more, so its build does not set a line apart."""
     builds = tuple(sorted((k, v) for k, v in line.builds.items() if k != "secondary"))

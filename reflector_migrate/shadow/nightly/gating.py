@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.judge.gates.answers import GateRun
-from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, cohorts_of
+from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
 from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
@@ -117,7 +117,9 @@ def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[Evi
     Compared means that both sides completed and were compared; while the primary's rows
     cannot be read, nothing is said.
     """
-    [newest, *_] = reversed(cohorts_of(lines, None)[0])
+    newest = newest_of(lines)
+    if newest is None:
+        return  # runs with a seeded defect alone cover nothing
     ended = [line for line in newest.lines if line.outcome]
     completed = {line.recording for line in ended if line.outcome and line.outcome.is_complete}
     failed = {line.recording for line in ended} - completed
