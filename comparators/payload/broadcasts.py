@@ -7,7 +7,7 @@ a reprocessed recording keeps is none of these: there the event tells what is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -183,26 +183,37 @@ def _fields(
     uncompared: Mapping[str, str],
 ) -> list[Finding]:
     """Fields that all events of a type have on one side, and none or not all on the other."""
-    mine, theirs = _by_type(stored(reference)), _by_type(stored(hypothesis))
-    found = []
-    for name in sorted(set(mine) & set(theirs) - set(uncompared)):
-        missing = in_all(mine[name]) - in_all(theirs[name])
-        extra = set(chain(*theirs[name])) - set(chain(*mine[name]))
-        found += [_field(name, field, "missing", step_of) for field in sorted(missing)]
-        found += [_field(name, field, "extra", step_of) for field in sorted(extra)]
-    return found
+    differing = differing_fields(stored(reference), stored(hypothesis), lambda event: event.event)
+    return [_field(*of, step_of) for of in differing if of[0] not in uncompared]
 
 
-def _by_type(events: Sequence[Event]) -> dict[str, list[set[str]]]:
-    """The fields of each event, by its type."""
+def differing_fields(
+    reference: Sequence[Event], hypothesis: Sequence[Event], name_of: Callable[[Event], str]
+) -> Iterator[tuple[str, str, str]]:
+    """(event's name, field, missing or extra), of events that both sides have.
+
+    Missing is what every event of the reference has and not every one of the hypothesis's;
+    extra is what no event of the reference has.
+    """
+    before, after = _fields_by(reference, name_of), _fields_by(hypothesis, name_of)
+    for name in sorted(set(before) & set(after)):
+        missing = _in_all(before[name]) - _in_all(after[name])
+        extra = set(chain(*after[name])) - set(chain(*before[name]))
+        yield from ((name, field, "missing") for field in sorted(missing))
+        yield from ((name, field, "extra") for field in sorted(extra))
+
+
+def _fields_by(
+    events: Sequence[Event], name_of: Callable[[Event], str]
+) -> dict[str, list[set[str]]]:
+    """The fields of each event, by its name."""
     fields: dict[str, list[set[str]]] = {}
     for event in events:
-        fields.setdefault(event.event, []).append(set(event.data))
+        fields.setdefault(name_of(event), []).append(set(event.data))
     return fields
 
 
-def in_all(fields: Sequence[set[str]]) -> set[str]:
-    """The fields that every event of a type has."""
+def _in_all(fields: Sequence[set[str]]) -> set[str]:
     return fields[0].intersection(*fields[1:])
 
 

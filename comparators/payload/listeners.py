@@ -6,9 +6,8 @@ What is listened to need not be what is kept: a page shows the one, the row the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 
-from comparators.payload.broadcasts import TITLE, TRANSCRIPT, agrees, in_all, own_values
+from comparators.payload.broadcasts import TITLE, TRANSCRIPT, agrees, differing_fields, own_values
 from comparators.payload.fields import public, public_event
 from reflector_migrate.model import Event, Finding, Observation, Severity
 
@@ -43,37 +42,23 @@ def broadcast_differences(
     wrong, known = (_contradictions(side, events) for side, events in
                     ((hypothesis, messages[1]), (reference, messages[0])))  # fmt: skip
     found = [
-        _told_finding(name, "value", "changed", why, step_of)
+        _finding(name, "value", "changed", why, step_of)
         for name, why in sorted(wrong.items())
         if name not in known
     ]
-    before, after = map(_fields_by_label, messages)
-    for name in sorted(set(before) & set(after)):
-        missing = in_all(before[name]) - in_all(after[name])
-        extra = set(chain(*after[name])) - set(chain(*before[name]))
-        found += [_told_finding(name, f, "missing", "", step_of) for f in sorted(missing)]
-        found += [_told_finding(name, f, "extra", "", step_of) for f in sorted(extra)]
+    differing = differing_fields(*messages, label)
+    found += [_finding(name, field, kind, "", step_of) for name, field, kind in differing]
     owners = [{_owner(e) for e in events if _is_to_user(e)} for events in messages]
     if all(owners) and owners[0] != owners[1]:
-        found.append(_told_finding("user", "channel", "changed", "another user's bus", step_of))
+        found.append(_finding("user", "channel", "changed", "another user's bus", step_of))
     return found
-
-
-def _fields_by_label(events: Sequence[Event]) -> dict[str, list[set[str]]]:
-    """The fields of each event, by what listeners know it as."""
-    fields: dict[str, list[set[str]]] = {}
-    for event in events:
-        fields.setdefault(label(event), []).append(set(event.data))
-    return fields
 
 
 def _owner(event: Event) -> str:
     return str(event.channel).rpartition(":")[2]
 
 
-def _told_finding(
-    name: str, field: str, kind: str, why: str, step_of: Callable[[str], str]
-) -> Finding:
+def _finding(name: str, field: str, kind: str, why: str, step_of: Callable[[str], str]) -> Finding:
     return Finding(
         path=f"events/broadcast/{name}/{field}",
         public_path=f"events/broadcast/{public_event(name)}/{public(field)}",

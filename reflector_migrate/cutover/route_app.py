@@ -18,6 +18,7 @@ from celery.signals import worker_ready
 from reflector_migrate.errors import InputError, MigrateError
 from reflector_migrate.plugin.reflector_claim import CHECK, KEPT, QUEUE, START
 from reflector_migrate.settings import Settings, load_settings, mark_ready
+from reflector_migrate.shadow.messages import until_done
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,7 @@ app = Celery("reflector_migrate.route")
 def config_of(settings: Settings) -> dict[str, Any]:
     """Celery's configuration: the primary's broker, and nothing else in common with it."""
     return {
-        "broker_url": settings.reflector.broker_url,
-        "task_ignore_result": True,
-        "task_acks_late": True,
-        "task_reject_on_worker_lost": True,
-        "worker_prefetch_multiplier": 1,
-        "broker_connection_retry_on_startup": True,
+        **until_done(settings),
         "task_default_queue": QUEUE,
         "broker_transport_options": {
             "visibility_timeout": AGAIN_S,

@@ -30,8 +30,8 @@ DISPATCHED = frozenset({RunState.CLAIMED, RunState.SNAPSHOTTING, RunState.STARTI
 """States that a dispatcher works on; a collector works on the others."""
 
 
-def config_of(settings: Settings) -> dict[str, Any]:
-    """Celery's configuration: the primary's broker, our queues, results kept nowhere."""
+def until_done(settings: Settings) -> dict[str, Any]:
+    """What every app of ours has in common: a message stays the broker's until it is done with."""
     return {
         "broker_url": settings.reflector.broker_url,
         "task_ignore_result": True,
@@ -39,6 +39,13 @@ def config_of(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
         "broker_connection_retry_on_startup": True,
+    }
+
+
+def config_of(settings: Settings) -> dict[str, Any]:
+    """Celery's configuration: the primary's broker, our queues, results kept nowhere."""
+    return {
+        **until_done(settings),
         "broker_transport_options": {"socket_timeout": 10, "socket_connect_timeout": 5},
         "task_default_queue": "collect",
         "task_routes": {DISPATCH: {"queue": "shadow"}, SPANS: {"queue": "shadow"}},
