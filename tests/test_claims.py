@@ -13,6 +13,7 @@ from reflector_migrate.plugin.reflector_claim import (
     LEASE_S,
     LEGACY,
     QUEUE,
+    RUN_S,
     RUNNING,
     Claims,
     key_of,
@@ -180,3 +181,51 @@ def test_a_retry_of_an_ended_workflow_holds_its_transcript_again(claims):
     claims.end(T, "a")
     claims.hold(T, "a", "w", is_end=False)
     assert str(ask(claims, "c", "task-c")) == "workflow w"
+
+
+GIVEN = '{"queue": "celery", "again": "the call", "task": "p", "kwargs": {}}'
+
+
+@pytest.mark.parametrize(
+    ("given", "is_begun", "is_ended", "token", "is_taken"),
+    [
+        pytest.param(GIVEN, True, False, "a", True, id="it runs, and has sent nothing"),
+        pytest.param(GIVEN, False, False, "a", True, id="its first step has not begun"),
+        pytest.param(GIVEN, True, True, "a", False, id="after finalize its effects may be out"),
+        pytest.param(GIVEN, True, False, "x", False, id="another's turn"),
+        pytest.param("", True, False, "a", False, id="a claim without its task"),
+        pytest.param("{}", True, False, "a", False, id="a claim of an older plugin"),
+    ],
+)
+def test_a_workflow_is_taken_over_before_its_first_effect_alone(
+    client, claims, given, is_begun, is_ended, token, is_taken
+):
+    """Token and message change together, and later steps of the workflow are out of turn."""
+    facts = {"task_id": "task-a", "route": "r", "at": 1.0, "queue": QUEUE, "message": b"m"}
+    claims.ask(T, "a", **facts, given=given)
+    if is_begun:
+        claims.hold(T, "a", "w", is_end=False)
+    if is_ended:
+        claims.end(T, "a")
+    now = {"new_token": "n", "reason": "it failed", "at": 5.0}
+    assert claims.take_over(T, token, **now) is is_taken
+    assert client.lrange("celery", 0, -1) == ([b"the call"] if is_taken else [])
+    assert claims.take_over(T, token, **now) is False
+    assert claims.hold(T, "a", "w", is_end=is_ended) is not is_taken
+    if is_taken:
+        other = ask(claims, "c", "task-a")
+        assert (other.engine, other.task_id, other.reason) == (LEGACY, "task-a", "it failed")
+        assert to_legacy(claims, "d", of=other.token) is None
+
+
+def test_how_long_a_workflow_stands_still_is_seen_from_its_last_step(client, claims):
+    """A claim that is only asked for counts from then; ended ones and legacy's are left out."""
+    ask(claims)
+    assert [(b.transcript_id, b.idle_s) for b in claims.begun(31.0)] == [(T, 30.0)]
+    claims.hold(T, "a", "w", is_end=False)
+    client.expire(key_of(T), RUN_S - 100)
+    assert [round(b.idle_s) for b in claims.begun(31.0)] == [100]
+    claims.end(T, "a")
+    assert list(claims.begun(31.0)) == []
+    to_legacy(claims)
+    assert list(claims.begun(31.0)) == []

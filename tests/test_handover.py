@@ -11,9 +11,11 @@ import pytest
 import redis
 from conductor.client.http.models.task import Task
 
+from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.live_claims import LiveFence, fence_of
 from reflector_migrate.conductor.runtime.task_runner import NoFence, TaskRunner
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
+from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.handover import (
     SERVED,
     Asked,
@@ -27,12 +29,21 @@ from reflector_migrate.cutover.handover import (
     workflow_of,
 )
 from reflector_migrate.cutover.route_app import AGAIN_S, LONGEST_PAUSE_S, config_of
+from reflector_migrate.cutover.takeover import take_over_stalled
 from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.pipeline.rows.tables import recording, transcript
-from reflector_migrate.plugin.reflector_claim import CONDUCTOR, ENDED, QUEUE, Claims
+from reflector_migrate.plugin.reflector_claim import (
+    CONDUCTOR,
+    ENDED,
+    QUEUE,
+    RUN_S,
+    Claims,
+    key_of,
+)
 from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
@@ -105,7 +116,7 @@ def test_a_claim_gets_one_workflow_which_is_kept_by_recording(settings, claims):
     assert claims.look(T).workflow_id == "w-1"
     assert workflow_of(settings, "rec-1") == "w-1"
     last = Dispatches(settings.store_url).last("rec-1")
-    assert (last["outcome"], last["reason"]) == ("skipped", SERVED)
+    assert (last["outcome"], last["reason"]) == ("skipped", SERVED + build_hash())
     assert served_by(settings, conductor) is None  # the message was delivered again
     assert conductor.started == 1
 
@@ -311,3 +322,87 @@ def test_a_step_waits_while_the_broker_does_not_say_whose_turn_it_is(settings):
     away = settings.reflector.model_copy(update={"broker_url": url})
     result, told = worked(settings.model_copy(update={"reflector": away}), "get_recording")
     assert (result.status, told) == ("IN_PROGRESS", [])
+
+
+# what began and does not end
+
+
+def begun(settings, route="conductor+fallback", *, is_running=True, idle_s=0.0):
+    """A claim as the plugin makes it, whose workflow stands still for that long."""
+    client = redis.Redis.from_url(settings.reflector.broker_url)
+    made = Claims(client)
+    given = json.dumps({"queue": "celery", "again": "the call", "task": "p", "kwargs": {}})
+    asked = {"task_id": "task-1", "route": route, "at": time.time() - idle_s, "queue": QUEUE}
+    made.ask(T, ASKED.token, **asked, message=b"m", given=given)
+    if is_running:
+        made.hold(T, ASKED.token, "w-1", is_end=False)
+        client.expire(key_of(T), int(RUN_S - idle_s))
+    return made
+
+
+def with_route(settings, **changes):
+    """The same settings with these of the route, and no Conductor."""
+    route = settings.route.model_copy(update=changes)
+    away = f"http://127.0.0.1:{free_ports(('none',))['none']}"
+    at = settings.conductor.model_copy(update={"server_url": away})
+    return settings.model_copy(update={"route": route, "conductor": at})
+
+
+NEVER, BEFORE = "never", "before_first_effect"
+
+
+@pytest.mark.parametrize(
+    ("policy", "route", "is_running", "idle_s", "is_given"),
+    [
+        pytest.param(BEFORE, "conductor+fallback", True, 50, True, id="it stands still"),
+        pytest.param(BEFORE, "conductor+fallback", True, 0, False, id="a step has just begun"),
+        pytest.param(NEVER, "conductor+fallback", True, 50, False, id="never after the start"),
+        pytest.param(NEVER, "conductor+fallback", False, 50, True, id="it has not begun at all"),
+        pytest.param(BEFORE, "conductor", True, 50, False, id="a route without fallback"),
+    ],
+)
+def test_a_workflow_that_stands_still_leaves_its_transcript_to_legacy(
+    settings, policy, route, is_running, idle_s, is_given
+):
+    """Only where the route and the policy have a fallback; Conductor may be down."""
+    claims = begun(settings, route, is_running=is_running, idle_s=idle_s)
+    settings = with_route(settings, fallback_after_start=policy, stall_s=30)
+    assert take_over_stalled(settings) == ((T,) if is_given else ())
+    queued = redis.Redis.from_url(settings.reflector.broker_url).lrange("celery", 0, -1)
+    assert queued == ([b"the call"] if is_given else [])
+    assert (claims.look(T).engine == CONDUCTOR) is not is_given
+
+
+@pytest.mark.parametrize(
+    ("policy", "route", "is_given"),
+    [
+        pytest.param(BEFORE, "conductor+fallback", True, id="legacy runs instead"),
+        pytest.param(NEVER, "conductor+fallback", False, id="never after the start"),
+        pytest.param(BEFORE, "conductor", False, id="a route without fallback"),
+    ],
+)
+def test_a_workflow_that_failed_leaves_its_transcript_to_legacy(settings, policy, route, is_given):
+    """Its failure workflow leaves the row alone then; else it goes on (and asks Conductor first)."""
+    claims = begun(settings, route)
+    result, heard = worked(
+        with_route(settings, fallback_after_start=policy), "finalize", outcome="error"
+    )
+    assert (result.status == "COMPLETED", heard == []) == (is_given, is_given)
+    assert claims.look(T).state == ("asked" if is_given else "running")
+    assert claims.look(T).reason == ("its workflow failed" if is_given else "")
+
+
+def test_kill_takes_every_running_workflow_back_with_conductor_down(settings, tmp_path):
+    """Whatever its route; the file stands, and the log has it."""
+    begun(settings, "conductor")
+    settings = with_route(settings, back_file=tmp_path / "back")
+    sent = routes.kill(settings, "ana", "empty transcripts")
+    assert sent.is_in_force
+    assert sent.faults == ()
+    assert task_again_raw(settings) == [b"the call"]
+    assert Audit(settings.store_url).last("route")["body"]["why"] == "kill: empty transcripts"
+
+
+def task_again_raw(settings):
+    """Reflector's queue as it is."""
+    return redis.Redis.from_url(settings.reflector.broker_url).lrange("celery", 0, -1)

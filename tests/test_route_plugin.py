@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import itertools
+import json
 import socket
 import threading
 import time
@@ -85,9 +87,6 @@ def starts(broker: str) -> int:
 @contextmanager
 def starter(broker: str, **facts):
     """Notes these facts of each claim that it is asked to start, as the harness's does."""
-    import base64
-    import json
-
     client, is_over = redis.Redis.from_url(broker), threading.Event()
 
     def serve():
@@ -220,6 +219,27 @@ def test_a_start_whose_answer_is_late_is_fenced_off(theirs, broker, plugin):
         plugin.claim.Claims.ask = asking
     assert theirs.claims.note("t-1", tokens[0], workflow_id="w-9") is False
     assert theirs.claims.hold("t-1", tokens[0], "w-9", is_end=False) is False
+
+
+def test_a_task_that_comes_again_after_a_takeover_runs_the_body(theirs, broker):
+    """The claim kept the very task as a message; the reason is the workflow's."""
+    publish(broker, route="conductor+fallback")
+    with starter(broker, workflow_id="w-1"):
+        theirs.run()
+        token = theirs.claims.look("t-1").token
+        theirs.claims.hold("t-1", token, "w-1", is_end=False)
+        given = {"new_token": "n", "reason": "its workflow failed", "at": 2.0}
+        assert theirs.claims.take_over("t-1", token, **given) is True
+        raw = redis.Redis.from_url(broker).rpop("celery")
+        message = json.loads(raw)
+        assert (message["headers"]["task"], message["headers"]["id"]) == (NAME, "task-1")
+        args, kwargs, _embed = json.loads(base64.b64decode(message["body"]))
+        assert (args, kwargs) == ([], GIVEN)
+        theirs.run(task_id="task-2")  # a second announcement finds that one coming
+        assert theirs.bodies == []
+        assert theirs.run() == "the body's answer"
+    assert theirs.claims.look("t-1").reason == "its workflow failed"
+    assert len(theirs.bodies) == 1
 
 
 def test_without_a_fallback_the_start_is_left_in_the_queue(theirs, broker):

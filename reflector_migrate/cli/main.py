@@ -28,6 +28,7 @@ COMMANDS = {
     "gate": (f"{C}.gate:gate", "Run the gates on stored evidence or on a file."),
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
+    "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
     "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from reflector_migrate.conductor.runtime.task_runner import Fence, NoFence
 from reflector_migrate.errors import OutageError
+from reflector_migrate.model import Route
 from reflector_migrate.plugin.reflector_claim import Claims
 from reflector_migrate.settings import Settings
 
@@ -40,6 +43,19 @@ def _client(_pid: int, url: str) -> Any:
     return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
+def give_to_legacy(settings: Settings, transcript_id: str, token: str, reason: str) -> bool:
+    """Fence the workflow off and announce its task again, unless it may have sent something.
+
+    After finalize it may have. Raises what redis-py raises.
+    """
+    is_given = claims_of(settings).take_over(
+        transcript_id, token, new_token=str(uuid.uuid4()), reason=reason[:200], at=time.time()
+    )
+    if is_given:
+        log.warning("transcript %s goes to legacy: %s", transcript_id, reason)
+    return is_given
+
+
 class LiveFence:
     """Lets a step begin while its run holds the claim, and ends the claim with the transcript."""
 
@@ -53,12 +69,23 @@ class LiveFence:
         transcript_id, token = str(run.get("transcript_id")), str(run.get("run_id"))
         workflow_id = str(run.get("workflow_id") or "")
         try:
+            if _is_failure(step, raw_input) and self._is_legacys_now(transcript_id, token):
+                return False
             return claims_of(self._settings).hold(
                 transcript_id, token, workflow_id, is_end=step in AFTER_THE_END
             )
         except Exception as error:
             said = f"the broker does not say whose turn it is: {type(error).__name__}"
             raise OutageError(said) from error
+
+    def _is_legacys_now(self, transcript_id: str, token: str) -> bool:
+        """A workflow that failed with a fallback left its transcript to legacy."""
+        if self._settings.route.fallback_after_start == "never":
+            return False
+        found = claims_of(self._settings).look(transcript_id)
+        if found is None or found.route != Route.CONDUCTOR_FALLBACK:
+            return False
+        return give_to_legacy(self._settings, transcript_id, token, "its workflow failed")
 
     def passed(self, step: str, raw_input: Mapping[str, Any]) -> None:
         """After finalize the transcript may be announced again."""
@@ -69,3 +96,7 @@ class LiveFence:
             claims_of(self._settings).end(str(run.get("transcript_id")), str(run.get("run_id")))
         except Exception as error:  # the steps that follow end it too, and in the end its age
             log.warning("claim not ended: %s", type(error).__name__)
+
+
+def _is_failure(step: str, raw_input: Mapping[str, Any]) -> bool:
+    return step == "finalize" and raw_input.get("outcome") == "error"

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.live_claims import claims_of
@@ -37,8 +38,10 @@ HEARD_S = 8
 """From a changed table until every worker follows it, with a margin."""
 LEFT_S = 10.0
 """After which a plugin that has a fallback waits no more: if the claim stands, its worker died."""
-SERVED = "served by conductor"
-"""Why such a recording is not shadowed, in the register of dispatches."""
+SERVED = "served by conductor, build "
+"""Begins why such a recording is not shadowed, in the register of dispatches."""
+KEPT_BACK = f"route {Route.CONDUCTOR_FALLBACK}: "
+"""Begins why legacy served a recording all the same."""
 
 
 class Asked(BaseModel):
@@ -93,7 +96,7 @@ def hand_over(settings: Settings, asked: Asked) -> str | None:
     Raises MigrateError where it could not be started. The claim then holds the reason, so
     that a waiting plugin falls back at once; whoever calls tries again as long as it is asked.
     """
-    with _broker():
+    with broker_errors():
         claims = claims_of(settings)
         found = claims.look(asked.transcript_id)
     if not _is_asked(found, asked):
@@ -102,15 +105,17 @@ def hand_over(settings: Settings, asked: Asked) -> str | None:
     try:
         recording_id, workflow_id = _start(settings, asked)
     except MigrateError as error:
-        with _broker():
+        with broker_errors():
             claims.note(asked.transcript_id, asked.token, refused=error.message[:200])
         raise
-    with _broker():
+    with broker_errors():
         is_noted = claims.note(asked.transcript_id, asked.token, workflow_id=workflow_id)
     if not is_noted:
         _terminate(settings, workflow_id)
         return None
-    Dispatches(settings.store_url).add(recording_id, "skipped", run_id=workflow_id, reason=SERVED)
+    Dispatches(settings.store_url).add(
+        recording_id, "skipped", run_id=workflow_id, reason=SERVED + build_hash()
+    )
     return workflow_id
 
 
@@ -120,13 +125,13 @@ def resend_waiting(settings: Settings) -> int:
     By then every worker knows the table that sends it back, and the body takes the claim. A
     workflow that begins before is named, and the body does not run. Returns how many.
     """
-    with _broker():
+    with broker_errors():
         claims = claims_of(settings)
         waiting = [one for one in claims.asked() if _is_left_waiting(one)]
     for one in waiting:
         task = json.loads(one.given)
         _announce(settings, task["task"], task["kwargs"], one.task_id, HEARD_S)
-        with _broker():
+        with broker_errors():
             claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
     return len(waiting)
 
@@ -152,7 +157,7 @@ def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
             status = STOPPED
     if status != STOPPED:
         return False
-    with _broker():
+    with broker_errors():
         is_ended = claims_of(settings).end(blocked.transcript_id, blocked.token)
     if is_ended:
         _announce(settings, blocked.task, blocked.kwargs, blocked.task_id, 0)
@@ -177,7 +182,7 @@ def _announce(
 
 def serving(settings: Settings, transcript_id: str) -> Claim | None:
     """The claim on a transcript as it stands; None if nobody has one."""
-    with _broker():
+    with broker_errors():
         return claims_of(settings).look(transcript_id)
 
 
@@ -190,7 +195,7 @@ def _is_left_waiting(found: Claim) -> bool:
 def workflow_of(settings: Settings, recording_id: str) -> str | None:
     """The workflow that served a recording last; None if the primary did."""
     last = Dispatches(settings.store_url).last(recording_id)
-    return str(last["run_id"]) if last and last["reason"] == SERVED else None
+    return str(last["run_id"]) if last and last["reason"].startswith(SERVED) else None
 
 
 def _is_asked(found: Claim | None, asked: Asked) -> bool:
@@ -223,7 +228,8 @@ def _terminate(settings: Settings, workflow_id: str) -> None:
 
 
 @contextmanager
-def _broker() -> Iterator[None]:
+def broker_errors() -> Iterator[None]:
+    """Redis errors become ServerUnreachableError."""
     import redis
 
     try:

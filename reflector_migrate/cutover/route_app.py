@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 AGAIN_S = 30
 """After a worker died with a message; longer than any pause between two tries."""
 LONGEST_PAUSE_S = 15.0
+LOOK_S = 15.0
+"""Between two looks for workflows that stand still."""
+STALLED = "migrate.route.stalled"
 TRIES = 6000
 """About a day of pauses: as long as Conductor may be away without anybody sending it back."""
 
@@ -76,6 +79,17 @@ def kept(task: Task, message: dict[str, Any]) -> None:
     _attempt(task, lambda: note_kept(load_settings(), parse(message, Kept)))
 
 
+@app.task(name=STALLED)
+def stalled() -> None:
+    """Give to legacy what stands still and has a fallback."""
+    from reflector_migrate.cutover.takeover import take_over_stalled
+
+    try:
+        take_over_stalled(load_settings())
+    except MigrateError as error:
+        log.warning("%s: not now: %s", STALLED, error.message)
+
+
 def _attempt(task: Task, work: Callable[[], object]) -> None:
     try:
         work()
@@ -88,5 +102,7 @@ def _attempt(task: Task, work: Callable[[], object]) -> None:
 
 
 @worker_ready.connect
-def _tell_that_we_are_ready(**_: Any) -> None:
+def _look_regularly(sender: Any, **_: Any) -> None:
+    """Several starters look in turn, and find the same; each look is one scan of the claims."""
+    sender.timer.call_repeatedly(LOOK_S, stalled.apply_async, kwargs={"expires": LOOK_S})
     mark_ready()

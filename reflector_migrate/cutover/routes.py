@@ -131,6 +131,20 @@ def change(settings: Settings, table: Table, who: str, why: str, evidence: str =
     return numbered
 
 
+def kill(settings: Settings, who: str, why: str) -> SentBack:
+    """As `send_back`, and every workflow that has sent nothing yet loses its transcript too."""
+    from reflector_migrate.cutover.takeover import take_over_all
+
+    attempts = _Attempts([], [])
+    sent = send_back(settings, who, f"kill: {why}")
+    attempts.make(
+        "recordings whose workflow runs", lambda: take_over_all(settings, f"killed by {who}: {why}")
+    )
+    return SentBack(
+        (*sent.done, *attempts.done), tuple(dict.fromkeys((*sent.faults, *attempts.faults)))
+    )
+
+
 def send_back(settings: Settings, who: str, why: str) -> SentBack:
     """Send every recording back to the primary: by file, broker and log, each on its own.
 

@@ -5,7 +5,8 @@ step, and every later step of another run finds that the token is not its own. S
 both engines, and never neither: the claim for Conductor and the message that has the
 workflow started are written together.
 
-    asked     for Conductor; the message is in the queue, no step has begun; may be taken back
+    asked     the message is in the queue: for Conductor, until its first step begins, or for
+              legacy, after a workflow was taken over; may be taken back
     running   the first step of the workflow took it, or the legacy body runs
     ended     kept for a week, so that a late start finds that it is not its turn
 
@@ -53,6 +54,20 @@ redis.call('HSET', KEYS[1], 'token', ARGV[1], 'task', ARGV[2], 'engine', 'celery
   'state', 'running', 'reason', ARGV[3], 'at', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return {}
+"""
+_TAKE_OVER = """
+local token, state, engine, task, given = unpack(redis.call('HMGET', KEYS[1],
+  'token', 'state', 'engine', 'task', 'given'))
+if token ~= ARGV[1] or engine ~= 'conductor' or state == 'ended' then return 0 end
+if not given or given == '' then return 0 end
+local call = cjson.decode(given)
+if not call.again then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'token', ARGV[2], 'task', task, 'engine', 'celery',
+  'state', 'asked', 'reason', ARGV[3], 'at', ARGV[4])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('LPUSH', call.queue, call.again)
+return 1
 """
 _NOTE = """
 local token, engine = unpack(redis.call('HMGET', KEYS[1], 'token', 'engine'))
@@ -102,6 +117,15 @@ class Claim:
         if self.engine == LEGACY:
             return f"task {self.task_id}"
         return f"workflow {self.workflow_id}" if self.workflow_id else f"the start of {self.token}"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A transcript that Conductor is to serve; `idle_s` since its last step began."""
+
+    transcript_id: str
+    claim: Claim
+    idle_s: float
 
 
 class Claims:
@@ -160,6 +184,26 @@ class Claims:
         """
         given = [token, task_id, reason, repr(at), LEASE_S, of]
         return _claim(self._client.eval(_LEGACY, 1, key_of(transcript_id), *given))
+
+    def take_over(
+        self, transcript_id: str, token: str, *, new_token: str, reason: str, at: float
+    ) -> bool:
+        """Give a workflow's transcript to legacy, and announce its task again, both or neither.
+
+        Every later step of the workflow finds another token. False, and nothing is done, after
+        finalize (its effects may be out), out of turn, or if the claim does not hold its task.
+        """
+        facts = [token, new_token, reason, repr(at), RUN_S]
+        return bool(self._client.eval(_TAKE_OVER, 1, key_of(transcript_id), *facts))
+
+    def begun(self, now: float) -> Iterator[Begun]:
+        """Every claim of a workflow that has not ended, and since when no step has begun."""
+        for key in self._client.scan_iter(match=key_of("*"), count=1000):
+            found, left_s = _claim(self._client.hgetall(key)), self._client.ttl(key)
+            if found is None or found.engine != CONDUCTOR or found.state == ENDED:
+                continue
+            idle_s = RUN_S - left_s if found.state == RUNNING else now - found.at
+            yield Begun(_text(key).removeprefix(key_of("")), found, idle_s)
 
     def note(self, transcript_id: str, token: str, **facts: str) -> bool:
         """Add what became of a start (`workflow_id`, `refused`); False: it is not its turn."""

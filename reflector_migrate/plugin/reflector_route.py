@@ -222,7 +222,8 @@ class Handover:
             shadow.note("unasked", error)
             return self.by_legacy(f"the broker failed: {type(error).__name__}", of=self.token)
         if other is not None and other.engine == claim.LEGACY and other.task_id == self.task_id:
-            return self.by_legacy("this task had begun to run here", of=other.token)
+            why = other.reason if other.state == claim.ASKED else "this task had begun to run here"
+            return self.by_legacy(why, of=other.token)
         if other is not None:
             return self._second(other)
         found = self._wait()
@@ -246,7 +247,7 @@ class Handover:
             self.transcript_id, self.token,
             task_id=self.task_id, route=self.decision.route, at=time.time(),
             queue=self._queue(), message=shadow.encode(claim.START, message, claim.QUEUE),
-            given=json.dumps(self._given()),
+            given=json.dumps({**self._given(), **self._again()}),
         )  # fmt: skip
 
     def _queue(self) -> str:
@@ -255,6 +256,14 @@ class Handover:
 
     def _given(self) -> dict[str, Any]:
         return {"task": self.task.name, "kwargs": dict(self.kwargs)}
+
+    def _again(self) -> dict[str, Any]:
+        """This very task as a message, for whoever takes the transcript from its workflow."""
+        where = self.task.request.delivery_info or {}
+        name = str(where.get("routing_key") or "celery")
+        again = shadow.encode_call(self.task.name, dict(self.kwargs), name, self.task_id)
+        options = self.router.app.conf.broker_transport_options or {}
+        return {"queue": options.get("global_keyprefix", "") + name, "again": again.decode()}
 
     def _wait(self) -> Any:
         until, found = time.monotonic() + self.router.wait_s, None

@@ -346,10 +346,14 @@ def redis_client(url: str) -> Any:
 
 
 def encode(task: str, message: Mapping[str, Any], queue_name: str) -> bytes:
-    """A message as kombu's Redis transport keeps it: Celery's task protocol, version 2."""
+    """A message for a task of the harness."""
+    return encode_call(task, {"message": message}, queue_name, str(uuid.uuid4()))
+
+
+def encode_call(task: str, kwargs: Mapping[str, Any], queue_name: str, identity: str) -> bytes:
+    """A call as kombu's Redis transport keeps it: Celery's task protocol, version 2."""
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    body = json.dumps([[], {"message": message}, embed], separators=(",", ":")).encode()
-    identity = str(uuid.uuid4())
+    body = json.dumps([[], kwargs, embed], separators=(",", ":")).encode()
     headers = {
         "lang": "py", "task": task, "id": identity, "root_id": identity, "parent_id": None,
         "group": None, "shadow": None, "eta": None, "expires": None, "retries": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -181,6 +181,17 @@ class RouteSettings(Section):
 
     back_file: Path | None = None  # while it is there, every recording stays with the primary
     publish_timeout_s: float = Field(default=5.0, gt=0)
+    fallback_after_start: Literal["never", "before_first_effect"] = "never"
+    stall_s: float = Field(default=3600.0, gt=0)  # longer than any step may take
+
+
+class CutoverSettings(Section):
+    """What a step of the canary must show before the next one, and what happens after the last."""
+
+    served_at_least: int = Field(default=20, ge=1)  # recordings at this step, with this build
+    hours_at_least: float = Field(default=24.0, ge=0)
+    fallbacks_at_most: float = Field(default=0.05, ge=0, le=1)  # of the recordings of this step
+    auto_rollback: Literal["off", "propose", "on"] = "propose"
 
 
 class JudgeSettings(Section):

@@ -12,6 +12,7 @@ from reflector_migrate.settings.sections import (
     CacheSettings,
     CandidateSettings,
     ConductorSettings,
+    CutoverSettings,
     JudgeSettings,
     Price,
     ReflectorSettings,
@@ -43,6 +44,7 @@ class Settings(Section):
     budgets: BudgetSettings = BudgetSettings()
     shadow: ShadowSettings = ShadowSettings()
     route: RouteSettings = RouteSettings()
+    cutover: CutoverSettings = CutoverSettings()
     judge: JudgeSettings = JudgeSettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()
