@@ -14,8 +14,9 @@ from reflector_migrate.cutover import canary, checklist, routes
 from reflector_migrate.cutover.canary import PROPOSAL, Position, Served, what_misses
 from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.cutover.items import Item, passed, pending
+from reflector_migrate.cutover.tripwire import regression, watch
 from reflector_migrate.errors import RefusedError
-from reflector_migrate.model import Phase
+from reflector_migrate.model import Gist, Phase
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.plugin.reflector_route_table import Room, Table
 from reflector_migrate.settings import load_settings
@@ -170,6 +171,49 @@ def test_a_proposal_closes_the_way_until_the_routes_change(settings, items):
     assert canary.position(settings).proposal == "r-1 diverged"
     routes.change(settings, CANARY, "ana", "looked at it")
     assert canary.position(settings).proposal == ""
+
+
+def gist(name, primary, verdict):
+    """A comparison as the night counts it."""
+    fields = dict.fromkeys(Gist._fields)
+    return Gist(**fields | {"recording": name, "primary_engine": primary, "verdict": verdict})
+
+
+@pytest.mark.parametrize(
+    ("served", "gists", "says"),
+    [
+        pytest.param(Served(20), (), "", id="nothing speaks against it"),
+        pytest.param(Served(20, ("r",)), (), "failed r", id="a recording failed"),
+        pytest.param(Served(20), (("a", "conductor", "DIVERGED"),), "diverged on a", id="shadow"),
+        pytest.param(Served(20), (("a", "celery", "DIVERGED"),), "", id="another shadow's"),
+        pytest.param(Served(20), (("a", "conductor", "MATCHED"),), "", id="it matched"),
+    ],
+)
+def test_what_is_a_regression(served, gists, says):
+    """Only while Conductor serves recordings."""
+    found = regression(Position(CANARY, AT, served), [gist(*one) for one in gists])
+    assert (says in found) if says else found == ""
+    assert regression(Position(Table(9), AT, served), [gist(*one) for one in gists]) == ""
+
+
+@pytest.mark.parametrize(
+    ("auto", "is_proposed", "is_back"),
+    [("off", False, False), ("propose", True, False), ("on", True, True)],
+)
+def test_a_regression_proposes_the_way_back_or_takes_it(settings, auto, is_proposed, is_back):
+    """Once; the log says what it was, and the next step is closed."""
+    asked = settings.cutover.model_copy(update={"auto_rollback": auto})
+    settings = settings.model_copy(update={"cutover": asked})
+    routes.change(settings, CANARY, "ana", "canary")
+    assert watch(settings) == ""
+    serve(settings, "bad", "error")
+    assert [watch(settings), watch(settings)] == [
+        "Conductor failed bad" if is_proposed else "", "",
+    ]  # fmt: skip
+    assert len(Audit(settings.store_url).all(PROPOSAL)) == int(is_proposed)
+    assert (routes.published(settings).table.route == "celery") is is_back
+    if is_proposed and not is_back:
+        assert "Conductor failed bad" in canary.position(settings).proposal
 
 
 @pytest.mark.parametrize("command", ["rollback", "kill"])

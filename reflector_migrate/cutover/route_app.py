@@ -27,7 +27,9 @@ AGAIN_S = 30
 LONGEST_PAUSE_S = 15.0
 LOOK_S = 15.0
 """Between two looks for workflows that stand still."""
-STALLED = "migrate.route.stalled"
+WATCH_S = 120.0
+"""Between two looks for a regression."""
+STALLED, TRIPWIRE = "migrate.route.stalled", "migrate.route.tripwire"
 TRIES = 6000
 """About a day of pauses: as long as Conductor may be away without anybody sending it back."""
 
@@ -90,6 +92,18 @@ def stalled() -> None:
         log.warning("%s: not now: %s", STALLED, error.message)
 
 
+@app.task(name=TRIPWIRE)
+def tripwire() -> None:
+    """Propose the way back, or take it, where Conductor does worse."""
+    from reflector_migrate.cutover.tripwire import watch
+
+    try:
+        if found := watch(load_settings()):
+            log.error("a rollback is due: %s", found)
+    except MigrateError as error:
+        log.warning("%s: not now: %s", TRIPWIRE, error.message)
+
+
 def _attempt(task: Task, work: Callable[[], object]) -> None:
     try:
         work()
@@ -104,5 +118,6 @@ def _attempt(task: Task, work: Callable[[], object]) -> None:
 @worker_ready.connect
 def _look_regularly(sender: Any, **_: Any) -> None:
     """Several starters look in turn, and find the same; each look is one scan of the claims."""
-    sender.timer.call_repeatedly(LOOK_S, stalled.apply_async, kwargs={"expires": LOOK_S})
+    for task, every_s in ((stalled, LOOK_S), (tripwire, WATCH_S)):
+        sender.timer.call_repeatedly(every_s, task.apply_async, kwargs={"expires": every_s})
     mark_ready()
