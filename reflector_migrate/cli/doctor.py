@@ -27,6 +27,7 @@ HINTS = {
     "redis": "is the server up where `reflector.bus_url` says?",
     "waivers": "docs/how-verdicts-work.md shows the file that `judge.waivers_file` names",
     "secondary": "set `shadow.secondary_rate` to 0: only a sandbox runs legacy a second time",
+    "processors": 'docs/conclusive.md; or `pipeline.processors = "ours"`',
     "disk": "free some space in the state folder",
 }
 UNCONFIGURED = (
@@ -91,6 +92,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "namespaces": infrastructure.namespaces_are_separate,
         "waivers": _waivers,
         "secondary": _secondary,
+        "processors": _processors,
         "disk": _disk,
     }
 
@@ -148,6 +150,24 @@ def _secondary(settings: Settings) -> Answer:
 
     share = settings.shadow.secondary_rate
     return judged(settings.is_sandbox or not share, f"{share:.0%} of recordings", "0% out here")
+
+
+def _processors(settings: Settings) -> Answer:
+    """Starts a child of Reflector's environment and asks it what it has."""
+    from reflector_migrate.cutover.items import failed, passed
+    from reflector_migrate.pipeline.bridge.children import children
+
+    wanted = settings.pipeline.handed_over
+    if not wanted:
+        return passed("ours")
+    asked = children(settings.pipeline)
+    hello = asked.hello(lambda: None)
+    asked.end()
+    named = f"Reflector {hello.release or 'without a version'}, build {hello.build}"
+    if lacking := [step for step in wanted if step not in hello.has]:
+        why = "; ".join(f"{step}: {hello.lacks.get(step, 'not known to it')}" for step in lacking)
+        return failed(named, why=why)
+    return passed(named)
 
 
 def _disk(settings: Settings) -> Answer:

@@ -195,6 +195,7 @@ def _step_run(task: Json, attempt: int) -> StepRun:
         status=status,
         worker=task.get("workerId") or None,
         build=meta.get("build"),
+        processors=meta.get("processors"),
         usage=_usage(meta),
         input_digest=meta.get("input_digest"),
         output_digest=meta.get("output_digest"),

@@ -54,6 +54,7 @@ class StepRun(Frozen):
     where a side has none. References say where input and output are kept.
     `derived`: a digest of each thing the step left in row and events, named; any
     deployment has these, and they are read alike on both sides.
+    `processors` is the build of the primary's own code, where that did the step's work.
     `cause` says why an attempt failed where that may not be the step's own doing: `outage`, a
     database of the harness's was away to its end; `passing`, a server did not do its part.
     """
@@ -70,6 +71,7 @@ class StepRun(Frozen):
     )
     worker: str | None = None
     build: Public | None = None
+    processors: Public | None = Field(default=None, exclude_if=lambda build: build is None)
     usage: Usage = Usage()
     input_digest: str | None = None
     output_digest: str | None = None

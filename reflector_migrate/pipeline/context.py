@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.pipeline.bridge.bridge import Bridge
 from reflector_migrate.pipeline.cache import AnswerCache
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.effects import Effects, LiveEffects, RecordedEffects
@@ -54,6 +55,7 @@ class StepContext:
     daily: Daily
     recogniser: Recogniser
     questions: Questions
+    bridge: Bridge
     effects: Effects
     artifacts: Artifacts
     cache: AnswerCache
@@ -93,6 +95,7 @@ def build_context(
         daily=make.daily(),
         recogniser=make.recogniser(),
         questions=make.questions(cache),
+        bridge=Bridge(settings, make.session_id, cache, make.meter, heartbeat),
         effects=make.effects(storage),
         artifacts=Artifacts(settings.store_url),
         cache=cache,
@@ -110,6 +113,11 @@ class _Maker:
     meter: UsageMeter
     links: Connections
     is_retried: bool
+
+    @property
+    def session_id(self) -> str:
+        """By which a proxy before the language model can tell whose a call is."""
+        return self.run.workflow_id or self.run.run_id
 
     def caller(self, service: str, timeout_s: float, attempts: int = 1) -> Caller:
         return Caller(service, self.links.http, self.meter, timeout_s, attempts)
@@ -137,9 +145,8 @@ class _Maker:
         services = self.settings.services
         attempts = 1 if self.is_retried else MONOLITH_LLM_ATTEMPTS
         caller = self.caller("language model", services.llm_timeout_s, attempts)
-        session_id = self.run.workflow_id or self.run.run_id
         return Questions(
-            LanguageModel(caller, services, session_id),
+            LanguageModel(caller, services, self.session_id),
             cache,
             parse_retries=services.llm_parse_retries,
             context_window=services.llm_context_window,

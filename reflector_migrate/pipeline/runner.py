@@ -23,6 +23,7 @@ from reflector_migrate.errors import (
     TransientStepError,
 )
 from reflector_migrate.model import Usage
+from reflector_migrate.pipeline.bridge.steps import steps_of
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run, StepInput
 from reflector_migrate.pipeline.defects.registry import switched_on, with_defects
@@ -36,12 +37,16 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class StepResult(NamedTuple):
-    """A step's validated JSON output, what it used, and the digests of both ends."""
+    """A step's validated JSON output, what it used, and the digests of both ends.
+
+    processors: the build of Reflector's own code, where that did the step's work.
+    """
 
     output: dict[str, Any]
     usage: Usage
     input_digest: str | None
     output_digest: str
+    processors: str | None = None
 
 
 def run_step(
@@ -84,6 +89,7 @@ def execute(name: str, task: StepInput, ctx: StepContext, step: Step | None = No
         usage=ctx.meter.total,
         input_digest=input_digest(task),
         output_digest=digest(output),
+        processors=ctx.bridge.build,
     )
 
 
@@ -123,5 +129,5 @@ def _steps(settings: Settings, run: Run) -> Mapping[str, Step]:
     entries = settings.workers.defects
     if entries and not settings.is_sandbox:
         raise TerminalStepError("workers.defects may be set in the sandbox only")
-    names = switched_on(entries, run.recording_id)
-    return with_defects(STEPS, names) if names else STEPS
+    names, steps = switched_on(entries, run.recording_id), steps_of(settings)
+    return with_defects(steps, names) if names else steps

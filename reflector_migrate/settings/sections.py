@@ -91,6 +91,35 @@ class SecondarySettings(Section):
     webhook_path: str = "/secondary"
 
 
+Whose = Literal["ours", "reflector"]
+"""Whose code does a step's work."""
+
+
+class PipelineSettings(Section):
+    """Whose code the candidate's steps run; Reflector's own runs in child processes.
+
+    `processors` is about detect_topics, generate_title and generate_summary.
+    """
+
+    processors: Whose = "ours"
+    reflector_python: Path | None = None  # the interpreter of Reflector's virtual environment
+    reflector_dir: Path | None = None  # its checkout, where its `.env` is read: the working folder
+    reflector_env_file: Path | None = None  # NAME=value lines, stronger than that `.env`
+    children: int = Field(default=2, ge=1)  # of a worker process; one question at a time each
+    child_start_s: float = Field(default=60.0, gt=0)
+    child_silence_s: float = Field(
+        default=240.0, gt=0
+    )  # then it counts as hung; a call may be tried
+    # again three times, a minute each
+    child_memory_bytes: int = Field(default=2 << 30, ge=64 << 20)
+
+    @property
+    def handed_over(self) -> tuple[str, ...]:
+        """The steps that Reflector's own code does."""
+        texts = ("detect_topics", "generate_title", "generate_summary")
+        return texts if self.processors == "reflector" else ()
+
+
 class ServicesSettings(Section):
     """The outside services that the steps call, and how long each may take."""
 

@@ -31,7 +31,9 @@ from reflector_migrate.settings.whole import APP
 PREFIX, DELIMITER = "MIGRATE_", "__"
 FLAG = "MIGRATE_SHADOW"
 TABLE = ("tool", "migrate")
-PLAIN_FILES = frozenset({"back_file", "gates_file", "kill_switch_file", "waivers_file"})
+PLAIN_FILES = frozenset(
+    {"back_file", "gates_file", "kill_switch_file", "reflector_env_file", "waivers_file"}
+)
 """Keys that end like a secret's file and are files themselves."""
 
 Nested = dict[str, Any]

@@ -14,6 +14,7 @@ from reflector_migrate.settings.sections import (
     ConductorSettings,
     CutoverSettings,
     JudgeSettings,
+    PipelineSettings,
     Price,
     ReflectorSettings,
     RouteSettings,
@@ -39,6 +40,7 @@ class Settings(Section):
     candidate: CandidateSettings = CandidateSettings()
     secondary: SecondarySettings = SecondarySettings()
     services: ServicesSettings = ServicesSettings()
+    pipeline: PipelineSettings = PipelineSettings()
     conductor: ConductorSettings = ConductorSettings()
     workers: WorkerSettings = WorkerSettings()
     budgets: BudgetSettings = BudgetSettings()

@@ -159,7 +159,7 @@ def store_comparison(
     from reflector_migrate.shadow.waiver_files import waivers_in_force
 
     at, secondary = now(), second.observation if second else None
-    evidence, told = Evidence(settings.store_url), conditions(settings, primary)
+    evidence, told = Evidence(settings.store_url), conditions(settings, primary, candidate)
     stored = floors_of_stored(settings, told, run.run_id)
     judged = judge(
         primary,

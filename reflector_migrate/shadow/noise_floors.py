@@ -23,11 +23,14 @@ from reflector_migrate.store.canonical_json import sha256_of
 from reflector_migrate.store.runs import RunRecord
 
 
-def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
+def conditions(
+    settings: Settings, primary: Observation, candidate: Observation | None = None
+) -> dict[str, Any]:
     """What two pairs must have in common to be evidence beside each other.
 
     Another build of the primary, another model, another normaliser, comparators that read
-    otherwise, other noise or recorded answers in the stand-ins: any begins a new floor.
+    otherwise, other noise or recorded answers in the stand-ins: any begins a new floor. So does
+    another build of Reflector's code, where the candidate's steps run that.
     """
     services, is_sandbox = settings.services, settings.sandbox.control_url is not None
     return {
@@ -40,7 +43,15 @@ def conditions(settings: Settings, primary: Observation) -> dict[str, Any]:
         "llm_model": services.llm_model,
         "llm_context_window": services.llm_context_window,
         "standins": read_conditions(settings),
+        **processors_of(candidate),
     }
+
+
+def processors_of(candidate: Observation | None) -> dict[str, str]:
+    """The builds of Reflector's code that did the candidate's steps; nothing where none did."""
+    steps = candidate.steps if candidate else ()
+    builds = sorted({step.processors for step in steps if step.processors})
+    return {"processors": ", ".join(builds)} if builds else {}
 
 
 def evidence_key(settings: Settings, run: RunRecord, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +67,7 @@ def evidence_key(settings: Settings, run: RunRecord, told: Mapping[str, Any]) ->
         "llm_parse_retries": services.llm_parse_retries,
         "llm_timeout_s": services.llm_timeout_s,
         "transcript_timeout_s": services.transcript_timeout_s,
+        **({"processors": told["processors"]} if "processors" in told else {}),
     }  # fmt: skip
     is_replayed = bool(run.request.get("is_replayed"))
     switched_on = (entry.partition("@") for entry in settings.workers.defects)

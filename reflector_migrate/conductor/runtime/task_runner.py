@@ -130,7 +130,8 @@ class TaskRunner:
         self._fence.passed(step, raw)
         meta = meta_of(self._who, attempt_of(task), step, done.usage)
         digests = {"input_digest": done.input_digest, "output_digest": done.output_digest}
-        output = {**done.output, META: {**meta, **digests}}
+        whose = {"processors": done.processors} if done.processors else {}
+        output = {**done.output, META: {**meta, **digests, **whose}}
         return self._result(task, TaskResultStatus.COMPLETED, output)
 
     def cut_short(self, task: Task) -> Usage:

@@ -8,16 +8,19 @@ from typing import Any
 
 from reflector_migrate.pipeline.artifacts import as_topic, words_at
 from reflector_migrate.pipeline.context import StepContext
-from reflector_migrate.pipeline.contracts import Ref, TopicsInput, TopicsOutput
+from reflector_migrate.pipeline.contracts import TopicsInput, TopicsOutput
 from reflector_migrate.pipeline.heartbeat_pool import in_order
 from reflector_migrate.pipeline.prompts import ASK_TOPIC, TopicAnswer
-from reflector_migrate.pipeline.publish import tell
+from reflector_migrate.pipeline.topic_rows import (
+    STEP,
+    Topic,
+    drop_others,
+    store_topics,
+    write_topic,
+)
 from reflector_migrate.pipeline.topics import Word, stretches, text_of, tidy_title, topic_id
-from reflector_migrate.pipeline.webvtt import webvtt_of_topics
 from reflector_migrate.store.canonical_json import sha256_of
 
-STEP = "detect_topics"
-Topic = dict[str, Any]
 Stretch = tuple[int, Sequence[Word]]
 
 
@@ -29,19 +32,15 @@ def detect_topics(task: TopicsInput, ctx: StepContext) -> TopicsOutput:
     """
     words = words_at(ctx.artifacts, task.words)
     parts: list[Stretch] = list(enumerate(stretches(words)))
-    _drop_others(ctx, {topic_id(ctx.run.run_id, index) for index, _ in parts})
+    drop_others(ctx, {topic_id(ctx.run.run_id, index) for index, _ in parts})
     parallel = ctx.settings.llm_calls if ctx.is_retried else 1
     found: list[Topic] = []
     work = partial(_topic, ctx)
     for topic in in_order(work, parts, parallel=parallel, heartbeat=ctx.heartbeat):
         ctx.heartbeat()  # with all of them known there is nothing to wait for, and much to write
-        told = {**topic, "duration": 0}
-        ctx.rows.add_topic(ctx.run.transcript_id, topic, told)
-        tell(ctx, "TOPIC", told)
+        write_topic(ctx, topic)
         found.append(topic)
-    stored = ctx.artifacts.put(ctx.run.run_id, STEP, "topics", found)
-    said = sha256_of([{k: v for k, v in topic.items() if k != "id"} for topic in found])
-    return TopicsOutput(topics=Ref(ref=stored.ref, sha256=said, count=stored.count))
+    return store_topics(ctx, found)
 
 
 def _topic(ctx: StepContext, stretch: Stretch) -> Topic:
@@ -73,13 +72,3 @@ def _named(ctx: StepContext, index: int, words: Sequence[Word]) -> Topic:
         "transcript": text,
         "words": list(words),
     }
-
-
-def _drop_others(ctx: StepContext, ids: set[str]) -> None:
-    """Remove what an earlier run of this step, on other words, left in the row."""
-    row = ctx.rows.get_transcript(ctx.run.transcript_id)
-    topics = [topic for topic in row.topics if topic["id"] in ids]
-    events = [e for e in row.events if e["event"] != "TOPIC" or e["data"]["id"] in ids]
-    if len(topics) < len(row.topics) or len(events) < len(row.events):
-        columns = {"topics": topics, "events": events, "webvtt": webvtt_of_topics(topics)}
-        ctx.rows.update_transcript(ctx.run.transcript_id, **columns)
