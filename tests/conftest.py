@@ -25,7 +25,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.migrate import upgrade
-from tests.lifetimes import end_after, in_order_of_use, until_last_use
+from tests.lifetimes import end_after, group_of, in_order_of_use, until_last_use
 from tests.patience import PATIENT
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
@@ -46,9 +46,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the same servers follow one another; before several processes, long files first."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests of the same servers follow one another in one process; long ones come first."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    yield
     items[:] = in_order_of_use(items)
     if "PYTEST_XDIST_WORKER" in os.environ:  # so that none of them ends long after the other
         heavy = {item.path for item in items if item.get_closest_marker("heavy")}

@@ -6,15 +6,14 @@ one another, and nothing runs on until the end of the session.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
-SHARED = ("server", "conductor_server", "stage", "stack")
-"""Fixtures of such servers, in the order in which they are used."""
+SHARED = ("stage", "stack", "server", "conductor_server")
+"""Fixtures of such servers, in the order in which they are used: the longest first."""
 
 _ends: dict[str, ExitStack] = {}
 _last_users: dict[str, pytest.Item] = {}
@@ -28,25 +27,33 @@ def until_last_use(name: str, started: AbstractContextManager[Any]) -> Iterator[
         yield ends.enter_context(started)
 
 
+def group_of(item: pytest.Item) -> str:
+    """What must run in one process: the tests of the same servers, else those of one file."""
+    shared = _shared_by(item)
+    if shared is None:
+        return item.path.stem
+    call = getattr(item, "callspec", None)
+    return f"{shared}-{call.params[shared]}" if call and shared in call.params else shared
+
+
 def in_order_of_use(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The tests, those of the same servers together; notes who is the last user of each."""
+    """The tests, those of the same servers together; notes the last user of each server."""
     ordered = sorted(items, key=_place)
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # else another order may be asked for
-        users = [(name, item) for item in ordered for name in SHARED if name in _names(item)]
-        _last_users.update(users)
+    _last_users.update({group_of(item): item for item in ordered if _shared_by(item)})
     return ordered
 
 
 def end_after(item: pytest.Item) -> None:
     """Stop the servers whose last user this test was."""
-    for name, last in _last_users.items():
-        if last is item and name in _ends:
-            _ends.pop(name).close()
+    shared = _shared_by(item)
+    if shared in _ends and _last_users.get(group_of(item)) is item:
+        _ends.pop(shared).close()
 
 
 def _place(item: pytest.Item) -> int:
-    return max((n for n, name in enumerate(SHARED, 1) if name in _names(item)), default=0)
+    shared = _shared_by(item)
+    return SHARED.index(shared) if shared else len(SHARED)
 
 
-def _names(item: pytest.Item) -> Sequence[str]:
-    return getattr(item, "fixturenames", ())
+def _shared_by(item: pytest.Item) -> str | None:
+    return next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
