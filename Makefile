@@ -29,10 +29,11 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@# live tests wait most of the time: the others run on what they leave, and are shown at the end.
-	@# a test of live servers gets one second chance, which the summary shows: two cores may be busy
+	@# live tests wait half of the time: the others run on what they leave, and are shown at the end.
+	@# tests that share servers run one after another; a test of live servers gets one second chance,
+	@# which the summary shows: two cores may be busy
 	@nice -n 10 $(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 >.venv/beside.log 2>&1 & \
-	beside=$$!; $(PYTEST) -m live --durations=15 --reruns 1; live=$$?; \
+	beside=$$!; $(PYTEST) -m live -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --reruns 1; live=$$?; \
 	wait $$beside; beside=$$?; cat .venv/beside.log; test $$live$$beside = 00
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes

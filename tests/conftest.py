@@ -24,8 +24,8 @@ from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.migrate import upgrade
 from tests.lifetimes import end_after, group_of, in_order_of_use, until_last_use
+from tests.new_stores import new_store
 from tests.patience import PATIENT
 
 SESSION_MARK = "REFLECTOR_TEST_SESSION"  # inherited by everything the tests start
@@ -231,7 +231,7 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         found = f"sqlite:///{tmp_path / 'store.db'}"
     else:
         found = request.getfixturevalue("postgres_url")
-    upgrade(found)
+    new_store(found)
     return found
 
 

@@ -10,8 +10,8 @@ from reflector_migrate.model import STEP_NAMES, TRACK_STEPS
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.migrate import upgrade
 from tests.a_run import RAW, RUN
+from tests.new_stores import new_store
 
 TRACKS = [Track(track_index=i, s3_key=f"k{i}") for i in (2, 0, 1)]
 FAR = "redis://127.0.0.1:9/2"
@@ -20,7 +20,7 @@ FAR = "redis://127.0.0.1:9/2"
 def settings_of(tmp_path, bus_url=FAR):
     """A store of its own, and a candidate that shares nothing."""
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    upgrade(url)
+    new_store(url)
     return Settings.model_validate({"store": {"url": url}, "candidate": {"bus_url": bus_url}})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.store.base import engine_for
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 
 RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 
@@ -21,7 +21,7 @@ def empty_store() -> bytes:
     """The bytes of a store at the newest revision; migrating each test's own would be slow."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
-        upgrade(f"sqlite:///{path}")
+        new_store(f"sqlite:///{path}")
         engine_for(f"sqlite:///{path}").dispose()
         return path.read_bytes()
 

@@ -22,8 +22,8 @@ from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.migrate import upgrade
 from tests.conductor_world import catch_up
+from tests.new_stores import new_store
 from tests.pipeline_world import make_world
 from tests.recorded_world import fill, recorded_rows
 from tests.restart_servers import SOAK
@@ -52,7 +52,7 @@ def a_world(folder, s3_url, control, namespace, scenario=SCENARIO, **overrides):
 def move_to(database, world):
     """Put the world's store and the candidate's rows into PostgreSQL."""
     store, rows = database.create_database(), database.create_database()
-    upgrade(store)
+    new_store(store)
     write_mark(rows)
     fill(
         fill_run_tables(rows, world.run_id, {}),

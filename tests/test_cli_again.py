@@ -16,9 +16,9 @@ from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.shadow.messages import ADVANCE
 from reflector_migrate.store.base import url_of_run
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.answering import answering
+from tests.new_stores import new_store
 
 DATABASE = 11
 ENDED = {
@@ -40,7 +40,7 @@ class World:
             f'[conductor]\nserver_url = "{conductor}"\n'
             f'[candidate]\ndatabase_url = "{self.rows}"\nbus_url = "{broker}/12"\n'
         )
-        upgrade(self.store)
+        new_store(self.store)
         self.runs = Runs(self.store)
         self.broker = redis.Redis.from_url(f"{broker}/{DATABASE}")
         self.broker.flushdb()

@@ -14,8 +14,8 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.night import write_report
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.tables import audit
+from tests.new_stores import new_store
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     made = Settings.model_validate(
         {"state_dir": tmp_path, "store": {"url": url}, "reflector": {"database_url": primary}}
     )
-    upgrade(url)
+    new_store(url)
     create_all(primary)
     for who in ("ana", "ben", "cleo"):
         Audit(url).append("sign:margins", {"who": who})

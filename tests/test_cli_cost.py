@@ -16,7 +16,7 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.attempts import keep
 from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 from tests.test_judge_pricing import (
     CACHED,
     FULL,
@@ -32,7 +32,7 @@ from tests.test_judge_pricing import (
 def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
     """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
     config = config_in(tmp_path)
-    upgrade(f"sqlite:///{tmp_path}/store.db")
+    new_store(f"sqlite:///{tmp_path}/store.db")
     primary = observed(USED)
     again = primary.steps[0].model_copy(update={"attempt": 2, "usage": CACHED})
     candidate = primary.model_copy(
@@ -78,7 +78,7 @@ def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
 def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told, money):
     """A real legacy step tells its times only: unknown. A lower bound is said to be one."""
     config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
-    upgrade(f"sqlite:///{tmp_path}/store.db")
+    new_store(f"sqlite:///{tmp_path}/store.db")
     runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
     side = observed(USED).model_copy(update={"steps": runs})
     found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
@@ -118,7 +118,7 @@ def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, 
 def test_what_nobody_told_is_no_zero_in_any_column(tmp_path, last, shown, note):
     """Unknown, or at least what the others used; and words say which attempts were silent."""
     config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
-    upgrade(f"sqlite:///{tmp_path}/store.db")
+    new_store(f"sqlite:///{tmp_path}/store.db")
     given = [{"usage": USED}, last] if last else [{}, {}]
     runs = tuple(StepRun(name=name, **step) for name, step in zip(names, given, strict=True))
     side = observed(USED).model_copy(update={"steps": runs})
@@ -137,7 +137,7 @@ def test_what_nobody_told_is_no_zero_in_any_column(tmp_path, last, shown, note):
 def test_what_a_server_forgot_after_a_rerun_is_counted_all_the_same(tmp_path):
     """Kept before the step was run again and at the end of each go; seen twice it counts once."""
     config, url = config_in(tmp_path), f"sqlite:///{tmp_path}/store.db"
-    upgrade(url)
+    new_store(url)
     settings = Settings.model_validate({"store": {"url": url}})
     side = observed(USED)
     first = side.steps[0].model_copy(update={"input_ref": "conductor:w/t/input"})

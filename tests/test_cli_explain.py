@@ -11,8 +11,8 @@ from reflector_migrate.cli.main import main
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import STEP_NAMES, Finding, Role, StepRun
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from tests.comparing import effects_of, events_of, observation, outputs_of
+from tests.new_stores import new_store
 
 AGREED = tuple(
     StepRun(name=name, track_index=track, input_digest="a" * 64, output_digest="b" * 64,
@@ -41,7 +41,7 @@ def migrate(tmp_path, monkeypatch, capsys):
     config = tmp_path / "migrate.toml"
     config.write_text(f'[store]\nurl = "{url}"\n')
     monkeypatch.setenv("MIGRATE_CONFIG", str(config))
-    upgrade(url)
+    new_store(url)
     mine = observation(steps=AGREED)
     for name, theirs in (("altered", _title_altered()),
                          ("same", mine.model_copy(update={"role": Role.CANDIDATE}))):  # fmt: skip

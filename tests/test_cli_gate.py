@@ -22,11 +22,11 @@ from reflector_migrate.shadow.nightly.gating import gates_of, shipped_rules, sto
 from reflector_migrate.shadow.nightly.night import gather
 from reflector_migrate.shadow.noise_floors import conditions, evidence_key
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.nights import Nights
 from reflector_migrate.store.runs import Dispatches, RunRecord
 from reports.page import render_page
 from tests.gates_world import RULES, excess, line, normal, whole
+from tests.new_stores import new_store
 
 EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
 
@@ -125,7 +125,7 @@ def settings(tmp_path: Path) -> Settings:
             "reflector": {"database_url": primary},
         }
     )
-    upgrade(made.store_url)
+    new_store(made.store_url)
     create_all(primary)
     return made
 

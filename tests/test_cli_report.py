@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.pipeline.rows import create_all
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 
 NIGHT = "2026-11-27"
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MIGRATE_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("MIGRATE_STORE__URL", url)
     monkeypatch.setenv("MIGRATE_REFLECTOR__DATABASE_URL", primary)
-    upgrade(url)
+    new_store(url)
     create_all(primary)
     return tmp_path
 

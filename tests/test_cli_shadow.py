@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli, main
 from reflector_migrate.store.audit import Audit
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _shadow(tmp_path: Path, *words: str) -> Result:
 
 def test_off_and_on_again(url: str, tmp_path: Path) -> None:
     """The file comes and goes, status says so, and the audit log has both."""
-    upgrade(url)
+    new_store(url)
     assert _shadow(tmp_path, "off").exit_code == 0
     assert (tmp_path / "kill").is_file()
     assert "shadow is off by the kill switch" in _shadow(tmp_path, "status").stdout

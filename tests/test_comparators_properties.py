@@ -20,6 +20,8 @@ from reflector_migrate.model import (
 )
 from tests.comparing import SPOKEN, observation, outputs_of, words_of
 
+pytestmark = pytest.mark.heavy
+
 TEXT = st.sampled_from(
     ["", "We ship.", "not", "10 %", "ten", "am 3.4.2026", "\u202e", "1.", "of the and to", "ü", "0"]
 )

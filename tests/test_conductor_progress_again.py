@@ -10,6 +10,8 @@ from reflector_migrate.shadow.observe.live_status import candidate_states
 from tests.a_run import RAW, RUN
 from tests.progress_world import TRACKS, settings, states, told, whole
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["settings"]
 
 

@@ -14,8 +14,8 @@ import redis
 from reflector_migrate.conductor.progress import Progress, percent_of
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.services.events import Bus
-from reflector_migrate.store.migrate import upgrade
 from tests.a_run import RAW, RUN
+from tests.new_stores import new_store
 from tests.progress_world import next_on, settings_of, states, told
 
 
@@ -37,7 +37,7 @@ def test_processes_that_tell_at_once_tell_one_story(
     next_on(ear)
     if kind == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        upgrade(url)
+        new_store(url)
         store = settings.store.model_copy(update={"url": url})
         settings = settings.model_copy(update={"store": store})
     tracks = [Track(track_index=i, s3_key=f"k{i}") for i in range(8)]

@@ -21,10 +21,12 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
 from reflector_migrate.store.tables import audit
 from tests.gates_world import RULES, TEXT, whole
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def settings(tmp_path: Path) -> Settings:
             "reflector": {"database_url": primary},
         }
     )
-    upgrade(made.store_url)
+    new_store(made.store_url)
     create_all(primary)
     return made
 
@@ -242,7 +244,7 @@ def test_json_has_the_envelope(tmp_path: Path) -> None:
     from reflector_migrate.cli.main import cli
 
     (tmp_path / "migrate.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path}/s.db"\n')
-    upgrade(f"sqlite:///{tmp_path}/s.db")
+    new_store(f"sqlite:///{tmp_path}/s.db")
     config = ["--config", str(tmp_path / "migrate.toml")]
     result = CliRunner().invoke(cli, [*config, "checklist", "run", "cleanup", "--json"])
     document = json.loads(result.stdout)

@@ -19,9 +19,9 @@ from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from reflector_migrate.store.tables import audit
+from tests.new_stores import new_store
 from tests.run_states import brought
 
 SWITCH = "kill"
@@ -39,7 +39,7 @@ def settings(tmp_path: Path) -> Settings:
             "shadow": {"enabled": True, "kill_switch_file": tmp_path / SWITCH},
         }
     )
-    upgrade(made.store_url)
+    new_store(made.store_url)
     create_all(primary)
     rows = Rows.at(primary)
     rows.insert_recording(id="rec", bucket_name="b", object_key="o", recorded_at=now())
@@ -136,7 +136,7 @@ def test_what_a_drill_needs_is_named(settings: Settings) -> None:
             )
         }
     )
-    upgrade(fresh.store_url)
+    new_store(fresh.store_url)
     with pytest.raises(RefusedError, match="no recording was shadowed"):
         drill_kill_switch(fresh, deaf)
 

@@ -27,10 +27,10 @@ from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from reflector_migrate.store.tables import audit
 from tests.gates_world import BUILDS, whole
+from tests.new_stores import new_store
 
 NIGHT = "2026-11-{:02}"
 SECRETS = 'path = "row/title"\nreason = "agreed"\nowner = "ana"\n'
@@ -76,7 +76,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             "reflector": {"broker_url": "redis://127.0.0.1:9/0"},
         }
     )
-    upgrade(made.store_url)
+    new_store(made.store_url)
     return World(made, monkeypatch)
 
 
@@ -277,7 +277,7 @@ def test_an_item_follows_the_facts(item: Any, world: World, tmp_path: Path) -> N
             "sandbox": world.settings.sandbox.model_copy(update={"recordings": tmp_path / "r2"}),
         }
     )
-    upgrade(again.store_url)
+    new_store(again.store_url)
     bad = MAKE[item.name](World(again, world.patch), is_met=False).answer(item.phase, item.name)
     assert bad.state is not State.PASS, bad
 

@@ -17,7 +17,7 @@ from reflector_migrate.shadow.nightly.proofs import (
     record_placebo,
     unproved,
 )
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 
 NAMES = [defect.name for defect in all_defects()]
 
@@ -26,7 +26,7 @@ NAMES = [defect.name for defect in all_defects()]
 def settings(tmp_path: Path) -> Settings:
     """An empty store of this test's own."""
     made = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path}/s.db"}})
-    upgrade(made.store_url)
+    new_store(made.store_url)
     return made
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.model import Engine, Observation, Role
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 MIGRATE = [sys.executable, "-c", "from reflector_migrate.cli.main import main; main()"]
 
@@ -189,9 +192,8 @@ def test_unreachable_servers_are_code_four(tmp_path: Path) -> None:
 def test_nothing_stored_is_two_not_a_match(tmp_path: Path) -> None:
     """An unknown recording of a real deployment is an error of input."""
     (tmp_path / "migrate.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path}/s.db"\n')
-    from reflector_migrate.store.migrate import upgrade
 
-    upgrade(f"sqlite:///{tmp_path}/s.db")
+    new_store(f"sqlite:///{tmp_path}/s.db")
     done = migrate("compare", "rec_000272", cwd=tmp_path)
     assert done.returncode == 2
     assert "rec_000272" in done.stderr

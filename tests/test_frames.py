@@ -25,8 +25,8 @@ from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Role, StepRun, Usage, gist_of
 from reflector_migrate.settings import Price
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from tests.comparing import observation
+from tests.new_stores import new_store
 
 SECRET = "xylophonist"
 START = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -112,7 +112,7 @@ def exported(tmp_path, comparison):
     """`migrate export ARGS` over a store with that comparison, in the night of the 23rd."""
     config = tmp_path / "migrate.toml"
     config.write_text(f'[store]\nurl = "sqlite:///{tmp_path}/store.db"\n')
-    upgrade(f"sqlite:///{tmp_path}/store.db")
+    new_store(f"sqlite:///{tmp_path}/store.db")
     Evidence(f"sqlite:///{tmp_path}/store.db").add([], comparison, "2026-11-23")
     return lambda *args: CliRunner().invoke(cli, ["--config", str(config), "export", *args])
 

@@ -45,11 +45,11 @@ from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
 from tests.answering import answering
 from tests.harness_world import WHO, Watcher
 from tests.harness_world import answering as step_answers
+from tests.new_stores import new_store
 
 T = "t-1"
 ASKED = Asked(
@@ -67,7 +67,7 @@ def settings(tmp_path, redis_server):
         "store": {"url": f"sqlite:///{tmp_path}/store.db"},
         "reflector": {"database_url": f"sqlite:///{tmp_path}/theirs.db", "broker_url": broker},
     })  # fmt: skip
-    upgrade(made.store_url)
+    new_store(made.store_url)
     create_all(made.reflector.database_url)
     at = datetime.now(UTC)
     with writing(made.reflector.database_url) as connection:

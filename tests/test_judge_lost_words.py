@@ -17,6 +17,8 @@ from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Outputs, Verdict, Word
 from tests.comparing import observation, outputs_of, words_of
 
+pytestmark = pytest.mark.heavy
+
 WORDY = ("words", "words_raw", "speaker_words", "word_times")
 SENTENCES = " ".join(f"Sentence {n} is about things and the plan for it." for n in range(60))
 LOOPED = (

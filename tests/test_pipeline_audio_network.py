@@ -13,6 +13,8 @@ import pytest
 
 from reflector_migrate.pipeline import audio
 
+pytestmark = pytest.mark.heavy
+
 TRACK = Path(__file__).resolve().parent.parent / "fixtures/runs/tracks/12f0b87c-cam-audio.webm"
 BODY = TRACK.read_bytes()
 HALF = 80_000

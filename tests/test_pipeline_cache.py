@@ -27,8 +27,10 @@ from reflector_migrate.pipeline.steps.transcribe_track import transcribe_track
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.cache import TaskCache
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.tables import task_cache
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 ROOM = 4
 
@@ -40,7 +42,7 @@ def url(request, tmp_path_factory):
         found = f"sqlite:///{tmp_path_factory.mktemp('cache') / 'store.db'}"
     else:
         found = request.getfixturevalue("postgres_server").create_database()
-    upgrade(found)
+    new_store(found)
     return found
 
 

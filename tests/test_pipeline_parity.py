@@ -20,8 +20,8 @@ from reflector_migrate.pipeline.rows import create_all, write_mark
 from reflector_migrate.sandbox.recordings import load_recording, load_recordings
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
-from reflector_migrate.store.migrate import upgrade
 from tests.defects_world import RECORDINGS, DefectsWorld
+from tests.new_stores import new_store
 from tests.parity_world import Ear, Ran, differences
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
@@ -51,7 +51,7 @@ def world(request, s3_url, control, redis_server, tmp_path_factory, sounds):
         theirs |= {"database_url": create()}
         ours |= {"database_url": create()}
         store = store.model_copy(update={"url": create()})
-        upgrade(store.url)
+        new_store(store.url)
         write_mark(theirs["database_url"], "stand-in")
         create_all(theirs["database_url"])
         write_mark(ours["database_url"])

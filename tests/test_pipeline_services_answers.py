@@ -27,7 +27,9 @@ from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.pipeline.services.llm import LanguageModel
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.cache import TaskCache
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def control(control):
 def store(tmp_path):
     """An empty cache."""
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    upgrade(url)
+    new_store(url)
     return TaskCache(url, ttl_s=60, max_entries=100)
 
 
@@ -219,7 +221,7 @@ def test_no_two_questions_share_a_key(one, other, kind, other_kind):
 def test_an_expired_or_damaged_entry_is_never_served(tmp_path):
     """Neither one past its time nor one that is not ours."""
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    upgrade(url)
+    new_store(url)
     clock = [1000.0]
     store = TaskCache(url, ttl_s=10, max_entries=5, clock=lambda: clock[0])
     cache = AnswerCache(store, "shadow", UsageMeter())

@@ -12,6 +12,8 @@ from reflector_migrate.sandbox.legacy.monolith import PipelineMainMultitrack
 from tests.impatient_world import sounding, world
 from tests.pipeline_world import make_world
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["sounding", "world"]
 
 

@@ -8,6 +8,8 @@ from reflector_migrate.errors import OutageError, TerminalStepError, TransientSt
 from reflector_migrate.pipeline.runner import run_step
 from tests.impatient_world import said, task_for, track, world
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["said", "world"]
 
 

@@ -20,6 +20,8 @@ from tests.pipeline_world import make_world
 from tests.recorded_world import RUNS
 from tests.sources_world import put_tracks
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def world(s3_url, control, tmp_path):

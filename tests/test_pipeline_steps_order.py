@@ -10,6 +10,8 @@ from reflector_migrate.pipeline.runner import validated_input
 from reflector_migrate.store.artifacts import Artifacts
 from tests.pipeline_world import make_world
 
+pytestmark = pytest.mark.heavy
+
 MANY = 40
 ORDERS = {
     "as text": sorted,  # _10 before _2

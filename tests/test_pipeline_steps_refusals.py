@@ -9,6 +9,8 @@ from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from tests.impatient_world import sounding, track, world
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["sounding", "world"]
 
 

@@ -19,6 +19,8 @@ from reports.page import render_page
 from reports.picks import MATCHES, ONE_SIDED, WORST, carried
 from reports.redact import bare_path, redact
 
+pytestmark = pytest.mark.heavy
+
 TOLD = (*night(250).comparisons, awkward())
 
 

@@ -29,6 +29,8 @@ from reports.page import render_page
 from reports.redact import WITHHELD, redact
 from tests.golden import observations_of, recordings
 
+pytestmark = pytest.mark.heavy
+
 
 def observed(role: Role, engine: Engine, said: list[str], title: str, name: str) -> Observation:
     """A run whose every output holds the words given."""

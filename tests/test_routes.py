@@ -17,7 +17,7 @@ from reflector_migrate.plugin.reflector_route_table import KEY, Room, Table
 from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.settings import load_settings
 from reflector_migrate.store.audit import Audit
-from reflector_migrate.store.migrate import upgrade
+from tests.new_stores import new_store
 
 WHO = ("--who", "ana", "--why", "a reason")
 
@@ -49,7 +49,7 @@ def nobody():
 def settings(tmp_path, broker):
     """A store with tables, a broker, and the name of a back file."""
     made = settings_with(tmp_path, broker)
-    upgrade(made.store_url)
+    new_store(made.store_url)
     return made
 
 
@@ -96,7 +96,7 @@ def test_an_older_version_never_replaces_a_younger_one(settings):
 def test_a_change_without_a_broker_is_an_error(tmp_path, nobody):
     """Nobody would hear of it."""
     settings = settings_with(tmp_path, nobody)
-    upgrade(settings.store_url)
+    new_store(settings.store_url)
     with pytest.raises(ServerUnreachableError, match="the broker does not answer"):
         routes.change(settings, Table(0, "conductor"), "ana", "canary")
 
@@ -119,7 +119,7 @@ def test_the_way_back_uses_whatever_is_there(
 ):
     """File and broker each suffice; the log is not needed; with neither it exits 4."""
     good = settings_with(tmp_path, broker)
-    upgrade(good.store_url)
+    new_store(good.store_url)
     routes.change(good, Table(0, "conductor", otherwise="celery+shadow"), "ana", "all")
     settings_with(
         tmp_path,

@@ -23,8 +23,8 @@ from reflector_migrate.model.run_life import (
 )
 from reflector_migrate.settings import Settings, ShadowSettings
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Outcome, RunRecord, Runs, claim_of, run_id_of
+from tests.new_stores import new_store
 from tests.run_states import brought
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def test_only_the_register_changes_runs() -> None:
 def test_a_change_outside_the_table_is_refused(tmp_path: Path, state: RunState) -> None:
     """Whoever asks for it: `failed` never overwrites `compared`, `started` never `waiting`."""
     store = f"sqlite:///{tmp_path}/s.db"
-    upgrade(store)
+    new_store(store)
     run = _claimed(store, state)
     for other in RunState:
         if not is_step_of_life(state, other):

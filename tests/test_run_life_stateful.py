@@ -7,6 +7,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -15,9 +16,11 @@ from reflector_migrate.errors import ServerUnreachableError
 from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.store.base import engine_for
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
 from tests.life_world import PLACES, Died, World
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 SERVERS = ("primary", "s3", "candidate", "conductor", "waivers")
 TROUBLE = ("died", "away", "foreign", "delivered", "swept", "announced", "stalled")
@@ -29,7 +32,7 @@ PAUSE_S = 400
 def _template() -> Path:
     """An empty store, made once."""
     path = Path(tempfile.mkdtemp()) / "template.db"
-    upgrade(f"sqlite:///{path}")
+    new_store(f"sqlite:///{path}")
     engine_for(f"sqlite:///{path}").dispose()  # which leaves all of it in the one file
     return path
 

@@ -11,10 +11,10 @@ from reflector_migrate.conductor.start import STRAY, find_workflow, stop_others
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import engine_for
-from reflector_migrate.store.migrate import upgrade
 from tests.a_run import RAW, RUN
 from tests.answering import answering, at
 from tests.life_world import Died, World
+from tests.new_stores import new_store
 
 CALLS = range(13, 27)
 """Outside calls since the announcement: from the place in flight on until the run is `started`."""
@@ -27,7 +27,7 @@ PAUSE_S = 400
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store."""
     path = tmp_path_factory.mktemp("store") / "template.db"
-    upgrade(f"sqlite:///{path}")
+    new_store(f"sqlite:///{path}")
     engine_for(f"sqlite:///{path}").dispose()  # which leaves all of it in the one file
     return path
 

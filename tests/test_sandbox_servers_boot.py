@@ -18,6 +18,8 @@ from reflector_migrate.sandbox.servers import postgres as postgres_module
 from reflector_migrate.sandbox.stack import Sandbox
 from tests.patience import PATIENT
 
+pytestmark = pytest.mark.heavy
+
 
 def test_redis_acknowledges_only_what_is_on_disk(redis_server):
     """Redis answers and syncs its append-only file on every write."""

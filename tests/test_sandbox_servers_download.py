@@ -15,6 +15,8 @@ from reflector_migrate.errors import ConfigurationError, MigrateError, ServerUnr
 from reflector_migrate.sandbox.download import JARS, Jar, ensure, ensure_jar
 from reflector_migrate.sandbox.ports import free_port
 
+pytestmark = pytest.mark.heavy
+
 CONTENT = b"a jar, as far as anybody here can tell\n" * 20_000
 JAR = Jar(
     group="org.example.test",

@@ -17,6 +17,8 @@ from reflector_migrate.sandbox.process import Command, is_alive, listens, send, 
 from reflector_migrate.sandbox.process_table import ProcessRecord, Records, redact
 from reflector_migrate.sandbox.teardown import stop_everything
 
+pytestmark = pytest.mark.heavy
+
 SLEEPER = "import time; print('up', flush=True); time.sleep(120)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
 PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {DEAF!r}]); " + SLEEPER

@@ -25,6 +25,8 @@ from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.starter import PortTakenError
 from reflector_migrate.settings import Settings
 
+pytestmark = pytest.mark.heavy
+
 OWNER = """
 import sys, time
 from pathlib import Path

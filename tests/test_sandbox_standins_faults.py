@@ -5,6 +5,8 @@ import time
 import httpx
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 ASK = {"model": "m", "messages": [{"role": "user", "content": "We meet on Friday."}]}
 BOT = ("bot@rig.test", "zulip-key")
 

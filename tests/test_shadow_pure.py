@@ -16,8 +16,8 @@ from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
 from reflector_migrate.shadow.routing import sample_point, why_skipped
 from reflector_migrate.shadow.snapshot import require_separate
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches
+from tests.new_stores import new_store
 
 ON = ShadowSettings(enabled=True)
 
@@ -151,7 +151,7 @@ def test_a_message_without_a_field_names_it() -> None:
 def test_an_empty_night_is_inconclusive_and_still_a_page(tmp_path: Path) -> None:
     """Nothing compared is never a match, and the page says that nothing was."""
     settings = _settings(tmp_path)
-    upgrade(settings.store_url)
+    new_store(settings.store_url)
     night = now().date().isoformat()
     assert gather(settings, night).verdict == "INCONCLUSIVE"
     page = write_report(settings, night).read_text(encoding="utf-8")
@@ -162,7 +162,7 @@ def test_an_empty_night_is_inconclusive_and_still_a_page(tmp_path: Path) -> None
 def test_coverage_has_every_reason(tmp_path: Path) -> None:
     """Skipped and failed recordings are counted by why; the last word about one counts."""
     settings = _settings(tmp_path)
-    upgrade(settings.store_url)
+    new_store(settings.store_url)
     log = Dispatches(settings.store_url)
     log.add("a", "skipped", reason="not sampled")
     log.add("b", "started", run_id="run-b")
@@ -188,7 +188,7 @@ def test_serve_reads_and_never_writes(tmp_path: Path) -> None:
     assert client.get("/readyz").status_code == 503
     unready = client.get("/metrics")
     assert (unready.status_code, "no tables of ours" in unready.text) == (503, True)
-    upgrade(settings.store_url)
+    new_store(settings.store_url)
     night = now().date().isoformat()
     write_report(settings, night)
     (tmp_path / "reports/secret.txt").write_text("no")

@@ -17,9 +17,9 @@ from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.shadow.recover.replay import announcements
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reports.page import render_page
+from tests.new_stores import new_store
 from tests.run_states import brought
 
 KEY = (
@@ -39,7 +39,7 @@ def _settings(tmp_path: Path, *urls: str) -> Settings:
     made = Settings.model_validate(
         {"state_dir": tmp_path, "store": {"url": urls[0]}, "reflector": {"database_url": urls[1]}}
     )
-    upgrade(urls[0])
+    new_store(urls[0])
     create_all(urls[1])
     return made
 

@@ -23,11 +23,13 @@ from reflector_migrate.shadow.observe.lookup import stored_comparison
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.a_run import RUN
 from tests.answering import answering, at
+from tests.new_stores import new_store
 from tests.run_states import brought
+
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def settings(tmp_path: Path) -> Settings:
     made = Settings.model_validate(
         {"store": {"url": urls["store"]}, "reflector": {"database_url": urls["reflector"]}}
     )
-    upgrade(made.store_url)
+    new_store(made.store_url)
     create_all(urls["reflector"])
     rows = Rows.at(urls["reflector"])
     rows.insert_recording(id="rec", bucket_name="b", object_key="k", recorded_at=now())

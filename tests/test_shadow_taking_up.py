@@ -20,9 +20,11 @@ from reflector_migrate.shadow.recover.reopen import taken_up
 from reflector_migrate.store.base import url_of_run
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.migrate import upgrade
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.answering import answering, at
+from tests.new_stores import new_store
+
+pytestmark = pytest.mark.heavy
 
 ENDED = [
     {"event": "DURATION", "data": {"duration": 1.0}},
@@ -40,7 +42,7 @@ RUN = RunRecord(
 def settings(tmp_path):
     """A candidate with one transcript that has ended; its bus is down, which must not matter."""
     urls = {name: f"sqlite:///{tmp_path / name}.db" for name in ("store", "rows")}
-    upgrade(urls["store"])
+    new_store(urls["store"])
     own = url_of_run(urls["rows"], "r")
     create_all(own)
     made = {"id": "t", "recording_id": "rec", "user_id": "u", "status": "ended", "events": ENDED}

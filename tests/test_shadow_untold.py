@@ -20,6 +20,8 @@ from reflector_migrate.store.runs import Runs
 from tests.answering import answering, at
 from tests.test_shadow_taking_up import RUN, row_of, settings, tell, told
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["settings"]
 
 TERMINATED, FOLLOWED = None, "another-workflow"

@@ -33,6 +33,8 @@ from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 from reflector_migrate.store.tables import audit, metadata
 from tests.run_states import brought
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def url(any_store: str) -> str:

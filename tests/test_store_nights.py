@@ -17,6 +17,8 @@ from reflector_migrate.store.migrate import _config, upgrade
 from reflector_migrate.store.nights import Nights
 from reflector_migrate.store.tables import comparisons
 
+pytestmark = pytest.mark.heavy
+
 NIGHT = "2026-11-23"
 AT_ONCE = 150
 
