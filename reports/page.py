@@ -26,7 +26,7 @@ from reports.pack import columns, packed
 from reports.redact import redact
 from reports.rows import Row, check_names, rows
 from reports.sentences import headline, sentences
-from reports.text import clipped
+from reports.text import clipped, visible
 
 STYLES = ("page.css", "charts.css", "table.css", "drawer.css", "print.css")
 SCRIPTS = ("unpack.js", "query.js", "table.js", "drawer.js", "start.js")
@@ -40,13 +40,13 @@ def render_page(night: Night) -> str:
     night = redact(night)
     names = check_names(night.gists)
     found = rows(night.gists, names)
-    style, script = _asset(STYLES), _asset(SCRIPTS)
+    style, script = asset(STYLES), asset(SCRIPTS)
     template = environment().get_template("page.html.j2")
     return template.render(
         **_told(night, found, names),
         **_measured(night),
         **_embedded(night, found, names),
-        csp=_policy(style, script),
+        csp=policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
     )
@@ -71,6 +71,7 @@ def environment() -> Environment:
         "dollars": figures.dollars,
         "utc": figures.utc,
         "at": charts.number,
+        "whole": lambda text: Markup.escape(visible(text)),
         "plain": lambda name: str(name).replace("_", " "),
         "glyph": lambda verdict: GLYPHS[Verdict(verdict)][0],
         "word": lambda verdict: GLYPHS[Verdict(verdict)][1],
@@ -153,15 +154,16 @@ def _builds(gists: tuple[Gist, ...]) -> list[tuple[str, str, str, int]]:
     return [(*key, number) for key, number in sorted(seen.items())]
 
 
-def _asset(names: tuple[str, ...]) -> str:
+def asset(names: tuple[str, ...]) -> str:
+    """Files of ours that a page carries, one after the other."""
     folder = files("reports").joinpath("assets")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str, form_action: str = "'none'") -> str:
     """Nothing from anywhere, but this style and this script."""
     return (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"default-src 'none'; base-uri 'none'; form-action {form_action}; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     )
 

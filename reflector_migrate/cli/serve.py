@@ -1,8 +1,9 @@
-"""`migrate serve`: reports on this machine's loopback, read only."""
+"""`migrate serve`: reports on this machine's loopback, and the page to adjudicate."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 
 import click
@@ -23,7 +24,9 @@ HOST = "127.0.0.1"
 )
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
-    """Serve reports, health and metrics on loopback; GET only.
+    """Serve reports, health and metrics on loopback, and a page to choose the better text blind.
+
+    That page shows words of transcripts: it opens by the address, with a token, printed first.
 
     \b
     Examples:
@@ -32,13 +35,16 @@ def serve(ctx: click.Context, port: int) -> None:
     """
     import uvicorn
 
+    from reflector_migrate.cli.adjudicate_page import PATH
     from reflector_migrate.cli.web import build
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     with _listening(port) as listener:
-        say(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-        config = uvicorn.Config(build(settings), log_level="warning", lifespan="off")
+        place, token = f"http://127.0.0.1:{listener.getsockname()[1]}", secrets.token_urlsafe()
+        say(f"{place}/")
+        say(f"adjudicate: {place}{PATH}?token={token}")
+        config = uvicorn.Config(build(settings, token), log_level="warning", lifespan="off")
         uvicorn.Server(config).run(sockets=[listener])
 
 

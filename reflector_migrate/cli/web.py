@@ -1,8 +1,9 @@
-"""The read-only web view: reports, health, version, Prometheus metrics."""
+"""The web view: reports, health, version and metrics, read only; and the page to adjudicate."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -21,6 +22,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
+from reflector_migrate.cli.adjudicate_page import PATH, AdjudicationPage
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 
@@ -31,9 +33,13 @@ HOSTS = ("127.0.0.1", "localhost")
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def build(settings: Settings) -> Starlette:
-    """An ASGI app over the reports' folder and the store; every route is GET."""
+def build(settings: Settings, token: str | None = None) -> Starlette:
+    """An ASGI app over the reports' folder and the store; every route but one is GET.
+
+    `token` opens the page to adjudicate; without it one is drawn, and that page stays shut.
+    """
     view = _View(settings)
+    page = AdjudicationPage(settings, token or secrets.token_urlsafe())
     return Starlette(
         routes=[
             Route("/", view.index),
@@ -42,6 +48,7 @@ def build(settings: Settings) -> Starlette:
             Route("/readyz", view.readyz),
             Route("/version", view.version),
             Route("/metrics", view.metrics),
+            Route(PATH, page.answer, methods=["GET", "POST"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))],
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from reflector_migrate.judge.adjudication import TEXTS
 from reflector_migrate.judge.gates.answers import (
     Bounds,
     Clipped,
@@ -75,7 +76,7 @@ def judge_mean(question: Question) -> GateAnswer:
         decided = Decided(n=failed + 1, night=sample.lines[failed].night)
         return question.answer(
             GateVerdict.FAIL, **shared, **_wealth(above, rules.tests / rules.alpha, "W-"),
-            why=f"{text}; more than {_shown(rule, shown_margin)}{_advice(rule)}",
+            why=f"{text}; more than {_shown(rule, shown_margin)}{_advice(question)}",
             since=decided.night, first_decided=decided,
         )  # fmt: skip
     shared |= _wealth(below, 1 / sample.alpha, "W+")
@@ -217,9 +218,12 @@ def _shown(rule: GateRule, margin: float | None) -> str:
     return f"{margin:g} {'%' if rule.kind == 'ratio' else 'pp'}"
 
 
-def _advice(rule: GateRule) -> str:
-    """An excess over noise shows a difference; which side is better is another question."""
-    return ": different, not yet worse; adjudicate" if rule.layer == "G1" else ""
+def _advice(question: Question) -> str:
+    """An excess over noise shows a difference; which side is better is a reader's question."""
+    if question.rule.layer != "G1":
+        return ""
+    command = f": migrate adjudicate {question.measure}" if question.measure in TEXTS else ""
+    return f": different, not yet worse{command}"
 
 
 def _held_by(rule: GateRule, sample: _Sample, missing: int | None) -> str:
