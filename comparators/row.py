@@ -15,6 +15,7 @@ from comparators.payload.masking import ROW_VOLATILE, mark
 from comparators.payload.records import Difference, differences, keyed
 from comparators.step_completeness import missing_steps, repeated_steps
 from comparators.topic_fields import topic_differences
+from comparators.unseen import columns_unseen
 from reflector_migrate.model import (
     STEP_SPECS,
     Amount,
@@ -176,11 +177,14 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
     mine, theirs = _row(reference), _row(hypothesis)
     found = differences(mine, theirs, {"duration": DURATION_TOLERANCE_MS})
     found += _nulls(reference, hypothesis)
+    why = columns_unseen(reference)
+    unseen = [why[d.path] for d in found if d.path in why]
+    found = [d for d in found if d.path not in why]
     topics = topic_differences(reference, hypothesis)
     if not topics and not (mine and theirs):
-        why = "row not collected" if mine or theirs else ""
-        return Measure(name="row", kind="exact", step="finalize", inconclusive=why)
-    return exact(
+        missing = "row not collected" if mine or theirs else ""
+        return Measure(name="row", kind="exact", step="finalize", inconclusive=missing)
+    measure = exact(
         "row",
         "finalize",
         len({*mine, *theirs}),
@@ -191,6 +195,9 @@ def compare_row(reference: Observation, hypothesis: Observation) -> Measure:
         reference_amount=Amount(unit=Unit.FIELD, number=len(mine)),
         hypothesis_amount=Amount(unit=Unit.FIELD, number=len(theirs)),
     )
+    if measure.findings or not unseen:
+        return measure
+    return measure.model_copy(update={"inconclusive": "; ".join(dict.fromkeys(unseen))})
 
 
 NULLABLE = ("title", "short_summary", "long_summary", "webvtt")

@@ -2,8 +2,8 @@
 
 A suppressed effect (a candidate in shadow) counts as done: what would have been
 sent is compared. Payloads are compared in structure and in everything that is
-not volatile (see volatile.py) or the run's own text. Where a side's data folder
-could not be seen, local files of the other one conclude nothing.
+not volatile (see masking.py) or the run's own text. What a side does not show
+(unseen.py) concludes nothing.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from comparators.exact_measure import as_finding, exact
 from comparators.payload.fields import DURATION_TOLERANCE_MS, public_effect
 from comparators.payload.masking import anonymous, canonical, named_topics, without_topics
 from comparators.payload.records import differences
+from comparators.unseen import kinds_unseen
 from reflector_migrate.model import (
     STEP_SPECS,
-    UNSEEN_FILES,
     Amount,
     Effect,
     Finding,
@@ -92,10 +92,10 @@ def _counted_step(name: Name, differing: Sequence[Name]) -> str:
 def compare_side_effects(reference: Observation, hypothesis: Observation) -> Measure:
     """Counts of every effect, then the payloads and sizes of those on both sides."""
     mine, theirs = _grouped(reference), _grouped(hypothesis)
-    unseen = ""
-    if any(UNSEEN_FILES in side.notes for side in (reference, hypothesis)):
-        unseen = UNSEEN_FILES if _are_local(mine) or _are_local(theirs) else ""
-        mine, theirs = _without_local(mine), _without_local(theirs)
+    why, unseen = kinds_unseen(reference, hypothesis), ""
+    if hidden := _hidden({*mine, *theirs}, why):
+        unseen = "; ".join(dict.fromkeys(hidden.values()))
+        mine, theirs = _without(mine, hidden), _without(theirs, hidden)
     counts = _counts(mine), _counts(theirs)
     differing = [n for n in sorted({*counts[0], *counts[1]}) if counts[0][n] != counts[1][n]]
     findings = [
@@ -118,12 +118,17 @@ def compare_side_effects(reference: Observation, hypothesis: Observation) -> Mea
     return measure if findings else measure.model_copy(update={"inconclusive": unseen})
 
 
-def _are_local(groups: Mapping[Name, list[Effect]]) -> bool:
-    return any(kind == LOCAL for kind, _ in groups)
+def _hidden(names: Collection[Name], why: Mapping[str, str]) -> dict[Name, str]:
+    """Effects that are not compared, by why; with a deletion also what it would have left."""
+    hidden = {name: why[name[0]] for name in sorted(names) if name[0] in why}
+    left = {(kind.replace("_delete", "_put"), key): why[kind] for kind, key in hidden}
+    return {**hidden, **{name: reason for name, reason in left.items() if name in names}}
 
 
-def _without_local(groups: Mapping[Name, list[Effect]]) -> dict[Name, list[Effect]]:
-    return {name: effects for name, effects in groups.items() if name[0] != LOCAL}
+def _without(
+    groups: Mapping[Name, list[Effect]], hidden: Collection[Name]
+) -> dict[Name, list[Effect]]:
+    return {name: effects for name, effects in groups.items() if name not in hidden}
 
 
 def _grouped(observation: Observation) -> dict[Name, list[Effect]]:

@@ -10,7 +10,11 @@ import pytest
 
 from reflector_migrate.pipeline.rows import RoomRow, TranscriptRow
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.observe.effects_seen import _zulip_derived
+from reflector_migrate.shadow.observe.effects_seen import (
+    _zulip_derived,
+    is_webhook_known,
+    is_zulip_known,
+)
 
 TASK = "reflector.pipelines.main_live_pipeline.task_pipeline_post_to_zulip"
 KNOWN: dict[str, Any] = {
@@ -51,3 +55,44 @@ def test_zulip_is_derived(
     assert [effect.kind for effect in found] == kinds
     assert all("# Reflector – Plans" in effect.payload["content"] for effect in found)
     assert all(effect.key == "meetings" for effect in found)
+
+
+CHAIN = ("task_cleanup_consent", "task_pipeline_post_to_zulip", "task_send_webhook_if_needed")
+
+
+@pytest.mark.parametrize(
+    ("ends", "webhook_url", "is_known"),
+    [
+        pytest.param([], "https://x", False, id="replayed: no plugin saw the run"),
+        pytest.param([*CHAIN], "https://x", False, id="the delivery's own message was lost"),
+        pytest.param([*CHAIN, "send_transcript_webhook"], "https://x", True, id="delivered"),
+        pytest.param([CHAIN[0], f"{CHAIN[1]}!"], "https://x", True, id="it stopped at Zulip"),
+        pytest.param([], None, True, id="the room wants none"),
+    ],
+)  # fmt: skip
+def test_whether_a_webhook_was_sent_is_known(ends, webhook_url, is_known):
+    """Without a span of the delivery, or of what stopped the chain, nobody can say."""
+    room = RoomRow(**{**ROOM, "webhook_url": webhook_url})
+    spans = [
+        {"task": f"x.{name.rstrip('!')}", "state": "FAILURE" if "!" in name else "SUCCESS"}
+        for name in ends
+    ]
+    assert is_webhook_known(room, spans) is is_known
+
+
+@pytest.mark.parametrize(
+    ("message_id", "earlier", "states", "is_known"),
+    [
+        (7, None, [], True),
+        (None, None, [], False),
+        (7, 7, [], False),
+        (None, None, ["FAILURE"], True),
+    ],
+)
+def test_whether_a_message_was_posted_is_known(message_id, earlier, states, is_known):
+    """A new id in the row says so; an unchanged one needs the task's span."""
+    columns = dict.fromkeys((field.name for field in fields(TranscriptRow)), None)
+    row = TranscriptRow(**{**columns, **KNOWN, "zulip_message_id": message_id})
+    room = RoomRow(**{**ROOM, "zulip_auto_post": True})
+    spans = [{"task": TASK, "state": state, "started": 0.0} for state in states]
+    assert is_zulip_known(row, room, spans, earlier) is is_known

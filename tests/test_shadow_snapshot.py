@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from reflector_migrate.errors import InputError, MigrateError, TransientStepError
+from reflector_migrate.errors import TransientStepError
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import snapshot
 from reflector_migrate.shadow.announcement import Announcement
-from reflector_migrate.shadow.snapshot import CLEAN, NEW, NOT_YET, Snapshot, take_snapshot
+from reflector_migrate.shadow.snapshot import (
+    CLEAN,
+    NOT_YET,
+    Snapshot,
+    state_before,
+    take_snapshot,
+)
 from reflector_migrate.store.clock import now
 
 LONG_AGO = timedelta(days=1)
@@ -28,38 +34,88 @@ def prior(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return restored
 
 
-def _take(status: str, age: timedelta, known_for: timedelta) -> None:
-    row = {"id": "t", "status": status, "created_at": now() - age}
+def _take(
+    status: str, age: timedelta, known_for: timedelta, *, is_replayed: bool = False, root: str = "r"
+) -> None:
+    row = {"id": "t", "status": status, "created_at": now() - age, "title": "By Ana"}
     taken = Snapshot("rec", "t", None, "", (), {"transcript": [row], "recording": []})
     said = Announcement(
-        transcript_id="t", bucket_name="b", track_keys=(), task_id="task", published_at=now()
-    )
+        transcript_id="t", bucket_name="b", track_keys=(), task_id="task", published_at=now(),
+        root_id=root, is_replayed=is_replayed,
+    )  # fmt: skip
     take_snapshot(Settings(), said, taken, "run-1", known_for)
 
 
 @pytest.mark.parametrize(
-    ("status", "age", "known_for", "starts_from"),
+    ("status", "age", "known_for", "how", "is_taken"),
     [
-        pytest.param("idle", AT_ONCE, AT_ONCE, NEW | CLEAN, id="made for this run"),
-        pytest.param("processing", LONG_AGO, AT_ONCE, CLEAN, id="processed again"),
-        pytest.param("processing", LONG_AGO, LONG_AGO, CLEAN, id="still at work"),
-        pytest.param("ended", LONG_AGO, AT_ONCE, TransientStepError, id="we were faster"),
-        pytest.param("idle", LONG_AGO, AT_ONCE, TransientStepError, id="waited in its queue"),
-        pytest.param("ended", LONG_AGO, NOT_YET, InputError, id="too late"),
+        pytest.param("idle", AT_ONCE, AT_ONCE, {}, True, id="made for this run"),
+        pytest.param("processing", LONG_AGO, AT_ONCE, {"root": "task"}, True, id="reprocessed"),
+        pytest.param("ended", LONG_AGO, AT_ONCE, {"root": "task"}, False, id="we were faster"),
+        pytest.param("idle", LONG_AGO, AT_ONCE, {}, True, id="waited in the primary's queue"),
+        pytest.param("ended", LONG_AGO, NOT_YET, {"root": "task"}, True, id="it has ended since"),
+        pytest.param("ended", LONG_AGO, AT_ONCE, {"is_replayed": True}, True, id="replayed"),
     ],
 )
-def test_what_stood_in_the_row_before(
+def test_when_a_snapshot_is_taken(
     prior: list[dict[str, Any]],
     status: str,
     age: timedelta,
     known_for: timedelta,
-    starts_from: dict[str, Any] | type[MigrateError],
+    how: dict[str, Any],
+    is_taken: bool,
 ) -> None:
-    """An announcement comes before `processing`: too early is tried again, too late is final."""
-    if isinstance(starts_from, dict):
-        _take(status, age, known_for)
-        assert prior == [starts_from]
+    """An announcement comes before `processing`: too early is tried again, nothing is too late."""
+    if is_taken:
+        _take(status, age, known_for, **how)
+        assert [columns["title"] for columns in prior] == ["By Ana"]
         return
-    with pytest.raises(starts_from):
-        _take(status, age, known_for)
+    with pytest.raises(TransientStepError):
+        _take(status, age, known_for, **how)
     assert prior == []
+
+
+DONE = [
+    {"event": "DURATION", "data": {"duration": 9.0}},
+    {"event": "FINAL_TITLE", "data": {"title": "Plans"}},
+    {"event": "FINAL_SHORT_SUMMARY", "data": {"short_summary": "s"}},
+    {"event": "FINAL_LONG_SUMMARY", "data": {"long_summary": "l"}},
+]
+STANDING = {"short_summary": "s", "long_summary": "l", "duration": 9.0, "webvtt": "WEBVTT"}
+EMPTY = {"short_summary": None, "long_summary": None, "duration": 0.0, "webvtt": None}
+
+
+@pytest.mark.parametrize(
+    ("row", "is_first", "before"),
+    [
+        pytest.param(
+            {"status": "processing", "events": [], "title": "By Ana", "zulip_message_id": 7}, False,
+            {"title": "By Ana", **STANDING, "webvtt": None, "zulip_message_id": 7},
+            id="reprocessed, nothing written yet",
+        ),
+        pytest.param(
+            {"status": "ended", "events": DONE, "title": "By Ana", "zulip_message_id": 7}, False,
+            {"title": "By Ana", **EMPTY, "zulip_message_id": 7},
+            id="reprocessed with an edited title, and ended",
+        ),
+        pytest.param(
+            {"status": "ended", "events": DONE, "title": "Plans", "zulip_message_id": 7}, True,
+            {"title": None, **EMPTY, "zulip_message_id": None},
+            id="a first run long since ended",
+        ),
+        pytest.param(
+            {"status": "ended", "events": DONE, "title": "By Ana", "zulip_message_id": None}, True,
+            {"title": "By Ana", **EMPTY, "zulip_message_id": None},
+            id="a first run whose title was edited",
+        ),
+        pytest.param(
+            {"status": "ended", "events": DONE[:1], "title": None, "short_summary": None,
+             "long_summary": None}, True,
+            {"title": None, **EMPTY, "zulip_message_id": None}, id="no words: nothing written",
+        ),
+    ],
+)  # fmt: skip
+def test_what_stood_in_the_row_before(row, is_first, before):
+    """The run's own events say what it wrote; all else still stands, whenever it is asked."""
+    found = state_before({**STANDING, **row}, is_first=is_first)
+    assert found == {**CLEAN, "audio_deleted": None, **before}

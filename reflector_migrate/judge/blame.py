@@ -78,7 +78,7 @@ def _suspects(checks: Sequence[Check]) -> list[Check]:
         if c.verdict is Verdict.INCONCLUSIVE
         and c.measure
         and c.measure.errors
-        and c.rule != "reference-failed"
+        and c.rule not in {"reference-failed", "outage-met-by-both"}
     ]
 
 

@@ -27,8 +27,8 @@ def checks(grounds: Grounds) -> tuple[Check, ...]:
     if first.rule == "pair-incomplete":
         return (first,)
     judged = [check_one(spec, grounds) for spec in grounds.measures]
-    if first.rule == "reference-failed":
-        judged = [_unjudged(check) for check in judged]
+    if first.rule in {"reference-failed", "outage-met-by-both"}:
+        judged = [_unjudged(check, first.rule) for check in judged]
     return (first, *judged)
 
 
@@ -171,11 +171,11 @@ def _against_floor(waived: Waived, held: Held) -> Check:
     )
 
 
-def _unjudged(check: Check) -> Check:
-    """The reference failed: its half-made outputs are no yardstick."""
+def _unjudged(check: Check, rule: str) -> Check:
+    """The reference failed, or a server failed both: half-made outputs are no yardstick."""
     if check.rule == "informational" or check.verdict is Verdict.ERRORED:
         return check
-    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "rule": "reference-failed"})
+    return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "rule": rule})
 
 
 def completion(reference: Observation, hypothesis: Observation) -> Check:
@@ -208,12 +208,22 @@ def _alike(reference: Observation, hypothesis: Observation) -> Check:
             return _completion(Verdict.INCONCLUSIVE, "too-little-evidence", lacking)
         return _completion(Verdict.MATCHED, "completion", "")
     mine, theirs = failed_steps(reference), failed_steps(hypothesis)
+    if _is_outage(hypothesis, theirs):
+        where = ", ".join(sorted(theirs))
+        note = f"both sides {reference.status}; a server failed the hypothesis at {where}"
+        return _completion(Verdict.INCONCLUSIVE, "outage-met-by-both", note)
     if not mine & theirs:
         where = f"{_named(mine, reference)} here, {_named(theirs, hypothesis)} there"
         return _completion(Verdict.INCONCLUSIVE, "failed-apart", f"both sides failed, {where}")
     where = ", ".join(sorted(mine & theirs))
     note = f"both sides {reference.status} at {where}; what both have is compared"
     return _completion(Verdict.MATCHED, "completion", note)
+
+
+def _is_outage(hypothesis: Observation, steps: frozenset[str]) -> bool:
+    """Whether a server failed one of these steps: the input alone would have failed it again."""
+    last = {(s.name, s.track_index): s for s in hypothesis.steps if s.name in steps}
+    return any(step.cause is not None for step in last.values())
 
 
 def _lacking(*sides: Observation) -> str:

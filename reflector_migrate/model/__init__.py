@@ -33,6 +33,8 @@ from reflector_migrate.model.measure import Finding, Measure, StatedFact
 from reflector_migrate.model.observation import Observation, StepRun, Usage
 from reflector_migrate.model.outputs import (
     UNSEEN_FILES,
+    UNSEEN_WEBHOOK,
+    UNSEEN_ZULIP,
     Effect,
     Event,
     Outputs,
@@ -65,6 +67,8 @@ __all__ = [
     "STEP_SPECS",
     "TRACK_STEPS",
     "UNSEEN_FILES",
+    "UNSEEN_WEBHOOK",
+    "UNSEEN_ZULIP",
     "VISIBLE_STEPS",
     "Amount",
     "Blame",

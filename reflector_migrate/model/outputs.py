@@ -13,7 +13,9 @@ from pydantic import Field
 from reflector_migrate.model.frozen import Frozen, Instant
 
 UNSEEN_FILES = "local files: the data folder is not on this host"
-"""An observation's note: that none are reported says nothing of whether there are any."""
+UNSEEN_ZULIP = "zulip: nothing saw whether a message was posted"
+UNSEEN_WEBHOOK = "webhook: nothing saw whether it was sent"
+"""An observation's notes: that none are reported says nothing of whether there are any."""
 
 
 class Word(Frozen):

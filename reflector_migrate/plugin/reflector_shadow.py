@@ -30,6 +30,7 @@ import logging
 import os
 import queue
 import socket
+import sys
 import threading
 import time
 import tomllib
@@ -196,7 +197,15 @@ def on_postrun(
 
 def _announcement(task_id: str, task: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     wanted = ("transcript_id", "bucket_name", "track_keys")
-    return _origin(task_id, task) | {name: kwargs.get(name) for name in wanted}
+    named = {name: kwargs.get(name) for name in wanted}
+    return _origin(task_id, task) | named | {"ui_base_url": ui_base_url()}
+
+
+def ui_base_url() -> str | None:
+    """Where Reflector's own links lead, by its settings or its environment; None if unknown."""
+    settings = getattr(sys.modules.get("reflector.settings"), "settings", None)
+    found = getattr(settings, "UI_BASE_URL", None) or os.environ.get("UI_BASE_URL")
+    return found[:500] if isinstance(found, str) else None
 
 
 def _origin(task_id: str, task: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ their ids in them, so both sides can be compared key by key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,12 +20,20 @@ from reflector_migrate.store.clock import now
 
 MADE_FOR_THIS_RUN = timedelta(minutes=2)  # from the row's making to its task's start
 NOT_YET = timedelta(seconds=30)  # by our clock, from the claim until `processing` must be seen
-CLEAN: dict[str, Any] = {"status": "idle", "events": [], "topics": [], "participants": []}
-NEW: dict[str, Any] = {
-    "title": None, "short_summary": None, "long_summary": None, "duration": 0.0, "webvtt": None,
-    "zulip_message_id": None, "audio_deleted": None,
+CLEAN: dict[str, Any] = {
+    "status": "idle", "events": [], "topics": [], "participants": [], "webvtt": None,
 }  # fmt: skip
-"""What a run writes, as a new row has it."""
+"""What every run resets as it begins."""
+
+WRITTEN = {
+    "short_summary": ("FINAL_SHORT_SUMMARY", None),
+    "long_summary": ("FINAL_LONG_SUMMARY", None),
+    "duration": ("DURATION", 0.0),
+}
+"""A column that a run replaces -> the event that says that it did, and what a new row has."""
+
+AFTER_END = ("zulip_message_id", "audio_deleted")
+"""Columns that a run's chain writes once its transcript has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +75,55 @@ def take_snapshot(
     """Copy a recording's rows and tracks into the namespace of one run of the candidate's.
 
     Raises TransientStepError while the primary may not have begun yet (we know of its run
-    `known_for` so long), InputError when what stood in the row before can no longer be known,
-    and TerminalStepError when a track is already gone.
+    `known_for` so long), and TerminalStepError when a track is already gone.
     """
     require_separate(settings)
-    prior = _prior_state(announcement, taken, known_for)
+    row = taken.rows["transcript"][0]
+    is_first = _is_first_run(announcement, row)
+    _require_begun(announcement, row, known_for, is_first=is_first)
+    prior = state_before(row, is_first=is_first)
     _copy_tracks(settings, announcement.bucket_name, _all_keys(taken), run_id)
     restore_rows(settings, taken, prior, run_id)
     return taken
 
 
-def _prior_state(
-    announcement: Announcement, taken: Snapshot, known_for: timedelta
-) -> dict[str, Any]:
-    """The columns to start from, whatever the primary's run has written since it began.
+def state_before(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:
+    """The columns as they stood before a run, derived from the row during it or after it.
 
-    A transcript made for this very run had none of them. An older one still
-    shows them until that run ends: later than that, nobody can say. The announcement comes
-    before the primary sets `processing`: another status right after it is the earlier one.
+    A run's own events say what it wrote; all else still stands. The title is only written
+    where there was none: another than the one that FINAL_TITLE made was there before, or a
+    person wrote it since, and either way it stays. `is_first`: no run was before this one.
     """
-    row = taken.rows["transcript"][0]
+    told = {event["event"]: event.get("data") or {} for event in row.get("events") or ()}
+    before = dict(CLEAN)
+    made = told.get("FINAL_TITLE", {}).get("title")
+    is_own = made is not None and made == row.get("title")
+    before["title"] = None if is_own and is_first else row.get("title")
+    for column, (event, new) in WRITTEN.items():
+        before[column] = new if event in told else row.get(column)
+    has_chain = row["status"] == "ended" and is_first
+    return before | {name: None if has_chain else row.get(name) for name in AFTER_END}
+
+
+def _is_first_run(announcement: Announcement, row: Mapping[str, Any]) -> bool:
+    """By its age; of an older row by the task that began it: a reprocess is its own root."""
     began = announcement.published_at or now()
     if _moment(row["created_at"]) > began - MADE_FOR_THIS_RUN:
-        return NEW | CLEAN
-    if row["status"] != "processing" and known_for < NOT_YET:
+        return True
+    return announcement.root_id not in (None, announcement.task_id)
+
+
+def _require_begun(
+    announcement: Announcement, row: Mapping[str, Any], known_for: timedelta, *, is_first: bool
+) -> None:
+    """Raise TransientStepError while the row may still be that of the run before.
+
+    The announcement comes before the primary sets `processing`: another status right after it
+    is the earlier one.
+    """
+    is_early = known_for < NOT_YET and not announcement.is_replayed
+    if row["status"] != "processing" and is_early and not is_first:
         raise TransientStepError(f"the primary's row is still {row['status']}: not begun yet")
-    if row["status"] != "processing":
-        raise InputError("dispatched too late: what stood in the row before is gone")
-    return CLEAN
 
 
 def _moment(value: object) -> datetime:

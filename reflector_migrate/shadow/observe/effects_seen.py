@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from reflector_migrate.model import UNSEEN_FILES, Effect
+from reflector_migrate.model import UNSEEN_FILES, UNSEEN_WEBHOOK, UNSEEN_ZULIP, Effect
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import RoomRow, Rows, TranscriptRow
 from reflector_migrate.pipeline.services.connections import connections
@@ -19,11 +19,10 @@ from reflector_migrate.pipeline.webhook_payload import payload
 from reflector_migrate.pipeline.zulip_text import content
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.deployment import Deployment
+from reflector_migrate.shadow.observe.quiescence import CONSENT, DELIVERY, PIPELINE, WEBHOOK, ZULIP
 
 Json = Mapping[str, Any]
 AUDIO, DRAWING = "audio.mp3", "audio.json"
-DELIVERY = "send_transcript_webhook"
-POSTING = "task_pipeline_post_to_zulip"
 
 
 def effects_of(
@@ -49,12 +48,14 @@ def effects_of(
     room = rows.get_room(row.room_id)
     if zulip is None:
         effects += _zulip_derived(settings, row, room, spans, earlier_message)
-        notes.append("zulip: derived from the row, not seen")
+        is_known = is_zulip_known(row, room, spans, earlier_message)
+        notes.append("zulip: derived from the row, not seen" if is_known else UNSEEN_ZULIP)
     else:
         effects += _zulip_seen(row, zulip)
     if webhooks is None:
         effects += _webhook_derived(settings, rows, row, room, spans)
-        notes.append("webhook: derived from rows and spans, not seen")
+        derived = "webhook: derived from rows and spans, not seen"
+        notes.append(derived if is_webhook_known(room, spans) else UNSEEN_WEBHOOK)
     else:
         effects += _webhooks_seen(row, webhooks, since=_begun(spans))
     return tuple(effects), tuple(notes)
@@ -153,7 +154,7 @@ def _zulip_derived(
     """
     if row.zulip_message_id is None or room is None or not room.zulip_auto_post:
         return
-    if _ends(spans, POSTING) - {"SUCCESS"}:
+    if _ends(spans, ZULIP) - {"SUCCESS"}:
         return
     topic = room.zulip_topic or ""
     told: dict[str, Any] = {"topic": topic, "content": content(row, settings.reflector.ui_base_url)}
@@ -162,6 +163,28 @@ def _zulip_derived(
     else:
         told = {"type": "stream", "to": room.zulip_stream, **told}
         yield Effect(kind="zulip_message", key=topic, payload=told)
+
+
+def is_zulip_known(
+    row: TranscriptRow, room: RoomRow | None, spans: Sequence[Json], earlier: int | None
+) -> bool:
+    """Whether row or spans say if a message was posted; an unchanged id alone says neither."""
+    if room is None or not room.zulip_auto_post or row.zulip_message_id not in (None, earlier):
+        return True
+    return _has_stopped(spans) or bool(_ends(spans, ZULIP))
+
+
+def is_webhook_known(room: RoomRow | None, spans: Sequence[Json]) -> bool:
+    """Whether the spans say if a delivery was made: its task's, or of a chain that stopped."""
+    if room is None or not room.webhook_url:
+        return True
+    return _has_stopped(spans) or bool(_ends(spans, DELIVERY))
+
+
+def _has_stopped(spans: Sequence[Json]) -> bool:
+    """Whether the chain ended before its end, so that what follows never ran."""
+    stopping = (PIPELINE, CONSENT, ZULIP, WEBHOOK)
+    return any("FAILURE" in _ends(spans, task) for task in stopping)
 
 
 def _ends(spans: Sequence[Json], task: str) -> set[str]:

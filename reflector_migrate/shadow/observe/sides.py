@@ -72,8 +72,13 @@ def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]
 
 
 def observe_primary(settings: Settings, run: RunRecord) -> Observation:
-    """The primary's account: rows, objects, spans, and what the services saw."""
-    return _observe_legacy(settings, run, Role.PRIMARY)
+    """The primary's account: rows, objects, spans, and what the services saw.
+
+    Links in what is derived lead where its worker said that its own do.
+    """
+    links = {"ui_base_url": run.request.get("ui_base_url") or settings.reflector.ui_base_url}
+    there = settings.reflector.model_copy(update=links)
+    return _observe_legacy(settings.model_copy(update={"reflector": there}), run, Role.PRIMARY)
 
 
 @dataclass(frozen=True, slots=True)
