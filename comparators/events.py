@@ -8,7 +8,7 @@ outputs, because two language models need not find as many topics.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from comparators.alignment.distance import distance, encode
 from comparators.exact_measure import exact
@@ -46,6 +46,9 @@ UNHEARD = frozenset(UNCOMPARED) - {"STATUS:processing"}
 
 def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
     """Stored events of both sides; broadcast ones too, and one side's alone conclude nothing."""
+    hypothesis_names = {event.event for event in hypothesis.events}
+    newer = {e.event for e in reference.events if e.event not in STEPS} - hypothesis_names
+    reference = _without(reference, newer - {name.partition(":")[0] for name in UNCOMPARED})
     findings = _compare("stored", stored(reference), stored(hypothesis), reference, hypothesis)
     sent = broadcast(reference), broadcast(hypothesis)
     if all(sent):
@@ -67,6 +70,14 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
     )
     why = "" if findings else _unsure(reference, hypothesis)
     return measure.model_copy(update={"inconclusive": why}) if why else measure
+
+
+def _without(observation: Observation, names: Collection[str]) -> Observation:
+    """The same without events that a newer Reflector has and no step of ours publishes."""
+    if not names:
+        return observation
+    kept = tuple(event for event in observation.events if event.event not in names)
+    return observation.model_copy(update={"events": kept})
 
 
 def _unsure(reference: Observation, hypothesis: Observation) -> str:

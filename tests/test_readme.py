@@ -32,7 +32,10 @@ def _parses(group: Group, argv: list[str]) -> None:
     context = Context(group, obj={"config": None, "verbose": 0})
     command = group.get_command(context, argv[0])
     assert command is not None, argv
-    if isinstance(command, Group) and len(argv) > 1:
+    is_alone = len(argv) > 1 and argv[1].startswith("-")
+    if isinstance(command, Group) and command.invoke_without_command and is_alone:
+        command.make_context(argv[0], argv[1:], parent=context)
+    elif isinstance(command, Group) and len(argv) > 1:
         _parses(command, argv[1:])
     elif not isinstance(command, Group):
         command.make_context(argv[0], argv[1:], parent=context)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cutover.rights import MENDS
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
 
 FREE_BYTES = 2 << 30
+AT_ONCE = 6
 HINTS = {
+    **MENDS,
+    "plugin": "migrate shadow plugin FOLDER, then restart Reflector's worker with PYTHONPATH=FOLDER"
+    " MIGRATE_SHADOW=true and `-I reflector_shadow`",
+    "beat": "migrate worker run beat, once; and migrate worker run collector, which does its tasks",
+    "runs": "migrate reconcile --since 24h lists them; migrate replay --failed opens them again",
+    "newer reflector": "is the database up where `reflector.database_url` says?",
     "conductor": "is the server up where `conductor.server_url` says?",
     "definitions": "migrate register",
     "conductor workers": "migrate worker run conductor; strangers: migrate worker list",
@@ -32,7 +41,7 @@ HINTS = {
 }
 UNCONFIGURED = (
     "no migrate.toml and no sandbox here. "
-    "To try it out: migrate sandbox up. To attach it: cp migrate.example.toml migrate.toml"
+    "To try it out: migrate sandbox up. To attach it: migrate attach --reflector-env FILE"
 )
 
 
@@ -50,22 +59,37 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    found = {name: _look(check, settings) for name, check in _checks().items()}
-    is_healthy = all(answer.state.value == "pass" for answer in found.values())
+    found = find(settings)
+    code = int(not is_healthy(found))
     if as_json:
         checks = [
             {"name": name, "state": a.state.value, "value": a.value, "why": a.why}
             for name, a in found.items()
         ]
-        echo_json(envelope("doctor", int(not is_healthy), checks=checks))
+        echo_json(envelope("doctor", code, checks=checks))
     else:
-        _print(found, is_verbose=verbose or bool(ctx.find_root().obj["verbose"]))
-        if not is_healthy and settings.reflector.database_url is None:
+        show(found, is_verbose=verbose or bool(ctx.find_root().obj["verbose"]))
+        if code and settings.reflector.database_url is None:
             click.echo(UNCONFIGURED)
-    ctx.exit(int(not is_healthy))
+    ctx.exit(code)
 
 
-def _print(found: dict[str, Answer], *, is_verbose: bool) -> None:
+def find(settings: Settings, names: Iterable[str] | None = None) -> dict[str, Answer]:
+    """The answer of every check, or of these; they wait for their servers side by side."""
+    known = _checks()
+    checks = known if names is None else {name: known[name] for name in names}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(lambda check: _look(check, settings), checks.values())
+        return dict(zip(checks, answers, strict=True))
+
+
+def is_healthy(found: Mapping[str, Answer]) -> bool:
+    """Whether every check passes."""
+    return all(answer.state.value == "pass" for answer in found.values())
+
+
+def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
+    """A line each; what is wrong with what mends it."""
     for name, answer in found.items():
         is_fine = answer.state.value == "pass"
         if is_fine and not is_verbose:
@@ -74,14 +98,19 @@ def _print(found: dict[str, Answer], *, is_verbose: bool) -> None:
         click.echo(f"{'✓' if is_fine else '✗'} {name:<18} {printable(said)}")
         if not is_fine:
             click.echo(f"  hint: {HINTS[name]}")
-    if all(answer.state.value == "pass" for answer in found.values()):
+    if is_healthy(found):
         click.echo(f"healthy: {len(found)} checks")
 
 
 def _checks() -> dict[str, Callable[[Settings], Answer]]:
-    from reflector_migrate.cutover import infrastructure
+    from reflector_migrate.cutover import infrastructure, rights
 
     return {
+        **rights.CHECKS,
+        "newer reflector": rights.newer_than_known,
+        "plugin": infrastructure.plugin_is_loaded,
+        "beat": infrastructure.beat_is_alive,
+        "runs": infrastructure.runs_get_on,
         "store": _store,
         "redis": _redis,
         "conductor": infrastructure.conductor_is_healthy,
@@ -98,13 +127,17 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
 
 
 def _look(check: Callable[[Settings], Answer], settings: Settings) -> Answer:
+    """The check's answer; what could not even be looked at fails with its reason."""
     from reflector_migrate.cutover.items import failed
     from reflector_migrate.errors import MigrateError
+    from reflector_migrate.shadow.advance import place_of
 
     try:
         return check(settings)
     except MigrateError as error:
         return failed("could not look", why=error.message)
+    except Exception as error:  # one broken check must not hide what the others found
+        return failed("could not look", why=place_of(error))
 
 
 def _store(settings: Settings) -> Answer:

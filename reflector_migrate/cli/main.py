@@ -39,6 +39,7 @@ COMMANDS = {
     "events": (f"{C}.events:events", "Print the event dictionary: task, events, JSON Schema."),
     "defects": (f"{C}.defects:defects", "Prove that every seeded defect is found."),
     "sandbox": (f"{C}.sandbox:sandbox", "Start, stop and inspect real servers on this machine."),
+    "attach": (f"{C}.attach:attach", "Attach to a running Reflector: settings, places, check."),
     "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
     "serve": (f"{C}.serve:serve", "Serve reports on this machine's loopback."),
     "schema": (f"{C}.schema:schema", "Print the JSON Schema of a contract."),

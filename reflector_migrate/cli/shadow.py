@@ -135,11 +135,7 @@ def plugin(folder: str) -> None:
       migrate shadow plugin /opt/reflector-shadow
       celery -A reflector.worker.app worker -I reflector_shadow
     """
-    import shutil
+    from reflector_migrate.plugin import copy_to
 
-    from reflector_migrate.plugin import FOLDER
-
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(FOLDER.glob("reflector_*.py")):
-        click.echo(shutil.copy(path, target))
+    for copied in copy_to(Path(folder)):
+        click.echo(copied)

@@ -10,6 +10,13 @@ from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
 PIPELINE = "task_pipeline_multitrack_process"
+PLUGIN = "migrate.shadow.plugin"
+SWEEPS_MISSED = 3
+"""So many periods after its last sweep beat is missed."""
+
+FAILING_S = 600.0
+"""A run that has failed to get on for so long is shown."""
+
 OUR_QUEUES = {"dispatcher": "shadow", "collector": "collect"}
 
 
@@ -41,6 +48,58 @@ def celery_answers(settings: Settings) -> Answer:
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
     why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
     return judged(bool(theirs), f"{len(theirs)} with it", "1 worker", len(theirs), why)
+
+
+def plugin_is_loaded(settings: Settings) -> Answer:
+    """Each worker that has the primary's pipeline has loaded our plugin, switched on."""
+    try:
+        nodes = _workers_say(settings, "registered")
+    except ServerUnreachableError as error:
+        return failed("unreachable", "loaded", why=error.message)
+    theirs = {n: tasks for n, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
+    without = sorted(n for n, tasks in theirs.items() if not any(PLUGIN in task for task in tasks))
+    if not settings.shadow.enabled and without:
+        return passed("not loaded", why="shadow.enabled is off: nothing is announced")
+    why = f"not in {', '.join(without)}, or MIGRATE_SHADOW is not true there" if without else ""
+    return judged(not without, f"{len(theirs) - len(without)} of {len(theirs)} workers", "all",
+                  len(theirs), why)  # fmt: skip
+
+
+def beat_is_alive(settings: Settings) -> Answer:
+    """The last sweep is not long ago: without beat nothing lost is ever found again."""
+    from reflector_migrate.shadow.messages import REPORT, SWEEP, SWEEP_S
+    from reflector_migrate.store.clock import now
+    from reflector_migrate.store.heartbeats import Heartbeats
+
+    if settings.is_sandbox:
+        return passed("none", why="a sandbox runs without beat")
+    beats = Heartbeats(settings.store_url)
+    swept, reported = beats.last(SWEEP), beats.last(REPORT)
+    if swept is None:
+        return failed("never", f"{SWEEP_S:.0f} s", why="no sweep was ever made")
+    age_s = (now() - swept).total_seconds()
+    last = f"last nightly report {reported:%Y-%m-%d %H:%M} UTC" if reported else "no report yet"
+    value = f"last sweep {age_s:.0f} s ago"
+    return judged(age_s < SWEEPS_MISSED * SWEEP_S, value, f"{SWEEP_S:.0f} s", why=last)
+
+
+def runs_get_on(settings: Settings) -> Answer:
+    """No open run has failed to get on for minutes; of the last day's ends, why those failed."""
+    from collections import Counter
+    from datetime import timedelta
+
+    from reflector_migrate.store.clock import now
+    from reflector_migrate.store.runs import Runs
+
+    runs, at = Runs(settings.store_url), now()
+    since = at - timedelta(seconds=FAILING_S)
+    stuck = [run for run in runs.open() if run.failing_since and run.failing_since < since]
+    ended = runs.claimed_between(at - timedelta(days=1), at)
+    whys = Counter(
+        str(run.reason) for run in (*stuck, *ended) if run.state == "failed" or run in stuck
+    )
+    why = "; ".join(f"{number} x {reason}" for reason, number in whys.most_common(3))
+    return judged(not stuck, f"{len(stuck)} stuck", "0", len(stuck), why)
 
 
 def queues_are_served(settings: Settings) -> Answer:

@@ -41,7 +41,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from celery import signals
+from celery import shared_task, signals
 
 VERSION = "1"
 DISPATCH, SPANS = "migrate.shadow.dispatch", "migrate.shadow.spans"
@@ -411,5 +411,10 @@ def install() -> None:
     signals.worker_shutdown.connect(on_shutdown, weak=False)
 
 
+def is_loaded() -> None:
+    """Its name among a worker's registered tasks says that this plugin is at work there."""
+
+
 if is_enabled():
     install()
+    shared_task(name=f"migrate.shadow.plugin.{VERSION}", ignore_result=True)(is_loaded)

@@ -30,10 +30,14 @@ from reflector_migrate.shadow.messages import (
     sender,
 )
 from reflector_migrate.shadow.process import LiveSettings, Shadow
+from reflector_migrate.store.heartbeats import Heartbeats
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+
+BEATS = frozenset({SWEEP, ERASE, REPORT})
+"""Tasks that beat asks for: when each last came to its end is noted."""
 
 RETRIES = 300
 """With pauses of up to five minutes: a message waits for a day for what it needs."""
@@ -65,7 +69,10 @@ def behind_door(
     @wraps(work)
     def run(task: Task, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            work(shadow(), *args, **kwargs)
+            world = shadow()
+            work(world, *args, **kwargs)
+            if task.name in BEATS:
+                Heartbeats(world.settings.store_url).beat(task.name, world.now())
             return
         except InputError as error:
             log.error("%s: refused: %s", task.name, error.message)

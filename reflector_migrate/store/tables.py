@@ -9,6 +9,7 @@ SCHEMA_VERSION history
 5: a run's lease, clocks and inputs; observations by go
 6: when a run's places were erased
 7: gate_lines
+8: heartbeats
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 metadata = MetaData(
     naming_convention={
@@ -236,3 +237,10 @@ audit = Table(
 
 Index("ix_effects_run", effects.c.run_id)
 Index("ix_events_run", events.c.run_id)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    _at(),
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -261,8 +262,10 @@ class Rows:
         return write(self.engine, lambda connection: insert_once(connection, table, **columns))
 
     def _one(self, kind: type[R], query: Select[Any]) -> R | None:
+        """The first row, by the columns that we use alone: others may be missing or forbidden."""
+        used = [query.selected_columns[field.name] for field in fields(kind)]
         with reading(self.engine) as connection:
-            row = connection.execute(query.limit(1)).mappings().first()
+            row = connection.execute(query.with_only_columns(*used).limit(1)).mappings().first()
         return kind.of(row) if row is not None else None
 
 

@@ -24,6 +24,7 @@ from reflector_migrate.sandbox.standins.replay import Replay
 from reflector_migrate.sandbox.standins.schema_filler import fill
 
 MODEL = "stand-in"
+CALLED = "microsoft/phi-4"  # it answers to any name, and to Reflector's default by list
 CREATED = 1_700_000_000  # fixed: the same request gives the same bytes
 MAX_REMEMBERED = 20_000
 SESSION_FIELDS = ("litellm_session_id", "user", "metadata")
@@ -81,8 +82,9 @@ def build_llm(
 
     async def models(request: Request) -> Response:
         fault = await faults.apply("llm", request)
-        listed = {"id": MODEL, "object": "model", "created": CREATED, "owned_by": MODEL}
-        return fault or JSONResponse({"object": "list", "data": [listed]})
+        common = {"object": "model", "created": CREATED, "owned_by": MODEL}
+        listed = [{"id": name, **common} for name in (MODEL, CALLED)]
+        return fault or JSONResponse({"object": "list", "data": listed})
 
     return Starlette(
         routes=[

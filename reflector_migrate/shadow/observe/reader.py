@@ -7,12 +7,13 @@ of two readers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from reflector_migrate.model import (
+    STEP_SPECS,
     Engine,
     Event,
     Observation,
@@ -22,6 +23,7 @@ from reflector_migrate.model import (
     Topic,
 )
 from reflector_migrate.pipeline.rows import RecordingRow, Rows, TranscriptRow
+from reflector_migrate.pipeline.rows.columns import unknown_columns
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of, primary_of
 from reflector_migrate.shadow.observe.derived import with_derived
@@ -37,6 +39,9 @@ M = TypeVar("M", Topic, Participant)
 STATUS: Mapping[str | None, Literal["completed", "failed", "running"]] = {
     "ended": "completed",
     "error": "failed",
+}
+KNOWN_EVENTS = frozenset(name for spec in STEP_SPECS for name in spec.events) | {
+    "PIPELINE_PROGRESS"
 }
 LISTS = ("topics", "events", "participants")
 
@@ -86,9 +91,19 @@ def observe(
         outputs=outputs_of(row, place),
         events=(*map(_stored, row.events), *map(_told, bus)),
         effects=seen,
-        notes=notes,
+        notes=(*notes, *_not_compared(row, place, role)),
     )
     return with_derived(seen_there)
+
+
+def _not_compared(row: TranscriptRow, place: Deployment, role: Role) -> Iterator[str]:
+    """What a newer Reflector keeps that nothing of ours compares, in a note each."""
+    if role is Role.CANDIDATE:
+        return
+    events = sorted({str(event["event"]) for event in row.events} - KNOWN_EVENTS)
+    for kind, names in (("event", events), ("column", unknown_columns(place.database_url))):
+        if names:
+            yield f"not compared, of a newer Reflector: {kind} {', '.join(names)}"
 
 
 def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
