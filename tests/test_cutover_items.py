@@ -102,7 +102,7 @@ def _pollers(world: World, *, is_met: bool) -> World:
 
 def _celery(world: World, *, is_met: bool) -> World:
     found = {"w": [f"reflector.{infrastructure.PIPELINE}" if is_met else "other"]}
-    world.says("reflector_migrate.cutover.infrastructure._workers_say", found)
+    world.says("reflector_migrate.cutover.infrastructure.workers_say", found)
     return world
 
 
@@ -295,7 +295,7 @@ def test_an_item_says_its_formula_and_its_command(item: Any) -> None:
 def test_a_server_that_is_away_passes_nothing(world: World) -> None:
     """Of the infrastructure only what settings say can pass."""
     world.says(
-        "reflector_migrate.cutover.infrastructure._workers_say", ServerUnreachableError("away")
+        "reflector_migrate.cutover.infrastructure.workers_say", ServerUnreachableError("away")
     )
     found = {line.item.name: line.answer for line in run(world.settings, Phase.INFRASTRUCTURE)}
     passing = {name for name, answer in found.items() if answer.state is State.PASS}

@@ -47,7 +47,7 @@ def test_the_worker_reads_them_from_its_environment(settings, tmp_path):
         assert getattr(read, place) == getattr(settings.as_secondary().reflector, place), place
     assert server.env["MIGRATE_SHADOW_ROLE"] == "secondary"
     assert server.argv[server.argv.index("-Q") + 1] == settings.secondary.queue
-    first = legacy(Folders(tmp_path), settings.reflector.broker_url, shadow=True)
+    first = legacy(Folders(tmp_path), settings)
     assert [word for word in first.argv if word not in server.argv] == ["legacy@%h"]
 
 

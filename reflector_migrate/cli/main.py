@@ -30,6 +30,7 @@ COMMANDS = {
     "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
+    "cleanup": (f"{C}.cleanup:cleanup", "List what of the legacy pipeline nothing calls."),
     "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
     "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),

@@ -32,6 +32,7 @@ def sandbox() -> None:
     "--noise", "seed", type=int, metavar="SEED", help="Recogniser and model err by chance."
 )
 @click.option("--secondary", is_flag=True, help="The second legacy worker at once, not on demand.")
+@click.option("--routes", is_flag=True, help="Recordings can be routed to Conductor.")
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -40,6 +41,7 @@ def up(
     defects: tuple[str, ...],
     seed: int | None,
     secondary: bool,
+    routes: bool,
 ) -> None:
     """Start all servers and workers, and wait for them.
 
@@ -51,13 +53,21 @@ def up(
       migrate sandbox up --noise 7
     """
     from reflector_migrate.pipeline.defects.registry import describe
+    from reflector_migrate.sandbox.layout import ALL, ROUTES
     from reflector_migrate.sandbox.stack import Sandbox
 
     for name in defects:
         describe(name)  # an unknown one is said before anything starts
     settings = _base(ctx)
+    parts = (*ALL, *ROUTES) if routes else ALL
     made = Sandbox(
-        settings, shadow=shadow, defects=defects, conductor_version=version, detached=True, say=say
+        settings,
+        with_=parts,
+        shadow=shadow,
+        defects=defects,
+        conductor_version=version,
+        detached=True,
+        say=say,
     )
     was_down = made.up()
     if secondary:

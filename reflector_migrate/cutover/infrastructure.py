@@ -42,7 +42,7 @@ def celery_answers(settings: Settings) -> Answer:
     Any worker answers a ping there, ours too; only that task tells them apart.
     """
     try:
-        nodes = _workers_say(settings, "registered")
+        nodes = workers_say(settings, "registered")
     except ServerUnreachableError as error:
         return failed("unreachable", "1 worker", why=error.message)
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
@@ -105,7 +105,7 @@ def runs_get_on(settings: Settings) -> Answer:
 def queues_are_served(settings: Settings) -> Answer:
     """A dispatcher and a collector of ours listen; without them no announcement is heard."""
     try:
-        nodes = _workers_say(settings, "active_queues")
+        nodes = workers_say(settings, "active_queues")
     except ServerUnreachableError as error:
         return failed("unreachable", f"{len(OUR_QUEUES)} queues", why=error.message)
     heard = {queue["name"] for queues in nodes.values() for queue in queues}
@@ -115,7 +115,7 @@ def queues_are_served(settings: Settings) -> Answer:
     return judged(not deaf, f"{served} queues", f"{len(OUR_QUEUES)} queues", served, why)
 
 
-def _workers_say(settings: Settings, what: str) -> dict[str, list[Any]]:
+def workers_say(settings: Settings, what: str) -> dict[str, Any]:
     """What every worker on the primary's broker answers; ServerUnreachableError without one."""
     from celery import Celery
     from kombu.exceptions import OperationalError

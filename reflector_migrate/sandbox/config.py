@@ -116,6 +116,7 @@ def _places(settings: Settings, folders: Folders) -> dict[str, dict[str, Any]]:
             "data_dir": str(root / "secondary-data"),
         },
         "shadow": {"kill_switch_file": str(root / "kill-switch")},
+        "route": {"back_file": str(root / "route-back")},
         "sandbox": {
             "dir": str(root),
             "cache_dir": str(settings.cache_dir),
@@ -151,6 +152,6 @@ def forget(folders: Folders, *, keep_store: bool) -> None:
     databases = ("reflector.db", "candidate.db", "secondary.db") + (
         () if keep_store else ("store.db",)
     )
-    for name in (*databases, "kill-switch"):
+    for name in (*databases, "kill-switch", "route-back"):
         for path in folders.root.glob(f"{name}*"):
             path.unlink(missing_ok=True)

@@ -9,13 +9,22 @@ from reflector_migrate.sandbox.servers.conductor import conductor
 from reflector_migrate.sandbox.servers.redis import redis
 from reflector_migrate.sandbox.servers.s3 import s3
 from reflector_migrate.sandbox.servers.standins import standins
-from reflector_migrate.sandbox.servers.workers import legacy, secondary, shadow, workers
+from reflector_migrate.sandbox.servers.workers import (
+    legacy,
+    live_workers,
+    secondary,
+    shadow,
+    starter,
+    workers,
+)
 from reflector_migrate.settings import Settings
 
 # In the order of starting: Conductor takes longest, so it goes first
 ALL = ("conductor", "redis", "s3", "standins", "legacy", "workers", "shadow")
+ROUTES = ("live", "starter")
+"""What serves recordings that are routed to Conductor; `sandbox.routes` says that they are."""
 ON_DEMAND = ("secondary",)
-KNOWN = (*ALL, *ON_DEMAND)
+KNOWN = (*ALL, *ROUTES, *ON_DEMAND)
 
 
 def servers(
@@ -37,7 +46,9 @@ def servers(
         "redis": lambda: redis(settings, folders, ports["redis"]),
         "s3": lambda: s3(folders, ports["s3"]),
         "standins": lambda: standins(settings, folders, ports["standins"]),
-        "legacy": lambda: legacy(folders, broker, shadow=settings.shadow.enabled),
+        "legacy": lambda: legacy(folders, settings),
+        "live": lambda: live_workers(folders),
+        "starter": lambda: starter(folders, broker),
         "secondary": lambda: secondary(folders, settings),
         "workers": lambda: workers(folders),
         "shadow": lambda: shadow(folders, broker),

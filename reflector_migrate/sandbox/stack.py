@@ -29,7 +29,7 @@ from reflector_migrate.sandbox.config import (
 from reflector_migrate.sandbox.download import ensure_jar, pinned
 from reflector_migrate.sandbox.interrupt import interruptible, uninterrupted
 from reflector_migrate.sandbox.jvm_cache import boot_words
-from reflector_migrate.sandbox.layout import ALL, servers
+from reflector_migrate.sandbox.layout import ALL, ROUTES, servers
 from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.sandbox.process import is_alive, send
 from reflector_migrate.sandbox.process_table import Records, locked
@@ -47,7 +47,7 @@ from reflector_migrate.settings import Settings
 
 _log = logging.getLogger(__name__)
 _PORT_TRIES = 3
-_WORKING = frozenset({"legacy", "workers", "shadow"})  # these need tables and our store
+_WORKING = frozenset({"legacy", "workers", "shadow", *ROUTES})  # these need tables and our store
 
 
 class Sandbox:
@@ -72,12 +72,12 @@ class Sandbox:
         `changes` are settings by section that win over all others (say, database
         URLs); `say` receives one line of progress at a time.
         """
-        unknown = set(with_) - set(ALL)
+        unknown = set(with_) - {*ALL, *ROUTES}
         if unknown:
             raise InputError(f"unknown part of the sandbox: {', '.join(sorted(unknown))}")
         self.folders = Folders((folder or sandbox_folder(settings)).resolve())
         self._base = settings
-        self._parts = tuple(name for name in ALL if name in with_)
+        self._parts = tuple(name for name in (*ALL, *ROUTES) if name in with_)
         self._version = conductor_version or settings.conductor.version
         self._detached = detached
         self._say: Say = say or _log.info
@@ -89,6 +89,7 @@ class Sandbox:
                 },
                 "shadow": {"enabled": shadow},
                 "workers": {"defects": list(defects)},
+                "sandbox": {"routes": bool({*ROUTES} & {*with_})},
             },
             changes or {},
         )

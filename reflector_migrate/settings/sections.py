@@ -258,4 +258,5 @@ class SandboxSettings(Section):
     redis_server: str | None = None
     start_timeout_s: float = 90.0
     control_url: str | None = None  # the stand-ins, once they run
+    routes: bool = False  # recordings can be sent to Conductor for real
     keeps_refused: bool = False  # places of runs whose meeting refused consent, to look at them

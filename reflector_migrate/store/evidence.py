@@ -188,8 +188,21 @@ class Spans:
         with writing(self._url) as connection:
             return insert_once(connection, spans, **row, body=dict(message), at=now())
 
+    def uses(self) -> tuple[tuple[str, tuple[str, ...], datetime], ...]:
+        """(task, the inner steps that ran, when it arrived) of each message, by arrival."""
+        query = select(spans.c.body, spans.c.at).order_by(spans.c.id)
+        with reading(self._url) as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            (str(body.get("task")), _steps_in(body), in_utc(at) or now()) for body, at in rows
+        )
+
     def of(self, transcript_id: str) -> tuple[Mapping[str, Any], ...]:
         """Every task's message for a transcript, in the order of arrival."""
         query = select(spans.c.body).where(spans.c.transcript_id == transcript_id)
         with reading(self._url) as connection:
             return tuple(connection.scalars(query.order_by(spans.c.id)).all())
+
+
+def _steps_in(body: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted({str(span["name"]) for span in body.get("spans") or ()}))

@@ -18,9 +18,27 @@ _PIPELINE = "reflector_migrate.sandbox.legacy.monolith:PipelineMainMultitrack"
 _CELERY_READY = b" ready."  # the last word of `celery@host ready.`, said once it consumes
 
 
-def legacy(folders: Folders, broker_url: str, *, shadow: bool) -> Server:
-    """The Celery worker with the legacy stand-in; with the shadow's plugin if asked for."""
-    return _legacy("legacy", (), folders, broker_url, shadow=shadow)
+def legacy(folders: Folders, settings: Settings) -> Server:
+    """The Celery worker with the legacy stand-in; with the plugins that are asked for."""
+    broker_url, is_shadow = settings.reflector.broker_url, settings.shadow.enabled
+    made = _legacy("legacy", (), folders, broker_url, shadow=is_shadow)
+    if not settings.sandbox.routes:
+        return made
+    path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
+    env = {"PYTHONPATH": path, "MIGRATE_ROUTING": "true", **made.env}
+    back = {"MIGRATE_ROUTE_BACK_FILE": str(settings.route.back_file or "")}
+    return replace(made, argv=(*made.argv, "-I", "reflector_route"), env=env | back)
+
+
+def starter(folders: Folders, broker_url: str) -> Server:
+    """The Celery worker that starts live workflows."""
+    app = "reflector_migrate.cutover.route_app:app"
+    return _celery("starter", app, ("-Q", "route"), folders, broker_url, {})
+
+
+def live_workers(folders: Folders) -> Server:
+    """The host of the fifteen Conductor workers for recordings that Conductor serves."""
+    return _host("live", folders, {"MIGRATE_CANDIDATE__NAMESPACE": "live"})
 
 
 def secondary(folders: Folders, settings: Settings) -> Server:
@@ -61,13 +79,17 @@ def shadow(folders: Folders, broker_url: str) -> Server:
 
 def workers(folders: Folders) -> Server:
     """The host of the fifteen Conductor workers; it writes a file once all of them poll."""
-    ready = folders.ready_file("workers")
+    return _host("workers", folders, {})
+
+
+def _host(name: str, folders: Folders, env: dict[str, str]) -> Server:
+    ready = folders.ready_file(name)
     return Server(
-        name="workers",
+        name=name,
         argv=(sys.executable, "-m", "reflector_migrate.conductor.runtime.run"),
         cwd=folders.data("work"),
         is_ready=exists(ready),
-        env={"MIGRATE_READY_FILE": str(ready)},
+        env={"MIGRATE_READY_FILE": str(ready), **env},
         needs=("redis",),  # they wait for a Conductor that still boots, importing meanwhile
         is_worker=True,
     )

@@ -1,0 +1,49 @@
+"""`migrate cleanup`: what of the legacy pipeline is still in use; nothing is removed."""
+
+from __future__ import annotations
+
+import click
+
+from reflector_migrate.cli.common import echo_json, envelope, settings_of
+
+MARKS = {"unused": "✓", "used": "✗", "unknown": "?"}
+
+
+@click.group()
+def cleanup() -> None:
+    """Find out what of the legacy pipeline can go, at the end of a cutover.
+
+    \b
+    Examples:
+      migrate cleanup plan
+      migrate cleanup plan --nights 30
+    """
+
+
+@cleanup.command(short_help="List tasks, steps and schedules by use.")
+@click.option("--nights", default=14, show_default=True, type=click.IntRange(1), help="Unused for.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def plan(ctx: click.Context, nights: int, as_json: bool) -> None:
+    """List what nothing has called for some nights, and what still is called; removes nothing.
+
+    Exit 0 if nothing of it is used, 3 if something is, or nobody can tell.
+
+    \b
+    Examples:
+      migrate cleanup plan
+      migrate cleanup plan --nights 30 --json
+    """
+    from reflector_migrate.cutover.cleanup import plan_now
+
+    found = plan_now(settings_of(ctx), nights)
+    code = 0 if found and all(part.use == "unused" for part in found) else 3
+    if as_json:
+        parts = [{"kind": p.kind, "name": p.name, "use": p.use.value, "why": p.why} for p in found]
+        echo_json(envelope("cleanup", code, nights=nights, parts=parts))
+        ctx.exit(code)
+    for part in found:
+        click.echo(f"{MARKS[part.use]} {part.use:<8} {part.kind:<9} {part.name}  {part.why}")
+    number = sum(part.use == "unused" for part in found)
+    click.echo(f"{number} of {len(found)} unused for {nights} nights; nothing was removed")
+    ctx.exit(code)
