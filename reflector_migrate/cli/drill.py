@@ -6,7 +6,7 @@ import click
 
 from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, settings_of
 
-DRILLS = ("kill-switch",)
+DRILLS = ("kill-switch", "rollback", "failover")
 
 
 @click.command(short_help="Drill a safeguard against the running deployment.")
@@ -22,6 +22,12 @@ def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: b
     waits for the dispatcher to hold it back. Then the switch is taken back. Recordings that begin
     meanwhile are not shadowed; the primary notices nothing.
 
+    rollback: sends every recording back by file, table and log, sees that each would do alone,
+    and restores the routes. Recordings that begin meanwhile are served by legacy.
+
+    failover: claims a transcript that does not exist, sees the starter refuse it and its claim
+    go to legacy. No recording is touched.
+
     \b
     Examples:
       migrate drill kill-switch --yes
@@ -29,13 +35,21 @@ def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: b
     """
     from dataclasses import asdict
 
+    from reflector_migrate.cutover import route_drills
     from reflector_migrate.cutover.drills import drill_kill_switch
     from reflector_migrate.shadow.recover.replay import announce
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     ask("hold recordings back for some seconds?", yes=yes)
-    found = drill_kill_switch(settings, announce, timeout_s)
+    drills = {
+        "kill-switch": lambda: drill_kill_switch(settings, announce, timeout_s),
+        "rollback": lambda: route_drills.drill_rollback(settings),
+        "failover": lambda: route_drills.drill_failover(
+            settings, route_drills.send_start, timeout_s
+        ),
+    }
+    found = drills[name]()
     code = 0 if found.is_passed else 1
     if as_json:
         echo_json(envelope("drill", code, **asdict(found)))

@@ -41,7 +41,7 @@ redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'task', ARGV[2], 'engine', 'conductor',
   'state', 'asked', 'route', ARGV[3], 'at', ARGV[4], 'given', ARGV[7])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
-redis.call('LPUSH', KEYS[2], ARGV[6])
+if ARGV[6] ~= '' then redis.call('LPUSH', KEYS[2], ARGV[6]) end
 return {}
 """
 _LEGACY = """
@@ -156,6 +156,8 @@ class Claims:
     ) -> Claim | None:
         """Claim it for Conductor and queue the message that starts the workflow, both or neither.
 
+        Only a drill has no message.
+
         A task that asked before, and was delivered again, asks again with another token.
         `given` is what the claim keeps of the task, so that it can be sent once more.
         """
@@ -218,6 +220,10 @@ class Claims:
         """
         given = [token, workflow_id, *((ENDED, KEPT_S) if is_end else (RUNNING, RUN_S))]
         return bool(self._client.eval(_HOLD, 1, key_of(transcript_id), *given))
+
+    def remove(self, transcript_id: str) -> None:
+        """Leave no claim, as of a transcript that never was: for drills."""
+        self._client.delete(key_of(transcript_id))
 
     def renew(self, transcript_id: str, token: str) -> bool:
         """Keep a legacy body's claim for another while; False if it is no longer its own."""

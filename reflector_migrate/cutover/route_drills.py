@@ -1,0 +1,133 @@
+"""Drills of the way back and of the fallback, against the deployment's own broker and starter.
+
+Both leave the routes as they were. No recording is announced: the fallback is tried with a
+transcript that does not exist, so nobody serves anything because of a drill.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+from reflector_migrate.conductor.build import build_hash
+from reflector_migrate.conductor.live_claims import claims_of
+from reflector_migrate.cutover import routes
+from reflector_migrate.cutover.drills import Drilled
+from reflector_migrate.cutover.handover import broker_errors
+from reflector_migrate.errors import RefusedError
+from reflector_migrate.model import Route
+from reflector_migrate.plugin.reflector_claim import QUEUE, START, Claim
+from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES, Table, decide
+from reflector_migrate.settings import Settings
+from reflector_migrate.store.audit import Audit
+
+LOOK_S = 0.05
+WHO = "drill"
+SAMPLE = tuple(f"sample-{number}" for number in range(100))
+"""Transcripts, of every share, that the way back is asked about."""
+
+Send = Callable[[Settings, dict[str, str | list[str]]], None]
+
+
+def drill_rollback(settings: Settings) -> Drilled:
+    """Send everything back for real, see what workers decide then, and restore the routes.
+
+    For some seconds legacy serves every new recording. RefusedError while a back file is there.
+    """
+    before, begun = routes.in_force(settings), time.monotonic()
+    path = settings.route.back_file
+    if path is None or path.exists():
+        said = "route.back_file is not set" if path is None else f"{path} is there already"
+        raise RefusedError(said, hint="a drill of the way back begins with routes in force")
+    try:
+        sent = routes.send_back(settings, WHO, "a drill of the way back")
+        back_s = time.monotonic() - begun
+        by_file, by_table = _all_legacy(None, is_back=path.exists()), _published(settings)
+    finally:
+        path.unlink(missing_ok=True)
+        routes.change(settings, before, WHO, "the drill is over", "the routes before the drill")
+    places = {"file": by_file, "table": _all_legacy(by_table, is_back=False), "log": True}
+    wrong = [name for name, is_right in places.items() if not is_right] + list(sent.faults)
+    seen = f"not by {'; '.join(wrong)}" if wrong else f"file and table each within {back_s:.1f} s"
+    return _kept(settings, Drilled("rollback", not wrong, seen, "", _took(begun)))
+
+
+def drill_failover(settings: Settings, send: Send, timeout_s: float = 10.0) -> Drilled:
+    """Ask for a workflow that cannot be started, and see its claim go to legacy at once.
+
+    The deployment's starter must refuse it. Without a starter nothing refuses, and legacy takes
+    the claim when the time is up: that fails the drill, as every recording would wait so long.
+    """
+    transcript, token, task = (f"{WHO}-{uuid.uuid4()}" for _ in range(3))
+    message: dict[str, str | list[str]] = {
+        "transcript_id": transcript, "bucket_name": WHO, "track_keys": [f"{WHO}/{WHO}-1/track"],
+        "token": token, "task_id": task, "route": Route.CONDUCTOR_FALLBACK.value,
+    }  # fmt: skip
+    begun = time.monotonic()
+    with broker_errors():
+        claims = claims_of(settings)
+        claims.ask(
+            transcript, token, task_id=task, route=Route.CONDUCTOR_FALLBACK.value,
+            at=time.time(), queue=QUEUE, message=b"",
+        )  # fmt: skip
+    send(settings, message)
+    refused = _refused(settings, transcript, begun + timeout_s)
+    reason = refused.refused if refused else f"no starter refused it within {timeout_s:g} s"
+    with broker_errors():
+        other = claims.take_for_legacy(
+            transcript, f"{token}-legacy", task_id=task, reason=reason, at=time.time(), of=token
+        )
+        is_late_fenced = not claims.hold(transcript, token, "late", is_end=False)
+        claims.remove(transcript)
+    is_passed = refused is not None and other is None and is_late_fenced
+    return _kept(settings, Drilled("failover", is_passed, reason, "", _took(begun)))
+
+
+def send_start(settings: Settings, message: dict[str, str | list[str]]) -> None:
+    """Queue it for the starter, as the plugin does."""
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+
+    from reflector_migrate.errors import ServerUnreachableError
+
+    with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
+        try:
+            app.send_task(START, kwargs={"message": message}, queue=QUEUE, retry=False)
+        except OperationalError as error:
+            said = f"the broker does not answer: {type(error).__name__}"
+            raise ServerUnreachableError(said) from error
+
+
+def _published(settings: Settings) -> Table | None:
+    return routes.published(settings).table
+
+
+def _all_legacy(table: Table | None, *, is_back: bool) -> bool:
+    if table is None and not is_back:
+        return False
+    found = (decide(table, name, "", is_back=is_back).route for name in SAMPLE)
+    return all(route in LEGACY_ROUTES for route in found)
+
+
+def _refused(settings: Settings, transcript: str, deadline: float) -> Claim | None:
+    while time.monotonic() < deadline:
+        with broker_errors():
+            found = claims_of(settings).look(transcript)
+        if found is not None and found.refused:
+            return found
+        time.sleep(LOOK_S)
+    return None
+
+
+def _took(begun: float) -> float:
+    return round(time.monotonic() - begun, 1)
+
+
+def _kept(settings: Settings, found: Drilled) -> Drilled:
+    body = {
+        "build": build_hash(), "is_passed": found.is_passed, "seen": found.seen,
+        "recording": found.recording, "duration_s": found.duration_s,
+    }  # fmt: skip
+    Audit(settings.store_url).append(f"drill:{found.name}", body)
+    return found
