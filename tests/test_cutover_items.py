@@ -116,10 +116,13 @@ def _suppressed(world: World, *, is_met: bool) -> World:
     return world if is_met else world.with_("candidate", namespace="live")
 
 
-def _drilled(world: World, *, is_met: bool) -> World:
-    body = {"build": build_hash(), "is_passed": is_met, "seen": "skipped", "recording": "rec"}
-    Audit(world.settings.store_url).append("drill:kill-switch", body)
-    return world
+def _drilled(name: str) -> Callable[..., World]:
+    def make(world: World, *, is_met: bool) -> World:
+        body = {"build": build_hash(), "is_passed": is_met, "seen": "skipped", "recording": "rec"}
+        Audit(world.settings.store_url).append(f"drill:{name}", body)
+        return world
+
+    return make
 
 
 def _compared(
@@ -236,7 +239,9 @@ MAKE: dict[str, Callable[..., World]] = {
     "celery workers": _celery,
     "namespaces separate": _separate,
     "side effects suppressed": _suppressed,
-    "kill switch drilled": _drilled,
+    "kill switch drilled": _drilled("kill-switch"),
+    "rollback drilled": _drilled("rollback"),
+    "failover drilled": _drilled("failover"),
     "synthetic recordings": _synthetic,
     "seeded defects caught": _defects,
     "placebo": _placebo,
