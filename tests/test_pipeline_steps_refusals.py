@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reflector_migrate.conductor.task_metadata import without_meta
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
@@ -31,7 +32,7 @@ def test_input_off_the_contract_is_hopeless_and_named(world, change, field):
 
 
 @pytest.mark.parametrize(
-    "joined", [{"a": {}}, {"a": None}, {"a": {"track_index": 0}, "b": {"track_index": "1"}}, 7]
+    "joined", [{"a": None}, {"a": {"track_index": 0}, "b": {"track_index": "1"}}, 7]
 )
 def test_a_join_that_is_no_join_is_hopeless(world, joined):
     """A branch without output never raises anything but a terminal error."""
@@ -55,8 +56,12 @@ def test_a_join_that_lost_a_branch_is_tried_again(world, step, kept):
     more = {"task_type": "transcribe_track"} if step == "plan" else {}
     with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
         world.step(name, **{field: joined, "expected": tracks, **more})
-    with pytest.raises(TransientStepError, match="the fork brought nothing of track 0, 1"):
-        world.step(name, **{field: {}, "expected": tracks, **more})
+    for nothing in ({}, {"t_0": {}, "t_1": {}}):
+        with pytest.raises(TransientStepError, match="the fork brought nothing of track 0, 1"):
+            world.step(name, **{field: nothing, "expected": tracks, **more})
+    unready = {**joined, **{f"t_{i}": {"_meta": {}} for i in {0, 1} - set(kept)}}
+    with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
+        world.step(name, **{field: without_meta(unready), "expected": tracks, **more})
     with pytest.raises(TerminalStepError, match="no tracks"):
         world.step(name, **{field: {}, "expected": [], **more})
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -255,6 +256,57 @@ def test_it_can_be_waited_for(settings: Settings, tmp_path: Path) -> None:
 def test_a_duration_is_a_number_with_a_unit(tmp_path: Path, text: str) -> None:
     """Anything else is a mistake of usage, before anything is looked up."""
     assert _compare(tmp_path, "--wait", text).exit_code == 2
+
+
+def test_a_recording_that_has_not_begun_is_waited_for(settings: Settings) -> None:
+    """As long as was asked, where Reflector knows it; another one is given up at once."""
+    rows = Rows.at(settings.reflector.database_url)
+    rows.insert_recording(id="later", bucket_name="b", object_key="k", recorded_at=now())
+    run = RunRecord(
+        run_id="run-2", claim="d", recording_id="later", transcript_id="t-2", namespace="shadow",
+        state="skipped", reason="not sampled", created_at=now(), updated_at=now(),
+    )  # fmt: skip
+    later = threading.Timer(0.7, Runs(settings.store_url).claim, [run])
+    later.start()
+    found = stored_comparison(settings, "later", wait_s=60)
+    later.join()
+    assert found.notes[0] == "the candidate's run is skipped: not sampled"
+    began = now()
+    with pytest.raises(InputError, match="nothing is stored"):
+        stored_comparison(settings, "another", wait_s=60)
+    assert now() - began < timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("role", "verdict"), [(Role.PRIMARY, Verdict.ERRORED), (Role.CANDIDATE, Verdict.DIVERGED)]
+)
+@pytest.mark.parametrize(
+    ("poison", "said"),
+    [
+        ({"topics": [{"id": "x", "title": "Ana is fired", "timestamp": 0.0}]}, "Topic: summary"),
+        ({"events": [{"event": "WAVEFORM", "data": {}}]}, "KeyError in _waveform"),
+        ({"participants": ["Ana"]}, "Participant: "),
+    ],
+)
+def test_a_row_that_our_models_refuse_ends_its_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, role: Role, verdict: Verdict,
+    poison: dict[str, Any], said: str,
+) -> None:  # fmt: skip
+    """With the side and the field named, and no word of the row: no place waits for it."""
+    from reflector_migrate.judge.compare import compare
+    from reflector_migrate.shadow.observe import reader
+
+    monkeypatch.setattr(reader, "effects_of", lambda *_about: ((), ()))
+    Rows.at(settings.reflector.database_url).update_transcript("t-1", status="ended", **poison)
+    seen = reader.observe(settings, reader.primary_of(settings), "rec", role=role)
+    assert said in str(seen.error)
+    assert "Ana" not in str(seen.error)
+    whole = Observation(recording="rec", role=Role.PRIMARY, engine=Engine.CELERY,
+                        status="completed")  # fmt: skip
+    sides = (seen, whole) if role is Role.PRIMARY else (whole, seen)
+    found = compare(*sides)
+    assert (found.verdict, found.checks[0].rule) == (verdict, "unreadable")
+    assert said in found.checks[0].note
 
 
 def test_nothing_at_all_is_no_comparison(settings: Settings) -> None:

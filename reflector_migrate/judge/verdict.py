@@ -18,13 +18,13 @@ from reflector_migrate.judge.could_not_run import why_it_could_not_run
 from reflector_migrate.judge.cross_run import Repeats
 from reflector_migrate.judge.threshold import Held, hold_all, is_determined
 from reflector_migrate.judge.waivers import Waived, apply
-from reflector_migrate.model import Check, Measure, Observation, Verdict
+from reflector_migrate.model import UNREADABLE, Check, Measure, Observation, Verdict
 
 
 def checks(grounds: Grounds) -> tuple[Check, ...]:
     """The completion check and, where both sides exist, one check for each measure."""
     first = completion(grounds.reference, grounds.hypothesis)
-    if first.rule == "pair-incomplete":
+    if first.rule in {"pair-incomplete", "unreadable"}:
         return (first,)
     judged = [check_one(spec, grounds) for spec in grounds.measures]
     if first.rule in {"reference-failed", "outage-met-by-both"}:
@@ -184,6 +184,9 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
     A reference that failed concludes nothing.
     """
     for name, side in (("reference", reference), ("hypothesis", hypothesis)):
+        if (side.error or "").startswith(UNREADABLE):
+            verdict = Verdict.ERRORED if side is reference else Verdict.DIVERGED
+            return _completion(verdict, "unreadable", f"{name} ({side.engine}): {side.error}")
         if side.status in {"missing", "running"}:
             note = f"{name} ({side.engine}) is {side.status}"
             return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)

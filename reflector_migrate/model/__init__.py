@@ -32,6 +32,7 @@ from reflector_migrate.model.frozen import Frozen
 from reflector_migrate.model.measure import Finding, Measure, StatedFact
 from reflector_migrate.model.observation import Observation, StepRun, Usage
 from reflector_migrate.model.outputs import (
+    UNREADABLE,
     UNSEEN_FILES,
     UNSEEN_WEBHOOK,
     UNSEEN_ZULIP,
@@ -66,6 +67,7 @@ __all__ = [
     "STEP_NAMES",
     "STEP_SPECS",
     "TRACK_STEPS",
+    "UNREADABLE",
     "UNSEEN_FILES",
     "UNSEEN_WEBHOOK",
     "UNSEEN_ZULIP",

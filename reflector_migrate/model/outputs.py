@@ -12,6 +12,9 @@ from pydantic import Field
 
 from reflector_migrate.model.frozen import Frozen, Instant
 
+UNREADABLE = "unreadable: "
+"""How the error of an observation begins whose rows are not what they must be."""
+
 UNSEEN_FILES = "local files: the data folder is not on this host"
 UNSEEN_ZULIP = "zulip: nothing saw whether a message was posted"
 UNSEEN_WEBHOOK = "webhook: nothing saw whether it was sent"

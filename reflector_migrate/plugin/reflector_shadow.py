@@ -50,7 +50,10 @@ DEFAULT_PIPELINE = "reflector.pipelines.main_multitrack_pipeline:PipelineMainMul
 TIMEOUT_S = 1.0  # of the sending thread, for connecting and for each answer
 TRIES, PAUSE_S = 5, 0.5  # of one message; the pause doubles: 8 s in all
 FLUSH_S = 0.5  # at most this long may a leaving process wait for its last messages
-MAX_QUEUE = 10_000  # messages nobody fetched; beyond them, more are dropped
+MAX_QUEUE = 10_000  # messages that no dispatcher fetched; beyond them, more are dropped
+MAX_QUEUE_BYTES = 64 << 20  # of announcements and timings together, in the primary's own Redis
+FOR_ANNOUNCEMENTS = 0.5  # this share of both limits is kept for them: timings stop before
+SAMPLED = 16  # messages whose sizes stand for all of the queue's
 MAX_WAITING, MAX_SPANS = 1_000, 2_000  # in this process's memory
 METHODS = (
     "process", "set_status", "update_participants_from_daily", "pad_track_for_transcription",
@@ -320,10 +323,24 @@ class Sender:
             self.redis = redis_client(url)
         options = self.app.conf.broker_transport_options or {}
         key = options.get("global_keyprefix", "") + self.queue_name
-        if self.redis.llen(key) >= MAX_QUEUE:
+        if not self._has_room(key, len(raw), 1.0 if task == DISPATCH else FOR_ANNOUNCEMENTS):
             return False
         self.redis.lpush(key, raw)
         return True
+
+    def _has_room(self, key: str, size: int, share: float) -> bool:
+        """Whether number and bytes of what waits leave room; bytes as Redis estimates them."""
+        number = self.redis.llen(key)
+        if number >= MAX_QUEUE * share:
+            return False
+        if not number:
+            return True
+        try:
+            waiting = int(self.redis.memory_usage(key, samples=SAMPLED) or 0)
+        except Exception as error:  # a hosted Redis may not answer that: the number binds
+            note("unsized", error)
+            waiting = 0
+        return waiting + size <= MAX_QUEUE_BYTES * share
 
     def _redis_url(self) -> str | None:
         return redis_url(self.app)

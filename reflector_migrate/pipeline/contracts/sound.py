@@ -35,10 +35,15 @@ class PadTrackOutput(Contract):
 
 
 def in_track_order(value: Any) -> Any:
-    """Accept a JOIN's output, a dict by task name, and put it in order of track index."""
-    if isinstance(value, Mapping):
-        return sorted(value.values(), key=lambda output: output["track_index"])
-    return value
+    """Accept a JOIN's output, a dict by task name, and put it in order of track index.
+
+    A branch that a server joined before its output was there is empty: it is left out here,
+    and the step waits for its track, as for one that the JOIN left out.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    branches = [output for output in value.values() if output != {}]
+    return sorted(branches, key=lambda output: output["track_index"])
 
 
 def _indices(value: Any) -> Any:

@@ -46,5 +46,5 @@ def begun_between(rows: Rows, since: datetime, until: datetime) -> tuple[Begun, 
     return tuple(
         Begun(row.recording_id, row.id, row.created_at, row.status, row.name or "")
         for row in found
-        if any("cam-audio" in key for key in row.track_keys or ())
+        if any("cam-audio" in str(key) for key in row.track_keys or ())
     )

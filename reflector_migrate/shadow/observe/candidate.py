@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from reflector_migrate.model import Effect, Engine, Observation, Role, StepRun
+from reflector_migrate.model import (
+    UNREADABLE,
+    Effect,
+    Engine,
+    Observation,
+    Role,
+    StepRun,
+)
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.settings import Settings
@@ -54,6 +61,8 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
         engine=Engine.CONDUCTOR,
         run_id=run.run_id,
     )
+    if (seen.error or "").startswith(UNREADABLE):
+        return seen.model_copy(update={"build": run.build, "steps": execution.step_runs})
     deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
     stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
     looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}

@@ -19,15 +19,28 @@ LOOK_S = 0.5
 def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 0.0) -> Comparison:
     """The youngest comparison; INCONCLUSIVE while a side is missing or still running.
 
-    A run that has not ended is waited for, `wait_s` at most. Raises InputError when
-    nothing at all is known of the recording.
+    A run that has not ended is waited for, `wait_s` at most; so is one that has not begun, of
+    a recording that Reflector knows. Raises InputError when nothing at all is stored of it.
     """
     deadline = time.monotonic() + wait_s
-    while (run := Runs(settings.store_url).latest(recording_id)) and run.state not in ENDS:
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(LOOK_S)
+    while _is_awaited(settings, recording_id) and time.monotonic() < deadline:
+        time.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
     return _as_it_stands(settings, recording_id)
+
+
+def _is_awaited(settings: Settings, recording_id: str) -> bool:
+    """Whether a run of it is open, or may still begin: Reflector knows the recording."""
+    run = Runs(settings.store_url).latest(recording_id)
+    return run.state not in ENDS if run else _is_known_to_reflector(settings, recording_id)
+
+
+def _is_known_to_reflector(settings: Settings, recording_id: str) -> bool:
+    from reflector_migrate.pipeline.rows import Rows
+
+    if not settings.reflector.database_url:
+        return False
+    rows = Rows.at(settings.reflector.database_url)
+    return recording_id in rows.known_recordings([recording_id])
 
 
 def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
@@ -36,9 +49,12 @@ def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
     if found is not None and (run is None or _is_of(found, run)):
         return found
     if run is None:
+        is_known = _is_known_to_reflector(settings, recording_id)
         raise InputError(
             f"nothing is stored of recording {recording_id}",
-            hint="only recordings that ran under the shadow flag are known here",
+            hint="Reflector knows it: was it announced? migrate reconcile --since 24h"
+            if is_known
+            else "only recordings that ran under the shadow flag are known here",
         )
     return _unfinished(settings, run)
 

@@ -7,13 +7,18 @@ of two readers.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
+from pydantic import ValidationError
+
 from reflector_migrate.model import (
     STEP_SPECS,
+    UNREADABLE,
+    Effect,
     Engine,
     Event,
     Observation,
@@ -65,7 +70,8 @@ def observe(
     `spans` are the plugin's messages about its tasks; `zulip` and `webhooks` what the
     receivers saw (None: nobody can say, and what was sent is derived); `bus` messages
     {channel, message} of the WebSocket bus; `earlier_message` the Zulip message that the
-    row named before this run. Status is `missing` when there is no row.
+    row named before this run. Status is `missing` when there is no row, or one that is not
+    what it must be: the error then names the field.
     Raises TransientStepError when database or S3 cannot be read.
     """
     rows = Rows.at(place.database_url)
@@ -75,8 +81,29 @@ def observe(
     }  # fmt: skip
     if row is None:
         return Observation(**known, status="missing", error="no transcript of it")
-    recording = rows.get_recording(recording_id)
-    seen, notes = effects_of(settings, place, rows, row, spans, zulip, webhooks, earlier_message)
+    try:
+        sent = effects_of(settings, place, rows, row, spans, zulip, webhooks, earlier_message)
+        return _seen(settings, place, rows, row, spans, bus, sent, known)
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_url=False)[0]
+        why = f"{invalid.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # never their texts
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"{type(error).__name__} in {frame.name}"
+    return Observation(**known, status="missing", error=f"{UNREADABLE}its row: {why}")
+
+
+def _seen(
+    settings: Settings,
+    place: Deployment,
+    rows: Rows,
+    row: TranscriptRow,
+    spans: Sequence[Json],
+    bus: Sequence[Json],
+    sent: tuple[tuple[Effect, ...], tuple[str, ...]],
+    known: dict[str, Any],
+) -> Observation:
+    (seen, notes), recording = sent, rows.get_recording(known["recording"])
     started, ended = _from_to(spans)
     seen_there = Observation(
         **known,
@@ -91,7 +118,7 @@ def observe(
         outputs=outputs_of(row, place),
         events=(*map(_stored, row.events), *map(_told, bus)),
         effects=seen,
-        notes=(*notes, *_not_compared(row, place, role)),
+        notes=(*notes, *_not_compared(row, place, known["role"])),
     )
     return with_derived(seen_there)
 

@@ -43,7 +43,7 @@ def announcements(
         yield Announcement(
             transcript_id=one.transcript_id,
             bucket_name=recording.bucket_name,
-            track_keys=tuple(k for k in recording.track_keys or () if "cam-audio" in k),
+            track_keys=tuple(k for k in recording.track_keys or () if "cam-audio" in str(k)),
             task_id=task_id,
             root_id=root_id,
             recording_id=one.recording_id,
