@@ -53,7 +53,7 @@ def celery_answers(settings: Settings) -> Answer:
 def plugin_is_loaded(settings: Settings) -> Answer:
     """Each worker that has the primary's pipeline has loaded our plugin, switched on."""
     try:
-        nodes = _workers_say(settings, "registered")
+        nodes = workers_say(settings, "registered")
     except ServerUnreachableError as error:
         return failed("unreachable", "loaded", why=error.message)
     theirs = {n: tasks for n, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
