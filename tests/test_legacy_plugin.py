@@ -18,6 +18,7 @@ import redis
 from celery import Celery
 
 from reflector_migrate.plugin import FOLDER
+from tests.answering import answering
 
 TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 KEYS = ["r/room-1/1-a-cam-audio-2", "r/room-1/1-b-cam-audio-3"]
@@ -36,6 +37,10 @@ class Base:
 class PipelineMainMultitrack(Base):
     async def pad_track_for_transcription(self, key):
         await asyncio.sleep(0.01)
+        if "CALLED" in os.environ:
+            import httpx
+            async with httpx.AsyncClient() as client:
+                await client.post(os.environ["CALLED"] + "/v1/chat/completions", json={"key": key})
 
     async def process(self, bucket_name, track_keys):
         await self.set_status("t", "processing")
@@ -175,6 +180,28 @@ def test_one_message_per_recording_and_its_spans_after_it(tmp_path, broker):
     assert (spans["state"], spans["task_id"]) == ("SUCCESS", announced["task_id"])
     assert spans["errors"] == 0
     assert 0 < spans["own_s"] < spans["duration_s"] + 1
+
+
+@pytest.mark.live
+def test_outside_calls_come_with_the_spans(tmp_path, broker):
+    """With service, step, number and tokens; what was asked only where bodies are to be seen."""
+    usage = {"usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    with answering(lambda _method, _path: (200, usage)) as url:
+        called = url.removesuffix("/api")
+        for folder, mode in ((tmp_path / "1", "usage"), (tmp_path / "2", "bodies")):
+            folder.mkdir()
+            redis.Redis.from_url(broker).flushdb()
+            environ = {"MIGRATE_SHADOW": "true", "CALLED": called, "MIGRATE_SHADOW_OBSERVE": mode}
+            with worker(folder, broker, **environ) as run:
+                run()
+                spans = queued(broker, 2)[1][1]
+            calls = spans["calls"]
+            assert [(c["service"], c["inside"], c["n"], c["tokens_in"]) for c in calls] == [
+                ("llm", "pad_track_for_transcription", 0, 3),
+                ("llm", "pad_track_for_transcription", 1, 3),
+            ]
+            assert all(("asked" in call) is (mode == "bodies") for call in calls)
+            assert spans["observed"] == mode
 
 
 @pytest.mark.live

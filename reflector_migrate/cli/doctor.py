@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FREE_BYTES = 2 << 30
 AT_ONCE = 6
+LOOKED_AT = 20
+"""The newest runs whose outside calls are looked at."""
 HINTS = {
     **MENDS,
     "plugin": "migrate shadow plugin FOLDER, then restart Reflector's worker with PYTHONPATH=FOLDER"
@@ -37,6 +39,7 @@ HINTS = {
     "waivers": "docs/how-verdicts-work.md shows the file that `judge.waivers_file` names",
     "secondary": "set `shadow.secondary_rate` to 0: only a sandbox runs legacy a second time",
     "processors": 'docs/conclusive.md; or `pipeline.processors = "ours"`',
+    "observed calls": "docs/conclusive.md, See what the primary asks and sends",
     "disk": "free some space in the state folder",
 }
 UNCONFIGURED = (
@@ -122,6 +125,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "waivers": _waivers,
         "secondary": _secondary,
         "processors": _processors,
+        "observed calls": _observed,
         "disk": _disk,
     }
 
@@ -201,6 +205,21 @@ def _processors(settings: Settings) -> Answer:
         why = "; ".join(f"{step}: {hello.lacks.get(step, 'not known to it')}" for step in lacking)
         return failed(named, why=why)
     return passed(named)
+
+
+def _observed(settings: Settings) -> Answer:
+    """A service that finished recordings must have called, and that nothing saw, is named."""
+    from reflector_migrate.cutover.items import failed, passed
+    from reflector_migrate.shadow.observe.calls import unseen_services
+    from reflector_migrate.store.evidence import Spans
+
+    if settings.shadow.observe == "nothing":
+        return passed("nothing is to be seen")
+    told = Spans(settings.store_url).latest("task_pipeline_multitrack_process", LOOKED_AT)
+    unseen = unseen_services(told)
+    if unseen:
+        return failed(f"{len(told)} runs", why=f"not seen: {', '.join(unseen)}")
+    return passed(f"{len(told)} runs")
 
 
 def _disk(settings: Settings) -> Answer:

@@ -6,20 +6,38 @@ the standard library, and httpx only where httpx is there.
 
 The wrapped method waits for nothing and changes nothing: a call goes out and its answer comes
 back as without it, and whatever fails in here is counted and forgotten. A body that streams is
-never read; such a call says `unseen`.
+never read; such a call says `unseen`. Calls are collected in memory, within bounds, and go to the
+harness with the message that `reflector_shadow` sends at the task's end.
+
+Environment
+  MIGRATE_SHADOW_OBSERVE    nothing | usage (default) | bodies; else [shadow] observe of
+                            MIGRATE_CONFIG. With bodies, what was asked and answered is collected
+                            as well: without headers but the webhook's own, and with no query of
+                            an address in it.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import importlib
 import json
+import os
+import re
 import time
+import tomllib
+import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+MODES = ("nothing", "usage", "bodies")
+MAX_CALLS = 2_000  # of one task; a longer meeting's are counted and left out
+BODY_BYTES, TASK_BYTES = 256 << 10, 2 << 20  # of bodies as they are sent: a call's, and a task's
 COUNTED_BYTES = 8 << 20  # a larger answer is not parsed for its tokens
 SERVICES = {
     "/chat/completions": "llm",
@@ -29,9 +47,115 @@ SERVICES = {
 """By the end of a call's path."""
 ZULIP, DAILY_HOST, WEBHOOK_HEADER = "/api/v1/messages", "api.daily.co", "x-webhook-event"
 
+QUERY = re.compile(rb"(https?://[^\s?\"'<>\\]+)\?[^\s\"'<>\\]*")
+WEBHOOK_HEADERS = ("content-type", "user-agent", WEBHOOK_HEADER, "x-webhook-retry")
+SIGNATURE = "x-webhook-signature"
+
 counts: Counter[str] = Counter()
 Keep = Callable[[dict[str, Any], Any, Any], None]
 """Called after each call with its facts, the request, and the answer or None."""
+
+
+# what a task's calls are collected in
+
+
+class Seen:
+    """The calls of one task, until it has ended."""
+
+    def __init__(self, mode: str) -> None:
+        self.mode, self.calls, self.left_out = mode, list[dict[str, Any]](), 0
+        self.body_bytes, self.own_s = 0, 0.0
+
+    def add(self, facts: dict[str, Any], request: Any, answer: Any) -> None:
+        """Keep one call; its bodies where the mode and the bounds allow it."""
+        if len(self.calls) >= MAX_CALLS:
+            self.left_out += 1
+            return
+        if self.mode == "bodies":
+            for name, body in (("asked", body_of(request)), ("answered", body_of(answer))):
+                if body and (packed := self._packed(body)):
+                    facts[name] = packed
+            if facts["service"] == "webhook":
+                facts["headers"] = webhook_headers(request.headers)
+        self.calls.append(facts)
+
+    def _packed(self, body: bytes) -> str | None:
+        packed = base64.b64encode(zlib.compress(redacted(body))).decode()
+        if len(packed) > BODY_BYTES or self.body_bytes + len(packed) > TASK_BYTES:
+            return None
+        self.body_bytes += len(packed)
+        return packed
+
+
+_open: dict[str, Seen] = {}
+_current: ContextVar[Seen | None] = ContextVar("reflector_observe", default=None)
+_step: ContextVar[tuple[str, int] | None] = ContextVar("reflector_observe_step", default=None)
+
+
+def mode() -> str:
+    """What is collected: the environment's word, else the settings file's, else usage."""
+    said = os.environ.get("MIGRATE_SHADOW_OBSERVE") or os.environ.get("MIGRATE_SHADOW__OBSERVE")
+    path = os.environ.get("MIGRATE_CONFIG")
+    if not said and path:
+        said = tomllib.loads(Path(path).read_text("utf-8")).get("shadow", {}).get("observe")
+    return said if said in MODES else "usage"
+
+
+def begin(task_id: str) -> None:
+    """A task starts whose calls are to be seen."""
+    wanted = mode()
+    if wanted == "nothing":
+        return
+    watch(collect)
+    _open[task_id] = seen = Seen(wanted)
+    _current.set(seen)
+
+
+def end(task_id: str) -> Seen | None:
+    """The task has ended: its calls, None where none were to be seen."""
+    _current.set(None)
+    return _open.pop(task_id, None)
+
+
+@contextmanager
+def inside(step: str, number: int) -> Iterator[None]:
+    """Calls in here belong to this inner step, the how-manieth of its name."""
+    token = _step.set((step, number))
+    try:
+        yield
+    finally:
+        _step.reset(token)
+
+
+def collect(facts: dict[str, Any], request: Any, answer: Any) -> None:
+    """Keep a call with the task it belongs to: the context's, else the only one that runs."""
+    since = time.monotonic()
+    seen = _current.get() or (next(iter(_open.values())) if len(_open) == 1 else None)
+    if seen is None:
+        return
+    step = _step.get()
+    if step is not None:
+        facts["inside"], facts["n"] = step
+    seen.add(facts, request, answer)
+    seen.own_s += time.monotonic() - since
+
+
+def redacted(body: bytes) -> bytes:
+    """The body with no query in any address: presigned ones are keys."""
+    return QUERY.sub(rb"\1", body)
+
+
+def webhook_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The contract's headers; of the signature its time and a digest."""
+    kept = {name: headers[name] for name in WEBHOOK_HEADERS if name in headers}
+    signature = headers.get(SIGNATURE)
+    if signature:
+        signed_at = signature.partition(",")[0]
+        kept[SIGNATURE] = f"{signed_at},sha256={hashlib.sha256(signature.encode()).hexdigest()}"
+    return kept
+
+
+# the wrapped method
 
 
 def watch(keep: Keep) -> bool:

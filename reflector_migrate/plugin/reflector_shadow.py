@@ -17,6 +17,7 @@ Environment
   MIGRATE_SHADOW_QUEUE      the harness's queue (default `shadow`)
   MIGRATE_LEGACY_TASK       the registered name of the pipeline's task
   MIGRATE_LEGACY_PIPELINE   module:Class whose coroutine methods are timed
+  MIGRATE_SHADOW_OBSERVE    which outside calls are told with the spans: see reflector_observe
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ import tomllib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,7 @@ def on_prerun(
         return
     _buffers[task_id] = buffer = Buffer()
     _current.set(buffer)
+    begin_observing(task_id)
     if is_pipeline:
         wrap_pipeline()
         is_primary = setting("MIGRATE_SHADOW_ROLE", "primary") == "primary"
@@ -193,9 +196,40 @@ def on_postrun(
         "spans": buffer.spans,
         "counts": dict(counts),
         "errors": counts["errors"] - buffer.errors_before,
-        "own_s": round(buffer.own_s + time.monotonic() - since, 6),
     }
+    seen = end_observing(task_id)
+    if seen is not None:
+        facts["observed"] = seen.mode
+        facts["calls"], facts["calls_left_out"] = seen.calls, seen.left_out
+    own_s = buffer.own_s + (seen.own_s if seen else 0.0) + time.monotonic() - since
+    facts["own_s"] = round(own_s, 6)
     _sender_for(task.app).put(SPANS, _origin(task_id, task) | facts)
+
+
+@functools.lru_cache(maxsize=1)
+def _observer() -> Any:
+    """The file beside this one; None where only this one was copied."""
+    try:
+        return importlib.import_module("reflector_observe")
+    except Exception as error:  # whatever is wrong with it, the timings are not
+        note("observe", error)
+        return None
+
+
+@_harmless
+def begin_observing(task_id: str) -> None:
+    """Have the task's outside calls seen."""
+    if _observer() is not None:
+        _observer().begin(task_id)
+
+
+def end_observing(task_id: str) -> Any:
+    """What was seen of them; None where nothing was."""
+    try:
+        return _observer() and _observer().end(task_id)
+    except Exception as error:
+        note("observe", error)
+        return None
 
 
 def _announcement(task_id: str, task: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,8 +280,10 @@ def _timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         number, is_ok = buffer.calls[name], False
         buffer.calls[name] += 1
         since = time.monotonic()
+        observe = _observer()
         try:
-            answer = await original(*args, **kwargs)
+            with observe.inside(name, number) if observe else nullcontext():
+                answer = await original(*args, **kwargs)
             is_ok = True
             return answer
         finally:

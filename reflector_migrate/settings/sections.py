@@ -203,6 +203,8 @@ class ShadowSettings(Section):
     # webhook is tried for half an hour, and a busy worker has other recordings before it
     poll_s: float = Field(default=1.0, gt=0)
     kill_switch_file: Path | None = None
+    observe: Literal["nothing", "usage", "bodies"] = "usage"  # of the primary's outside calls, by
+    # the plugin; bodies hold what was said
 
 
 class RouteSettings(Section):

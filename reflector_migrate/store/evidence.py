@@ -174,6 +174,10 @@ def _add_later(
     )
 
 
+BODIES = frozenset({"asked", "answered", "headers"})
+"""Of an outside call: what holds speech."""
+
+
 class Spans:
     """What the plugin in the primary's worker timed, by task."""
 
@@ -196,6 +200,24 @@ class Spans:
         return tuple(
             (str(body.get("task")), _steps_in(body), in_utc(at) or now()) for body, at in rows
         )
+
+    def forget_bodies(self, transcript_id: str) -> None:
+        """Remove what was asked and answered; times, sizes, tokens and digests stay."""
+        mine = spans.c.transcript_id == transcript_id
+        with writing(self._url) as connection:
+            for row in connection.execute(select(spans.c.id, spans.c.body).where(mine)).all():
+                calls = row.body.get("calls", ())
+                if any(BODIES & call.keys() for call in calls):
+                    kept = [{k: v for k, v in c.items() if k not in BODIES} for c in calls]
+                    body = {**row.body, "calls": kept}
+                    connection.execute(spans.update().where(spans.c.id == row.id).values(body=body))
+
+    def latest(self, task: str, count: int) -> tuple[Mapping[str, Any], ...]:
+        """The newest messages of tasks whose name ends so, among the last 20 times as many."""
+        query = select(spans.c.body).order_by(spans.c.id.desc()).limit(20 * count)
+        with reading(self._url) as connection:
+            found = connection.scalars(query).all()
+        return tuple(body for body in found if str(body["task"]).endswith(task))[:count]
 
     def of(self, transcript_id: str) -> tuple[Mapping[str, Any], ...]:
         """Every task's message for a transcript, in the order of arrival."""

@@ -18,6 +18,7 @@ from reflector_migrate.pipeline.services.webhook import EVENT
 from reflector_migrate.pipeline.webhook_payload import payload
 from reflector_migrate.pipeline.zulip_text import content
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.calls import calls_of, webhooks_sent, zulip_sent
 from reflector_migrate.shadow.observe.deployment import Deployment
 from reflector_migrate.shadow.observe.quiescence import CONSENT, DELIVERY, PIPELINE, WEBHOOK, ZULIP
 
@@ -46,19 +47,34 @@ def effects_of(
         return tuple(effects), tuple(notes)
     effects += _deleted(storage, place, rows, row)
     room = rows.get_room(row.room_id)
-    if zulip is None:
+    if zulip is not None:
+        effects += _zulip_seen(row, zulip)
+    elif (sent := _zulip_sent(spans, row)) is not None:
+        effects += sent
+    else:
         effects += _zulip_derived(settings, row, room, spans, earlier_message)
         is_known = is_zulip_known(row, room, spans, earlier_message)
         notes.append("zulip: derived from the row, not seen" if is_known else UNSEEN_ZULIP)
+    if webhooks is not None:
+        effects += _webhooks_seen(row, webhooks, since=_begun(spans))
+    elif (delivered := _webhooks_sent(spans)) is not None:
+        effects += delivered
     else:
-        effects += _zulip_seen(row, zulip)
-    if webhooks is None:
         effects += _webhook_derived(settings, rows, row, room, spans)
         derived = "webhook: derived from rows and spans, not seen"
         notes.append(derived if is_webhook_known(room, spans) else UNSEEN_WEBHOOK)
-    else:
-        effects += _webhooks_seen(row, webhooks, since=_begun(spans))
     return tuple(effects), tuple(notes)
+
+
+def _zulip_sent(spans: Sequence[Json], row: TranscriptRow) -> list[Effect] | None:
+    calls = calls_of(spans, ZULIP, "zulip")
+    sent = None if calls is None else zulip_sent(calls, row.zulip_message_id)
+    return None if sent is None else list(sent)
+
+
+def _webhooks_sent(spans: Sequence[Json]) -> list[Effect] | None:
+    calls = calls_of(spans, DELIVERY, "webhook")
+    return None if calls is None else webhooks_sent(calls)
 
 
 def _stored(storage: Storage, place: Deployment, row: TranscriptRow) -> Iterator[Effect]:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, StepRun, position
+from reflector_migrate.shadow.observe.calls import METHODS, with_usage
 from reflector_migrate.store.steps import StepLog
 
 Json = Mapping[str, Any]
 Timed = Literal["measured", "derived", "unknown"]
 
 PIPELINE = "task_pipeline_multitrack_process"
-METHODS: Mapping[str, str] = {s.primary_method: s.name for s in STEP_SPECS if s.primary_method}
 TASKS: Mapping[str, str] = {s.primary_tasks[0]: s.name for s in STEP_SPECS if s.primary_tasks}
 BOTH_LOOKUPS = "update_participants_from_daily"
 
@@ -28,7 +28,7 @@ def steps_of(spans: Sequence[Json], log: StepLog | None = None) -> tuple[StepRun
     found: list[StepRun] = []
     for task in spans:
         logged = log.of(str(task["task_id"])) if log else ()
-        found += logged or _of_task(task)
+        found += logged or with_usage(tuple(_of_task(task)), task)
     return tuple(sorted(found, key=lambda s: (position(s.name), s.track_index or 0, s.attempt)))
 
 
