@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--comparisons", type=click.Path(path_type=Path), help="JSON lines, no store needed.")
 @click.option("--unredacted", is_flag=True, help="Include transcript words and summaries.")
+@click.option("--notify", is_flag=True, help="Call people where due, as the nightly job does.")
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -33,6 +34,7 @@ def report(
     outputs: tuple[str, ...],
     comparisons: Path | None,
     unredacted: bool,
+    notify: bool,
 ) -> None:
     """Write the nightly divergence page: one file that opens offline.
 
@@ -57,7 +59,7 @@ def report(
     day_of(night)
     if unredacted:
         _refuse_served(settings, wanted)
-    _from_store(settings, night, wanted, is_redacted=not unredacted)
+    _from_store(settings, night, wanted, is_redacted=not unredacted, notifies=notify)
 
 
 def _refuse_served(settings: Settings, wanted: list[tuple[str, Path]]) -> None:
@@ -72,11 +74,18 @@ def _refuse_served(settings: Settings, wanted: list[tuple[str, Path]]) -> None:
 
 
 def _from_store(
-    settings: Settings, night: str, wanted: list[tuple[str, Path]], *, is_redacted: bool
+    settings: Settings,
+    night: str,
+    wanted: list[tuple[str, Path]],
+    *,
+    is_redacted: bool,
+    notifies: bool,
 ) -> None:
     """Write the night's page, and what else was asked for; its headline goes to stderr."""
     from reflector_migrate.cli.outputs import write_outputs
+    from reflector_migrate.shadow.nightly.news import news_of
     from reflector_migrate.shadow.nightly.night import gather, write_page
+    from reflector_migrate.shadow.notices import send
     from reports.redact import redact
     from reports.sentences import headline
 
@@ -90,6 +99,8 @@ def _from_store(
     compared = f"{found.coverage.compared} of {found.coverage.wanted} eligible recordings compared"
     unread = found.coverage.unread
     say(f"{glyph} {words}  {compared}" + (f"; rows unread: {unread}" if unread else ""))
+    for fault in send(settings, news_of(found)) if notifies else ():
+        say(f"not notified: {fault}")
 
 
 def _read(path: Path) -> list[Comparison]:
