@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from reflector_migrate.model import STEP_NAMES, Finding, Gist, Severity
 from reflector_migrate.model.finding_groups import EXAMPLE_LETTERS, FindingGroup, groups_from_text
+from reports.rows import keys
 from reports.text import clipped, visible
 
-Member: TypeAlias = tuple[FindingGroup, str]
-"""Findings of one kind, and the recording that tells them."""
+Member: TypeAlias = tuple[FindingGroup, str, str]
+"""Findings of one kind, the recording that has them, and its comparison's key."""
 
 _SEVERITIES = list(Severity)
 
@@ -30,6 +31,7 @@ class Group:
     waived: int
     example: str
     example_recording: str
+    example_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +43,37 @@ class Waived:
     recordings: int
 
 
-def members(gists: Iterable[Gist]) -> list[Member]:
-    """What recordings tell of their findings; most of most nights tell nothing."""
-    telling = [gist for gist in gists if gist.told]
-    found = zip(telling, groups_from_text(gist.told for gist in telling), strict=True)
-    return [(alike, gist.recording) for gist, several in found for alike in several]
+def members(gists: Sequence[Gist]) -> list[Member]:
+    """Each comparison's findings by kind; most comparisons of most nights have none."""
+    differing = [(gist, key) for gist, key in zip(gists, keys(gists), strict=True) if gist.told]
+    found = zip(differing, groups_from_text(gist.told for gist, _ in differing), strict=True)
+    return [(alike, gist.recording, key) for (gist, key), several in found for alike in several]
 
 
 def groups(members: Iterable[Member]) -> tuple[Group, ...]:
     """The worst first: by severity, then by how many recordings; waived ones last."""
     found: dict[tuple[str, str, str], list[Member]] = {}
-    for alike, recording in members:
-        found.setdefault((alike.step, alike.path, alike.kind), []).append((alike, recording))
+    for member in members:
+        alike = member[0]
+        found.setdefault((alike.step, alike.path, alike.kind), []).append(member)
     return tuple(sorted((_group(*entry) for entry in found.items()), key=_rank))
 
 
 def _group(key: tuple[str, str, str], members: list[Member]) -> Group:
     standing = [member for member in members if not member[0].waiver]
-    shown, recording = (standing or members)[0]
-    times = sum(alike.times for alike, _ in members)
+    shown, recording, comparison = (standing or members)[0]
+    times = sum(alike.times for alike, _, _ in members)
     return Group(
         step=key[0],
         path=key[1],
         kind=key[2],
-        severity=min((Severity(alike.severity) for alike, _ in members), key=_SEVERITIES.index),
-        recordings=len({name for _, name in members}),
+        severity=min((Severity(alike.severity) for alike, _, _ in members), key=_SEVERITIES.index),
+        recordings=len({name for _, name, _ in members}),
         findings=times,
-        waived=times - sum(alike.times for alike, _ in standing),
+        waived=times - sum(alike.times for alike, _, _ in standing),
         example=_example(shown),
         example_recording=recording,
+        example_key=comparison,
     )
 
 
@@ -104,7 +108,7 @@ def _rank(group: Group) -> tuple[bool, int, int, int, str]:
 def waivers(members: Iterable[Member]) -> tuple[Waived, ...]:
     """Every waiver that covered something tonight, with what it covered."""
     hits, recordings = Counter[str](), dict[str, set[str]]()
-    for alike, recording in members:
+    for alike, recording, _ in members:
         if alike.waiver:
             hits[alike.waiver] += alike.times
             recordings.setdefault(alike.waiver, set()).add(recording)

@@ -44,8 +44,7 @@ class Coverage:
 class GateLine:
     """One gate or checklist item as shown: state is PASS, FAIL or INCONCLUSIVE.
 
-    `since` is the night on which the state was first reached, "" where unknown. One that
-    `is_report_only` is shown and decides nothing.
+    `since` is the night on which the state was first reached, "" where unknown.
     """
 
     name: str
@@ -55,7 +54,6 @@ class GateLine:
     n: int
     why: str = ""
     since: str = ""
-    is_report_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,8 @@ class Night:
 
     `comparisons` are those shown in full. `gists` count every comparison of the night, and
     `places` says where among them each of `comparisons` stands. Leave both out where
-    `comparisons` are all there are.
+    `comparisons` are all there are. `seeded` counts comparisons that were left out because a
+    defect was injected; `is_sandbox` says that no deployment is behind the page.
     """
 
     night: str
@@ -99,6 +98,8 @@ class Night:
     limits: tuple[str, ...] = ()
     gists: tuple[Gist, ...] = ()
     places: tuple[int, ...] = ()
+    seeded: int = 0
+    is_sandbox: bool = False
 
     def __post_init__(self) -> None:
         """Count the comparisons given where no gists are."""

@@ -14,6 +14,8 @@ from reports.medians import Lane, chart_of, lanes_of
 
 FINDINGS = 5
 COLOURS = 8
+AS_ALLOWED = "as allowed"
+"""Both sides differ by what a check allows: captions as their own words, recorded messages."""
 _FINE = {Verdict.MATCHED.value, Verdict.WITHIN_NOISE.value, "INFO"}
 
 
@@ -80,11 +82,16 @@ def drawer(comparison: Comparison) -> Drawer:
     return Drawer(
         comparison=comparison,
         sides=tuple(SideLine(side, wall_s(side)) for side in sides if side is not None),
-        checks=tuple(sorted(map(_check, comparison.checks), key=lambda line: not line.is_against)),
+        checks=tuple(sorted(map(_check, comparison.checks), key=_rank)),
         lanes=lanes,
         chart=chart_of(comparison, lanes) if lanes else None,
         turns=tuple(_turn(turn) for turn in comparison.turns),
     )
+
+
+def _rank(line: CheckLine) -> int:
+    """The worst verdict first; what enters no verdict last."""
+    return len(Verdict) if line.state == "INFO" else list(Verdict).index(Verdict(line.state))
 
 
 def _check(check: Check) -> CheckLine:
@@ -110,18 +117,24 @@ def _check(check: Check) -> CheckLine:
 
 
 def repeats(check: Check) -> str:
-    """What a second run of legacy says: d(L1, L2), d(L2, C), their excess x and the shift."""
+    """What a second run of legacy shows: its own difference, the candidate's from it, the excess.
+
+    The shift, where a second candidate ran.
+    """
     has_any = any((check.value, check.between_legacy, check.from_secondary))
     if check.between_legacy is None or check.from_secondary is None or not has_any:
         return ""
     pair, other = figures.percent(check.between_legacy), figures.percent(check.from_secondary)
-    said = f"A/A {pair}, L2-C {other}"
-    said += "" if check.excess is None else f", x {figures.points(check.excess)}"
+    said = f"legacy differs from itself by {pair}, its second run from the candidate by {other}"
+    said += "" if check.excess is None else f", excess {figures.points(check.excess)}"
     return said + ("" if check.shift is None else f", shift {figures.points(check.shift)}")
 
 
 def delta(check: Check) -> str:
-    """How far apart: a share for graded measures, a number for exact ones; of times, the change."""
+    """How far apart: a share for graded measures, a number for exact ones; of times, the change.
+
+    Two unequal amounts without an error are told apart from equal ones.
+    """
     measure = check.measure
     if measure is None:
         return "-"
@@ -130,7 +143,8 @@ def delta(check: Check) -> str:
         change = None if log_ratio is None else round(math.exp(log_ratio) - 1, 2)
         return "-" if change is None else f"{change + 0.0:+.0%}"
     if not measure.errors:
-        return "same" if measure.length else "-"
+        is_equal = measure.reference_text == measure.hypothesis_text
+        return ("same" if is_equal else AS_ALLOWED) if measure.length else "-"
     if measure.kind == "exact":
         return figures.count(measure.errors)
     return figures.percent(measure.divergence)

@@ -47,9 +47,44 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", " ")
 
 
+def size(number_bytes: float) -> str:
+    """`67.1 MiB`; bytes below a KiB as they are."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number_bytes < 1024 or unit == "GiB":
+            break
+        number_bytes /= 1024
+    return f"{number_bytes:,.0f} B" if unit == "B" else f"{number_bytes:,.1f} {unit}"
+
+
 def dollars(microdollars: int | None) -> str:
-    """`$0.4060`; `unknown` for none."""
-    return "unknown" if microdollars is None else f"${microdollars / 1_000_000:.4f}"
+    """`$0.4060`, and `$2 851.59` from a dollar on; `unknown` for none."""
+    if microdollars is None:
+        return "unknown"
+    value = microdollars / 1_000_000
+    return f"${value:.4f}" if value < 1 else f"${value:,.2f}".replace(",", "\u00a0")
+
+
+def ratio(value: float | None) -> str:
+    """`×1.48`, `×14.8`; `-` for none."""
+    if value is None:
+        return "-"
+    return f"×{value:.2f}" if value < 10 else f"×{value:,.1f}"
+
+
+def ticks(longest_s: float) -> list[float]:
+    """Four to nine round times from 0 to at most `longest_s`, as an axis has them."""
+    rounds = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+    step = next((one for one in rounds if longest_s / one <= 8), 28800)
+    return [place * step for place in range(int(longest_s / step + 1e-9) + 1)]
+
+
+def tick(seconds: float) -> str:
+    """`0`, `0.5s`, `15s`, `2m`, `1h`: only as exact as round times need."""
+    if seconds >= 3600 and seconds % 3600 == 0:
+        return f"{seconds / 3600:.0f}h"
+    if seconds >= 60 and seconds % 60 == 0:
+        return f"{seconds / 60:.0f}m"
+    return f"{seconds:g}s" if seconds else "0"
 
 
 def zulu(at: datetime | None) -> str:

@@ -8,12 +8,16 @@ from statistics import median
 
 from reflector_migrate.model import STEP_NAMES, Comparison, Side
 from reflector_migrate.model.comparison_index import wall_s
+from reports import figures
 from reports.charts import Chart, Shape
 from reports.figures import span
 from reports.waterfall import Bar, bars
 
 MOST = 400
 """Recordings looked at; of a longer night every n-th, so that a page stays quick to make."""
+
+SHORT_S = 0.1
+"""Below this a ratio would compare measuring errors."""
 
 NAME, WIDTH, LANE, GAP, TOP = 190, 900, 9, 26, 22
 ROLES = ("primary", "candidate")
@@ -48,15 +52,18 @@ class Lane:
 
     @property
     def ratio(self) -> float | None:
-        """Candidate over primary, run time only."""
-        if self.primary is None or self.candidate is None or not self.primary.run_s:
+        """Candidate over primary, run time only; None for a step too short to say."""
+        if self.primary is None or self.candidate is None or self.primary.run_s < SHORT_S:
             return None
         return self.candidate.run_s / self.primary.run_s
 
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """The lanes with their drawing; walls are end to end. looked_at of `total` recordings."""
+    """The lanes with their drawing; walls are end to end.
+
+    `looked_at` of `total` comparisons: those of the sample in which both sides completed.
+    """
 
     lanes: tuple[Lane, ...]
     primary_s: float | None
@@ -73,6 +80,7 @@ def sampled(total: int) -> range:
 
 def medians(chosen: Sequence[Comparison], total: int) -> Medians | None:
     """Medians of both sides over those chosen of `total`; None when no step's time is known."""
+    chosen = [c for c in chosen if c.primary.status == c.candidate.status == "completed"]
     sides = ([c.primary for c in chosen], [c.candidate for c in chosen])
     found = tuple(_spans(side) for side in sides)
     lanes = tuple(
@@ -160,10 +168,10 @@ def _chart(
 
 
 def _axis(longest: float, scale: float, bottom: float) -> Iterable[Shape]:
-    for quarter in range(5):
-        x = NAME + longest * scale * quarter / 4
+    for at_s in figures.ticks(longest):
+        x = NAME + at_s * scale
         yield Shape("line", "grid", x, TOP - 4, 0, bottom - TOP + 4)
-        yield Shape("text", "tick mid", x, TOP - 9, text=span(longest * quarter / 4))
+        yield Shape("text", "tick mid", x, TOP - 9, text=figures.tick(at_s))
 
 
 def _bar(known: Span, role: str, y: float, scale: float) -> list[Shape]:

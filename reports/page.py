@@ -27,6 +27,7 @@ from reports.redact import redact
 from reports.rows import Row, check_names, rows
 from reports.sentences import headline, sentences
 from reports.text import clipped, visible
+from reports.words import WORDS
 
 STYLES = ("page.css", "charts.css", "table.css", "drawer.css", "print.css")
 SCRIPTS = ("unpack.js", "query.js", "table.js", "drawer.js", "start.js")
@@ -69,6 +70,7 @@ def environment() -> Environment:
         "span": figures.span,
         "clock": figures.clock,
         "dollars": figures.dollars,
+        "ratio": figures.ratio,
         "utc": figures.utc,
         "at": charts.number,
         "whole": lambda text: Markup.escape(visible(text)),
@@ -95,6 +97,8 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
         "headline": headline(night),
         "sentences": sentences(night, found, names),
         "tally": {v.value: sum(row.verdict is v for row in found) for v in Verdict},
+        "words": WORDS,
+        "earlier": max((p.night for p in night.trend if p.night < night.night), default=""),
         "titled": any(row.title for row in found),
         "longest_drawers": (picks.WORST, picks.MATCHES, picks.ONE_SIDED),
     }
@@ -109,6 +113,7 @@ def _measured(night: Night) -> dict[str, Any]:
         "groups": differences.groups(members),
         "waivers": differences.waivers(members),
         "spreads": spread.spreads(gists),
+        "stack": [verdict.value for verdict in reversed(trend.STACK)],
         "trend": trend.trend(night.trend),
         "medians": medians.medians(sample, len(gists)),
         "costs": costs.costs(gists),
@@ -124,7 +129,9 @@ def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> d
     chosen = picks.picks(found, night.night)
     whole = zip(chosen, night.documents(chosen), strict=True)
     drawers: dict[int, Drawer] = {place: drawer(comparison) for place, comparison in whole}
-    pages = {str(place): str(full.render(d=drawer)) for place, drawer in drawers.items()}
+    pages = {
+        str(place): str(full.render(d=drawer, words=WORDS)) for place, drawer in drawers.items()
+    }
     return {
         "worst": [drawers[place] for place in picks.worst(found)],
         "rows_data": packed(texts | {"full": chosen}, numbers),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ _OUTCOME_OF = {"completed": "ok", "failed": "err", "timed_out": "err"}
 class Row(NamedTuple):
     """One recording in the table; rates in [0, 1], durations in seconds, money in micro-dollars.
 
+    `key` is the row's address: one recording may be compared twice in a night.
     `sign` is the verdict's letter; `checks` a letter a check in the order of `check_names`.
     """
 
+    key: str
     recording: str
     title: str
     verdict: Verdict
@@ -59,12 +62,29 @@ def check_names(gists: Iterable[Gist]) -> tuple[str, ...]:
 def rows(gists: Sequence[Gist], names: Sequence[str]) -> tuple[Row, ...]:
     """A row a recording, in the order given."""
     places = {checks: _places(names_of(checks), names) for checks in {g.checks for g in gists}}
-    return tuple([_row(gist, _letters(gist.signs, places[gist.checks])) for gist in gists])
+    return tuple(
+        [
+            _row(key, gist, _letters(gist.signs, places[gist.checks]))
+            for key, gist in zip(keys(gists), gists, strict=True)
+        ]
+    )
 
 
-def _row(gist: Gist, letters: str) -> Row:
+def keys(gists: Sequence[Gist]) -> list[str]:
+    """Each comparison's address on the page: its run's id, made unique where it is not."""
+    seen = Counter[str]()
+    found = []
+    for gist in gists:
+        key = visible(gist.run_id or gist.recording)
+        seen[key] += 1
+        found.append(key if seen[key] == 1 else f"{key}~{seen[key]}")
+    return found
+
+
+def _row(key: str, gist: Gist, letters: str) -> Row:
     ended = (outcome(gist.primary_status), outcome(gist.candidate_status))
     return Row(
+        key,
         visible(gist.recording),
         visible(gist.title),
         _VERDICTS[gist.verdict],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from reflector_migrate.model import STEP_NAMES, Check, Comparison, Finding, Side, Turn, Verdict
@@ -19,9 +19,10 @@ from reports.waterfall import Bar, bars, length_s
 NARROW = 80
 TURNS_SHOWN = 3
 FINDINGS_SHOWN = 2
-VALUE_WIDTH = 20
-VALUE_LETTERS = 80
+VALUE_LETTERS = 26
 REMARK_LETTERS = 120
+FINE = (Verdict.MATCHED, Verdict.WITHIN_NOISE, Verdict.WAIVED)
+HEADS = ("check", "primary", "candidate", "difference", "floor/limit", "")
 NAME_WIDTH = max(map(len, STEP_NAMES))
 
 
@@ -31,32 +32,38 @@ def render(
     *,
     is_ascii: bool | None = None,
     has_next: bool = True,
+    is_whole: bool = False,
 ) -> None:
     """Print header, verdict, checks, waterfall, word diff and what to do next.
 
-    is_ascii: only characters that any terminal has; None where the console's
-    encoding decides. has_next: the comparison is stored where the next command looks.
-    Colour and width are the console's own.
+    Failed checks come first, and all that match are one line. Times are shown where something
+    differs. is_whole: every check in full, and times always. is_ascii: only characters that any
+    terminal has; None where the console's encoding decides. has_next: the comparison is stored
+    where the next command looks. Colour and width are the console's own.
     """
     if is_ascii is None:
         is_ascii = not console.encoding.startswith("utf")
     if not is_ascii:
-        _render(comparison, console, has_next)
+        _render(comparison, console, has_next, is_whole)
         return
     with console.capture() as captured:
-        _render(comparison, console, has_next)
+        _render(comparison, console, has_next, is_whole)
     console.file.write(to_ascii(captured.get()))
 
 
-def _render(comparison: Comparison, console: Console, has_next: bool) -> None:
-    console.print(_header(comparison), soft_wrap=True)
+def _render(comparison: Comparison, console: Console, has_next: bool, is_whole: bool) -> None:
+    for line in _header(comparison, console.width):
+        console.print(line, soft_wrap=True)
     console.print(_verdict(comparison), soft_wrap=True)
     for note in comparison.notes:
         console.print(Text(f"note   {visible(note)}", style="dim"), soft_wrap=True)
+    if comparison.defects:
+        seeded = f"note   injected on purpose: {', '.join(map(visible, comparison.defects))}"
+        console.print(Text(seeded, style="dim"), soft_wrap=True)
     console.print()
     is_narrow = console.width < NARROW
-    console.print(_check_lines(comparison) if is_narrow else _check_table(comparison))
-    if not is_narrow:
+    console.print(_check_lines(comparison) if is_narrow else _table(comparison, console, is_whole))
+    if not is_narrow and (is_whole or comparison.verdict not in FINE):
         console.print(_waterfall(comparison, console.width))
     for turn in comparison.turns[:TURNS_SHOWN]:
         console.print(_turn(turn), soft_wrap=True)
@@ -64,12 +71,20 @@ def _render(comparison: Comparison, console: Console, has_next: bool) -> None:
         console.print(_next(comparison), soft_wrap=True)
 
 
-def _header(comparison: Comparison) -> Text:
-    parts = [comparison.recording, comparison.title, figures.clock(comparison.duration_s)]
+def _header(comparison: Comparison, width: int) -> Iterator[Text]:
+    """As many parts a line as fit; no part is ever cut."""
+    where = "sandbox" if comparison.origin == "sandbox" else ""
+    parts = [where, comparison.recording, comparison.title, figures.clock(comparison.duration_s)]
     if comparison.track_count is not None:
         parts.append(counted(comparison.track_count, "track"))
     parts += [_side_words(comparison.primary), _side_words(comparison.candidate)]
-    return Text("  ".join(visible(part) for part in parts if part and part != "-"))
+    line = ""
+    for part in (visible(part) for part in parts if part and part != "-"):
+        if line and len(line) + 2 + len(part) > width:
+            yield Text(line)
+            line = ""
+        line += f"  {part}" if line else part
+    yield Text(line)
 
 
 def _side_words(side: Side) -> str:
@@ -90,10 +105,13 @@ def _verdict(comparison: Comparison) -> Text:
 
 def _why(comparison: Comparison) -> str:
     judged = [check for check in comparison.checks if _enters(check)]
-    against = sum(check.verdict is comparison.verdict for check in judged)
     floor = f" (A/A: {_pairs(comparison)})" if comparison.noise_pairs else ""
     if comparison.verdict is Verdict.MATCHED:
         return f"{len(judged)} checks, no difference{floor}"
+    against = sum(check.verdict is comparison.verdict for check in judged)
+    if comparison.verdict is Verdict.WITHIN_NOISE:
+        equal = sum(check.verdict is Verdict.MATCHED for check in judged)
+        return f"{equal} checks match, {against} differ no more than legacy from itself{floor}"
     return f"{against} of {len(judged)} checks {glyph_word(comparison.verdict)[2:]}{floor}"
 
 
@@ -105,33 +123,59 @@ def _enters(check: Check) -> bool:
     return check.measure is None or check.measure.kind != "informational"
 
 
-def _check_table(comparison: Comparison) -> Table:
-    """Names, deltas and verdicts are never cut; what both sides show folds first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-    table.add_column("check", no_wrap=True)
-    for name in ("primary", "candidate"):
-        table.add_column(name, justify="right", overflow="fold", max_width=VALUE_WIDTH)
-    table.add_column("delta", justify="right", no_wrap=True)
-    table.add_column("floor/limit", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("", overflow="fold")
-    for check in comparison.checks:
-        table.add_row(*_cells(check))
-    return table
+def _table(comparison: Comparison, console: Console, is_whole: bool) -> Group:
+    """The worst check first, its reasons below it; what matches is one line, unless is_whole."""
+    order = list(Verdict)
+    judged = sorted(
+        (check for check in comparison.checks if _enters(check)),
+        key=lambda check: order.index(check.verdict),
+    )
+    folded = [] if is_whole else [c for c in judged if c.verdict is Verdict.MATCHED]
+    nightly = [check for check in comparison.checks if not _enters(check)]
+    shown = [check for check in (*judged, *nightly) if check not in folded]
+    widths = [max(map(len, column)) for column in zip(HEADS, *map(_cells, shown), strict=True)]
+    lines = [Text("  ".join(_aligned(HEADS, widths)).rstrip(), style="dim")] if shown else []
+    for check in shown:
+        cells = _aligned(_cells(check), widths)
+        line = Text("  ".join(cells[:-1]) + "  ")
+        lines.append(line.append_text(_mark(check)))
+        lines += _wrapped(_remark(check), console.width)
+    if folded:
+        names = ", ".join(visible(check.name.replace("_", " ")) for check in folded)
+        mark = Text(glyph_word(Verdict.MATCHED), style=STYLES[Verdict.MATCHED])
+        lines.append(mark.append(f"  {counted(len(folded), 'check')}", style="default"))
+        lines += _wrapped(names, console.width)
+    return Group(*lines)
 
 
-def _cells(check: Check) -> tuple[RenderableType, ...]:
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Names to the left, what both sides show and how far apart to the right."""
+    return [
+        cell.ljust(width) if place == 0 else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+
+
+def _wrapped(text: str, width: int) -> list[Text]:
+    """The text below its line, indented; ids are not broken."""
+    found = wrap(text, width - 4, break_long_words=False, break_on_hyphens=False)
+    return [Text(f"    {line}", style="dim") for line in found]
+
+
+def _cells(check: Check) -> tuple[str, ...]:
     measure = check.measure
     reference = clipped(measure.reference_text, VALUE_LETTERS) if measure else "-"
     hypothesis = clipped(measure.hypothesis_text, VALUE_LETTERS) if measure else "-"
-    name = Text(visible(check.name.replace("_", " ")))
-    numbers = (Text(delta(check)), Text(_limit(check)))
-    verdict = Text("- by night") if not _enters(check) else _mark(check)
-    return (name, Text(reference), Text(hypothesis), *numbers, verdict, Text(_remark(check)))
+    name = visible(check.name.replace("_", " "))
+    return (name, reference, hypothesis, delta(check), _limit(check), "")
+
+
+def _worded(check: Check) -> str:
+    return glyph_word(check.verdict) if _enters(check) else "- judged nightly"
 
 
 def _mark(check: Check) -> Text:
-    return Text(glyph_word(check.verdict), style=STYLES[check.verdict])
+    return Text(_worded(check), style=STYLES[check.verdict] if _enters(check) else "dim")
 
 
 def _limit(check: Check) -> str:
@@ -141,12 +185,13 @@ def _limit(check: Check) -> str:
 
 
 def _remark(check: Check) -> str:
+    findings = _shown_findings(check)
     said = [
         "" if not _enters(check) else check.note,
         repeats(check),
-        *(f.message for f in _shown_findings(check)),
+        *dict.fromkeys(finding.message for finding in findings),
     ]
-    hidden = len(check.measure.findings) - FINDINGS_SHOWN if check.measure else 0
+    hidden = len(check.measure.findings) - len(findings) if check.measure and findings else 0
     if hidden > 0:
         said.append(f"and {hidden} more")
     return "; ".join(clipped(text, REMARK_LETTERS) for text in said if text)
@@ -159,14 +204,14 @@ def _shown_findings(check: Check) -> tuple[Finding, ...]:
 
 
 def _check_lines(comparison: Comparison) -> Group:
-    return Group(*(_check_line(check) for check in comparison.checks))
+    order = list(Verdict)
+    worst_first = sorted(comparison.checks, key=lambda c: (not _enters(c), order.index(c.verdict)))
+    return Group(*map(_check_line, worst_first))
 
 
 def _check_line(check: Check) -> Text:
-    line = Text("- " if not _enters(check) else "")
-    if _enters(check):
-        line.append_text(_mark(check)).append("  ")
-    return line.append(f"{check.name.replace('_', ' ')}  {delta(check)}")
+    name = visible(check.name.replace("_", " "))
+    return _mark(check).append(f"  {name}  {delta(check)}", style="default")
 
 
 def _waterfall(comparison: Comparison, width: int) -> Group:
@@ -175,9 +220,8 @@ def _waterfall(comparison: Comparison, width: int) -> Group:
     if not total:
         return Group(Text("steps  no times are known", style="dim"))
     room = max(20, min(width, 120) - 65)
-    scale = (
-        f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}   ▒ queued  █ running"
-    )
+    legend = "▒ queued  █ running  P primary  C candidate"
+    scale = f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}  {legend}"
     return Group(Text(), Text(scale, style="dim"), *_rows(sides, total, room), Text())
 
 
@@ -224,6 +268,7 @@ def _turn(turn: Turn) -> Text:
         shown = {"equal": "{}", "delete": "[-{}-]", "insert": "{{+{}+}}"}[kind]
         style = {"equal": "", "delete": "red", "insert": "green"}[kind]
         line.append(shown.format(visible(words)) + " ", style=style)
+    line.rstrip()
     return line
 
 

@@ -13,7 +13,7 @@ from reports.document import TrendPoint
 from reports.figures import count
 
 NIGHTS = 30
-WIDTH, BASE, TOP, SLOT = 900, 112, 14, 30
+WIDTH, BASE, TOP, SLOT = 944, 112, 14, 30
 STACK = (
     Verdict.MATCHED,
     Verdict.WITHIN_NOISE,
@@ -45,11 +45,15 @@ class Trend:
 
 
 def trend(points: Sequence[TrendPoint]) -> Trend | None:
-    """The last thirty nights as stacked shares, empty ones too; None for no night at all."""
+    """The last thirty nights as stacked shares, empty ones too; None for fewer than two."""
     shown = _calendar(points)
-    if not shown:
+    if len(shown) < 2:
         return None
-    shapes: list[Shape] = []
+    shapes = [Shape("line", "axis", 0, TOP, 0, BASE - TOP)]
+    for share in (0, 50, 100):
+        y = BASE - (BASE - TOP) * share / 100
+        shapes.append(Shape("line", "grid", 0, y, WIDTH - 44, 0))
+        shapes.append(Shape("text", "tick", WIDTH - 38, y + 4, text=f"{share} %"))
     for place, point in enumerate(shown):
         shapes += _bar(place * SLOT, point)
         if (len(shown) - 1 - place) % 3 == 0:

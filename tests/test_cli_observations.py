@@ -106,7 +106,7 @@ def test_hostile_text_is_compared_like_any(run: Run, tmp_path: Path) -> None:
     checks = {c["name"]: c for c in json.loads(found.stdout)["comparison"]["checks"]}
     assert checks["words_raw"]["measure"]["counts"]["deletions"] == 1
     assert not [name for name, check in checks.items() if check["verdict"] == "ERRORED"]
-    assert any("no Unicode" in note for note in json.loads(found.stdout)["comparison"]["notes"])
+    assert any("not Unicode" in note for note in json.loads(found.stdout)["comparison"]["notes"])
     same = _compare(run, tmp_path, mine, mine)
     found = json.loads(same.stdout)["comparison"]["checks"]
     assert {c["verdict"] for c in found if c["name"] != "completion"} == {"MATCHED"}

@@ -30,10 +30,10 @@ def test_off_and_on_again(url: str, tmp_path: Path) -> None:
     new_store(url)
     assert _shadow(tmp_path, "off").exit_code == 0
     assert (tmp_path / "kill").is_file()
-    assert "shadow is off by the kill switch" in _shadow(tmp_path, "status").stdout
+    assert "shadow is off (kill switch: " in _shadow(tmp_path, "status").stdout
     assert _shadow(tmp_path, "on").exit_code == 2  # nobody can be asked
     assert (tmp_path / "kill").is_file()
-    assert "the flag is on" in _shadow(tmp_path, "on", "--yes").stdout
+    assert "dispatching resumed" in _shadow(tmp_path, "on", "--yes").stdout
     assert not (tmp_path / "kill").exists()
     assert "shadow is on" in _shadow(tmp_path, "status").stdout
     assert [e["body"]["is_off"] for e in Audit(url).all("kill-switch")] == [True, False]

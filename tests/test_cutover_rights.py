@@ -25,7 +25,7 @@ def _said(name: str, settings: Settings) -> tuple[str, str]:
     try:
         answer = rights.CHECKS[name](settings)
     except MigrateError as error:
-        return "could not look", error.message
+        return "check could not run", error.message
     return answer.value, answer.why
 
 

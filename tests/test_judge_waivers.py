@@ -285,7 +285,7 @@ def test_a_configured_bad_file_is_what_the_doctor_finds(tmp_path):
     assert (good.state, good.value) == ("pass", "1 in force")
     assert "(ana) expired on 2020-01-01" in seen(_until("2020-01-01")).why
     bad = seen(GOOD.replace("owner", "ower"))
-    assert (bad.state, bad.value) == ("fail", "could not look")
+    assert (bad.state, bad.value) == ("fail", "check could not run")
     assert "waiver 1: owner: Field required" in bad.why
 
 

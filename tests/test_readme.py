@@ -25,6 +25,7 @@ EXPECTED = {
     "migrate checklist run infrastructure": {3},
     "migrate checklist run shadow": {1, 3},
     "migrate gate": {1, 3},
+    "migrate report": {0, 1, 3},
 }
 
 

@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 from fixtures.reports.nights import NIGHT, night
 from reflector_migrate.model import Check, Measure, Verdict, gist_of
 from reports.document import Coverage, Night
 from reports.page import render_page
 from reports.picks import carried
+from tests.chromium import FIRST, Watched, browser, missing, saved
 from tests.test_reports_page import HOSTILE, SECTIONS, hostile_night
 
 pytestmark = pytest.mark.heavy
 
-READY = "html[data-ready]"
-FIRST = "#table tbody tr:first-child"
-
-
-def missing(what: str) -> None:
-    """Something the test needs is not there: a failure in CI, loud elsewhere."""
-    if os.environ.get("CI"):
-        pytest.fail(f"no {what}: the page was not looked at")
-    pytest.skip(f"NO {what.upper()}: THE PAGE WAS NOT LOOKED AT")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, found on the PATH."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if found is None:
-        missing("chromium")
-    with sync_playwright() as play:
-        launched = play.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield launched
-        launched.close()
+__all__ = ["browser"]  # the fixture
 
 
 @pytest.fixture(scope="module")
@@ -60,39 +37,6 @@ def as_carried(whole: Night) -> Night:
     places = carried(gists, NIGHT)
     few = tuple(whole.comparisons[place] for place in places)
     return replace(whole, comparisons=few, gists=gists, places=places)
-
-
-def saved(folder: Path, name: str, page: str) -> str:
-    """The page as a file, by its address."""
-    path = folder / f"{name}.html"
-    path.write_text(page, encoding="utf-8")
-    return path.as_uri()
-
-
-class Watched:
-    """A page with everything it asked for and complained about."""
-
-    def __init__(self, browser: Browser, **context) -> None:
-        self.context = browser.new_context(**context)
-        self.page: Page = self.context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
-
-    def __enter__(self) -> Watched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-    def open(self, address: str) -> Page:
-        """The page, once its script is done."""
-        self.page.goto(address)
-        self.page.wait_for_selector(READY)
-        return self.page
 
 
 def test_one_request_and_no_complaint(browser, files):
@@ -125,7 +69,7 @@ def test_first_row_opens_by_click(browser, files, width, where):
         page = watched.open(files["night"])
         name = page.inner_text(f"{FIRST} a")
         page.click(f"{FIRST} {where}")
-        expect(page.locator("#drawer-name")).to_have_text(name)
+        expect(page.locator("#drawer-id")).to_have_text(name)
         expect(page.locator("dialog")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -137,7 +81,7 @@ def test_keys_open_step_close_and_return(browser, files):
         page.focus(f"{FIRST} a")
         name = page.inner_text(f"{FIRST} a")
         page.keyboard.press("Enter")
-        expect(page.locator("dialog[open] #drawer-name")).to_have_text(name)
+        expect(page.locator("dialog[open] #drawer-id")).to_have_text(name)
         page.keyboard.press("]")
         expect(page.locator("#drawer-at")).to_contain_text("difference 1 of")
         assert page.evaluate("document.activeElement.tagName") in {"DEL", "INS"}
@@ -259,7 +203,7 @@ def test_an_empty_night_opens(browser, tmp_path, width):
     with Watched(browser, viewport={"width": width, "height": 800}) as watched:
         page = watched.open(saved(tmp_path, "empty", render_page(empty)))
         expect(page.locator(".verdict .state")).to_have_text("? INCONCLUSIVE")
-        expect(page.locator("#page")).to_have_text("nothing fits")
+        expect(page.locator("#page")).to_have_text("No recording was compared.")
         assert watched.complaints == []
 
 

@@ -80,14 +80,36 @@ def test_spread_puts_each_value_under_its_edge():
     (found,) = spread.spreads(gists(told))
     assert found.bins == (1, 2, 1, 0, 1, 1, 1, 0, 0, 0, 1)
     assert (found.n, found.over, found.largest) == (8, 2, 1.0)
-    assert "2 over the limit of 2.00%" in found.chart.label
+    assert "2 of 8 over the limit of 2.00%" in found.chart.label
+    assert _drawn(found) == {"bar": 6, "bar over": 2}
+
+
+def test_a_caption_counts_what_its_bars_show():
+    """Each stratum has its own limit, and one has none: caption, label and red bars agree."""
+    told = [with_checks(graded(errors, limit=limit)) for errors, limit in (
+        (300, 0.02), (300, 0.05), (600, 0.05), (10_000, None), (0, 0.02))]  # fmt: skip
+    (found,) = spread.spreads(gists(told))
+    assert found.conclusion == (
+        "2 of 5 over their stratum's limit (2.00% to 5.00%); 1 without a limit"
+    )
+    assert found.chart.label.endswith(found.conclusion)
+    assert _drawn(found) == {"bar": 2, "bar over": 2, "bar open": 1}
+
+
+def _drawn(found: spread.Spread) -> dict[str, int]:
+    """How many comparisons the bars of each colour stand for, by their tooltips."""
+    drawn: dict[str, int] = {}
+    for shape in found.chart.shapes:
+        if shape.form == "rect" and shape.look.startswith("bar"):
+            drawn[shape.look] = drawn.get(shape.look, 0) + int(shape.text.split()[2])
+    return drawn
 
 
 def test_spread_without_floor_draws_no_band():
     """No A/A floor, no band and no limit: and the label says so."""
     (found,) = spread.spreads(gists([with_checks(graded(5, limit=None))]))
-    assert {shape.look for shape in found.chart.shapes} == {"bar", "tick mid", "axis"}
-    assert found.chart.label.endswith("no noise floor yet")
+    assert {shape.look for shape in found.chart.shapes} == {"bar open", "tick mid", "axis"}
+    assert found.chart.label.endswith("no limit yet, 1 comparison")
 
 
 def test_trend_shows_the_night_that_is_not_there():
@@ -96,8 +118,9 @@ def test_trend_shows_the_night_that_is_not_there():
     found = trend.trend(points)
     assert found is not None
     assert [point.night for point in found.points] == ["2026-11-20", "2026-11-21", "2026-11-22"]
-    assert "none" in [shape.text for shape in found.chart.shapes]
-    assert trend.trend([]) is None
+    texts = [shape.text for shape in found.chart.shapes]
+    assert {"none", "0 %", "50 %", "100 %"} <= {*texts}
+    assert trend.trend(points[:1]) is None, "a single night is not a trend"
 
 
 def test_trend_keeps_thirty_nights():
@@ -135,19 +158,61 @@ def test_unknown_times_are_not_drawn():
     assert medians.medians([told], 1) is None
 
 
-def test_an_unknown_price_is_hatched_never_nothing():
-    """Runs without a price are counted and drawn, and the sum of known ones stays apart."""
+def test_totals_are_of_the_pairs_with_both_prices():
+    """Totals of different sets side by side would read as a difference of price."""
     free = Side(role=Role.PRIMARY, engine=Engine.CELERY)
     priced = Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, cost_microdollars=500)
-    told = night(1).comparisons[0].model_copy(update={"primary": free, "candidate": priced})
-    found = costs.costs(gists([told]))
+    only_one = night(1).comparisons[0].model_copy(update={"primary": free, "candidate": priced})
+    both = only_one.model_copy(update={"primary": priced.model_copy(update={
+        "engine": Engine.CELERY, "cost_microdollars": 2_851_594_000})})  # fmt: skip
+    found = costs.costs(gists([only_one, both]))
     assert found is not None
-    assert [(bill.priced, bill.unpriced, bill.known) for bill in found.bills] == [
-        (0, 1, 0),
-        (1, 0, 500),
-    ]
-    assert sum(shape.look == "hatched" for shape in found.chart.shapes) == 1
-    assert found.chart.label == "celery: price unknown; conductor: $0.0005"
+    assert [(b.pairs, b.unpriced, b.known) for b in found.bills] == [
+        (1, 1, 2_851_594_000), (1, 0, 500),
+    ]  # fmt: skip
+    assert found.chart is not None
+    label = "1 pair with a price on both sides: celery: $2\u00a0851.59; conductor: $0.0005"
+    assert found.chart.label == label
+    none = costs.costs(gists([only_one]))
+    assert none is not None
+    assert none.chart is None
+
+
+def test_bytes_and_ratios_are_read_at_a_glance():
+    """Units instead of eight digits, a times sign, and no ratio of hundredths of a second."""
+    assert [figures.size(n) for n in (512, 2048, 70_338_976)] == ["512 B", "2.0 KiB", "67.1 MiB"]
+    assert [figures.ratio(r) for r in (1.476, 14.76, None)] == ["×1.48", "×14.8", "-"]
+    short, long = medians.Span(0.0, 0.0, 0.04), medians.Span(0.0, 0.0, 0.6)
+    assert medians.Lane("finalize", short, long).ratio is None
+    assert medians.Lane("finalize", long, short).ratio == pytest.approx(0.04 / 0.6)
+
+
+@pytest.mark.parametrize(
+    ("longest_s", "shown"),
+    [
+        (19.3, ["0", "5s", "10s", "15s"]),
+        (2.4, ["0", "0.5s", "1s", "1.5s", "2s"]),
+        (270, ["0", "1m", "2m", "3m", "4m"]),
+        (9000, ["0", "30m", "1h", "90m", "2h", "150m"]),
+    ],
+)
+def test_an_axis_has_round_times(longest_s, shown):
+    """Not quarters of the longest run."""
+    assert [figures.tick(at) for at in figures.ticks(longest_s)] == shown
+
+
+def test_medians_are_of_runs_that_both_sides_completed():
+    """Medians over different sets would put a step before the one it follows."""
+    whole = night(1).comparisons[0].model_copy(update={
+        "primary": side(Role.PRIMARY, Engine.CELERY, "completed", 0),
+        "candidate": side(Role.CANDIDATE, Engine.CONDUCTOR, "completed", 0)})  # fmt: skip
+    failed = whole.model_copy(
+        update={"candidate": side(Role.CANDIDATE, Engine.CONDUCTOR, "failed", 5)}
+    )
+    found = medians.medians([whole, failed, failed], 3)
+    assert found is not None
+    assert (found.looked_at, found.total) == (1, 3)
+    assert found.lanes == medians.lanes_of(whole)
 
 
 def test_like_differences_meet_in_one_group():

@@ -149,3 +149,72 @@ def test_checks_that_are_against_come_first():
     """A reader meets what failed before what did not."""
     states = [line.is_against for line in drawer(sample()).checks]
     assert states == sorted(states, reverse=True)
+
+
+def paired(**changes: object) -> Comparison:
+    """Two matches, one failure behind them, and times."""
+    exact = {"kind": "exact", "length": 9}
+    same = Measure(name="row", reference_text="9 fields", hypothesis_text="9 fields", **exact)
+    told = (Finding(path="events/x", message="1 event missing"),) * 3
+    lost = Measure(name="events", errors=3, findings=told, reference_text="9 events",
+                   hypothesis_text="6 events", **exact)  # fmt: skip
+    times = Measure(name="timings", kind="informational", length=1)
+    checks = (Check(name="row", verdict=Verdict.MATCHED, rule="exact", measure=same),
+              Check(name="status", verdict=Verdict.MATCHED, rule="exact", measure=same),
+              Check(name="events", verdict=Verdict.DIVERGED, rule="exact", measure=lost),
+              Check(name="timings", verdict=Verdict.MATCHED, rule="informational",
+                    measure=times))  # fmt: skip
+    return sample().model_copy(update={"checks": checks, **changes})
+
+
+def test_failed_checks_come_first_and_matches_are_one_line():
+    """S3.29: what failed is the first row, and all that matched is one line with its names."""
+    lines = printed(paired()).splitlines()
+    rows = lines[next(n for n, line in enumerate(lines) if line.startswith("check ")) + 1 :]
+    assert rows[0].startswith("events")
+    assert rows[0].endswith("✗ diverged")
+    assert rows[1].strip() == "1 event missing; and 1 more"
+    assert rows[2].startswith("timings")
+    assert rows[2].endswith("- judged nightly")
+    assert rows[3:5] == ["✓ match  2 checks", "    row, status"]
+
+
+def test_everything_is_shown_on_request():
+    """`-v` shows every check in full, worst first."""
+    out = io.StringIO()
+    terminal.render(paired(), Console(file=out, width=120), is_whole=True)
+    order = [line.split()[0] for line in out.getvalue().splitlines()
+             if line.endswith(("✓ match", "✗ diverged", "- judged nightly"))]  # fmt: skip
+    assert order == ["events", "row", "status", "timings"]
+
+
+def test_a_match_of_unequal_amounts_is_not_called_the_same():
+    """S1.9: `186 cues, 158 cues, same` reads as a bug."""
+    cues = Measure(name="webvtt", kind="exact", length=9, reference_text="186 cues",
+                   hypothesis_text="158 cues")  # fmt: skip
+    check = Check(name="webvtt", verdict=Verdict.MATCHED, rule="exact", measure=cues)
+    out = io.StringIO()
+    told = sample().model_copy(update={"checks": (check,), "verdict": Verdict.MATCHED})
+    terminal.render(told, Console(file=out, width=120), is_whole=True)
+    (line,) = (line for line in out.getvalue().splitlines() if line.startswith("webvtt"))
+    assert "as allowed" in line
+    assert "same" not in line
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_the_header_wraps_between_its_parts(width):
+    """S3.42: no line of the header is wider than the terminal, and none has trailing blanks."""
+    side = Side(role=Role.PRIMARY, engine=Engine.CELERY, status="completed")
+    other = side.model_copy(update={"role": Role.CANDIDATE})
+    told = paired(title="Board meeting of the second week", primary=side, candidate=other, notes=())
+    shown = printed(told, width=width).splitlines()
+    head = shown[: next(n for n, line in enumerate(shown) if line.startswith("✗"))]
+    assert all(len(line) <= width for line in head)
+    assert not [line for line in shown if line != line.rstrip()]
+
+
+def test_a_sandbox_and_an_injected_defect_are_said_in_the_header():
+    """S1.5 and S1.7: evidence of a sandbox, or with a defect in it, says so."""
+    shown = printed(paired(origin="sandbox", defects=("tracks_swapped",)))
+    assert shown.startswith("sandbox  rec_000272")
+    assert "injected on purpose: tracks_swapped" in shown

@@ -23,7 +23,7 @@ def test_retry_by_command(drama, undisturbed):
     early = command(it, "rerun", it.world.run.recording_id, "--from", "send_webhook")
     assert (early.returncode, "has not reached" in early.stderr) == (2, True)
     said = migrate(it, "retry", it.world.run.recording_id)  # the failure may not be told yet
-    assert f"workflow {it.workflow_id} goes on" in said
+    assert f"workflow {it.workflow_id} continues" in said
     assert it.end().status == "completed"
     runs = {step: it.times("runs", step) for step in ("detect_topics", "generate_title")}
     assert runs == {"detect_topics": 1, "generate_title": 2}

@@ -286,7 +286,7 @@ def test_a_store_without_tables_says_how_to_make_them(
     """What a newcomer meets first: one clear line on both databases, and the way out."""
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
     url = empty if database == "sqlite" else request.getfixturevalue("postgres_url")
-    with pytest.raises(MigrateError, match="has no tables of ours") as error:
+    with pytest.raises(MigrateError, match="the store is not initialised") as error:
         Runs(url).count_in_flight()
     assert "migrate sandbox up" in error.value.hint
     assert error.value.exit_code == 4

@@ -16,9 +16,14 @@ SHOWN = 5
 MARKS = {"pass": "✓", "fail": "✗", "pending": "?"}
 
 
+PHASE = click.Choice(PHASES)
+
+
 @click.group()
 def checklist() -> None:
-    """Run the cutover checklist of a phase.
+    """Show what a phase of the migration still needs before the next one.
+
+    Phases: infrastructure, parallel, shadow, cutover, cleanup.
 
     \b
     Examples:
@@ -28,11 +33,13 @@ def checklist() -> None:
 
 
 @checklist.command(short_help="Answer every item of a phase.")
-@click.argument("phase", type=click.Choice(PHASES))
+@click.argument("phase", type=PHASE, metavar="PHASE")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def run(ctx: click.Context, phase: str, as_json: bool) -> None:
-    """Answer every item of a phase; exit 1 if one fails, 3 if some are pending.
+    """Answer every item of a phase.
+
+    Exit 1 if one fails, 4 if a server does not answer, 3 if some are pending, 0 if all pass.
 
     \b
     Examples:
@@ -51,16 +58,16 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
         items = [_as_json(line) for line in lines]
         echo_json(envelope("checklist", code, phase=phase, items=items))
     else:
-        _print(phase, lines, code)
+        _print(phase, lines, code, is_sandbox=settings.is_sandbox)
     ctx.exit(code)
 
 
-@checklist.command(short_help="Say when one item passes, and what it found.")
-@click.argument("phase", type=click.Choice(PHASES))
+@checklist.command(short_help="Explain one item: when it passes, what it found.")
+@click.argument("phase", type=PHASE, metavar="PHASE")
 @click.argument("number", type=int)
 @click.pass_context
 def explain(ctx: click.Context, phase: str, number: int) -> None:
-    """Say what one item looks at, when it passes, what it found and in which recordings.
+    """Explain what one item looks at, when it passes, what it found and in which recordings.
 
     \b
     Examples:
@@ -77,13 +84,13 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
     _explain(lines[number - 1])
 
 
-@checklist.command(short_help="Say of each phase how far it is.")
+@checklist.command(short_help="Show how far each phase is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Run every phase, and say of each how many items pass, fail and are pending.
+    """Run every phase, and count the items that pass, fail and are pending.
 
-    The first phase that is not ready is where the migration stands: its exit code is given.
+    The migration is in the first phase that is not ready; its exit code is the command's.
 
     \b
     Examples:
@@ -116,8 +123,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @checklist.command()
 @click.argument("item")
-@click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
-@click.option("--reason", required=True, help="Why you sign, for who reads the log later.")
+@click.option("--who", required=True, help="Your name, for the audit log.")
+@click.option("--reason", required=True, help="Why you sign, for later readers of the log.")
 @click.option("--revoke", is_flag=True, help="Take your signature back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
@@ -140,22 +147,27 @@ def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes
     click.echo(f"{verb.removesuffix('e')}ed {item}, signed by {who}  {digest[:12]}")
 
 
-def _print(phase: str, lines: tuple[Line, ...], code: int) -> None:
+def _print(phase: str, lines: tuple[Line, ...], code: int, *, is_sandbox: bool) -> None:
     from reflector_migrate.conductor.build import build_hash
 
-    click.echo(f"Cutover checklist   {phase}   build {build_hash()}")
+    where = "sandbox   " if is_sandbox else ""
+    click.echo(f"Cutover checklist   {where}{phase}   build {build_hash()}")
     click.echo(f" #  {'gate':<30} {'value':<20} {'limit':<18} {'n':<8} state")
     for line in lines:
         answer = line.answer
         mark = f"{MARKS[answer.state.value]} {answer.state.value:<8}"
+        if not answer.could_run:
+            mark = f"! {'not run':<8}"
         click.echo(
             f"{line.number:>2}  {line.item.name:<30} {answer.value:<20} {answer.limit:<18}"
             f" {_n(line):<8} {mark} {answer.why}".rstrip()
         )
     counts = _counts(lines)
-    ready = "✓ READY" if code == 0 else "✗ NOT READY"
+    ready = "✓ READY" if code == 0 else f"{ {3: '?', 4: '!'}.get(code, '✗') } NOT READY"
+    lost = sum(not line.answer.could_run for line in lines)
     click.echo(
-        f"{ready}   {counts['pass']} pass, {counts['fail']} fail, {counts['pending']} pending"
+        f"{ready}   {counts['pass']} pass, {counts['fail'] - lost} fail,"
+        f" {counts['pending']} pending" + (f", {lost} could not run" if lost else "")
     )
     first = next((line for line in lines if line.answer.state.value != "pass"), None)
     if first is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.errors import RefusedError, ServerUnreachableError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
 
 PIPE_COLUMNS = 120
+OF_THE_SANDBOX = ("MIGRATE_SANDBOX__", "MIGRATE_SOAK", "MIGRATE_TRACEBACK", "MIGRATE_LOG_FORMAT")
+"""Variables that contradict no running sandbox: they say where it is, or how we speak."""
 
 
 class Duration(click.ParamType[float]):
-    """`90`, `90s`, `10m`, `2h` or `30d`, as seconds."""
+    """`90`, `90s`, `10m` or `2h`, as seconds."""
 
     name = "duration"
 
@@ -31,10 +33,10 @@ class Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds; a usage error for anything else."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
         if found is None:
-            self.fail(f"{value!r} is not a duration such as 90s, 10m, 2h or 30d", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+            self.fail(f"invalid duration {value!r}: use 90s, 10m or 2h", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 DURATION = Duration()
@@ -63,8 +65,16 @@ def settings_of(ctx: click.Context) -> Settings:
     if "settings" not in shared:
         place, environ = settings_place(ctx)
         shared["settings"] = load_settings(place, environ=environ)
+        if shared["settings"].is_sandbox and place is not None:
+            say(f"sandbox {_short(place.parent)}: nothing here is about a deployment")
     settings: Settings = shared["settings"]
     return settings
+
+
+def _short(folder: Path) -> str:
+    """Relative to where we are, if it is below."""
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
 def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | None]:
@@ -82,12 +92,34 @@ def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | No
         raise ServerUnreachableError(
             f"the sandbox in {folder} has lost {', '.join(dead)}", hint="migrate sandbox up"
         )
-    is_up = load_running(folder) is not None
-    return (Folders(folder).config, {}) if is_up else (None, None)
+    if load_running(folder) is None:
+        return None, None
+    _refuse_other_settings(folder)
+    return Folders(folder).config, {}
+
+
+def _refuse_other_settings(folder: Path) -> None:
+    """RefusedError where a sandbox runs and other settings are given too.
+
+    Nothing says which of them are meant.
+    """
+    others = [
+        name
+        for name in sorted(os.environ)
+        if name.startswith("MIGRATE_") and not name.startswith(OF_THE_SANDBOX)
+    ]
+    if Path("migrate.toml").is_file():
+        others.append("./migrate.toml")
+    if others:
+        config = _short(folder / "migrate.toml")
+        raise RefusedError(
+            f"a sandbox runs in {_short(folder)}, and {', '.join(others)} names other settings",
+            hint=f"for the sandbox: --config {config}; for the others: --config FILE",
+        )
 
 
 def log_to_stderr(ctx: click.Context, settings: Settings) -> None:
-    """Send the log to stderr: warnings, -v for our information, -vv for everybody's debugging."""
+    """Send the log to stderr: warnings; with -v our own progress; with -vv all debugging."""
     verbose = int(ctx.find_root().obj["verbose"])
     plain = "%(asctime)s %(levelname)s %(name)s %(message)s"
     handler = logging.StreamHandler(sys.stderr)
@@ -118,11 +150,11 @@ def say(line: str) -> None:
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Go on only if a person says so, or said --yes; nobody to ask is a usage error."""
+    """Go on if a person confirms, or passed --yes; without a terminal it is a usage error."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: say --yes")
+        raise click.UsageError("cannot ask for confirmation without a terminal: pass --yes")
     click.confirm(question, abort=True, err=True)
 
 

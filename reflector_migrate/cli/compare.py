@@ -14,6 +14,7 @@ from reflector_migrate.cli.common import (
     settings_of,
     stdout_console,
 )
+from reflector_migrate.cli.completing import recordings
 
 if TYPE_CHECKING:
     from reflector_migrate.model import Comparison, Observation
@@ -24,7 +25,7 @@ RUN = "(run)"
 
 
 @click.command()
-@click.argument("recording", required=False)
+@click.argument("recording", required=False, shell_complete=recordings)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option(
     "-o",
@@ -39,32 +40,38 @@ RUN = "(run)"
 )  # fmt: skip
 @click.option(
     "--wait", "wait_s", default="0s", type=DURATION,
-    help="Attached: wait that long for a run that has not ended.",
+    help="Attached: how long to wait for a run that has not ended.",
 )  # fmt: skip
-@click.option("--reference", type=click.Path(path_type=Path), help="observation/1 file.")
-@click.option("--candidate", type=click.Path(path_type=Path), help="observation/1 file.")
+@click.option(
+    "--primary", "--reference", "reference", type=click.Path(path_type=Path), metavar="FILE",
+    help="The primary's observation/1 file.",
+)  # fmt: skip
+@click.option(
+    "--candidate", type=click.Path(path_type=Path), metavar="FILE",
+    help="The candidate's observation/1 file.",
+)  # fmt: skip
 @click.option(
     "--secondary",
     is_flag=False,
     flag_value=RUN,
     metavar="[FILE]",
-    help="Legacy once more, for the noise floor: run it, or read an observation/1 file.",
+    help="Run the old pipeline a second time (or read FILE) to estimate noise.",
 )
 @click.option(
     "--replayed",
     "is_replayed",
     is_flag=True,
-    help="Sandbox: answer both sides from a recording of one run.",
+    help="Sandbox: feed both sides the same recorded answers.",
 )
 @click.option("--waivers", type=click.Path(path_type=Path), help="Waivers for files: TOML.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
 @click.option(
     "--fail-on", type=click.Choice(["inconclusive", "diverged", "never"]), default="inconclusive",
-    show_default=True, help="The mildest verdict that is not exit 0.",
+    show_default=True, help="Exit non-zero for this verdict or worse.",
 )  # fmt: skip
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto",
-    show_default=True, help="NO_COLOR and FORCE_COLOR count too.",
+    show_default=True, help="Also honours NO_COLOR and FORCE_COLOR.",
 )  # fmt: skip
 @click.pass_context
 def compare(
@@ -85,18 +92,20 @@ def compare(
 ) -> None:
     """Compare both engines on one recording.
 
-    In a sandbox it runs both; with --secondary legacy twice, so that its own noise
-    is known; with --replayed on answers recorded from one run, so that there is
-    none. Attached to a deployment it compares what is stored and never runs
-    anything there; with --wait it waits for what is still running. With --reference
-    and --candidate it compares two observation files and needs no server.
+    In a sandbox it runs both engines. --secondary runs the old pipeline twice, to
+    measure how much it differs from itself. --replayed feeds both sides the same
+    recorded answers. Attached to a deployment it compares what is stored, and runs
+    nothing there. With --primary and --candidate it compares two observation files,
+    without any server.
+
+    Failed checks come first. -v shows every check and all times.
 
     \b
     Examples:
       migrate compare three-voices --secondary
-      migrate compare --reference a.json --candidate b.json --json
+      migrate compare --primary a.json --candidate b.json --json
     """
-    from reflector_migrate.cli.outputs import places
+    from reflector_migrate.cli.outputs import failing, places
 
     places(outputs)  # a mistyped one is said before anything runs
     if recording is None and reference is None and secondary not in (None, RUN):
@@ -110,9 +119,10 @@ def compare(
         log_to_stderr(ctx, settings)
         how = {"secondary": secondary is not None, "is_replayed": is_replayed}
         found = _run_or_look_up(settings, recording or "", timeout_s, wait_s, **how)
-    code = 0 if exit_zero else _exit_code(found, fail_on)
-    _show(found, as_json, color, code)
-    _write(found, outputs, code)
+    code = 0 if exit_zero else failing(found.verdict, fail_on)
+    _write(found, outputs, code)  # a disk that is full is an error, and no answer before it
+    is_stored = reference is None
+    _show(found, as_json, color, code, is_stored, is_whole=bool(ctx.find_root().obj["verbose"]))
     ctx.exit(code)
 
 
@@ -125,15 +135,17 @@ def _refuse_contradictions(
 ) -> None:
     """UsageError for what cannot be meant together; afterwards it is two files or a recording."""
     if waivers is not None and reference is None:
-        raise click.UsageError("--waivers is for --reference and --candidate")
+        raise click.UsageError("--waivers needs --primary FILE and --candidate FILE")
     if (reference is None) != (candidate is None):
-        raise click.UsageError("--reference and --candidate belong together")
+        raise click.UsageError("--primary FILE and --candidate FILE must be given together")
+    if reference is not None and recording is not None:
+        raise click.UsageError(f"{recording}: give a recording, or two files, not both")
     if reference is not None and secondary == RUN:
-        raise click.UsageError("--secondary needs a file beside --reference and --candidate")
+        raise click.UsageError("--secondary needs a FILE beside --primary and --candidate")
     if reference is None and recording is None:
-        raise click.UsageError("name a recording, or give --reference and --candidate")
+        raise click.UsageError("name a recording, or give --primary FILE and --candidate FILE")
     if reference is None and secondary not in (None, RUN):
-        raise click.UsageError("--secondary FILE belongs to --reference and --candidate")
+        raise click.UsageError("--secondary FILE needs --primary FILE and --candidate FILE")
 
 
 def _from_files(
@@ -163,11 +175,11 @@ def _from_files(
 def _refuse_mismatch(
     reference: Observation, candidate: Observation, secondary: Observation | None
 ) -> None:
-    """UsageError for files that are no two runs of one recording, or in each other's place."""
+    """UsageError unless the files are two runs of one recording, each in its own place."""
     for option, other in (("--candidate", candidate), ("--secondary", secondary)):
         if other is not None and other.recording != reference.recording:
             raise click.UsageError(
-                f"{option} is of recording {other.recording!r}, --reference of"
+                f"{option} is of recording {other.recording!r}, --primary of"
                 f" {reference.recording!r}: give two runs of one recording"
             )
         is_same = other is not None and (other.run_id, other.role) == (
@@ -176,16 +188,20 @@ def _refuse_mismatch(
         )
         if other is not None and other.run_id and is_same:
             raise click.UsageError(
-                f"{option} is the run of --reference ({other.run_id}): that compares it with itself"
+                f"{option} is the run of --primary ({other.run_id}): that compares it with itself"
             )
     if reference.role == "candidate" and candidate.role == "primary":
-        raise click.UsageError("--reference is the candidate's run, --candidate the primary's")
+        raise click.UsageError(
+            "--primary is the candidate's run, --candidate the primary's: swap them"
+        )
 
 
 def _run_or_look_up(
     settings: Settings, recording: str, timeout_s: float, wait_s: float, **how: bool
 ) -> Comparison:
     if settings.is_sandbox:
+        if wait_s:
+            raise click.UsageError("--wait is for a deployment; in a sandbox: --timeout")
         from reflector_migrate.cli.follow import follow
         from reflector_migrate.experiments.compare import compare_in_sandbox
 
@@ -196,20 +212,21 @@ def _run_or_look_up(
     from reflector_migrate.shadow.observe.lookup import stored_comparison
 
     if any(how.values()):
-        raise click.UsageError("--secondary and --replayed run an engine: only a sandbox does that")
+        raise click.UsageError(
+            "--secondary and --replayed need a sandbox: nothing is run in a deployment"
+        )
     return stored_comparison(settings, recording, wait_s=wait_s)
 
 
-def _exit_code(comparison: Comparison, fail_on: str) -> int:
-    from reflector_migrate.cli.outputs import exit_code_of
-
-    code = exit_code_of(comparison.verdict)
-    if fail_on == "never" or (fail_on == "diverged" and code != 1):
-        return 0 if code != 4 else 4
-    return code
-
-
-def _show(comparison: Comparison, as_json: bool, color: str, code: int) -> None:
+def _show(
+    comparison: Comparison,
+    as_json: bool,
+    color: str,
+    code: int,
+    is_stored: bool,
+    *,
+    is_whole: bool,
+) -> None:
     from reflector_migrate.cli.outputs import answer_of
 
     if as_json:
@@ -217,7 +234,7 @@ def _show(comparison: Comparison, as_json: bool, color: str, code: int) -> None:
         return
     from reports.terminal import render
 
-    render(comparison, stdout_console(color))
+    render(comparison, stdout_console(color), has_next=is_stored, is_whole=is_whole)
 
 
 def _write(comparison: Comparison, outputs: tuple[str, ...], code: int) -> None:

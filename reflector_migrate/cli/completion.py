@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that makes a shell complete `migrate`.
+    """Print the script that makes a shell complete `migrate` and `reflector-migrate`.
 
     \b
     Examples:
@@ -24,4 +24,6 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     if made is None:  # a shell that click no longer knows
         raise click.UsageError(f"no completion for {shell}")
-    click.echo(made(cli, {}, "migrate", "_MIGRATE_COMPLETE").source())
+    for name in ("migrate", "reflector-migrate"):
+        variable = f"_{name.upper().replace('-', '_')}_COMPLETE"
+        click.echo(made(cli, {}, name, variable).source())

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, settings_of, settings_place
+from reflector_migrate.cli.common import echo_json, envelope, say, settings_place
 from reports.text import printable
 
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
@@ -31,14 +31,23 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
-    """Print every setting with its value; secrets and passwords in URLs show as asterisks.
+    """Print every setting with its value. Secrets and passwords in URLs show as asterisks.
+
+    A secret's file that cannot be read is named on stderr.
 
     \b
     Examples:
       migrate config show --origin
       migrate --config migrate.toml config show --json
     """
-    settings = _masked(settings_of(ctx).model_dump(mode="json"))
+    from reflector_migrate.settings import load_settings
+
+    place, environ = settings_place(ctx)
+    unread: list[str] = []
+    loaded = load_settings(place, environ=environ, unread=unread)
+    settings = _masked(loaded.model_dump(mode="json"))
+    for said in unread:
+        say(f"missing: {said}")
     known = _origins(ctx, settings) if origin else {}
     if as_json:
         body: dict[str, Any] = {"settings": settings} | ({"origins": known} if origin else {})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ class Column(NamedTuple):
 
 
 @click.command()
-@click.argument("recording")
+@click.argument("recording", shell_complete=recordings)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
-    """Break a recording's usage and cost down by step and side.
+    """Show a recording's usage and cost, by step and side.
 
-    LLM: calls of the language model; S3: requests; calls: all requests to outside
-    services; retries: requests and steps made again; --json has the tokens of each call.
-    Prices come from [[prices]] in the configuration, the entry in force on the
-    day of the run; what has no price, or what nobody counted (a real deployment's legacy
-    steps), shows as unknown, never as zero. A killed or silent attempt may have used more
-    than it told: >= is said before what is known, and below the table how many there were.
+    P is the primary, C the candidate. LLM: calls of the language model; S3: requests; calls:
+    all requests to outside services; retries: requests and steps made again. --json has the
+    tokens of each call.
+
+    Prices come from [[prices]] in migrate.toml, the entry in force on the day of the run. What
+    has no price, or was not counted, is unknown, never zero. ">=" marks a lower bound: an
+    attempt was killed before it reported its usage.
 
     \b
     Examples:
@@ -52,14 +54,28 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     if as_json:
         echo_json(envelope("cost", sides=sides))
         return
+    for line in _table(sides):
+        click.echo(line)
+
+
+def _table(sides: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    """One table: each step's line of the primary above that of the candidate."""
+    yield f"  {'step':<29}" + "".join(f" {c.title:>{c.width}}" for c in COLUMNS)
+    by_step = {role: {row["step"]: row for row in rows} for role, rows in sides.items()}
+    for step in dict.fromkeys(row["step"] for rows in sides.values() for row in rows):
+        name = step
+        for role, known in by_step.items():
+            if step in known:
+                cells = "".join(f" {c.shown(known[step]):>{c.width}}" for c in COLUMNS)
+                yield f"  {name:<27} {role[0].upper()}{cells}".rstrip()
+                name = ""
+    totals = [rows[-1]["microdollars"] for rows in sides.values()]
+    if None not in totals and totals[0]:
+        yield f"the candidate costs {totals[1] / totals[0] - 1:+.1%} of the primary"
+    elif None in totals:
+        yield "cost unknown: a price or a count is missing; prices stand in [[prices]]"
     for role, rows in sides.items():
-        click.echo(role)
-        click.echo(f"  {'step':<27}" + "".join(f" {c.title:>{c.width}}" for c in COLUMNS))
-        for row in rows:
-            cells = "".join(f" {c.shown(row):>{c.width}}" for c in COLUMNS)
-            click.echo(f"  {row['step']:<27}{cells}")
-        for note in _notes(rows):
-            click.echo(f"  {note}")
+        yield from (f"{role}: {note}" for note in _notes(rows))
 
 
 def _with_kept(settings: Settings, found: Comparison) -> Side:
@@ -75,10 +91,10 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     """In words, of which attempts it is not known what they used."""
     total = rows[-1]
     if not total["is_counted"]:
-        yield "unknown: nobody counted what these steps used"
+        yield "what these steps used was not counted"
     elif total["uncounted"]:
         silent = [f"{row['step']} {row['uncounted']}" for row in rows[:-1] if row["uncounted"]]
-        yield f"attempts that hung or died before they told all they used: {', '.join(silent)}"
+        yield f"attempts that hung or died before they reported all usage: {', '.join(silent)}"
 
 
 def _rows(settings: Settings, side: Side) -> list[Row]:
@@ -103,7 +119,7 @@ def _rows(settings: Settings, side: Side) -> list[Row]:
 def _row(step: str, runs: Sequence[StepRun], microdollars: int | None, at_least: int | None) -> Row:
     """`repeated`: attempts by the engine, beside the requests that a client made again.
 
-    `uncounted`: attempts that hung or died before they told all they used.
+    `uncounted`: attempts that hung or died before they reported all usage.
     """
     from reflector_migrate.model import Usage
     from reflector_migrate.pricing import is_counted
@@ -119,7 +135,7 @@ def _row(step: str, runs: Sequence[StepRun], microdollars: int | None, at_least:
 
 
 def _known(text: str, row: Row, *fields: str) -> str:
-    """What was used: at least this, or unknown, where an attempt did not tell all of it."""
+    """What was used: at least this, or unknown, where an attempt did not report all of it."""
     if row["is_counted"] and not row["uncounted"]:
         return text
     return f">={text}" if any(row["usage"][field] for field in fields) else "unknown"

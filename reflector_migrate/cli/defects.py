@@ -16,6 +16,7 @@ from reflector_migrate.cli.common import (
     settings_of,
     stdout_console,
 )
+from reflector_migrate.cli.completing import defects as known_defects
 from reflector_migrate.cli.false_alarms import false_alarms
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ FOLDER = Path(".sandbox/defects")  # a fixed place, so that the next run cleans 
 
 @click.group()
 def defects() -> None:
-    """Switch seeded defects on in the candidate and see each one found.
+    """Inject known bugs into the candidate, and check that each is found.
 
     \b
     Examples:
@@ -63,7 +64,7 @@ def list_(as_json: bool) -> None:
 
 
 @defects.command(short_help="Run defects through the real workers.")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=known_defects)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.option("-o", "outputs", multiple=True, metavar="FORMAT:PATH", help="Also write json or md.")
 @click.option(
@@ -81,9 +82,9 @@ def run(
 ) -> None:
     """Run defects (all, or those named) through the real workers; exit 1 unless each is found.
 
-    Uses the sandbox that runs here and leaves it as it was, or starts one of its own. Exit 0:
-    all caught, at the right step, by the layer they declare; 4: some could not be run. The audit
-    log of the settings in force records the result, and the checklist reads it there.
+    Uses the sandbox that runs here, or starts a temporary one. Exit 0: all are found, by the
+    expected check, at the expected step; 4: some could not be run. The result goes to the audit
+    log, where the checklist reads it. Takes about 15 minutes for all.
 
     \b
     Examples:
@@ -114,7 +115,7 @@ def _refuse_unknown(outputs: tuple[str, ...]) -> None:
 
 
 def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
-    """In the sandbox that runs; else in one of our own, of which nothing is left."""
+    """In the sandbox that runs; else in a temporary one."""
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.experiments.defect_proofs import run_of
     from reflector_migrate.experiments.run_defects import Proving
@@ -122,6 +123,7 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
     from reflector_migrate.store.clock import now
 
     with own_or_running(settings, FOLDER.resolve(), say=say) as sandbox:
+        _refuse_noise(sandbox.settings)
         at, begun = now(), time.monotonic()
         return run_of(
             Proving(sandbox, jobs, timeout_s, say).prove(asked, _say_one),
@@ -130,6 +132,19 @@ def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: fl
             build=build_hash(),
             conductor=sandbox.settings.conductor.version,
             jobs=jobs,
+        )
+
+
+def _refuse_noise(settings: Settings) -> None:
+    """RefusedError while noise is on: a recording that differs by chance proves no defect."""
+    from reflector_migrate.errors import RefusedError
+    from reflector_migrate.experiments.noise import noises_in
+
+    noisy = [name for name, said in noises_in(settings).items() if said != "off"]
+    if noisy:
+        raise RefusedError(
+            f"noise is on in the sandbox ({', '.join(noisy)}): recordings would differ by chance",
+            hint="migrate sandbox noise off",
         )
 
 
@@ -149,7 +164,7 @@ def _record(settings: Settings, result: DefectsRun) -> None:
     except MigrateError as error:
         say(f"not recorded in the audit log: {error.message}")
     else:
-        say(f"recorded in the audit log  {digest[:12]}")
+        say(f"recorded in the audit log: {digest[:12]}")
 
 
 def _say_one(proof: DefectProof) -> None:

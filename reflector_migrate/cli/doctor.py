@@ -30,7 +30,7 @@ HINTS = {
     "newer reflector": "is the database up where `reflector.database_url` says?",
     "conductor": "is the server up where `conductor.server_url` says?",
     "definitions": "migrate register",
-    "conductor workers": "migrate worker run conductor; strangers: migrate worker list",
+    "conductor workers": "start one: migrate worker run conductor; list all: migrate worker list",
     "celery workers": "does Reflector's worker use the broker of `reflector.broker_url`?",
     "dispatch": "migrate worker run dispatcher; migrate worker run collector",
     "namespaces": "give the candidate a database, buckets and folders of its own",
@@ -43,17 +43,19 @@ HINTS = {
     "disk": "free some space in the state folder",
 }
 UNCONFIGURED = (
-    "no migrate.toml and no sandbox here. "
+    "There is no migrate.toml and no sandbox here. "
     "To try it out: migrate sandbox up. To attach it: migrate attach --reflector-env FILE"
 )
 
 
 @click.command()
-@click.option("-v", "--verbose", is_flag=True, help="Also what is fine.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show passing checks.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
-    """Check every server and setting; exit 1 if one is unhealthy.
+    """Check every server and setting; exit 1 if one is unhealthy, 4 if one does not answer.
+
+    Takes up to 20 s. Quiet when healthy; -v shows passing checks too.
 
     \b
     Examples:
@@ -63,7 +65,7 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     found = find(settings)
-    code = int(not is_healthy(found))
+    code = exit_code(found.values())
     if as_json:
         checks = [
             {"name": name, "state": a.state.value, "value": a.value, "why": a.why}
@@ -89,6 +91,14 @@ def find(settings: Settings, names: Iterable[str] | None = None) -> dict[str, An
 def is_healthy(found: Mapping[str, Answer]) -> bool:
     """Whether every check passes."""
     return all(answer.state.value == "pass" for answer in found.values())
+
+
+def exit_code(answers: Iterable[Answer]) -> int:
+    """1 if a check failed, 4 if a server did not answer, 0 if all is well."""
+    against = [answer for answer in answers if answer.state.value != "pass"]
+    if any(answer.could_run for answer in against):
+        return 1
+    return 4 if against else 0
 
 
 def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
@@ -131,17 +141,21 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
 
 
 def _look(check: Callable[[Settings], Answer], settings: Settings) -> Answer:
-    """The check's answer; what could not even be looked at fails with its reason."""
-    from reflector_migrate.cutover.items import failed
-    from reflector_migrate.errors import MigrateError
+    """The check's answer; one that could not run has failed, with its reason."""
+    from reflector_migrate.cutover.items import failed, unreachable
+    from reflector_migrate.errors import ExitCode, MigrateError, ServerUnreachableError
     from reflector_migrate.shadow.advance import place_of
 
     try:
         return check(settings)
+    except ServerUnreachableError as error:
+        return unreachable(error.message)
     except MigrateError as error:
-        return failed("could not look", why=error.message)
+        if error.exit_code is ExitCode.COULD_NOT_RUN:
+            return unreachable(error.message, value="check could not run")
+        return failed("check could not run", why=error.message)
     except Exception as error:  # one broken check must not hide what the others found
-        return failed("could not look", why=place_of(error))
+        return failed("check could not run", why=place_of(error))
 
 
 def _store(settings: Settings) -> Answer:
@@ -155,7 +169,7 @@ def _store(settings: Settings) -> Answer:
 def _redis(settings: Settings) -> Answer:
     import redis
 
-    from reflector_migrate.cutover.items import failed, passed
+    from reflector_migrate.cutover.items import passed, unreachable
 
     client = redis.Redis.from_url(
         settings.reflector.bus_url, socket_timeout=2, socket_connect_timeout=2
@@ -163,7 +177,7 @@ def _redis(settings: Settings) -> Answer:
     try:
         client.ping()
     except (redis.RedisError, OSError) as error:
-        return failed("unreachable", why=type(error).__name__)
+        return unreachable(type(error).__name__)
     finally:
         client.close()
     return passed("answers")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
 from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.completing import checks, recordings
 from reflector_migrate.cli.lookup import comparison_of
 from reflector_migrate.errors import InputError
+from reports.figures import count, percent
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
 
 CODES = {"confirmed": 0, "not reproduced": 1, "cannot tell": 3}
-DIGITS = 8
+DIGITS = 12
 
 
 @click.command()
-@click.argument("recording")
-@click.argument("check", required=False)
-@click.option("--confirm", is_flag=True, help="Run the step at fault on the primary's input.")
+@click.argument("recording", shell_complete=recordings)
+@click.argument("check", required=False, shell_complete=checks)
+@click.option("--confirm", is_flag=True, help="Run the suspect step again, on the primary's input.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def explain(
@@ -36,13 +39,13 @@ def explain(
 ) -> None:
     """Show the evidence behind a recording's verdict, or behind one check of it.
 
-    For each step in order: whether its inputs and its outputs agree, by what, and
-    where both are kept; then the checks against, with their findings. Checks of words have
-    the published error rates (WER, MER, WIL), and the worst turns word by word.
+    First the failed checks, or the one you name, with what they found. Then, for each
+    step in order, whether inputs and outputs agree, and where both are stored. Checks of
+    words have the published error rates (WER, MER, WIL) and the worst turns.
 
-    With --confirm the first divergent step is run once more, the candidate's code on
-    the primary's recorded input, apart from both sides. Then the exit code is 0 when
-    the difference is confirmed, 1 when it is not reproduced, 3 when nobody can tell.
+    --confirm runs the first divergent step again, in isolation: the candidate's code on the
+    primary's recorded input. Exit 0 if the difference is confirmed, 1 if it is not
+    reproduced, 3 if it cannot be determined.
 
     \b
     Examples:
@@ -78,7 +81,7 @@ def _confirmed(settings: Settings, found: Comparison) -> Confirmation:
     from reflector_migrate.shadow.confirm.confirmation import confirm, primary_of_run
 
     if found.first_divergent_step is None:
-        raise InputError("no step is at fault here: there is nothing to confirm")
+        raise InputError(f"nothing to confirm: no step of {found.recording} differs")
     seen = primary_of_run(settings, found.run_id)
     told = confirm(settings, seen, found.first_divergent_step)
     if told.build == found.candidate.build:
@@ -92,17 +95,17 @@ def _print(told: Explanation) -> None:
     if (blame := told.first_divergent_step) is not None:
         track = "" if blame.track_index is None else f" {blame.track_index}"
         click.echo(printable(f"first divergent step  {blame.step}{track}: {blame.why}"))
-    click.echo(f"\n{'step':<30} {'inputs':<14}{'outputs':<14}output digests, checks against")
-    for line in _chain_lines(told.chain):
-        click.echo(printable(line))
-    if not told.chain:
-        click.echo("neither side tells of its steps")
     for one in told.checks:
         _print_check(one)
         if (rates := told.word_rates.get(one.name)) is not None:
             click.echo(f"  {_rates(rates)}")
     for line in _turn_lines(told.turns):
         click.echo(printable(line))
+    click.echo(f"\n{'step':<30} {'inputs':<14}{'outputs':<14}output digests, failed checks")
+    for line in _chain_lines(told.chain):
+        click.echo(printable(line))
+    if not told.chain:
+        click.echo("neither side recorded its steps")
     if told.confirmation is not None:
         click.echo(printable(f"\n{told.confirmation.outcome}: {told.confirmation.why}"))
 
@@ -160,8 +163,9 @@ def _chosen(comparison: Comparison, name: str | None) -> list[Check]:
 
 def _print_check(check: Check) -> None:
     click.echo(f"\n{check.name}  {check.verdict.value}  rule {check.rule}  n {check.n}")
-    if check.value is not None or check.limit is not None:
-        click.echo(f"  value {check.value}  floor {check.floor}  limit {check.limit}")
+    numbers = (("difference", check.value), ("floor", check.floor), ("limit", check.limit))
+    if shown := [f"{name} {percent(number)}" for name, number in numbers if number is not None]:
+        click.echo(f"  {'  '.join(shown)}")
     if check.note:
         click.echo(printable(f"  {check.note}"))
     if check.traceback:
@@ -169,12 +173,21 @@ def _print_check(check: Check) -> None:
     measure = check.measure
     if measure is None:
         return
-    counts = ", ".join(f"{key} {value:g}" for key, value in measure.counts.items())
+    counts = ", ".join(
+        f"{_sided(key)} {count(value) if value == int(value) else f'{value:.4g}'}"
+        for key, value in measure.counts.items()
+    )
     click.echo(f"  counts  {counts}" if counts else "  counts  none")
     for finding in measure.findings:
         click.echo(printable(f"  {_finding(finding)}"))
     if measure.findings_truncated:
         click.echo(f"  and {measure.findings_truncated} more findings")
+
+
+def _sided(key: str) -> str:
+    """A count's name, with the sides as a reader knows them."""
+    shown = key.replace("reference", "primary").replace("hypothesis", "candidate")
+    return shown.replace("_", " ")
 
 
 def _rates(rates: WordRates) -> str:
@@ -195,7 +208,14 @@ def _turn_lines(turns: Iterable[Turn]) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     at = "" if finding.at_s is None else f" at {finding.at_s:.2f}s"
-    values = f"{finding.reference!r} -> {finding.hypothesis!r}"
+    values = f"{_value(finding.reference)} -> {_value(finding.hypothesis)}"
     said = f"  {finding.message}" if finding.message else ""
     said += f"  [{finding.waiver}]" if finding.waiver else ""
     return f"{finding.severity.value:<8} {finding.kind:<9} {finding.path}{at}: {values}{said}"
+
+
+def _value(value: object) -> str:
+    """A value as JSON has it; `nothing` where a side has none."""
+    if value is None:
+        return "nothing"
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`migrate defects false-alarms`: how often nothing is found fault with."""
+"""`migrate defects false-alarms`: how often an unchanged candidate is flagged."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cl
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 
-@click.command("false-alarms", short_help="Measure how often nothing is found fault with.")
+@click.command("false-alarms", short_help="Measure the false-alarm rate.")
 @click.option("--pairs", default=60, show_default=True, help="Trials: legacy twice and candidate.")
 @click.option("--calibration", default=60, show_default=True, help="Legacy pairs for the floors.")
 @click.option("--quiet", default=12, show_default=True, help="Trials without noise.")
-@click.option("--noise", "seed", default=7, show_default=True, metavar="SEED", help="Of the noise.")
-@click.option("--wer", default=0.02, show_default=True, help="Words misheard, as a share.")
-@click.option("--rate", default=0.3, show_default=True, help="Chance of another wording.")
+@click.option(
+    "--noise", "seed", default=7, show_default=True, metavar="SEED", help="Seed of the noise."
+)
+@click.option("--wer", default=0.02, show_default=True, help="Share of words misheard, 0 to 1.")
+@click.option("--rate", default=0.3, show_default=True, help="Chance of another wording, 0 to 1.")
 @click.option("--recording", "recordings", multiple=True, help="Instead of the six short ones.")
-@click.option("--defect", "defects", multiple=True, help="To see it fail: alter the candidate.")
+@click.option(
+    "--defect", "defects", multiple=True, help="Inject a defect, to see the command fail."
+)
 @click.option("--jobs", default=2, show_default=True, help="Recordings at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.pass_context
@@ -42,7 +46,7 @@ def false_alarms(
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Measure how often an unaltered candidate is flagged, beside legacy itself.
+    """Measure how often an unchanged candidate is flagged, compared with legacy itself.
 
     With noise on, primary, secondary and candidate run on real servers; secondary and
     candidate are judged against the primary by the same floors. Exit 1 when the

@@ -31,18 +31,28 @@ def follow(settings: Settings) -> Iterator[Progress]:
     from rich.live import Live
     from rich.text import Text
 
+    begun = time.monotonic()
     with Live(Text(""), console=Console(stderr=True), refresh_per_second=5, transient=True) as live:
-        yield lambda run, _words: live.update(Text("\n".join(both_sides(settings, run))))
+        yield lambda run, _words: live.update(
+            Text("\n".join((_elapsed(begun), *both_sides(settings, run))))
+        )
 
 
 def _lines(settings: Settings) -> Progress:
     from reflector_migrate.shadow.observe.live_lines import both_sides
 
-    last = [time.monotonic()]
+    begun = time.monotonic()
+    last = [begun]
 
     def progress(run: RunRecord | None, _words: str) -> None:
         if time.monotonic() - last[0] >= LINE_EVERY_S:
             last[0] = time.monotonic()
-            say("   ".join(both_sides(settings, run)))
+            say("   ".join((_elapsed(begun), *both_sides(settings, run))))
 
     return progress
+
+
+def _elapsed(begun: float) -> str:
+    from reports.figures import span
+
+    return f"{span(time.monotonic() - begun):>5}"

@@ -18,11 +18,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Run the gates on stored evidence or on a file.")
-@click.option("--evidence", type=FILE, help="Lines of evidence/1; without it, the store's.")
+@click.option("--evidence", type=FILE, help="A file of evidence/1 lines (default: the store).")
 @click.option(
-    "--rules", type=FILE, help="Gates, margins and strata in TOML; else judge.gates_file."
+    "--rules", type=FILE, help="Gates, margins and strata in TOML (default: judge.gates_file)."
 )
-@click.option("--origin", type=click.Choice(ORIGINS), help="Judge lines of this origin alone.")
+@click.option("--origin", type=click.Choice(ORIGINS), help="Judge only evidence of this origin.")
 @click.option("--print-rules", is_flag=True, help="Print the rules that ship, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
@@ -36,10 +36,10 @@ def gate(
 ) -> None:
     """Judge every gate of every pair of builds: PASS, FAIL or INCONCLUSIVE, with its reason.
 
-    Valid however often it is asked. Exit 1 if a gate fails, 3 if evidence is missing, 0 if all
-    pass. Builds in one file are judged apart. Lines of the sandbox, of seeded defects and of a
-    placebo never decide about a deployment. Of the store no gate counts before `migrate placebo
-    run` and `migrate defects run` have proved the harness with this candidate build.
+    You may run it as often as you like. Exit 1 if a gate fails, 3 if evidence is missing, 0 if all
+    pass. Each pair of builds is judged separately. Evidence of the sandbox, of seeded defects and
+    of a placebo never decides about a deployment. Stored evidence counts once `migrate placebo
+    run` and `migrate defects run` have passed with this candidate build.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def _print(run: GateRun) -> None:
     counts = {
         state: sum(a.state == state and not a.is_report_only for a in answers) for state in MARKS
     }
-    ready = "✓ READY" if run.ok else "✗ NOT READY"
+    ready = "✓ READY" if run.ok else f"{'✗' if counts['FAIL'] else '?'} NOT READY"
     click.echo(
         f"{ready}   {counts['PASS']} pass, {counts['FAIL']} fail,"
         f" {counts['INCONCLUSIVE']} pending   rules {run.rules}"

@@ -8,6 +8,33 @@ from typing import Any
 
 import click
 
+ELSEWHERE = {
+    "nightly": "migrate report",
+    "rollback": "migrate route back",
+}
+"""Words that a reader may take for a command, and the command that is meant."""
+
+
+def _take_verbose(command: click.Command) -> None:
+    """Let `-v` stand behind any command; one that hands its arguments on is left alone."""
+    if isinstance(command, click.Group):
+        for leaf in command.commands.values():
+            _take_verbose(leaf)
+        return
+    has_own = any("-v" in parameter.opts for parameter in command.params)
+    if has_own or command.context_settings.get("ignore_unknown_options"):
+        return
+    command.params.append(
+        click.Option(
+            ["-v", "--verbose"], count=True, expose_value=False, callback=_add_verbose,
+            help="More log on stderr; twice for debugging.",
+        )
+    )  # fmt: skip
+
+
+def _add_verbose(ctx: click.Context, _parameter: click.Parameter, times: int) -> None:
+    ctx.find_root().obj["verbose"] += times
+
 
 class LazyGroup(click.Group):
     """Subcommands given as name -> (module:attribute, one line of help).
@@ -32,6 +59,7 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        _take_verbose(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -48,7 +76,8 @@ class LazyGroup(click.Group):
         import difflib
 
         if args and self.get_command(ctx, args[0]) is None:
-            near = difflib.get_close_matches(args[0], self._lazy, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            near = difflib.get_close_matches(args[0], self._lazy, n=1, cutoff=0.7)
+            meant = ELSEWHERE.get(args[0]) or (f"migrate {near[0]}" if near else "")
+            hint = f" Did you mean `{meant}`?" if meant else " `migrate --help` lists them."
             ctx.fail(f"No such command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)

@@ -23,11 +23,12 @@ def recording_id_of(settings: Settings, recording: str) -> str:
 
 
 def comparison_of(settings: Settings, recording: str) -> Comparison:
-    """The youngest stored comparison; InputError when there is none."""
+    """The newest stored comparison; InputError when there is none."""
     from reflector_migrate.store.evidence import Evidence
 
     found = Evidence(settings.store_url).latest(recording_id_of(settings, recording))
     if found is None:
+        _refuse_unknown(settings, recording)
         raise InputError(
             f"no comparison of {recording} is stored", hint=f"migrate compare {recording}"
         )
@@ -35,13 +36,31 @@ def comparison_of(settings: Settings, recording: str) -> Comparison:
 
 
 def run_of(settings: Settings, recording: str) -> RunRecord:
-    """The youngest candidate run; InputError when there is none."""
+    """The newest candidate run; InputError when there is none."""
     from reflector_migrate.store.runs import Runs
 
     found = Runs(settings.store_url).latest(recording_id_of(settings, recording))
     if found is None:
+        _refuse_unknown(settings, recording)
         raise InputError(
-            f"the candidate never ran {recording}",
-            hint="migrate shadow status tells what became of the recent ones",
+            f"the candidate has not run {recording}", hint="recent runs: migrate shadow status"
         )
     return found
+
+
+def is_known(settings: Settings, recording: str) -> bool:
+    """Whether a sandbox has a recording of that name or id; a deployment may have any."""
+    if not settings.is_sandbox:
+        return True
+    from reflector_migrate.sandbox.recordings import load_recordings
+
+    known = load_recordings(settings.sandbox.recordings)
+    return recording in known or recording in {one.recording_id for one in known.values()}
+
+
+def _refuse_unknown(settings: Settings, recording: str) -> None:
+    """InputError with the nearest names for a recording that a sandbox does not have."""
+    if not is_known(settings, recording):
+        from reflector_migrate.sandbox.recordings import load_recording
+
+        load_recording(settings.sandbox.recordings, recording)

@@ -19,30 +19,30 @@ COMMANDS = {
     "compare": (f"{C}.compare:compare", "Compare both engines on one recording."),
     "explain": (f"{C}.explain:explain", "Show the evidence behind a recording's verdict."),
     "watch": (f"{C}.watch:watch", "Follow the steps of both sides live."),
-    "report": (f"{C}.report:report", "Write the nightly divergence page from what is stored."),
+    "report": (f"{C}.report:report", "Write the nightly page about all stored comparisons."),
     "export": (f"{C}.export:export", "Export stored comparisons as a table."),
-    "checklist": (f"{C}.checklist:checklist", "Run the cutover checklist of a phase."),
-    "drill": (f"{C}.drill:drill", "Drill a safeguard against the running deployment."),
+    "checklist": (f"{C}.checklist:checklist", "Show what a phase still needs before the next one."),
+    "drill": (f"{C}.drill:drill", "Drill a safeguard on the running deployment."),
     "placebo": (f"{C}.placebo:placebo", "Prove that no gate fails legacy against itself."),
-    "audit": (f"{C}.audit:audit", "Check the log of decisions, and export it."),
-    "gate": (f"{C}.gate:gate", "Run the gates on stored evidence or on a file."),
+    "audit": (f"{C}.audit:audit", "Check the audit log, and export it."),
+    "gate": (f"{C}.gate:gate", "Decide over all recordings: pass, fail or pending."),
     "adjudicate": (f"{C}.adjudicate:adjudicate", "Choose the better text, blind."),
-    "shadow": (f"{C}.shadow:shadow", "Show the shadow flag and what it has dispatched."),
+    "shadow": (f"{C}.shadow:shadow", "Show, stop or resume what the candidate gets to do."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
     "cleanup": (f"{C}.cleanup:cleanup", "List what of the legacy pipeline nothing calls."),
-    "replay": (f"{C}.replay:replay", "Announce again what was lost on the way."),
-    "worker": (f"{C}.worker:worker", "Run workers, or list who polls which task."),
+    "replay": (f"{C}.replay:replay", "Dispatch recordings that were never announced."),
+    "worker": (f"{C}.worker:worker", "Start workers, or list who polls which task."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),
     "retry": (f"{C}.retry:retry", "Run a failed workflow's failed step again."),
     "rerun": (f"{C}.retry:rerun", "Run a workflow again from a step on."),
-    "cost": (f"{C}.cost:cost", "Break a recording's cost down by step and side."),
+    "cost": (f"{C}.cost:cost", "Show a recording's usage and cost by step and side."),
     "events": (f"{C}.events:events", "Print the event dictionary: task, events, JSON Schema."),
-    "defects": (f"{C}.defects:defects", "Prove that every seeded defect is found."),
+    "defects": (f"{C}.defects:defects", "Inject known bugs and check that each is found."),
     "sandbox": (f"{C}.sandbox:sandbox", "Start, stop and inspect real servers on this machine."),
     "attach": (f"{C}.attach:attach", "Attach to a running Reflector: settings, places, check."),
     "doctor": (f"{C}.doctor:doctor", "Check every server and setting; quiet when healthy."),
-    "serve": (f"{C}.serve:serve", "Serve reports on this machine's loopback."),
+    "serve": (f"{C}.serve:serve", "Serve reports and metrics on 127.0.0.1."),
     "schema": (f"{C}.schema:schema", "Print the JSON Schema of a contract."),
     "config": (f"{C}.config:config", "Show the settings in force, and where each comes from."),
     "completion": (f"{C}.completion:completion", "Print the script that completes commands."),
@@ -57,6 +57,8 @@ Exit codes:
   4    could not run: a server unreachable, a bug
   130  interrupted
 """
+
+INTERRUPTED = "\ninterrupted: stopped here; runs that were started go on where they run"
 
 UNREACHABLE = frozenset({"ConnectionError", "OperationalError", "TimeoutError", "ConnectError",
                          "EndpointConnectionError"})  # fmt: skip
@@ -97,12 +99,15 @@ def _as_path(_ctx: click.Context, _parameter: click.Parameter, given: str | None
 @click.option("-v", "--verbose", count=True, help="More log on stderr; twice for debugging.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, verbose: int) -> None:
-    """Move a pipeline from Celery to Conductor, and prove it equal first.
+    """Compare the Celery and Conductor pipelines, and decide when to switch.
 
     \b
     Examples:
       migrate sandbox up && migrate compare three-voices
       migrate checklist run shadow
+
+    \b
+    What the words mean: docs/glossary.md
     """
     ctx.obj = {"config": config, "verbose": verbose}
 
@@ -120,6 +125,7 @@ def _run(argv: list[str]) -> int:
         answer = cli.main(args=argv, standalone_mode=False)
         return int(answer) if isinstance(answer, int) else int(ExitCode.OK)
     except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo(INTERRUPTED, err=True)
         return int(ExitCode.INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message(), err=True)
@@ -147,7 +153,7 @@ def _failed(argv: list[str], error: Exception) -> int:
         said = str(error).partition("\n")[0]
         where = type(error).__module__.partition(".")[0]
         return _fail(argv, "server_unreachable", f"{where}: {said}", "", ExitCode.COULD_NOT_RUN)
-    hint = "this is a bug; MIGRATE_TRACEBACK=1 shows where"
+    hint = "this is a bug; set MIGRATE_TRACEBACK=1 to see where"
     return _fail(argv, "crash", f"{type(error).__name__}: {error}", hint, ExitCode.COULD_NOT_RUN)
 
 
@@ -184,8 +190,8 @@ def _refuse_foreign_packages() -> None:
         if origin is None or _above(origin, 2) != root:
             from reflector_migrate.errors import ExitCode
 
-            click.echo(f"error: package `{name}` is not ours (found at {origin})", err=True)
-            click.echo("hint:  install reflector-migrate into a venv of its own", err=True)
+            click.echo(f"error: package `{name}` belongs to another project ({origin})", err=True)
+            click.echo("hint:  install reflector-migrate into a separate environment", err=True)
             sys.exit(int(ExitCode.COULD_NOT_RUN))
 
 

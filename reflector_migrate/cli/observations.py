@@ -1,4 +1,4 @@
-"""Reads observation/1 files of any origin; names every field that is missing or no number."""
+"""Reads observation/1 files of any origin; names every field that is missing or not a number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Observation
 
-HINT = "migrate schema observation prints what is expected"
+HINT = "run `migrate schema observation` to see the expected format"
 MAX_NAMED = 8
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -31,13 +31,13 @@ def read_observation(path: Path) -> Observation:
         raise InputError(f"{path}: {_why(invalid)}", hint=HINT) from None
     wrong = next(_no_numbers(observation), None)
     if wrong:
-        why = "NaN, infinity and what no double holds are no JSON numbers"
+        why = "NaN, infinity and numbers too large for a double are not JSON numbers"
         raise InputError(f"{path}: {wrong}: {why}", hint=HINT)
     return observation
 
 
 def _parsed(data: bytes) -> Observation:
-    """Strict JSON as it is; text that is no Unicode (a lone surrogate) by its escape, noted."""
+    """Strict JSON as it is; text that is not Unicode (a lone surrogate) by its escape, noted."""
     try:
         return Observation.model_validate_json(data)
     except ValidationError as invalid:
@@ -45,7 +45,7 @@ def _parsed(data: bytes) -> Observation:
             raise
         document = json.loads(data)
         observation = Observation.model_validate(_escaped(document))
-        note = f"{observation.engine}: text that is no Unicode is shown by its escape"
+        note = f"{observation.engine}: text that is not Unicode is shown by its escape"
         return observation.model_copy(update={"notes": (*observation.notes, note)})
 
 

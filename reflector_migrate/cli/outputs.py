@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from reflector_migrate.cli.common import envelope, say
 from reflector_migrate.errors import ExitCode, InputError
 from reflector_migrate.model import Comparison, Verdict
 from reflector_migrate.store.atomic_write import write_aside
 
+if TYPE_CHECKING:
+    from reports.document import Night
+
+STDOUT = "-"
 FORMATS = ("html", "json", "jsonl", "md", "junit")
 CHECK_KEYS = ("name", "verdict", "rule", "value", "floor", "limit", "waived", "improved")
 EXIT_CODES = {
@@ -28,6 +34,14 @@ def exit_code_of(verdict: Verdict) -> int:
     return int(EXIT_CODES[verdict])
 
 
+def failing(verdict: Verdict, fail_on: str) -> int:
+    """The exit code of a verdict, 0 for one milder than `fail_on`; 4 stays."""
+    code = exit_code_of(verdict)
+    if fail_on == "never" or (fail_on == "diverged" and code != 1):
+        return code if code == int(ExitCode.COULD_NOT_RUN) else 0
+    return code
+
+
 def answer_of(comparison: Comparison, code: int) -> dict[str, Any]:
     """migrate.compare/1: verdict and checks on top, the whole comparison below."""
     body = comparison.model_dump(mode="json", by_alias=True)
@@ -43,10 +57,12 @@ def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
     for output in outputs:
         form, _, where = output.partition(":")
         if form not in FORMATS or not where:
-            said = f"{form} is not a format" if where else "not FORMAT:PATH"
+            said = f"unknown format {form!r}" if where else "not FORMAT:PATH"
             raise InputError(f"-o {output}: {said}", hint=f"formats: {', '.join(FORMATS)}")
-        if Path(where).is_dir():
+        if where != STDOUT and Path(where).is_dir():
             raise InputError(f"-o {output}: {where} is a folder", hint="name a file in it")
+        if not Path(where).parent.is_dir():
+            raise InputError(f"-o {output}: there is no folder {Path(where).parent}")
         found.append((form, Path(where)))
     return found
 
@@ -58,9 +74,13 @@ def write_outputs(
     *,
     is_redacted: bool = False,
 ) -> None:
-    """Render and write every `FORMAT:PATH`."""
+    """Render and write every `FORMAT:PATH`; `-` is stdout."""
     for form, path in places(outputs):
-        write_aside(path, _rendered(form, comparisons, code, is_redacted))
+        text = _rendered(form, comparisons, code, is_redacted)
+        if str(path) == STDOUT:
+            click.echo(text, nl=False)
+            continue
+        write_aside(path, text)
         say(f"written {path}")
 
 
@@ -82,16 +102,21 @@ def _rendered(form: str, comparisons: list[Comparison], code: int, is_redacted: 
 
 def page_of(comparisons: list[Comparison], *, is_redacted: bool = False) -> str:
     """A page of these comparisons alone, as if they were all there was."""
-    from reports.document import Coverage, Night
     from reports.page import render_page
 
+    return render_page(night_of(comparisons, is_redacted=is_redacted))
+
+
+def night_of(comparisons: list[Comparison], *, is_redacted: bool = False) -> Night:
+    """The document of these comparisons alone."""
+    from reports.document import Coverage, Night
+
     at = max((c.compared_at for c in comparisons if c.compared_at), default=None)
-    return render_page(
-        Night(
-            night=at.date().isoformat() if at else "",
-            generated_at=at.isoformat(timespec="seconds") if at else "",
-            coverage=Coverage(eligible=len(comparisons), compared=len(comparisons)),
-            comparisons=tuple(comparisons),
-            is_redacted=is_redacted,
-        )
+    return Night(
+        night=at.date().isoformat() if at else "",
+        generated_at=at.isoformat(timespec="seconds") if at else "",
+        coverage=Coverage(eligible=len(comparisons), compared=len(comparisons)),
+        comparisons=tuple(comparisons),
+        is_redacted=is_redacted,
+        is_sandbox=any(comparison.origin == "sandbox" for comparison in comparisons),
     )

@@ -9,11 +9,15 @@ from reflector_migrate.cli.common import log_to_stderr, settings_of
 
 @click.command()
 @click.option("--force", is_flag=True, help="Replace task definitions that differ.")
-@click.option("--with-store", is_flag=True, help="First bring our own databases and buckets up.")
-@click.option("--with-stand-in", is_flag=True, help="Also the tables of the legacy stand-in.")
+@click.option(
+    "--with-store", is_flag=True, help="Create or upgrade our databases and buckets first."
+)
+@click.option(
+    "--with-stand-in", is_flag=True, help="Also create the tables of the legacy stand-in."
+)
 @click.pass_context
 def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: bool) -> None:
-    """Register 15 task definitions and the workflow; doing it again changes nothing.
+    """Register the 15 task definitions and the workflow. Safe to repeat.
 
     A workflow version that differs is refused: bump the version. A task
     definition that differs needs --force and no running workflow.

@@ -5,15 +5,16 @@ from __future__ import annotations
 import click
 
 from reflector_migrate.cli.common import log_to_stderr, settings_of
+from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import run_of
 from reflector_migrate.model import STEP_NAMES
 
 
 @click.command()
-@click.argument("recording")
+@click.argument("recording", shell_complete=recordings)
 @click.pass_context
 def retry(ctx: click.Context, recording: str) -> None:
-    """Run a failed workflow's failed step again, and nothing that has completed.
+    """Run a failed workflow's failed step again. Completed steps are kept.
 
     \b
     Examples:
@@ -27,24 +28,30 @@ def retry(ctx: click.Context, recording: str) -> None:
     log_to_stderr(ctx, settings)
     with make_app(settings) as app:
         workflow_id = again(settings, run_of(settings, recording), sender(app))
-    click.echo(f"workflow {workflow_id} goes on")
+    click.echo(f"workflow {workflow_id} continues")
 
 
 @click.command()
-@click.argument("recording")
+@click.argument("recording", shell_complete=recordings)
 @click.option(
     "--from", "step", type=click.Choice(STEP_NAMES), required=True, metavar="STEP",
-    help="One of the fifteen steps, such as detect_topics.",
+    help="The step to start from, such as detect_topics.",
 )  # fmt: skip
 @click.pass_context
 def rerun(ctx: click.Context, recording: str, step: str) -> None:
     """Run a workflow again from a step on; earlier results are kept.
 
-    Where the server cannot, after hours or after some retries, another workflow begins with
-    the first step. Answers that are stored are not asked for again either way.
+    \b
+    from                                             restarts at
+    get_recording, get_participants                  a new workflow
+    pad_track, mixdown_tracks, generate_waveform,
+    transcribe_track                                 pad_track
+    merge_transcripts, detect_topics,
+    generate_title, generate_summary                 merge_transcripts
+    finalize                                         finalize
+    cleanup_consent, post_zulip, send_webhook        cleanup_consent
 
-    Padded tracks are deleted once heard: mixdown, waveform and recognition begin at the
-    padding; topics, title and summary at the merged words; messages at the consent.
+    A new workflow also starts after hours, or after some retries. Cached answers are reused.
 
     \b
     Examples:
@@ -62,4 +69,4 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     if workflow_id == run.workflow_id:
         click.echo(f"workflow {workflow_id} runs from {step}")
     else:
-        click.echo(f"workflow {workflow_id} begins anew: the server cannot run the old one again")
+        click.echo(f"new workflow {workflow_id}: the server cannot run the old one again")

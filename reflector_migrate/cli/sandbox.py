@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
 
 
+SHARE = click.FloatRange(0, 1)
+
+
 @click.group()
 def sandbox() -> None:
     """Start, stop and inspect real servers on this machine.
@@ -24,14 +27,19 @@ def sandbox() -> None:
     """
 
 
-@sandbox.command()
+@sandbox.command(short_help="Start all servers and workers, and wait for them.")
 @click.option("--conductor", "version", default=None, help="3.32.3 (default) or 3.15.0.")
-@click.option("--shadow/--no-shadow", default=True, show_default=True, help="The shadow flag.")
+@click.option(
+    "--shadow/--no-shadow",
+    default=True,
+    show_default=True,
+    help="Whether recordings are dispatched.",
+)
 @click.option("--defect", "defects", multiple=True, help="Seeded defect in the candidate.")
 @click.option(
-    "--noise", "seed", type=int, metavar="SEED", help="Recogniser and model err by chance."
+    "--noise", "seed", type=int, metavar="SEED", help="Random errors from the fake services."
 )
-@click.option("--secondary", is_flag=True, help="The second legacy worker at once, not on demand.")
+@click.option("--secondary", is_flag=True, help="Start the second legacy worker now.")
 @click.option("--routes", is_flag=True, help="Recordings can be routed to Conductor.")
 @click.pass_context
 def up(
@@ -43,7 +51,7 @@ def up(
     secondary: bool,
     routes: bool,
 ) -> None:
-    """Start all servers and workers, and wait for them.
+    """Start all servers and workers, and wait for them (up to 90 s on a quiet machine).
 
     Redis, Conductor, S3, the stand-ins of outside services, and every worker.
 
@@ -70,6 +78,11 @@ def up(
         say=say,
     )
     was_down = made.up()
+    running = made.settings.conductor.version
+    if not was_down and version not in (None, running):
+        raise click.UsageError(
+            f"the sandbox is up with Conductor {running}, not {version}: migrate sandbox down"
+        )
     if secondary:
         made.ensure_secondary()
     if seed is not None:
@@ -122,24 +135,29 @@ def status(ctx: click.Context, as_json: bool) -> None:
         servers = [asdict(one) for one in found]
         echo_json(envelope("sandbox", int(not is_healthy), servers=servers))
     else:
+        if found:
+            click.echo(f"{'server':<12} {'health':<10} {'process':<12} {'port':<11} log")
         for one in found:
             where = f"pid {one.pid:<8} port {one.port or '-':<6} {one.log}"
             click.echo(f"{one.name:<12} {one.health:<10} {where}")
         if not found:
-            click.echo("no sandbox runs here; start one with `migrate sandbox up`")
+            click.echo("no sandbox runs here; to start one: migrate sandbox up")
     ctx.exit(int(not is_healthy))
 
 
-@sandbox.command(short_help="Switch the noise on or off, or show it.")
+@sandbox.command(short_help="Switch random errors on or off, or show them.")
 @click.argument("seed", required=False, metavar="[SEED|off]")
-@click.option("--wer", default=WER, show_default=True, help="Words misheard, as a share.")
-@click.option("--rate", default=RATE, show_default=True, help="Chance of another wording.")
+@click.option("--wer", default=WER, type=SHARE, show_default=True, help="Share of words misheard.")
+@click.option(
+    "--rate", default=RATE, type=SHARE, show_default=True, help="Chance of another wording."
+)
 @click.option("--facts", is_flag=True, help="The model breaks figures, dates and negations.")
 @click.pass_context
 def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: bool) -> None:
-    """Switch the noise of recogniser and language model on or off, or show it.
+    """Switch random errors of the fake recogniser and language model on or off.
 
-    Every call errs anew, so that two runs of one engine differ: see docs/how-verdicts-work.md.
+    Each call makes its own errors, so two runs of one engine differ. Without an argument the
+    command shows what is on. See docs/how-verdicts-work.md.
 
     \b
     Examples:
@@ -151,7 +169,7 @@ def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: 
     settings = settings_of(ctx)
     if seed is not None:
         if not (seed == "off" or seed.isdigit()):
-            raise click.UsageError("a seed is a whole number; or say `off`")
+            raise click.UsageError(f"{seed!r}: a seed is a whole number, or `off`")
         is_on = seed != "off"
         _switch(settings, Noise(int(seed), wer, rate, facts) if is_on else None)
     for service, said in noises_in(settings).items():

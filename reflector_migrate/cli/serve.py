@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
     default=8180,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="On 127.0.0.1, and nowhere else; 0 takes any that is free.",
+    help="Port on 127.0.0.1 (0: pick a free one).",
 )
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
@@ -42,7 +42,7 @@ def serve(ctx: click.Context, port: int) -> None:
     log_to_stderr(ctx, settings)
     with _listening(port) as listener:
         place, token = f"http://127.0.0.1:{listener.getsockname()[1]}", secrets.token_urlsafe()
-        say(f"{place}/")
+        say(f"{place}/  (Ctrl-C stops)")
         say(f"adjudicate: {place}{PATH}?token={token}")
         config = uvicorn.Config(build(settings, token), log_level="warning", lifespan="off")
         uvicorn.Server(config).run(sockets=[listener])
@@ -55,5 +55,5 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         raise MigrateError(
             f"cannot listen on {HOST}:{port}: {os.strerror(error.errno or 0)}",
-            hint="another one: --port 0",
+            hint="choose another port, or --port 0 for any free one",
         ) from None

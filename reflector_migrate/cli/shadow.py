@@ -1,4 +1,4 @@
-"""`migrate shadow`: the flag, its bounds, and what became of recent recordings."""
+"""`migrate shadow`: the flag, its limits, and the outcomes of recent recordings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def shadow() -> None:
-    """Show the shadow flag and what it has dispatched.
+    """Show, stop or resume what is dispatched to the candidate.
 
     \b
     Examples:
@@ -27,12 +27,12 @@ def shadow() -> None:
     """
 
 
-@shadow.command(short_help="Show the flag, its bounds and recent outcomes.")
+@shadow.command(short_help="Show the flag, its limits and recent outcomes.")
 @click.option("--hours", default=24, show_default=True, help="How far to look back.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, hours: int, as_json: bool) -> None:
-    """Show the flag, its bounds and the outcomes of recent dispatches.
+    """Show the flag, its limits and the outcomes of recent dispatches.
 
     \b
     Examples:
@@ -55,17 +55,20 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
     click.echo(f"shadow is {_state(settings)}")
     click.echo(f"rate {settings.shadow.rate}   rooms {list(settings.shadow.rooms) or 'all'}")
     click.echo(f"in flight {in_flight} of at most {settings.shadow.max_in_flight}")
+    click.echo(f"outcomes of the last {hours} h")
     for outcome, number in outcomes.most_common():
         click.echo(f"  {number:>6}  {outcome}")
+    if not outcomes:
+        click.echo("       0  recordings announced")
 
 
 @shadow.command()
 @click.pass_context
 def off(ctx: click.Context) -> None:
-    """Stop dispatching at once, by the kill switch.
+    """Stop dispatching at once, with the kill switch.
 
-    Creates the file that shadow.kill_switch_file names, which is looked for at
-    every dispatch. What is in flight runs to its end; the primary notices nothing.
+    Creates the file that shadow.kill_switch_file names; every dispatch looks for it.
+    What is in flight runs to its end. The primary notices nothing.
 
     \b
     Examples:
@@ -78,18 +81,18 @@ def off(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     path = _kill_switch(settings)
     write_aside(path, "dispatching is off: migrate shadow on\n")
-    click.echo(f"dispatching is off  {path}")
+    click.echo(f"dispatching is off (kill switch: {path})")
     try:
         Audit(settings.store_url).append("kill-switch", {"is_off": True})
     except MigrateError as error:  # the switch works without a store
         say(f"not in the audit log: {error.message}")
 
 
-@shadow.command(short_help="Take the kill switch back.")
+@shadow.command(short_help="Remove the kill switch and resume dispatching.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def on(ctx: click.Context, yes: bool) -> None:
-    """Take the kill switch back; the flag and its bounds decide again.
+    """Remove the kill switch and resume dispatching, if shadow.enabled is true.
 
     \b
     Examples:
@@ -103,22 +106,24 @@ def on(ctx: click.Context, yes: bool) -> None:
     ask("dispatch recordings again?", yes=yes)
     path.unlink(missing_ok=True)
     Audit(settings.store_url).append("kill-switch", {"is_off": False})
-    flag = "on" if settings.shadow.enabled else "off: shadow.enabled"
-    click.echo(f"the kill switch is off, the flag is {flag}")
+    if settings.shadow.enabled:
+        click.echo("dispatching resumed (shadow.enabled = true)")
+    else:
+        click.echo("kill switch removed; still off: shadow.enabled = false")
 
 
 def _state(settings: Settings) -> str:
     switch = settings.shadow.kill_switch_file
     if switch is not None and switch.exists():
-        return f"off by the kill switch {switch}"
-    return "on" if settings.shadow.enabled else "off"
+        return f"off (kill switch: {switch}; to remove it: migrate shadow on)"
+    return "on" if settings.shadow.enabled else "off (shadow.enabled = false)"
 
 
 def _kill_switch(settings: Settings) -> Path:
     if settings.shadow.kill_switch_file is None:
         raise ConfigurationError(
             "shadow.kill_switch_file is not set",
-            hint="name a file in migrate.toml; or MIGRATE_SHADOW=false and restart the worker",
+            hint="set it in migrate.toml; or MIGRATE_SHADOW=false and restart Reflector's worker",
         )
     return settings.shadow.kill_switch_file
 

@@ -11,54 +11,79 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import DURATION, log_to_stderr, say, settings_of
-from reflector_migrate.cli.lookup import run_of
+from reflector_migrate.cli.completing import recordings
+from reflector_migrate.cli.lookup import is_known, run_of
 
 if TYPE_CHECKING:
+    from reflector_migrate.settings import Settings
     from reflector_migrate.shadow.observe.live_status import StepLine
+    from reflector_migrate.store.runs import RunRecord
 
 LOOK_S = 0.5
 WAIT_S = 2.0
+FIRST_S = 60.0
 
 Show = Callable[[Sequence["StepLine"]], None]
 
 
 @click.command()
-@click.argument("recording")
+@click.argument("recording", shell_complete=recordings)
 @click.option(
     "--timeout", "timeout_s", default="1h", show_default=True, type=DURATION,
     help="How long to follow.",
 )  # fmt: skip
 @click.pass_context
 def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
-    """Follow the steps of both sides live; a server that restarts is waited for.
+    """Follow the steps of both sides live. Keeps waiting while a server restarts.
 
     \b
     Examples:
       migrate watch three-voices
       migrate watch three-voices --timeout 5m
     """
-    from reflector_migrate.errors import OutageError, ServerUnreachableError
+    from reflector_migrate.errors import InputError, OutageError, ServerUnreachableError
     from reflector_migrate.model.run_life import ENDS
     from reflector_migrate.shadow.observe.live_status import board
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
-    deadline = time.monotonic() + timeout_s
+    begun, said = time.monotonic(), ""
     with _shown() as show:
-        while time.monotonic() < deadline:
+        while (elapsed_s := time.monotonic() - begun) < timeout_s:
             try:
                 run = run_of(settings, recording)
                 show(board(settings, run))
             except (OutageError, ServerUnreachableError) as error:
-                say(f"waiting: {error.message}")
+                if error.message != said:
+                    said = error.message
+                    say(f"waiting: {said}; Ctrl-C stops watching")
                 time.sleep(WAIT_S)
                 continue
+            except InputError as error:
+                # right after `compare` has queued the primary there is no run of the candidate yet
+                if not is_known(settings, recording) or elapsed_s > FIRST_S:
+                    raise
+                if error.message != said:
+                    said = error.message
+                    say(f"waiting: {said}")
+                time.sleep(LOOK_S)
+                continue
             if run.state in ENDS:
-                click.echo(f"{run.state}   next  migrate explain {recording}")
+                click.echo(f"{_ended(settings, run)}   next  migrate explain {recording}")
                 return
             time.sleep(LOOK_S)
-    say(f"still running after {timeout_s:.0f} s")
+    say(f"still running after {timeout_s:.0f} s: the run goes on, only watching has ended")
     ctx.exit(3)
+
+
+def _ended(settings: Settings, run: RunRecord) -> str:
+    """The verdict of a run that was compared; else its state and the reason."""
+    from reflector_migrate.store.evidence import Evidence
+
+    found = Evidence(settings.store_url).comparison(run.run_id)
+    if found is not None:
+        return found.verdict.value
+    return f"{run.state}: {run.reason}" if run.reason else str(run.state)
 
 
 @contextmanager

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
+from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -29,6 +34,17 @@ from reflector_migrate.settings import Settings
 NAME = re.compile(r"shadow-\d{4}-\d{2}-\d{2}\.html")
 HOSTS = ("127.0.0.1", "localhost")
 """Host headers that are answered: a web page that rebinds its own name to loopback is not."""
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;"
+    "color-scheme:light dark}td,th{text-align:left;padding:2px 1.5em 2px 0;font-weight:400}"
+)
+_STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{_STYLE_HASH}'"
+)
+TITLE = re.compile(rb"<title>[^<:]*: ([^<]{1,40})</title>")
+HEAD_BYTES = 4096
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -63,12 +79,19 @@ class _View:
 
     def index(self, _request: Request) -> Response:
         names = sorted((p.name for p in self._folder.glob("shadow-*.html")), reverse=True)
-        links = "".join(f'<li><a href="/reports/{escape(n)}">{escape(n)}</a></li>' for n in names)
-        body = links or "<li>none yet: migrate report</li>"
-        page = (
-            f'<!doctype html><html lang="en"><title>Reports</title><h1>Reports</h1><ul>{body}</ul>'
+        rows = "".join(
+            f'<tr><th scope="row"><a href="/reports/{escape(name)}">{escape(name[7:17])}</a></th>'
+            f"<td>{escape(_verdict_in(self._folder / name))}</td></tr>"
+            for name in names
         )
-        return HTMLResponse(page, headers=SAFE)
+        body = f"<table><tbody>{rows}</tbody></table>" if rows else "<p>None yet.</p>"
+        where = "sandbox: " if self._settings.is_sandbox else ""
+        page = (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{where}Reports</title>'
+            f"<style>{STYLE}</style><h1>{where}Nightly reports</h1>{body}"
+            '<p><a href="/metrics">metrics</a> <a href="/version">version</a></p>'
+        )
+        return HTMLResponse(page, headers={**SAFE, "Content-Security-Policy": POLICY})
 
     def report(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -106,20 +129,39 @@ class _View:
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
+def _verdict_in(page: Path) -> str:
+    """The verdict in a page's title; empty where there is none."""
+    with page.open("rb") as file:
+        found = TITLE.search(file.read(HEAD_BYTES))
+    return found[1].decode("utf-8", "replace") if found else ""
+
+
 def _metrics(settings: Settings) -> str:
     """Counts by verdict and outcome; no recording ids or host names as labels."""
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
+    from prometheus_client.core import CounterMetricFamily
 
     from reflector_migrate.store.evidence import Evidence
     from reflector_migrate.store.runs import Runs
 
     registry = CollectorRegistry()
-    pairs: Any = Gauge("shadow_pairs_total", "Comparisons stored", ["verdict"], registry=registry)
     totals: Counter[str] = Counter()
     for _night, verdict, number in Evidence(settings.store_url).nights():
         totals[verdict] += number
+    pairs = CounterMetricFamily("shadow_pairs", "Comparisons stored", labels=["verdict"])
     for verdict, number in totals.items():
-        pairs.labels(verdict).set(number)
+        pairs.add_metric([verdict], number)
+    registry.register(_Stored(pairs))
     flight: Any = Gauge("shadow_in_flight", "Workflows in flight", registry=registry)
     flight.set(Runs(settings.store_url).count_in_flight())
     return generate_latest(registry).decode()
+
+
+class _Stored(Collector):
+    """Counts that the store keeps: read at each request, so that no process must remember them."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterable[Metric]:
+        yield self._family

@@ -21,7 +21,7 @@ KINDS = ("legacy", "conductor", "dispatcher", "collector", "starter", "beat")
 
 @click.group(invoke_without_command=False)
 def worker() -> None:
-    """Run workers, or list who polls which task.
+    """Start workers, or list who polls which task.
 
     \b
     Examples:
@@ -31,13 +31,13 @@ def worker() -> None:
 
 
 @worker.command(
-    short_help="Become a worker of this kind.", context_settings={"ignore_unknown_options": True}
+    short_help="Start a worker of this kind.", context_settings={"ignore_unknown_options": True}
 )
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
-    """Become a worker of this kind; further arguments go to it.
+    """Start a worker; extra arguments are passed to it.
 
     \b
     Examples:
@@ -96,7 +96,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         workers = [{**one._asdict(), "last_poll": one.last_poll.isoformat()} for one in found]
         echo_json(envelope("workers", int(bool(strangers)), workers=workers))
     else:
+        click.echo(f"{'task':<30} {'worker':<44} {'domain':<24} build")
         for one in found:
-            mark = "✗ stranger" if one.is_stranger else "✓"
+            mark = "✗ another build" if one.is_stranger else "✓ ours"
             click.echo(f"{one.task:<30} {one.worker_id:<44} {one.domain or '-':<24} {mark}")
     ctx.exit(int(bool(strangers)))

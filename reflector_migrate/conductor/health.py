@@ -18,6 +18,7 @@ class Health(NamedTuple):
     is_healthy: bool
     version: str | None = None
     reason: str = ""
+    is_unreachable: bool = False
 
 
 def health(settings: Settings) -> Health:
@@ -30,7 +31,8 @@ def health(settings: Settings) -> Health:
             return Health(False, reason=f"/health answers HTTP {answer.status_code}")
         return Health(True, str(server_version(settings)))
     except (httpx.HTTPError, ValueError, MigrateError) as error:
-        return Health(False, reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        return Health(False, reason=reason, is_unreachable=isinstance(error, httpx.TransportError))
 
 
 def health_url(settings: Settings) -> str:

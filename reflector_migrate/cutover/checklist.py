@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from reflector_migrate.cutover import evidence, history, infrastructure, proofs, trail
 from reflector_migrate.cutover.drills import drilled
 from reflector_migrate.cutover.gated import ByGates, Gated, judged_once
-from reflector_migrate.cutover.items import Answer, Item, Line, State, failed
+from reflector_migrate.cutover.items import Answer, Item, Line, State, failed, unreachable
 from reflector_migrate.cutover.people import signatures
-from reflector_migrate.errors import ExitCode, MigrateError
+from reflector_migrate.errors import ExitCode, MigrateError, ServerUnreachableError
 from reflector_migrate.model import Phase
 from reflector_migrate.settings import Settings
 
@@ -119,13 +119,22 @@ def _answer(settings: Settings, item: Item, gates: Callable[[], Gated]) -> Answe
         if isinstance(item.answer, ByGates):
             return item.answer.of(gates())
         return item.answer(settings)
+    except ServerUnreachableError as error:
+        return unreachable(error.message)
     except MigrateError as error:
-        return failed("could not be checked", why=error.message)
+        if error.exit_code is ExitCode.COULD_NOT_RUN:
+            return unreachable(error.message, value="check could not run")
+        return failed("check could not run", why=error.message)
 
 
 def exit_code(lines: Sequence[Line]) -> ExitCode:
-    """1 if any item fails, 3 if any is only pending, 0 if all pass; no items is pending."""
-    states = {line.answer.state for line in lines}
+    """1 if any item fails, 4 if any could not run, 3 if any is only pending, 0 if all pass.
+
+    No items is pending.
+    """
+    states = {line.answer.state for line in lines if line.answer.could_run}
     if State.FAIL in states:
         return ExitCode.AGAINST
+    if not all(line.answer.could_run for line in lines):
+        return ExitCode.COULD_NOT_RUN
     return ExitCode.OK if states == {State.PASS} else ExitCode.INCONCLUSIVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reflector_migrate.cutover.items import Answer, failed, judged, passed
+from reflector_migrate.cutover.items import Answer, failed, judged, passed, unreachable
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.settings import Settings
 
@@ -25,6 +25,8 @@ def conductor_is_healthy(settings: Settings) -> Answer:
     from reflector_migrate.conductor.health import health
 
     found = health(settings)
+    if found.is_unreachable:
+        return unreachable(found.reason, "healthy")
     return judged(found.is_healthy, found.version or "no answer", "healthy", why=found.reason)
 
 
@@ -44,10 +46,10 @@ def celery_answers(settings: Settings) -> Answer:
     try:
         nodes = workers_say(settings, "registered")
     except ServerUnreachableError as error:
-        return failed("unreachable", "1 worker", why=error.message)
+        return unreachable(f"broker: {error.message}", "1 worker")
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
     why = "" if theirs else f"{len(nodes)} other workers answer, none with {PIPELINE}"
-    return judged(bool(theirs), f"{len(theirs)} with it", "1 worker", len(theirs), why)
+    return judged(bool(theirs), f"{len(theirs)} run the pipeline", "1 worker", len(theirs), why)
 
 
 def plugin_is_loaded(settings: Settings) -> Answer:
@@ -107,10 +109,10 @@ def queues_are_served(settings: Settings) -> Answer:
     try:
         nodes = workers_say(settings, "active_queues")
     except ServerUnreachableError as error:
-        return failed("unreachable", f"{len(OUR_QUEUES)} queues", why=error.message)
+        return unreachable(f"broker: {error.message}", f"{len(OUR_QUEUES)} queues")
     heard = {queue["name"] for queues in nodes.values() for queue in queues}
     deaf = [worker for worker, queue in OUR_QUEUES.items() if queue not in heard]
-    why = f"no {' and no '.join(deaf)} listens" if deaf else ""
+    why = f"no {' and no '.join(deaf)} is running" if deaf else ""
     served = len(OUR_QUEUES) - len(deaf)
     return judged(not deaf, f"{served} queues", f"{len(OUR_QUEUES)} queues", served, why)
 
@@ -143,7 +145,7 @@ def workers_are_ours(settings: Settings) -> Answer:
     return judged(
         is_met,
         f"{len(tasks)} of 15 tasks",
-        "15, no strangers",
+        "15, no unknown workers",
         why=f"of another build: {', '.join(strangers)}" if strangers else "",
     )
 

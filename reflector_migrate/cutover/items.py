@@ -23,6 +23,7 @@ class Answer:
     """What an item found: value against limit over n observations, and why.
 
     `numbers` are a line each, and `recordings` those that the answer rests on: for explain.
+    Where a server did not answer, the check could not run: that is no verdict.
     """
 
     state: State
@@ -32,6 +33,7 @@ class Answer:
     why: str = ""
     numbers: tuple[str, ...] = ()
     recordings: tuple[str, ...] = ()
+    could_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ def failed(
 ) -> Answer:
     """The evidence says no."""
     return Answer(State.FAIL, value, limit, n, why, recordings=recordings)
+
+
+def unreachable(why: str, limit: str = "-", value: str = "unreachable") -> Answer:
+    """A server did not answer, or the store is not there: neither yes nor no."""
+    return Answer(State.FAIL, value, limit, why=why, could_run=False)
 
 
 def pending(

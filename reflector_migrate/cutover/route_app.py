@@ -94,16 +94,12 @@ def stalled() -> None:
 
 @app.task(name=TRIPWIRE)
 def tripwire() -> None:
-    """Propose the way back, or take it, where Conductor does worse; call people where due."""
-    from reflector_migrate.cutover.news import news
+    """Propose the way back, or take it, where Conductor does worse."""
     from reflector_migrate.cutover.tripwire import watch
-    from reflector_migrate.shadow.notices import send
 
-    settings = load_settings()
     try:
-        if found := watch(settings):
+        if found := watch(load_settings()):
             log.error("a rollback is due: %s", found)
-        send(settings, news(settings))
     except MigrateError as error:
         log.warning("%s: not now: %s", TRIPWIRE, error.message)
 

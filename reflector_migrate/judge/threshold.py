@@ -103,7 +103,7 @@ def _hold(spec: MeasureSpec, measure: Measure, edits: float, grounds: Grounds) -
     if floor is None:
         return Held(Verdict.INCONCLUSIVE, "no-floor", value, note=_unmeasured(spec.name, grounds))
     rule, note = (
-        ("own-secondary", "its own A/A pair only") if is_own
+        ("own-secondary", "judged by its own A/A pair alone") if is_own
         else ("aa-p99+margin", _few(floor, grounds.stratum))
     )  # fmt: skip
     if floor.p99 + margin >= 1:

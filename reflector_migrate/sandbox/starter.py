@@ -131,7 +131,8 @@ class Starter:
             return True
         if time.monotonic() - begun > self.timeout_s:
             raise ServerUnreachableError(
-                f"{server.name} was not ready within {self.timeout_s:g} s", hint=_see(record.log)
+                f"{server.name} was not ready within {self.timeout_s:g} s",
+                hint=f"busy machine? raise sandbox.start_timeout_s; log: {record.log}",
             )
         return False
 

@@ -21,8 +21,12 @@ def load_settings(
     *,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    unread: list[str] | None = None,
 ) -> Settings:
-    """Read, merge and validate every source; raise ConfigurationError naming the key."""
+    """Read, merge and validate every source; raise ConfigurationError naming the key.
+
+    With a list for `unread`, secrets' files that cannot be read are named there instead.
+    """
     env = os.environ if environ is None else environ
 
     class Read(_Schema):
@@ -33,7 +37,8 @@ def load_settings(
             init_settings: PydanticBaseSettingsSource,
             **_others: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings, *(source for _, source in sources_of(settings_cls, config, env)))
+            found = sources_of(settings_cls, config, env, unread)
+            return (init_settings, *(source for _, source in found))
 
     try:
         found = Settings.model_validate(dict(Read(**(overrides or {}))))
@@ -59,7 +64,7 @@ def origins(config: Path | None = None, environ: Mapping[str, str] | None = None
     """Where each setting that is not a default comes from, by `section.key`."""
     env = os.environ if environ is None else environ
     found: dict[str, str] = {}
-    for where, source in sources_of(_Schema, config, env):
+    for where, source in sources_of(_Schema, config, env, []):
         for key in keys(source()):
             named = f" {source.variable(key)}" if isinstance(source, Environment) else ""
             found.setdefault(key, where + named)
@@ -78,7 +83,7 @@ def _explain(invalid: ValidationError) -> ConfigurationError:
         said = f"must be a table: [{where}]" if is_table else first["msg"]
         return ConfigurationError(f"setting {where}: {said.removeprefix('Value error, ')}")
     near = difflib.get_close_matches(where, list(_known(Settings)), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "run `migrate config show --origin`"
+    hint = f"did you mean {near[0]}?" if near else "migrate.example.toml lists all settings"
     return ConfigurationError(f"unknown setting {where}", hint=hint)
 
 

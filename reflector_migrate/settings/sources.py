@@ -40,12 +40,18 @@ Nested = dict[str, Any]
 
 
 def sources_of(
-    model: type[BaseSettings], config: Path | None, environ: Mapping[str, str]
+    model: type[BaseSettings],
+    config: Path | None,
+    environ: Mapping[str, str],
+    unread: list[str] | None = None,
 ) -> Iterator[tuple[str, PydanticBaseSettingsSource]]:
-    """(where, source) of the environment, then the files: the first to name a key wins."""
-    yield "environment", Environment(model, environ)
+    """(where, source) of the environment, then the files: the first to name a key wins.
+
+    A secret's file that cannot be read is an error; with a list for `unread` it is named there.
+    """
+    yield "environment", Environment(model, environ, unread)
     for path, table in _files(config, environ):
-        yield str(path), TomlFile(model, path, table)
+        yield str(path), TomlFile(model, path, table, unread)
 
 
 def stats_of(
@@ -66,8 +72,14 @@ def stats_of(
 class Environment(EnvSettingsSource):
     """`MIGRATE_SECTION__KEY=value`, from the mapping given."""
 
-    def __init__(self, model: type[BaseSettings], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: type[BaseSettings],
+        environ: Mapping[str, str],
+        unread: list[str] | None = None,
+    ) -> None:
         super().__init__(model, env_prefix=PREFIX, env_nested_delimiter=DELIMITER)
+        self.unread = unread
         ours = {name: text for name, text in sorted(environ.items()) if name.startswith(PREFIX)}
         self.names = {_key(name): name for name in ours}
         self.env_vars = {_variable(name).lower(): text for name, text in ours.items()}
@@ -89,13 +101,20 @@ class Environment(EnvSettingsSource):
             section, has_key, name = key.partition(".")
             if has_key and section not in self.settings_cls.model_fields:
                 found.setdefault(section, {})[name] = ""
-        return with_secrets(found)
+        return with_secrets(found, self.unread)
 
 
 class TomlFile(TomlConfigSettingsSource):
     """A migrate.toml, or the table `tool.migrate` of a pyproject.toml; secrets read."""
 
-    def __init__(self, model: type[BaseSettings], path: Path, table: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        model: type[BaseSettings],
+        path: Path,
+        table: tuple[str, ...],
+        unread: list[str] | None = None,
+    ) -> None:
+        self.unread = unread
         try:
             super().__init__(model, toml_file=path, toml_table_header=table)
         except OSError as error:
@@ -109,7 +128,7 @@ class TomlFile(TomlConfigSettingsSource):
 
     def __call__(self) -> Nested:
         """The file's tables; secrets read."""
-        return with_secrets(InitSettingsSource.__call__(self))
+        return with_secrets(InitSettingsSource.__call__(self), self.unread)
 
 
 def keys(found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -121,15 +140,17 @@ def keys(found: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield prefix + key
 
 
-def with_secrets(found: Nested) -> Nested:
+def with_secrets(found: Nested, unread: list[str] | None = None) -> Nested:
     """The same, with what each `*_file` names read into the key it stands for."""
     return {
-        name: dict(_secrets_read(name, section)) if isinstance(section, dict) else section
+        name: dict(_secrets_read(name, section, unread)) if isinstance(section, dict) else section
         for name, section in found.items()
     }
 
 
-def _secrets_read(name: str, section: Nested) -> Iterator[tuple[str, Any]]:
+def _secrets_read(
+    name: str, section: Nested, unread: list[str] | None
+) -> Iterator[tuple[str, Any]]:
     for key, value in section.items():
         if not _is_secrets_file(key):
             yield key, value
@@ -138,7 +159,11 @@ def _secrets_read(name: str, section: Nested) -> Iterator[tuple[str, Any]]:
             text = Path(value).read_text(encoding="utf-8")
         except OSError as error:
             said = f"setting {name}.{key}: cannot read {value}: {error.strerror}"
-            raise ConfigurationError(said) from None
+            if unread is None:
+                hint = "`migrate config show` shows all settings, with what is missing"
+                raise ConfigurationError(said, hint=hint) from None
+            unread.append(said)
+            continue
         yield key.removesuffix("_file"), text.strip()
 
 

@@ -14,7 +14,6 @@ from reflector_migrate.settings.sections import (
     ConductorSettings,
     CutoverSettings,
     JudgeSettings,
-    NotifySettings,
     PipelineSettings,
     Price,
     ReflectorSettings,
@@ -49,7 +48,6 @@ class Settings(Section):
     route: RouteSettings = RouteSettings()
     cutover: CutoverSettings = CutoverSettings()
     judge: JudgeSettings = JudgeSettings()
-    notify: NotifySettings = NotifySettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()
     sandbox: SandboxSettings = SandboxSettings()

@@ -211,4 +211,4 @@ def _notes(
     if is_replayed:
         yield "recogniser and language model answered both sides from one recorded run"
     if second is not None:
-        yield f"of the two legacy runs the {second.came_first.value} was queued first, by lot"
+        yield f"legacy ran twice, in random order ({second.came_first.value} first)"

@@ -84,7 +84,7 @@ def _parsed(url: str) -> URL:
         return make_url(url)
     except ArgumentError:
         hint = "as sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-        said = "a setting that names a database is no database URL"  # it may hold a password
+        said = "a setting that names a database is not a database URL"  # it may hold a password
         raise ConfigurationError(said, hint=hint) from None
 
 
@@ -124,9 +124,25 @@ def writing(url: str) -> Iterator[Connection]:
 def reading(url: str) -> Iterator[Connection]:
     """A transaction that only reads, and never blocks a writer."""
     with _reachable(url):
+        _require_file(url)
         connection = engine_for(url).connect().execution_options(is_reading=True)
         with connection, connection.begin():
             yield connection
+
+
+def _require_file(url: str) -> None:
+    """MigrateError for a SQLite file that does not exist: looking must not create it."""
+    parsed = _parsed(url)
+    name = parsed.database or ""
+    if parsed.get_backend_name() != "sqlite" or _RUN in parsed.query:
+        return
+    if name and name != ":memory:" and not name.startswith("file:") and not Path(name).exists():
+        raise _uninitialised(url)
+
+
+def _uninitialised(url: str) -> MigrateError:
+    where = make_url(url).render_as_string(hide_password=True)
+    return MigrateError(f"the store is not initialised: {where}", hint=NO_TABLES)
 
 
 @contextmanager
@@ -150,10 +166,10 @@ def _reachable(url: str) -> Iterator[None]:
     except (OperationalError, ProgrammingError) as error:
         where = make_url(url).render_as_string(hide_password=True)
         if _lacks_tables(error):
-            raise MigrateError(f"database {where} has no tables of ours", hint=NO_TABLES) from error
+            raise _uninitialised(url) from error
         if isinstance(error, ProgrammingError):
             raise
-        hint = "`migrate doctor` tells of each server; `migrate config show`, where they should be"
+        hint = "migrate doctor checks each server; migrate config show has their addresses"
         raise ServerUnreachableError(f"database {where}: {error.orig}", hint=hint) from error
 
 

@@ -6,6 +6,7 @@ A comparison without a gist that counts is read whole: no night is ever short of
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from reflector_migrate.model import Comparison, Gist
 from reflector_migrate.store.base import reading
 from reflector_migrate.store.gists import BESIDE, gists, made, portions
 from reflector_migrate.store.tables import comparisons, later_comparisons
+
+SEEDED = '"defects":["'
+"""How a document with a defect is spelled; inside a text its quotes would be escaped."""
 
 _COLUMNS = [gists.c[name] for name in Gist._fields]
 
@@ -33,6 +37,21 @@ class Nights:
     def all(self) -> tuple[Gist, ...]:
         """The gists of all nights, oldest first."""
         return self._gists(comparisons.c.id.is_not(None))
+
+    def seeded(self) -> dict[str, tuple[str, str]]:
+        """Run -> (night, verdict) of each comparison whose candidate had a defect injected.
+
+        They prove the harness and say nothing about the candidate. Only a sandbox has any.
+        """
+        columns = (comparisons.c.run_id, comparisons.c.night, comparisons.c.verdict)
+        query = select(*columns, comparisons.c.body).where(comparisons.c.body.contains(SEEDED))
+        with reading(self._url) as connection:
+            found = connection.execute(query).all()
+        return {
+            run_id: (night, verdict)
+            for run_id, night, verdict, body in found
+            if json.loads(body)["defects"]
+        }
 
     def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
         """The comparisons of these runs, in the order given; KeyError where one is gone.

@@ -31,6 +31,21 @@ function compares(sign, value, limit) {
   return value === limit;
 }
 
+const KEYS = [...Object.keys(WORDED), ...Object.keys(NUMERIC)].map((key) => key + ":");
+
+/* Words apart, quoted ones together: a "b c" step:merge */
+const tokensOf = (text) => (text.toLowerCase().match(/(?:[^\s"]|"[^"]*"?)+/g) || [])
+  .map((token) => token.replace(/"/g, "")).filter(Boolean);
+
+/* What looks like a key and is none, or a number that is none: said, never 0 rows in silence. */
+function unknownKeys(text) {
+  return tokensOf(text).map((token) => token.replace(/^!/, "")).filter((token) => {
+    const found = /^([a-z]+):(>=|<=|>|<|=)?(.*)$/.exec(token);
+    if (!found || found[1] in WORDED) return false;
+    return !(found[1] in NUMERIC) || found[3] === "" || Number.isNaN(Number(found[3]));
+  });
+}
+
 function test(token) {
   const found = /^([a-z]+):(>=|<=|>|<|=)?(.*)$/.exec(token);
   if (found && found[1] in NUMERIC && found[3] !== "" && !Number.isNaN(Number(found[3]))) {
@@ -44,7 +59,7 @@ function test(token) {
 
 /* The places of the rows that the whole text lets through. */
 function select(d, text) {
-  const tokens = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const tokens = tokensOf(text);
   const tests = tokens.map((token) => {
     const isTurned = token.length > 1 && token[0] === "!";
     const ask = test(isTurned ? token.slice(1) : token);

@@ -1,10 +1,21 @@
-/* The state lives in the address: #q=...&sort=-words&page=2&r=recording */
+/* The state lives in the address: #q=...&sort=-words&page=2&r=run. A link to a section keeps it. */
+let state = "";
 function asked() {
-  const told = new URLSearchParams(location.hash.slice(1));
+  const hash = location.hash.slice(1);
+  if (!hash || hash.includes("=")) state = hash;
+  const found = new URLSearchParams(state);
   return {
-    q: told.get("q") || "", sort: told.get("sort") || "verdict",
-    page: Number(told.get("page")) || 1, r: told.get("r") || "",
+    q: found.get("q") || "", sort: found.get("sort") || "verdict",
+    page: Number(found.get("page")) || 1, r: found.get("r") || "",
   };
+}
+
+/* Where the row of that run is; a recording's name will do where it was compared once. */
+function placeOf(d, r) {
+  const at = d.key.indexOf(r);
+  if (at >= 0) return at;
+  const only = d.recording.indexOf(r);
+  return only >= 0 && only === d.recording.lastIndexOf(r) ? only : -1;
 }
 
 function written(state) {
@@ -41,12 +52,14 @@ function prepare(d) {
   spell(d);
   const places = d.recording.map((_, i) => i).sort((a, b) =>
     d.rank[a] - d.rank[b] || Number(d.critical[b]) - Number(d.critical[a]) || d.failing[b] - d.failing[a]
-    || (d.words[b] || 0) - (d.words[a] || 0) || compare(d.recording[a], d.recording[b]));
+    || (d.words[b] || 0) - (d.words[a] || 0) || compare(d.recording[a], d.recording[b]) || a - b);
   d.place = new Array(places.length);
   places.forEach((i, at) => { d.place[i] = at; });
-  const full = new Set(d.full);
+  const full = new Set(d.full), times = new Map();
+  d.nth = d.recording.map((name) => { times.set(name, (times.get(name) || 0) + 1); return times.get(name); });
+  d.times = d.recording.map((name) => times.get(name));
   const sets = d.tag_sets.map((tags) => tags.toLowerCase().split(" "));
-  d.search = d.recording.map((name, i) => (name + " " + (d.title.length ? d.title[i] : "")).toLowerCase());
+  d.search = d.recording.map((name, i) => (name + " " + d.key[i] + " " + (d.title.length ? d.title[i] : "")).toLowerCase());
   d.tagged = d.tags.map((set, i) => full.has(i) ? [...sets[set], "full"] : sets[set]);
   return d;
 }
@@ -62,7 +75,7 @@ function draw() {
       else tile.removeAttribute("aria-current");
     }
   }
-  const at = state.r ? data.recording.indexOf(state.r) : -1;
+  const at = state.r ? placeOf(data, state.r) : -1;
   if (at >= 0) openDrawer(data, at);
   else if (byId("drawer").open) byId("drawer").close();
 }
@@ -82,6 +95,13 @@ function wire() {
     timer = setTimeout(() => go({ q: byId("q").value.trim(), page: 1 }), 80);
   });
   byId("csv").addEventListener("click", save);
+  byId("clear").addEventListener("click", () => { byId("q").value = ""; byId("q").focus(); go({ q: "", page: 1 }); });
+  byId("theme").addEventListener("click", () => {
+    const root = document.documentElement, isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const now = root.dataset.theme || (isDark ? "dark" : "light");
+    root.dataset.theme = now === "dark" ? "light" : "dark";
+  });
+  document.addEventListener("keydown", shortcut);
   byId("before").addEventListener("click", () => go({ page: asked().page - 1 }));
   byId("after").addEventListener("click", () => go({ page: asked().page + 1 }));
   byId("table").addEventListener("click", (event) => {
@@ -107,10 +127,24 @@ function wire() {
   });
 }
 
+/* `/` goes to the filter, `?` explains it. */
+function shortcut(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("drawer").open) return;
+  if (event.target.matches("input")) return;
+  if (event.key === "/") { event.preventDefault(); byId("q").focus(); }
+  if (event.key === "?") { byId("help").open = true; byId("help").scrollIntoView({ block: "center" }); }
+}
+
+/* The row above or below in the table's order. */
+function neighbour(by) {
+  const at = order.indexOf(placeOf(data, asked().r)) + by;
+  if (at >= 0 && at < order.length) go({ r: data.key[order[at]] });
+}
+
 async function start() {
   data = prepare(await unpack("rows-data"));
   document.documentElement.className = "live";
-  byId("live").hidden = false;
+  byId("live").hidden = byId("theme").hidden = false;
   wire();
   draw();
   document.documentElement.dataset.ready = "yes";

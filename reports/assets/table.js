@@ -4,21 +4,27 @@ const delta = (d, i) => d.primary[i] === null || d.candidate[i] === null || !d.p
   : Math.round((d.candidate[i] / d.primary[i] - 1) * 100);
 
 const COLUMNS = [
+  { id: "run", name: "comparison", look: "nobr", value: (d, i) => d.nth[i], isShown: (d) => d.times.some((n) => n > 1),
+    text: (d, i) => d.nth[i] + " of " + d.times[i] },
   { id: "verdict", name: "verdict", value: (d, i) => d.place[i] },
   { id: "recording", name: "recording", value: (d, i) => d.recording[i] },
-  { id: "step", name: "begins at", look: "step", value: (d, i) => d.begins[i] },
+  { id: "step", name: "first divergent step", look: "step", value: (d, i) => d.begins[i] },
   { id: "words", name: "words", look: "num", value: (d, i) => d.words[i], show: percent },
   { id: "speakers", name: "speakers", look: "num wide", value: (d, i) => d.speakers[i], show: percent },
-  { id: "failing", name: "against", look: "num wide", value: (d, i) => d.failing[i], show: (n) => n || "-" },
+  { id: "failing", name: "failed checks", look: "num wide", value: (d, i) => d.failing[i], show: (n) => n || "-" },
   { id: "length", name: "length", look: "num wide", value: (d, i) => d.length[i], show: clock },
   { id: "tracks", name: "tracks", look: "num wide", value: (d, i) => d.tracks[i] },
-  { id: "outcome", name: "finished", look: "wide", value: (d, i) => d.finished[i] },
+  { id: "outcome", name: "both finished?", look: "wide", value: (d, i) => d.finished[i] },
   { id: "primary", name: "primary", look: "num wide", value: (d, i) => d.primary[i], show: span },
   { id: "candidate", name: "candidate", look: "num wide", value: (d, i) => d.candidate[i], show: span },
   { id: "delta", name: "time", look: "num wide", value: delta,
     show: (n) => n === null ? "-" : (n > 0 ? "+" : "") + n + "%" },
-  { id: "cost", name: "cost", look: "num wide", value: (d, i) => d.candidate_cost[i], show: dollars },
+  { id: "cost", name: "cost", look: "num wide", value: (d, i) => d.candidate_cost[i], show: dollars,
+    isShown: (d) => d.candidate_cost.some((n) => n !== null) },
 ];
+/* Which comparison of a recording stands after its name; what no row has is left out. */
+const shownColumns = (d) => [...COLUMNS.slice(1, 3), COLUMNS[0], ...COLUMNS.slice(3)]
+  .filter((column) => !column.isShown || column.isShown(d));
 
 function compare(a, b) {
   if (a === b) return 0;
@@ -46,18 +52,19 @@ function cell(column, d, i) {
     return make("td", "", null, make("span", "state s-" + name, GLYPHS[name]));
   }
   if (column.id === "recording") {
-    const link = make("a", "", d.recording[i]);
-    link.href = "#" + written({ ...asked(), r: d.recording[i] });
+    const link = make("a", d.recording[i].length <= 40 ? "nobr" : "", d.recording[i]);
+    link.href = "#" + written({ ...asked(), r: d.key[i] });
     const head = make("th", "", null, link);
     head.scope = "row";
     if (d.title.length && d.title[i]) head.append(" ", make("bdi", "title", d.title[i]));
     return head;
   }
-  return make("td", column.look, column.show ? column.show(value) : value === null ? "-" : value);
+  const shown = column.text ? column.text(d, i) : column.show ? column.show(value) : value === null ? "-" : value;
+  return make("td", column.look, shown);
 }
 
-function heads(sort) {
-  return COLUMNS.map((column) => {
+function heads(d, sort) {
+  return shownColumns(d).map((column) => {
     const head = make("th", column.look), button = make("button", "", column.name);
     head.scope = "col";
     button.type = "button";
@@ -74,16 +81,20 @@ function drawTable(d, state) {
   const pages = Math.max(1, Math.ceil(order.length / PAGE));
   const page = Math.min(Math.max(1, state.page), pages);
   const shown = order.slice((page - 1) * PAGE, page * PAGE);
-  byId("table").tHead.rows[0].replaceChildren(...heads(state.sort));
+  byId("table").tHead.rows[0].replaceChildren(...heads(d, state.sort));
   byId("table").tBodies[0].replaceChildren(...shown.map((i) => {
-    const row = make("tr", "", null, ...COLUMNS.map((column) => cell(column, d, i)));
+    const row = make("tr", "", null, ...shownColumns(d).map((column) => cell(column, d, i)));
     row.dataset.place = i;
     return row;
   }));
-  byId("found").textContent = count(order.length) + " of " + count(d.recording.length);
+  const unknown = unknownKeys(state.q);
+  byId("found").textContent = unknown.length
+    ? "unknown filter " + unknown.join(", ") + "; known: " + KEYS.join(" ")
+    : count(order.length) + " of " + count(d.recording.length);
+  byId("clear").hidden = !state.q;
   byId("page").textContent = order.length
     ? count((page - 1) * PAGE + 1) + "–" + count((page - 1) * PAGE + shown.length) + " of " + count(order.length)
-    : "nothing fits";
+    : d.recording.length ? "No recording matches this filter." : "No recording was compared.";
   byId("before").disabled = page <= 1;
   byId("after").disabled = page >= pages;
   return order;
@@ -95,11 +106,11 @@ function csv(d, order) {
     const text = value === null || value === undefined ? "" : String(value);
     return '"' + (/^[=+\-@\t]/.test(text) && typeof value === "string" ? "'" : "") + text.replace(/"/g, '""') + '"';
   };
-  const names = ["recording", "title", "verdict", "step", "words_share", "speaker_words_share", "checks_against",
+  const names = ["recording", "run", "title", "verdict", "step", "words_share", "speaker_words_share", "checks_against",
     "duration_s", "tracks", "primary_outcome", "candidate_outcome", "primary_s", "candidate_s",
     "primary_microdollars", "candidate_microdollars", "tags"];
   const lines = order.map((i) => [
-    d.recording[i], d.title.length ? d.title[i] : "", VERDICTS[d.rank[i]], d.begins[i],
+    d.recording[i], d.key[i], d.title.length ? d.title[i] : "", VERDICTS[d.rank[i]], d.begins[i],
     d.words[i] === null ? null : d.words[i] / 1e5, d.speakers[i] === null ? null : d.speakers[i] / 1e5,
     d.failing[i], d.length[i] === null ? null : d.length[i] / 10, d.tracks[i],
     ...d.finished[i].split("/"), d.primary[i] === null ? null : d.primary[i] / 10,

@@ -73,5 +73,5 @@ function span(tenths) {
 }
 
 function dollars(micro) {
-  return micro === null ? "unknown" : "$" + (micro / 1e6).toFixed(4);
+  return micro === null ? "unknown" : "$" + (micro / 1e6).toFixed(micro < 1e6 ? 4 : 2);
 }

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
@@ -35,9 +35,17 @@ class Options(NamedTuple):
     is_child: bool
 
 
+class Parser(argparse.ArgumentParser):
+    """Reports errors in the form of every other command."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print `error:` and `hint:`; exit 2."""
+        self.exit(2, f"error: {message}\nhint:  see {self.prog} --help\n")
+
+
 def parse(argv: Sequence[str]) -> Options:
     """Options of the command line; exits with 2 on a wrong one."""
-    parser = argparse.ArgumentParser(prog="workers", description="Conductor worker processes")
+    parser = Parser(prog="migrate worker run conductor", description="Conductor worker processes")
     parser.add_argument("--group", choices=("all", *GROUPS), default="all")
     parser.add_argument("--config", type=Path, default=None)
     parser.add_argument("--child", action="store_true", help="end when standard input closes")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +12,6 @@ from typing import TYPE_CHECKING
 from reflector_migrate.errors import InputError
 from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.news import news_of
-from reflector_migrate.shadow.notices import send
 from reflector_migrate.store.atomic_write import write_aside
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
@@ -28,14 +28,9 @@ RULES_DIGITS = 12
 def write_report(
     settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
 ) -> Path:
-    """Gather a night, write its page, note the audit log's head, and call people where due.
-
-    Returns where the page is. A channel that does not answer is logged and stops nothing.
-    """
-    found = gather(settings, night, is_redacted=is_redacted)
-    written = write_page(settings, found, path)
+    """Gather a night, write its page and note the audit log's head; returns where the page is."""
+    written = write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
     note_audit_head(settings, night)
-    send(settings, news_of(found))
     return written
 
 
@@ -72,20 +67,24 @@ def gather(
     from reports.picks import carried
 
     nights = Nights(settings.store_url)
-    gists = nights.of(night)
+    seeded = nights.seeded() if settings.is_sandbox else {}
+    found = nights.of(night)
+    gists = tuple(gist for gist in found if gist.run_id not in seeded)
     places = tuple(range(len(gists))) if is_whole else carried(gists, night)
     gates, rules = _gates(settings)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
-        coverage=_coverage(settings, night, (gist.run_id for gist in gists)),
+        coverage=_coverage(settings, night, {gist.run_id for gist in gists}, seeded.keys()),
         comparisons=nights.documents([gists[place].run_id for place in places]),
         gates=gates,
         rules=rules,
         gists=gists,
         places=places,
-        trend=_trend(Evidence(settings.store_url), night),
+        trend=_trend(Evidence(settings.store_url), night, seeded.values()),
         is_redacted=is_redacted,
+        seeded=len(found) - len(gists),
+        is_sandbox=settings.is_sandbox,
     )
 
 
@@ -97,14 +96,18 @@ def day_of(night: str) -> datetime:
         raise InputError(f"night {night!r} is not a date such as 2026-11-23") from None
 
 
-def _coverage(settings: Settings, night: str, run_ids: Iterable[str]) -> Coverage:
-    """The night's runs of the primary; those compared tonight count wherever they began."""
+def _coverage(settings: Settings, night: str, run_ids: Set[str], seeded: Set[str]) -> Coverage:
+    """The night's runs of the primary; those compared tonight count wherever they began.
+
+    Runs with a seeded defect are left out.
+    """
     from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
     from reports.document import Coverage
 
     start = day_of(night)
-    ledger = reconcile(settings, start, start + timedelta(days=1))
-    earlier = set(run_ids) - {entry.run_id for entry in ledger.entries}
+    whole = reconcile(settings, start, start + timedelta(days=1))
+    ledger = replace(whole, entries=tuple(e for e in whole.entries if e.run_id not in seeded))
+    earlier = run_ids - {entry.run_id for entry in ledger.entries}
     return Coverage(
         eligible=len(ledger.entries) + len(earlier),
         compared=ledger.count(Fate.COMPARED) + len(earlier),
@@ -136,18 +139,22 @@ def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
             n=gate.n,
             why=f"report only: {gate.why}" if gate.is_report_only else gate.why,
             since=gate.since,
-            is_report_only=gate.is_report_only,
         )
         for gate in gates_of(settings, lines, rules).gates
     )
     return found, rules.digest[:RULES_DIGITS]
 
 
-def _trend(evidence: Evidence, night: str) -> tuple[TrendPoint, ...]:
+def _trend(
+    evidence: Evidence, night: str, seeded: Iterable[tuple[str, str]]
+) -> tuple[TrendPoint, ...]:
+    """Each night's verdicts, without those of runs with a seeded defect."""
     from reflector_migrate.frames import trend_frame
     from reports.document import TrendPoint
 
-    shown = trend_frame(evidence.nights()).loc[:night].tail(TREND_NIGHTS)
+    left_out = Counter(seeded)
+    counted = [(one, verdict, n - left_out[one, verdict]) for one, verdict, n in evidence.nights()]
+    shown = trend_frame(counted).loc[:night].tail(TREND_NIGHTS)
     counts = shown.to_dict(orient="index")
     return tuple(
         TrendPoint(str(one), {verdict: n for verdict, n in found.items() if n})

@@ -5,11 +5,23 @@ from __future__ import annotations
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord
 
+BAR = 14
+WORDS = {
+    "claimed": "announced",
+    "snapshotting": "copying its inputs",
+    "waiting": "waiting for a place in flight",
+    "starting": "starting its workflow",
+    "started": "started",
+    "settling": "ended; reading what both sides left",
+    "observed": "ended; comparing",
+}
+"""A run's state before the first step was heard of, for a reader who does not know states."""
+
 
 def both_sides(settings: Settings, run: RunRecord | None) -> tuple[str, str]:
     """`primary …` and `candidate …`; cheap enough to be asked several times a second."""
     if run is None:
-        return "primary    queued", "candidate  waiting to be dispatched"
+        return "primary    queued", "candidate  not announced yet"
     return f"primary    {_primary(settings, run)}", f"candidate  {_candidate(settings, run)}"
 
 
@@ -20,8 +32,9 @@ def _primary(settings: Settings, run: RunRecord) -> str:
     transcript = rows.find_transcript(run.transcript_id)
     if transcript is None:
         return "no row"
-    last = transcript.events[-1]["event"] if transcript.events else "started"
-    return f"{transcript.status} (last event {last})"
+    events = [entry["event"] for entry in transcript.events if entry["event"] != "STATUS"]
+    known = f", published {events[-1]}" if events else ""
+    return f"{transcript.status}{known}"
 
 
 def _candidate(settings: Settings, run: RunRecord) -> str:
@@ -31,10 +44,15 @@ def _candidate(settings: Settings, run: RunRecord) -> str:
         e for e in EventLog(settings.store_url).of(run.run_id) if e.event == "PIPELINE_PROGRESS"
     ]
     if not seen:
-        return run.state
+        return WORDS.get(run.state, run.state)
     data = seen[-1].data
     track = ""
     if data.get("track_index") is not None:
         track = f" track {data['track_index'] + 1} of {data.get('track_total', '?')}"
-    step = f"step {data['step_index']} of {data['total_steps']}"
-    return f"{step}: {data['current_step']}{track} {data['step_status']} {data.get('percent', '')}%"
+    done = f"{_bar(int(data.get('percent', 0)))} {data.get('percent', 0)}%"
+    return f"{done}  {data['current_step']}{track} {str(data['step_status']).replace('_', ' ')}"
+
+
+def _bar(percent: int) -> str:
+    filled = percent * BAR // 100
+    return "█" * filled + "░" * (BAR - filled)

@@ -1,7 +1,7 @@
 """Where both sides of a run are, step by step: what `migrate watch` shows.
 
-The candidate tells each step's state itself. The primary tells none: what its row
-and, after the end, its spans hold says which steps must be behind it.
+The candidate publishes each step's state. The primary publishes none: its row and, after the
+end, its spans show which steps are over.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[
 
 
 def _state(news: PipelineProgress) -> str:
-    track = ""
-    if news.track_index is not None:
-        track = f"track {news.track_index + 1} of {news.track_total or '?'} "
-    return f"{track}{news.step_status.replace('_', ' ')}  {news.percent}%"
+    """A step that is over has no track; while it runs, the track that was last heard of."""
+    words = news.step_status.replace("_", " ")
+    if news.track_index is None or news.track_total is None:
+        return words
+    number = news.track_index + 1
+    is_over = news.step_status == "completed" and number == news.track_total
+    return words if is_over else f"track {number} of {news.track_total} {words}"
 
 
 def _primary(settings: Settings, run: RunRecord) -> dict[str, str]:
