@@ -150,7 +150,7 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["shadow.budget_usd_per_day", "candidate.keep_days", "workers.isolation"]
+    "key", ["shadow.budget_per_day", "candidate.keep_hours", "workers.isolation"]
 )
 def test_a_setting_that_nothing_reads_is_refused(key: str) -> None:
     """A key without effect is unknown: nobody relies on it by mistake."""

@@ -11,7 +11,8 @@ from reflector_migrate.errors import ConfigurationError, RefusedError
 from reflector_migrate.model.run_life import ENDS, OPEN, RunState
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.pipeline.rows import Rows, fill_run_tables, find_run_tables, write_mark
-from reflector_migrate.shadow.erase import erase_ended, erase_run, is_kept
+from reflector_migrate.shadow.erase import erase_ended, erase_now, erase_run, is_kept
+from reflector_migrate.shadow.leftovers import leftovers
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.replay import reopen_failed
 from reflector_migrate.shadow.recover.rerun import retry
@@ -204,3 +205,26 @@ def test_a_sandbox_may_keep_what_refused_consent_left(world) -> None:
     assert erase_ended(_shadow(kept)) == 0
     assert all(_is_left(world))
     assert erase_ended(_shadow(kept.model_copy(update={"is_sandbox": False}))) == 1
+
+
+def test_a_run_is_erased_after_its_days_and_what_is_left_is_listed(world) -> None:
+    """A compared run is kept for `candidate.keep_days`; then a sweep finds no sound of it."""
+    run = _stored(world, "compared", workflow_id=None)
+    shadow = _shadow(world.settings)
+    assert erase_ended(shadow) == 0
+    before = leftovers(world.settings, run)
+    assert any(line.startswith("object s3://") for line in before)
+    assert any(line.startswith("folder ") for line in before)
+    later = replace(shadow, now=lambda: now() + timedelta(days=31))
+    assert erase_ended(later) == 1
+    left = leftovers(world.settings, run)
+    assert not [line for line in left if not line.startswith("words: ")]
+    assert [one.run_id for one in Runs(world.settings.store_url).erased()] == [run.run_id]
+
+
+def test_withdrawn_consent_erases_at_once(world) -> None:
+    """Whatever would keep the run; another recording's stays."""
+    run = _stored(world, "failed", is_reopenable=True)
+    assert erase_ended(_shadow(world.settings)) == 0
+    assert erase_now(_shadow(world.settings), (run,)) == 1
+    assert _is_left(world) == (False, False, False)

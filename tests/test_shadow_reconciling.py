@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.gated import ByGates
 from reflector_migrate.cutover.items import State
-from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.model import Check, Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.model.run_life import LIFE, OPEN
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.accounts import accounts
 from reflector_migrate.shadow.nightly.night import gather
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.shadow.recover.replay import announcements
@@ -59,12 +64,14 @@ def _announced(settings: Settings, name: str, outcome: str = "started", reason: 
     Dispatches(settings.store_url).add(name, outcome, run_id=f"run-{name}", reason=reason)
 
 
-def _compared(settings: Settings, name: str) -> None:
+def _compared(settings: Settings, name: str, *, note: str = "", primary: str = "completed") -> None:
     sides = {
-        "primary": Side(role=Role.PRIMARY, engine=Engine.CELERY, status="completed"),
+        "primary": Side(role=Role.PRIMARY, engine=Engine.CELERY, status=primary),
         "candidate": Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status="completed"),
     }
-    found = Comparison(recording=name, run_id=f"run-{name}", verdict=Verdict.MATCHED, **sides)
+    checks = (Check(name="completion", verdict=Verdict.MATCHED, rule="completion", note=note),)
+    found = Comparison(recording=name, run_id=f"run-{name}", verdict=Verdict.MATCHED,
+                       checks=checks if note else (), **sides)  # fmt: skip
     Evidence(settings.store_url).add([], found, now().date().isoformat())
 
 
@@ -239,3 +246,74 @@ def _make_first_announcement_older(settings: Settings) -> None:
             update(dispatches).where(dispatches.c.recording_id == "r0")
             .values(at=now() - timedelta(hours=2))
         )  # fmt: skip
+
+
+def _accounted(settings: Settings) -> dict[str, tuple[str, str]]:
+    found = accounts(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    return {entry.recording_id: (entry.what, entry.why) for entry in found.entries}
+
+
+def test_every_recording_is_accounted_for(settings: Settings) -> None:
+    """Each in one word and with its reason; what is open names what bounds it."""
+    for name in ("good", "gone", "unreadable", "primary-failed", "unsampled", "waits", "runs"):
+        _ran(settings, name)
+    _ran(settings, "silent")
+    for name, state in (("good", "compared"), ("waits", "waiting"), ("runs", "started"),
+                        ("unreadable", "compared"), ("primary-failed", "compared")):  # fmt: skip
+        _claimed(settings, name, state)
+    _compared(settings, "good")
+    _compared(settings, "unreadable", note="reference (celery): unreadable: its row: Topic: title")
+    _compared(settings, "primary-failed", note="both failed", primary="failed")
+    _announced(settings, "gone", "failed", "a track is gone")
+    _announced(settings, "unsampled", "skipped", "not sampled")
+    found = _accounted(settings)
+    assert found.pop("waits")[0] == "waiting"
+    assert found.pop("runs")[0] == "running"
+    assert found == {
+        "good": ("compared", "MATCHED"),
+        "gone": ("failed", "a track is gone"),
+        "unreadable": ("unreadable", "reference (celery): unreadable: its row: Topic: title"),
+        "primary-failed": ("failed", "primary: both failed"),
+        "unsampled": ("sampled out", "not sampled"),
+        "silent": ("lost", ""),
+    }
+    bounds = {e.bound for e in accounts(settings, now() - timedelta(days=1), now()).entries}
+    assert "shadow.place_wait_s, then failed" in bounds
+    assert all(row.bound for row in LIFE if row.to and row.state in OPEN)
+
+
+def test_what_waits_for_tomorrow_says_so(settings: Settings) -> None:
+    """A run that waits for its place while a day's budget is used up."""
+    _ran(settings, "one")
+    _claimed(settings, "one", "waiting")
+    _claimed(settings, "other", "started")
+    tight = settings.shadow.model_copy(update={"budget_gpu_seconds_per_day": 1.0})
+    found = _accounted(settings.model_copy(update={"shadow": tight}))
+    assert found["one"][0] == "over budget"
+
+
+def test_the_command_lists_what_is_not_settled(settings: Settings, tmp_path: Path) -> None:
+    """Exit 1 while a recording is lost; 0 once each is compared or was not wanted."""
+    path = tmp_path / "migrate.toml"
+    path.write_text(
+        f'[store]\nurl = "{settings.store_url}"\n'
+        f'[reflector]\ndatabase_url = "{settings.reflector.database_url}"\n',
+        encoding="utf-8",
+    )
+    _ran(settings, "good")
+    _ran(settings, "silent")
+    _claimed(settings, "good", "compared")
+    _compared(settings, "good")
+
+    def told(*more: str) -> tuple[int, str]:
+        argv = ["--config", str(path), "reconcile", "--since", "24h", *more]
+        said = CliRunner().invoke(cli, argv, catch_exceptions=False)
+        return said.exit_code, said.stdout
+
+    code, text = told()
+    assert (code, "1  compared" in text, "lost         silent" in text) == (1, True, True)
+    code, text = told("--json")
+    assert [one["what"] for one in json.loads(text)["recordings"]] == ["compared", "lost"]
+    _claimed(settings, "silent", "compared")
+    _compared(settings, "silent")
+    assert told()[0] == 0

@@ -72,6 +72,7 @@ class CandidateSettings(Section):
     bus_url: RedisUrl = "redis://127.0.0.1:6379/2"
     channel_prefix: str = "shadow:"
     data_dir: Path = Path("shadow-data")
+    keep_days: float = Field(default=30, gt=0)  # after its end, what a run left is erased
 
 
 class SecondarySettings(Section):
@@ -192,6 +193,9 @@ class ShadowSettings(Section):
     rate: float = Field(default=1.0, ge=0, le=1)
     rooms: tuple[str, ...] = ()
     max_in_flight: int = Field(default=4, ge=1)
+    budget_usd_per_day: float | None = Field(default=None, gt=0)  # by [[prices]]; a day is UTC's
+    budget_gpu_seconds_per_day: float | None = Field(default=None, gt=0)
+    budget_llm_tokens_per_day: int | None = Field(default=None, gt=0)
     secondary_rate: float = Field(default=0.0, ge=0, le=1)  # legacy once more, for the noise floor
     place_wait_s: float = Field(default=24 * 3600, gt=0)  # for a place in flight
     dispatch_wait_s: float = Field(default=900.0, ge=0)  # from the first failure to dispatch

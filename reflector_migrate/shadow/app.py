@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -145,11 +144,14 @@ def erase_runs(world: Shadow) -> None:
 @app.task(name=REPORT, bind=True)
 @behind_door
 def nightly_report(world: Shadow, night: str | None = None) -> None:
-    """Write a night's page; last night's, unless the message names one."""
+    """Do the work of every night that is not done; or write one night's page alone."""
+    from reflector_migrate.shadow.nightly.job import run_nights
     from reflector_migrate.shadow.nightly.night import write_report
 
-    night = night or (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    log.info("nightly report written to %s", write_report(world.settings, night))
+    if night is None:
+        run_nights(world)
+    else:
+        log.info("nightly report written to %s", write_report(world.settings, night))
 
 
 @worker_ready.connect

@@ -7,13 +7,14 @@ one state on, and returns at once when another was faster.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement, parse
+from reflector_migrate.shadow.budget import has_budget, why_no_place
 from reflector_migrate.shadow.decision import WATCH_S
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.routing import why_skipped
@@ -81,13 +82,32 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
 
 
 def give_places(shadow: Shadow) -> None:
-    """Give free places to the oldest waiting runs; what is no longer shadowed is skipped."""
+    """Give free places to the oldest waiting runs; what is no longer shadowed is skipped.
+
+    Where a day's budget is set, one at a time, and none that would exceed it.
+    """
 
     def admit(run: RunRecord) -> str | None:
         room = str(run.inputs.get("room_name", ""))
         return _why_skipped(shadow.settings, run.recording_id, room)
 
-    for run in shadow.runs.give_places(shadow.settings.shadow.max_in_flight, admit):
+    limit = shadow.settings.shadow.max_in_flight
+    if not has_budget(shadow.settings.shadow):
+        _begin(shadow, shadow.runs.give_places(limit, admit))
+        return
+    for _ in range(limit):
+        why = why_no_place(shadow.settings, shadow.now())
+        if why:
+            log.info("no place is given: %s", why)
+        free = 0 if why else min(limit, shadow.runs.count_in_flight() + 1)
+        changed = shadow.runs.give_places(free, admit)
+        _begin(shadow, changed)
+        if not any(run.state == RunState.STARTING for run in changed):
+            return
+
+
+def _begin(shadow: Shadow, changed: Sequence[RunRecord]) -> None:
+    for run in changed:
         log.info("run %s is %s", run.run_id, run.state)
         if run.state == RunState.STARTING:
             shadow.send(run, 0)

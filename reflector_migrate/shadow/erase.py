@@ -3,7 +3,7 @@
 It belongs to the run and not to the workflow: a run that failed, was terminated or never
 started has copies of the tracks as well. An ended run stays in its places while it can be
 retried, run again or opened again. Nothing keeps it there once the primary has deleted the
-recording or its audio, or its meeting has refused consent.
+recording or its audio, or its meeting has refused consent, nor after `candidate.keep_days`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import islice
 
 from reflector_migrate.errors import MigrateError
@@ -35,10 +36,17 @@ def erase_ended(shadow: Shadow, runs: Sequence[RunRecord] | None = None) -> int:
     erased = 0
     while batch := list(islice(ended, AT_ONCE)):
         gone = _may_not_be_kept(shadow.settings, batch)
+        old = shadow.now() - timedelta(days=shadow.settings.candidate.keep_days)
         for run in batch:
-            if not is_kept(run, may_be_kept=run.transcript_id not in gone):
+            may_be_kept = run.transcript_id not in gone and run.updated_at > old
+            if not is_kept(run, may_be_kept=may_be_kept):
                 erased += _erased(shadow, run)
     return erased
+
+
+def erase_now(shadow: Shadow, runs: Sequence[RunRecord]) -> int:
+    """Erase ended runs whatever would keep them, as when consent was withdrawn; how many were."""
+    return sum(_erased(shadow, run) for run in runs if run.state in ENDS and run.erased_at is None)
 
 
 def is_kept(run: RunRecord, *, may_be_kept: bool) -> bool:

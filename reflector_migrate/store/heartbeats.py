@@ -1,15 +1,15 @@
-"""When each of beat's tasks last came to its end: without it nobody would miss beat."""
+"""When each of beat's tasks last came to its end, and until when a job is one process's."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc
 from reflector_migrate.store.tables import heartbeats
-from reflector_migrate.store.upsert import replace
+from reflector_migrate.store.upsert import insert_once, replace
 
 
 class Heartbeats:
@@ -29,3 +29,20 @@ class Heartbeats:
         query = select(heartbeats.c.at).where(heartbeats.c.name == name)
         with reading(self._url) as connection:
             return in_utc(connection.scalar(query))
+
+    def lease(self, name: str, since: datetime, until: datetime) -> bool:
+        """Take or renew it until then; False while another holds it beyond `since`.
+
+        To renew, `since` is the end of the lease that one has.
+        """
+        taken = update(heartbeats).where(heartbeats.c.name == name, heartbeats.c.at <= since)
+        with writing(self._url) as connection:
+            if insert_once(connection, heartbeats, name=name, at=until):
+                return True
+            return connection.execute(taken.values(at=until)).rowcount == 1
+
+    def release(self, name: str, until: datetime, at: datetime) -> None:
+        """Give back the lease that ends then, unless another has taken it since."""
+        mine = update(heartbeats).where(heartbeats.c.name == name, heartbeats.c.at == until)
+        with writing(self._url) as connection:
+            connection.execute(mine.values(at=at))

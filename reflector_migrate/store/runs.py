@@ -215,6 +215,25 @@ class Runs:
             or_(runs.c.next_at.is_(None), runs.c.next_at <= before),
         )
 
+    def started_since(self, at: datetime) -> tuple[RunRecord, ...]:
+        """Runs whose workflow was last started at `at` or later, and those in flight."""
+        return self._all(or_(runs.c.started_at >= at, runs.c.state.in_(IN_FLIGHT)))
+
+    def last_started(self, number: int) -> tuple[RunRecord, ...]:
+        """The youngest ended runs that had a workflow, at most so many."""
+        query = select(runs).where(runs.c.started_at.isnot(None), runs.c.state.in_(ENDS))
+        query = query.order_by(runs.c.started_at.desc()).limit(number)
+        with reading(self._url) as connection:
+            return tuple(map(_record, connection.execute(query).all()))
+
+    def of_recording(self, recording_id: str) -> tuple[RunRecord, ...]:
+        """Every run of a recording, oldest first."""
+        return self._all(runs.c.recording_id == recording_id)
+
+    def erased(self) -> tuple[RunRecord, ...]:
+        """Runs of which nothing should be left, oldest first."""
+        return self._all(runs.c.erased_at.isnot(None))
+
     def not_erased(self) -> tuple[RunRecord, ...]:
         """Ended runs whose places may still hold something, oldest first."""
         return self._all(runs.c.state.in_(ENDS), runs.c.erased_at.is_(None))

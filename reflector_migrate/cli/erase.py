@@ -1,0 +1,92 @@
+"""`migrate erase`: what runs of a recording left, or what is still there of erased ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import (
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+)
+from reflector_migrate.errors import InputError, RefusedError
+
+if TYPE_CHECKING:
+    from reflector_migrate.settings import Settings
+    from reflector_migrate.store.runs import RunRecord
+
+
+@click.command()
+@click.argument("recording", required=False)
+@click.option("--check", is_flag=True, help="List what is still there of erased runs.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_json: bool) -> None:
+    """Erase what every run of a recording left, as when its consent was withdrawn.
+
+    Tracks, media, folders and tables of the candidate go; verdicts and counts stay. Beat
+    erases by itself what is older than candidate.keep_days, and what the primary deleted or
+    whose meeting refused consent. With --check every place of every erased run is looked at:
+    exit 1 while something is left.
+
+    \b
+    Examples:
+      migrate erase 2026-11-23-board --yes
+      migrate erase --check
+    """
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    if check == (recording is not None):
+        raise click.UsageError("name a recording, or --check those that were erased")
+    runs = _erased_runs(settings) if recording is None else _runs_of(settings, recording)
+    if recording is not None:
+        ask(f"erase what {len(runs)} runs of {recording} left?", yes=yes)
+        _erase(settings, runs)
+    left = _left(settings, runs)
+    code = int(any(left.values()))
+    if as_json:
+        echo_json(envelope("erase", code, runs=len(runs), left=left))
+    else:
+        for run_id, lines in left.items():
+            for line in lines:
+                click.echo(f"✗ run {run_id}: {line}")
+        say(f"{len(runs)} runs looked at, something is left of {sum(map(bool, left.values()))}")
+    ctx.exit(code)
+
+
+def _runs_of(settings: Settings, recording: str) -> tuple[RunRecord, ...]:
+    from reflector_migrate.model.run_life import OPEN
+    from reflector_migrate.store.runs import Runs
+
+    found = Runs(settings.store_url).of_recording(recording)
+    if not found:
+        raise InputError(f"no run of recording {recording} is known")
+    if open_ones := [run.run_id for run in found if run.state in OPEN]:
+        hint = "wait for its end: migrate compare RECORDING --wait 1h"
+        raise RefusedError(f"run {open_ones[0]} is still open", hint=hint)
+    return found
+
+
+def _erased_runs(settings: Settings) -> tuple[RunRecord, ...]:
+    from reflector_migrate.store.runs import Runs
+
+    return Runs(settings.store_url).erased()
+
+
+def _erase(settings: Settings, runs: tuple[RunRecord, ...]) -> None:
+    from reflector_migrate.shadow.erase import erase_now
+    from reflector_migrate.shadow.process import Shadow
+
+    erase_now(Shadow.made(settings, lambda _run, _delay_s: None), runs)
+
+
+def _left(settings: Settings, runs: tuple[RunRecord, ...]) -> dict[str, list[str]]:
+    from reflector_migrate.shadow.leftovers import leftovers
+
+    return {run.run_id: list(leftovers(settings, run)) for run in runs}

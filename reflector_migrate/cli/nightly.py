@@ -1,0 +1,37 @@
+"""`migrate nightly`: the night's work, now."""
+
+from __future__ import annotations
+
+import click
+
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def nightly(ctx: click.Context, as_json: bool) -> None:
+    """Do the work of every night that is not done: lost recordings, page, erasing.
+
+    Beat asks for it at 03:30 UTC. One process at a time does it; doing it again changes
+    nothing, and missed nights are made up for.
+
+    \b
+    Examples:
+      migrate nightly
+      migrate nightly --json
+    """
+    from reflector_migrate.shadow.messages import make_app, sender
+    from reflector_migrate.shadow.nightly.job import run_nights
+    from reflector_migrate.shadow.process import Shadow
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    with make_app(settings) as app:
+        done = run_nights(Shadow.made(settings, sender(app)))
+    if as_json:
+        echo_json(envelope("nightly", nights=list(done)))
+        return
+    for night in done:
+        click.echo(night)
+    say(f"{len(done)} nights done" if done else "no night is left to do, or another does it")

@@ -1,0 +1,109 @@
+"""`migrate reconcile`: what became of every eligible recording."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import (
+    DURATION,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+)
+from reports.text import printable
+
+if TYPE_CHECKING:
+    from reflector_migrate.settings import Settings
+    from reflector_migrate.shadow.nightly.accounts import Accounts
+
+SETTLED = ("compared", "sampled out")
+"""What is only counted; every other recording is listed."""
+
+
+@click.command()
+@click.option(
+    "--since", "since_s", default="24h", show_default=True, type=DURATION,
+    help="How far to look back.",
+)  # fmt: skip
+@click.option("--announce", is_flag=True, help="Announce again what was lost.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def reconcile(ctx: click.Context, since_s: float, announce: bool, yes: bool, as_json: bool) -> None:
+    """Account for every recording that Reflector took up: compared, waiting, failed, lost.
+
+    Its own rows say which there are. Exit 1 while one of them is lost, failed or unreadable;
+    3 while one is open; 4 where Reflector's rows cannot be read.
+
+    \b
+    Examples:
+      migrate reconcile --since 24h
+      migrate reconcile --announce --yes
+    """
+    from reflector_migrate.shadow.nightly.accounts import accounts
+    from reflector_migrate.store.clock import now
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    since, until = now() - timedelta(seconds=since_s), now()
+    found = accounts(settings, since, until)
+    announced = _announce(settings, since_s, yes=yes) if announce else []
+    code = _code(found)
+    if as_json:
+        entries = [asdict(entry) for entry in found.entries]
+        body = {"unread": found.unread, "recordings": entries, "announced": announced}
+        echo_json(envelope("reconcile", code, **body))
+    else:
+        _show(found, announced)
+    ctx.exit(code)
+
+
+def _announce(settings: Settings, since_s: float, *, yes: bool) -> list[str]:
+    from reflector_migrate.shadow.recover.replay import (
+        announce,
+        announcements,
+        require_empty_queue,
+    )
+    from reflector_migrate.store.clock import now
+
+    require_empty_queue(settings)
+    lost = list(announcements(settings, now() - timedelta(seconds=since_s), now()))
+    if lost:
+        ask(f"announce {len(lost)} recordings?", yes=yes)
+    for one in lost:
+        announce(settings, one)
+    return [one.recording_id or one.transcript_id for one in lost]
+
+
+def _code(found: Accounts) -> int:
+    if found.unread:
+        return 4
+    if any(found.count(what) for what in ("lost", "failed", "unreadable")):
+        return 1
+    return 3 if any(found.count(what) for what in ("waiting", "running", "over budget")) else 0
+
+
+def _show(found: Accounts, announced: list[str]) -> None:
+    from reflector_migrate.shadow.nightly.accounts import WORDS
+
+    for what in WORDS:
+        if number := found.count(what):
+            click.echo(f"{number:>6}  {what}")
+    for entry in found.entries:
+        if entry.what in SETTLED:
+            continue
+        line = f"{entry.what:<12} {entry.recording_id}  {entry.why}"
+        if entry.recording_id in announced:
+            line += "announced again"
+        click.echo(printable(line.rstrip() + (f"  [{entry.bound}]" if entry.bound else "")))
+    if found.unread:
+        say(f"Reflector's rows could not be read: {found.unread}")
+    if found.count("lost") and not announced:
+        say("lost: migrate reconcile --announce announces them again")

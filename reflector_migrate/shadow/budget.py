@@ -1,0 +1,117 @@
+"""Whether another run of the candidate's would exceed a day's budget; if so, it waits.
+
+What finished runs used counts, and of a running one what it has used so far, but at least the
+average of the last known runs: it is expected to use as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.model import Usage
+from reflector_migrate.model.run_life import IN_FLIGHT
+from reflector_migrate.pricing import cost_of, price_on
+from reflector_migrate.settings import Price, Settings, ShadowSettings
+from reflector_migrate.shadow.observe import attempts
+from reflector_migrate.store.runs import RunRecord, Runs
+
+LAST = 20
+"""So many known runs make the average."""
+
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What today's finished runs used, what running ones have so far, and the last known runs."""
+
+    finished: tuple[Usage, ...]
+    running: tuple[Usage, ...]
+    known: tuple[Usage, ...]
+
+
+def has_budget(bounds: ShadowSettings) -> bool:
+    """Whether any is set."""
+    return any(limit is not None for limit in _limits(bounds).values())
+
+
+def why_over(bounds: ShadowSettings, spending: Spending, price: Price | None) -> str | None:
+    """Why no run may be started today, or None. Pure.
+
+    Until one run is known, they are started one at a time.
+    """
+    if not spending.known and spending.running:
+        return "over budget: what a run uses is not known before the first one has ended"
+    for key, limit in _limits(bounds).items():
+        if limit is None:
+            continue
+        groups = (spending.known, spending.finished, spending.running)
+        amounts = [[_amount(key, used, price) for used in group] for group in groups]
+        if any(None in group for group in amounts):
+            return f"over budget: shadow.{key} needs [[prices]] of all that a run uses"
+        known, finished, running = ([one or 0.0 for one in group] for group in amounts)
+        mean = sum(known) / len(known) if known else 0.0
+        spent = sum(finished) + sum(max(so_far, mean) for so_far in running)
+        if spent + mean > limit or spent >= limit:
+            said = f"{spent:.4g} used today and {mean:.4g} for another run"
+            return f"over budget: shadow.{key} = {limit:g}, {said}; waits for tomorrow (UTC)"
+    return None
+
+
+def _limits(bounds: ShadowSettings) -> dict[str, float | None]:
+    return {
+        "budget_usd_per_day": bounds.budget_usd_per_day,
+        "budget_gpu_seconds_per_day": bounds.budget_gpu_seconds_per_day,
+        "budget_llm_tokens_per_day": bounds.budget_llm_tokens_per_day,
+    }
+
+
+def _amount(key: str, used: Usage, price: Price | None) -> float | None:
+    """In the limit's unit; None where a price is missing."""
+    if key == "budget_gpu_seconds_per_day":
+        return used.gpu_seconds
+    if key == "budget_llm_tokens_per_day":
+        return float(used.llm_tokens_in + used.llm_tokens_out)
+    cost = cost_of(used, price).total
+    return None if cost is None else cost / MICRO
+
+
+def why_no_place(settings: Settings, now: datetime) -> str | None:
+    """As `why_over`, by what is stored and what the server says of runs in flight."""
+    if not has_budget(settings.shadow):
+        return None
+    spending = spending_of(settings, now)
+    return why_over(settings.shadow, spending, price_on(settings.prices, now.date()))
+
+
+def spending_of(settings: Settings, now: datetime) -> Spending:
+    """What runs that were started today used, and what the last known ones did."""
+    runs = Runs(settings.store_url)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = runs.started_since(midnight)
+    finished = [used for run in today if (used := _kept(settings, run)) is not None]
+    running = [_so_far(settings, run) for run in today if run.state in IN_FLIGHT]
+    known = [used for run in runs.last_started(LAST) if (used := _kept(settings, run)) is not None]
+    return Spending(tuple(finished), tuple(running), tuple(known))
+
+
+def _so_far(settings: Settings, run: RunRecord) -> Usage:
+    """What its workflow's steps have reported; nothing while the server is away."""
+    from reflector_migrate.conductor.execution import read
+
+    try:
+        return _total([step.usage for step in read(settings, run.workflow_id or "").step_runs])
+    except MigrateError:
+        return Usage()
+
+
+def _kept(settings: Settings, run: RunRecord) -> Usage | None:
+    steps = attempts.with_kept(settings, run.run_id, ())
+    return _total([step.usage for step in steps]) if steps else None
+
+
+def _total(parts: Sequence[Usage]) -> Usage:
+    return sum(parts, start=Usage())

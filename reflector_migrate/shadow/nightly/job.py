@@ -1,0 +1,87 @@
+"""The night's work as one job: announce what was lost, write the page, erase what is over.
+
+One process at a time does it, by a lease in the store. Each night is marked when it is done, so
+a job that was killed goes on where it stopped, and one that missed nights makes up for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from reflector_migrate.errors import MigrateError
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.erase import erase_ended
+from reflector_migrate.shadow.nightly.night import day_of, write_report
+from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.shadow.recover.replay import announce, announcements, require_empty_queue
+from reflector_migrate.store.heartbeats import Heartbeats
+
+log = logging.getLogger(__name__)
+
+LOCK, DONE = "nightly lock", "nightly done"
+LEASE = timedelta(minutes=30)
+"""After which another process takes the job over; each night renews it."""
+
+MOST_NIGHTS = 31
+DAY = timedelta(days=1)
+
+Announce = Callable[[Settings, Announcement], None]
+
+
+def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
+    """Do the work of every night that is not done yet, oldest first; the nights done now.
+
+    None while another process is at it. Raises MigrateError when our store is away.
+    """
+    beats, at = Heartbeats(shadow.settings.store_url), shadow.now()
+    until = at + LEASE
+    if not beats.lease(LOCK, at, until):
+        log.info("another process does the night's work")
+        return ()
+    done = []
+    try:
+        for night in nights_due(beats.last(DONE), at):
+            _announce_lost(shadow.settings, night, send)
+            log.info("nightly report written to %s", write_report(shadow.settings, night))
+            beats.beat(DONE, day_of(night))
+            done.append(night)
+            at = shadow.now()
+            if not beats.lease(LOCK, until, at + LEASE):
+                return tuple(done)  # we stood still past our lease: another goes on
+            until = at + LEASE
+        _erase(shadow)
+    finally:
+        beats.release(LOCK, until, shadow.now())
+    return tuple(done)
+
+
+def nights_due(last: datetime | None, at: datetime) -> tuple[str, ...]:
+    """Nights after the last done one up to yesterday, at most a month; first of all yesterday."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight - DAY if last is None else last + DAY
+    first = max(first, midnight - MOST_NIGHTS * DAY)
+    days = (midnight - first).days
+    return tuple((first + number * DAY).date().isoformat() for number in range(days))
+
+
+def _announce_lost(settings: Settings, night: str, send: Announce) -> None:
+    """What Reflector took up that night and nobody announced; never what is still on its way."""
+    if not settings.shadow.enabled:
+        return
+    try:
+        require_empty_queue(settings)
+        for one in announcements(settings, day_of(night), day_of(night) + DAY):
+            send(settings, one)
+            log.info("recording %s was lost: announced again", one.recording_id)
+    except MigrateError as error:
+        log.warning("night %s: lost recordings are not announced: %s", night, error.message)
+
+
+def _erase(shadow: Shadow) -> None:
+    try:
+        erase_ended(shadow)
+    except MigrateError as error:
+        log.warning("not everything is erased yet: %s", error.message)
