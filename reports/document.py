@@ -44,7 +44,8 @@ class Coverage:
 class GateLine:
     """One gate or checklist item as shown: state is PASS, FAIL or INCONCLUSIVE.
 
-    `since` is the night on which the state was first reached, "" where unknown.
+    `since` is the night on which the state was first reached, "" where unknown. One that
+    `is_report_only` is shown and decides nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class GateLine:
     n: int
     why: str = ""
     since: str = ""
+    is_report_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

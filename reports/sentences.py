@@ -18,7 +18,7 @@ AGAINST = (Verdict.DIVERGED, Verdict.ERRORED)
 
 def headline(night: Night) -> tuple[str, str, str]:
     """(state for colour, glyph, words): a failed gate says FAIL whatever the recordings say."""
-    states = {gate.state for gate in night.gates}
+    states = {gate.state for gate in night.gates if not gate.is_report_only}
     verdict = night.verdict
     if GateVerdict.FAIL in states and verdict is not Verdict.DIVERGED:
         return (Verdict.DIVERGED.value, "✗", "GATE FAILED")
@@ -29,15 +29,16 @@ def headline(night: Night) -> tuple[str, str, str]:
 
 def sentences(night: Night, found: Sequence[Row], names: Sequence[str]) -> list[str]:
     """What a reader must know, the most important first."""
+    deciding = [gate for gate in night.gates if not gate.is_report_only]
     said = [_coverage(night.coverage, found)]
     if night.seeded:
         left = f"{count(night.seeded)} {plural(night.seeded, 'comparison')} with a seeded defect"
         said.append(f"Left out: {left}. They say nothing about the candidate.")
     said += _diverged(found)
-    said += [_gate(g.name, g.why, g.value, g.limit) for g in night.gates if g.state == "FAIL"]
+    said += [_gate(g.name, g.why, g.value, g.limit) for g in deciding if g.state == "FAIL"]
     said += _checks(found, names)
     said += _lost(night.coverage)
-    open_gates = [gate.name for gate in night.gates if gate.state == GateVerdict.INCONCLUSIVE]
+    open_gates = [gate.name for gate in deciding if gate.state == GateVerdict.INCONCLUSIVE]
     if open_gates:
         said.append(f"Not decided yet: {', '.join(open_gates)}.")
     return said

@@ -25,7 +25,7 @@ OF_THE_SANDBOX = ("MIGRATE_SANDBOX__", "MIGRATE_SOAK", "MIGRATE_TRACEBACK", "MIG
 
 
 class Duration(click.ParamType[float]):
-    """`90`, `90s`, `10m` or `2h`, as seconds."""
+    """`90`, `90s`, `10m`, `2h` or `30d`, as seconds."""
 
     name = "duration"
 
@@ -33,10 +33,10 @@ class Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds; a usage error for anything else."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
         if found is None:
-            self.fail(f"invalid duration {value!r}: use 90s, 10m or 2h", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+            self.fail(f"invalid duration {value!r}: use 90s, 10m, 2h or 30d", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 DURATION = Duration()

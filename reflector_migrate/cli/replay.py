@@ -1,7 +1,8 @@
-"""`migrate replay`: announce again what was lost on the way."""
+"""`migrate replay`: announce again what was lost on the way, or what was long ago."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from reflector_migrate.cli.common import (
 
 if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
+    from reflector_migrate.shadow.recover.past import Estimate
 
 
 @click.command()
@@ -25,14 +27,25 @@ if TYPE_CHECKING:
     "--since", "since_s", default="24h", show_default=True, type=DURATION,
     help="How far to look back.",
 )  # fmt: skip
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Run so many past recordings through the candidate instead, the youngest first.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --limit: so many an hour.",
+)
 @click.option("--failed", is_flag=True, help="Open failed runs again instead.")
 @click.option("--dry-run", is_flag=True, help="Only say which they are.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def replay(
-    ctx: click.Context, since_s: float, failed: bool, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+    ctx: click.Context, since_s: float, limit: int | None, rate: float | None, failed: bool,
+    dry_run: bool, yes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Announce recordings that the primary took up and that never reached us.
 
     Its own rows say which; younger than five minutes they may still be on their way.
@@ -40,12 +53,16 @@ def replay(
     [shadow], and compared with what stands in the primary's rows. Refused while the
     primary's messages still wait for a dispatcher: those are not lost.
 
+    With --limit, recordings that ended well and whose tracks still exist run through the
+    candidate as it is now, and are compared with what legacy left. Time and cost are printed
+    beforehand. Interrupted, the same command goes on with those that are left.
+
     With --failed, runs that failed go on from what is left of them: their observations,
     their copied inputs, or their announcement.
 
     \b
     Examples:
-      migrate replay --since 2h --yes
+      migrate replay --since 30d --limit 200 --rate 25
       migrate replay --failed --dry-run
     """
     from reflector_migrate.shadow.recover.replay import (
@@ -61,6 +78,10 @@ def replay(
         names = _open_again(settings, since_s, dry_run=dry_run, yes=yes)
         _show(names, "opened again", dry_run=dry_run, as_json=as_json)
         return
+    if limit is not None:
+        names = _run_past(settings, since_s, limit, rate, dry_run=dry_run, yes=yes)
+        _show(names, "announced", dry_run=dry_run, as_json=as_json)
+        return
     if not dry_run:
         require_empty_queue(settings)
     found = list(announcements(settings, now() - timedelta(seconds=since_s), now()))
@@ -70,6 +91,36 @@ def replay(
             announce(settings, one)
     names = [one.recording_id or one.transcript_id for one in found]
     _show(names, "announced", dry_run=dry_run, as_json=as_json)
+
+
+def _run_past(
+    settings: Settings, since_s: float, limit: int, rate: float | None, *, dry_run: bool, yes: bool
+) -> list[str]:
+    from reflector_migrate.shadow.recover.past import chosen, estimate
+    from reflector_migrate.shadow.recover.replay import announce
+    from reflector_migrate.store.clock import now
+
+    found = list(chosen(settings, now() - timedelta(seconds=since_s), now(), limit))
+    names = [one.recording_id or one.transcript_id for one in found]
+    click.echo(_told(estimate(settings, len(found), rate)), err=True)
+    if found and not dry_run:
+        ask(f"run {len(found)} past recordings through the candidate?", yes=yes)
+        for number, one in enumerate(found):
+            if number and rate:
+                time.sleep(3600 / rate)
+            announce(settings, one)
+    return names
+
+
+def _told(expected: Estimate) -> str:
+    from reports.figures import dollars, span
+
+    if expected.duration_s is None:
+        return f"{expected.recordings} recordings; time and cost unknown: nothing is compared yet"
+    return (
+        f"{expected.recordings} recordings; about {span(expected.duration_s)} and "
+        f"{dollars(expected.cost_microdollars)}, by the median of {expected.measured_on} runs"
+    )
 
 
 def _open_again(settings: Settings, since_s: float, *, dry_run: bool, yes: bool) -> list[str]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     show_default=True, help="Exit non-zero for this verdict or worse.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--notify", is_flag=True, help="Call people where due, as the nightly job does.")
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -48,6 +49,7 @@ def report(
     dry_run: bool,
     fail_on: str,
     as_json: bool,
+    notify: bool,
 ) -> None:
     """Write the nightly page: one file that opens offline.
 
@@ -78,6 +80,8 @@ def report(
         found = _gathered(settings, night, wanted, is_redacted=not unredacted)
         if not dry_run:
             _write(settings, found, wanted, is_quiet=as_json)
+            if notify:
+                _notify(settings, found)
     code = failing(found.verdict, fail_on)
     _show(found, code, as_json=as_json)
     ctx.exit(code)
@@ -136,6 +140,15 @@ def _write(
         click.echo(written, err=is_quiet)
     others = tuple(f"{form}:{path}" for form, path in wanted if form != "html")
     write_outputs(list(redact(found).comparisons), others, 0)
+
+
+def _notify(settings: Settings, found: Night) -> None:
+    """Call people where due; a channel that does not answer is named on stderr."""
+    from reflector_migrate.shadow.nightly.news import news_of
+    from reflector_migrate.shadow.notices import send
+
+    for fault in send(settings, news_of(found)):
+        say(f"not notified: {fault}")
 
 
 def _show(found: Night, code: int, *, as_json: bool) -> None:

@@ -94,12 +94,16 @@ def stalled() -> None:
 
 @app.task(name=TRIPWIRE)
 def tripwire() -> None:
-    """Propose the way back, or take it, where Conductor does worse."""
+    """Propose the way back, or take it, where Conductor does worse; call people where due."""
+    from reflector_migrate.cutover.news import news
     from reflector_migrate.cutover.tripwire import watch
+    from reflector_migrate.shadow.notices import send
 
+    settings = load_settings()
     try:
-        if found := watch(load_settings()):
+        if found := watch(settings):
             log.error("a rollback is due: %s", found)
+        send(settings, news(settings))
     except MigrateError as error:
         log.warning("%s: not now: %s", TRIPWIRE, error.message)
 

@@ -24,6 +24,7 @@ ASKED, RUNNING, ENDED = "asked", "running", "ended"
 QUEUE = "route"
 START, CHECK = "migrate.route.start", "migrate.route.check"
 KEPT = "migrate.route.kept"
+BREAKER_OPEN = "Conductor did not start the last workflows"  # why legacy serves meanwhile
 MAX_QUEUE = 10_000
 """Messages nobody fetched; beyond them, those that only tell something are dropped."""
 LEASE_S = 60

@@ -158,7 +158,7 @@ class Router:
         if not decision.is_for_conductor:
             return run.by_legacy(decision.reason)
         if decision.route == table.CONDUCTOR_FALLBACK and not self.breaker.allows():
-            return run.by_legacy("Conductor did not start the last workflows")
+            return run.by_legacy(claim.BREAKER_OPEN)
         return run.by_conductor()
 
     def _read(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 def _begins_with(*schemes: str) -> AfterValidator:
@@ -234,6 +234,23 @@ class JudgeSettings(Section):
 
     waivers_file: Path | None = None
     gates_file: Path | None = None  # gates, margins, strata; `migrate gate --print-rules`
+
+
+class NotifySettings(Section):
+    """Where people are called: a bad night, a held phase, an open breaker, a proposed rollback."""
+
+    slack_url: SecretStr | None = None  # an incoming webhook of Slack, or of what speaks like it
+    zulip_url: SecretStr | None = None  # …/api/v1/external/slack_incoming?api_key=…&stream=…
+    step_summary: Path | None = None  # a file to append to: $GITHUB_STEP_SUMMARY
+    timeout_s: float = Field(default=10.0, gt=0, le=60)
+
+    @field_validator("slack_url", "zulip_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        """HTTP alone; what stands there is not quoted, as it is a secret."""
+        if url is not None and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
 
 
 class CacheSettings(Section):

@@ -14,6 +14,7 @@ from reflector_migrate.settings.sections import (
     ConductorSettings,
     CutoverSettings,
     JudgeSettings,
+    NotifySettings,
     PipelineSettings,
     Price,
     ReflectorSettings,
@@ -48,6 +49,7 @@ class Settings(Section):
     route: RouteSettings = RouteSettings()
     cutover: CutoverSettings = CutoverSettings()
     judge: JudgeSettings = JudgeSettings()
+    notify: NotifySettings = NotifySettings()
     cache: CacheSettings = CacheSettings()
     prices: tuple[Price, ...] = ()
     sandbox: SandboxSettings = SandboxSettings()

@@ -32,7 +32,8 @@ class Announcement(Frozen):
     """A primary run has begun: whose, and where its tracks are.
 
     `task_id` is None in the replay of a run whose task nobody knows. `is_replayed`: the harness
-    announced it afterwards, since the plugin's own announcement was lost. `ui_base_url`: where
+    announced it afterwards, since the plugin's own announcement was lost. `is_chosen`: a person
+    chose the recording, and the sample does not leave it out. `ui_base_url`: where
     Reflector's own links lead, as its worker knows it. Whoever can write to
     the broker can send one: bucket and keys are names and nothing else.
     """
@@ -45,6 +46,7 @@ class Announcement(Frozen):
     recording_id: Annotated[str, StringConstraints(max_length=200)] | None = None
     published_at: datetime | None = None
     is_replayed: bool = False
+    is_chosen: bool = False
     ui_base_url: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 

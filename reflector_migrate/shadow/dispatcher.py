@@ -65,7 +65,8 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
         },
     }
     if run.state == RunState.CLAIMED:
-        if reason := _why_skipped(shadow.settings, rows.recording_id, rows.room_name):
+        reason = _why_skipped(shadow.settings, run, rows.recording_id, rows.room_name)
+        if reason:
             end = Outcome("skipped", reason)
             shadow.runs.move(run, RunState.SKIPPED, outcome=end, **known)
             return
@@ -89,7 +90,7 @@ def give_places(shadow: Shadow) -> None:
 
     def admit(run: RunRecord) -> str | None:
         room = str(run.inputs.get("room_name", ""))
-        return _why_skipped(shadow.settings, run.recording_id, room)
+        return _why_skipped(shadow.settings, run, run.recording_id, room)
 
     limit = shadow.settings.shadow.max_in_flight
     if not has_budget(shadow.settings.shadow):
@@ -168,10 +169,16 @@ def _give_up(shadow: Shadow, run: RunRecord, workflow_id: str) -> None:
         terminate(shadow.settings, workflow_id, STRAY)
 
 
-def _why_skipped(settings: Settings, recording_id: str, room_name: str) -> str | None:
+def _why_skipped(
+    settings: Settings, run: RunRecord, recording_id: str, room_name: str
+) -> str | None:
+    """A recording that a person chose is left out by anything but the sample."""
     switch = settings.shadow.kill_switch_file
     is_killed = switch is not None and switch.exists()
-    return why_skipped(settings.shadow, recording_id, room_name, is_killed=is_killed)
+    bounds = settings.shadow
+    if run.request.get("is_chosen"):
+        bounds = bounds.model_copy(update={"rate": 1.0})
+    return why_skipped(bounds, recording_id, room_name, is_killed=is_killed)
 
 
 def _start(settings: Settings, run: RunRecord, before_start: Callable[[], None]) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from reflector_migrate.errors import InputError
 from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.news import news_of
+from reflector_migrate.shadow.notices import send
 from reflector_migrate.store.atomic_write import write_aside
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
@@ -28,9 +30,14 @@ RULES_DIGITS = 12
 def write_report(
     settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
 ) -> Path:
-    """Gather a night, write its page and note the audit log's head; returns where the page is."""
-    written = write_page(settings, gather(settings, night, is_redacted=is_redacted), path)
+    """Gather a night, write its page, note the audit log's head, and call people where due.
+
+    Returns where the page is. A channel that does not answer is logged and stops nothing.
+    """
+    found = gather(settings, night, is_redacted=is_redacted)
+    written = write_page(settings, found, path)
     note_audit_head(settings, night)
+    send(settings, news_of(found))
     return written
 
 
@@ -139,6 +146,7 @@ def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
             n=gate.n,
             why=f"report only: {gate.why}" if gate.is_report_only else gate.why,
             since=gate.since,
+            is_report_only=gate.is_report_only,
         )
         for gate in gates_of(settings, lines, rules).gates
     )

@@ -39,7 +39,7 @@ def announcements(
         recording = rows.get_recording(one.recording_id)
         if recording is None:
             continue
-        task_id, root_id = _task_of(settings, one.transcript_id)
+        task_id, root_id = task_of(settings, one.transcript_id)
         yield Announcement(
             transcript_id=one.transcript_id,
             bucket_name=recording.bucket_name,
@@ -112,7 +112,7 @@ def _reopened_state(run: RunRecord) -> RunState:
     return RunState.CLAIMED if run.waiting_since is None else RunState.WAITING
 
 
-def _task_of(settings: Settings, transcript_id: str) -> tuple[str | None, str | None]:
+def task_of(settings: Settings, transcript_id: str) -> tuple[str | None, str | None]:
     """The primary's task by its spans, where these arrived; else nobody knows it."""
     from reflector_migrate.store.evidence import Spans
 
