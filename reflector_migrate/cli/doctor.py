@@ -37,7 +37,7 @@ HINTS = {
     "store": "migrate register --with-store; is the database up where `store.url` says?",
     "redis": "is the server up where `reflector.bus_url` says?",
     "waivers": "docs/how-verdicts-work.md shows the file that `judge.waivers_file` names",
-    "secondary": "set `shadow.secondary_rate` to 0: only a sandbox runs legacy a second time",
+    "secondary": "docs/conclusive.md, Run legacy a second time; or `shadow.secondary_rate = 0`",
     "processors": 'docs/conclusive.md; or `pipeline.processors = "ours"`',
     "observed calls": "docs/conclusive.md, See what the primary asks and sends",
     "disk": "free some space in the state folder",
@@ -197,10 +197,18 @@ def _waivers(settings: Settings) -> Answer:
 
 def _secondary(settings: Settings) -> Answer:
     """Where nothing runs legacy again, a share of recordings that should would be none, unsaid."""
-    from reflector_migrate.cutover.items import judged
+    from reflector_migrate.cutover.items import failed, passed
+    from reflector_migrate.errors import ConfigurationError
+    from reflector_migrate.shadow.secondary import require_own_places
 
-    share = settings.shadow.secondary_rate
-    return judged(settings.is_sandbox or not share, f"{share:.0%} of recordings", "0% out here")
+    share = f"{settings.shadow.secondary_rate:.0%} of recordings"
+    if settings.is_sandbox or not settings.shadow.secondary_rate:
+        return passed(share)
+    try:
+        require_own_places(settings)
+    except ConfigurationError as error:
+        return failed(share, why=error.message)
+    return passed(share)
 
 
 def _processors(settings: Settings) -> Answer:

@@ -36,6 +36,7 @@ COMMANDS = {
     "reconcile": (f"{C}.reconcile:reconcile", "Account for every recording, and why."),
     "nightly": (f"{C}.nightly:nightly", "Do the night's work now: pages, lost, erasing."),
     "erase": (f"{C}.erase:erase", "Erase what runs left, or list what is still there."),
+    "secondary": (f"{C}.secondary:secondary", "Run legacy once more, in places of its own."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),
     "retry": (f"{C}.retry:retry", "Run a failed workflow's failed step again."),
     "rerun": (f"{C}.retry:rerun", "Run a workflow again from a step on."),

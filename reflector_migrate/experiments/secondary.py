@@ -10,7 +10,7 @@ from reflector_migrate.experiments.load_recording import set_secondary_stage
 from reflector_migrate.model import Role
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.routing import sample_point
+from reflector_migrate.shadow.routing import has_secondary
 from reflector_migrate.store.aa_pairs import Secondaries, SecondaryRun
 from reflector_migrate.store.cache import TaskCache
 
@@ -20,8 +20,7 @@ PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_mult
 
 def is_sampled(settings: Settings, recording: FixtureRecording) -> bool:
     """Whether this recording is of the share that gets a secondary: always the same ones."""
-    point = sample_point(f"secondary:{recording.recording_id}")
-    return point < settings.shadow.secondary_rate
+    return has_secondary(settings.shadow, recording.recording_id)
 
 
 def ready_secondary(settings: Settings, recording: FixtureRecording) -> None:

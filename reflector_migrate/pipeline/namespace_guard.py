@@ -47,7 +47,7 @@ def _shared_by_name(settings: Settings) -> Iterator[SharedPlace]:
             yield SharedPlace(ours_name, "reflector.database_url", "database")
     for ours_key in ("media_bucket", "tracks_bucket"):
         for theirs_key in ("media_bucket", "tracks_bucket"):
-            if _covers(getattr(ours, ours_key), getattr(theirs, theirs_key)):
+            if covers(getattr(ours, ours_key), getattr(theirs, theirs_key)):
                 names = f"candidate.{ours_key}", f"reflector.{theirs_key}"
                 yield SharedPlace(*names, "bucket or folder of a bucket")
     is_above = theirs.data_dir.resolve().is_relative_to(ours.data_dir.resolve())
@@ -62,7 +62,7 @@ def _shared_by_server(settings: Settings) -> Iterator[SharedPlace]:
     for ours_name, url in _databases(settings):
         if theirs.database_url and are_one_database(url, theirs.database_url):
             yield SharedPlace(ours_name, "reflector.database_url", "database")
-    if not ours.channel_prefix and _may_be_one_redis(ours.bus_url, theirs.bus_url):
+    if not ours.channel_prefix and may_be_one_redis(ours.bus_url, theirs.bus_url):
         yield SharedPlace("candidate.channel_prefix", "reflector.bus_url", "Redis' channels")
 
 
@@ -72,7 +72,7 @@ def _databases(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "candidate.database_url", settings.candidate.database_url
 
 
-def _covers(ours: str, theirs: str) -> bool:
+def covers(ours: str, theirs: str) -> bool:
     """Whether the primary's folder is ours or lies in ours; ours may lie in the primary's."""
     mine, other = ([part for part in name.split("/") if part] for name in (ours, theirs))
     return other[: len(mine)] == mine
@@ -84,7 +84,7 @@ def _address(url: str) -> tuple[str, int | None]:
     return (parts.path, None) if parts.scheme == "unix" else (parts.hostname or "", parts.port)
 
 
-def _may_be_one_redis(first: str, second: str) -> bool:
+def may_be_one_redis(first: str, second: str) -> bool:
     """Whether two addresses reach one process; yes, where a server does not say which it is."""
     from redis import RedisError
 

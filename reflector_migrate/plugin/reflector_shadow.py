@@ -15,6 +15,7 @@ Environment
   MIGRATE_CONFIG            a migrate.toml: its [shadow] enabled counts unless MIGRATE_SHADOW is set
   MIGRATE_SHADOW_ROLE       primary (default) | secondary: a secondary is timed, never announced
   MIGRATE_SHADOW_QUEUE      the harness's queue (default `shadow`)
+  MIGRATE_SHADOW_BROKER     the Redis that has this queue, where it is not this worker's broker
   MIGRATE_LEGACY_TASK       the registered name of the pipeline's task
   MIGRATE_LEGACY_PIPELINE   module:Class whose coroutine methods are timed
   MIGRATE_SHADOW_OBSERVE    which outside calls are told with the spans: see reflector_observe
@@ -379,7 +380,7 @@ class Sender:
         return waiting + size <= MAX_QUEUE_BYTES * share
 
     def _redis_url(self) -> str | None:
-        return redis_url(self.app)
+        return setting("MIGRATE_SHADOW_BROKER", "") or redis_url(self.app)
 
     def _publish_by_celery(self, task: str, message: dict[str, Any]) -> bool:
         with self.app.connection_for_write(connect_timeout=TIMEOUT_S) as connection:

@@ -78,11 +78,12 @@ class CandidateSettings(Section):
 class SecondarySettings(Section):
     """Where the primary's engine runs once more: nothing here is also the primary's.
 
-    Its own queue on the same broker, its own sinks: Zulip by the bot that posts, webhooks
-    by the path they go to.
+    On a deployment its broker and bus are a Redis server of its own. In the sandbox it has a queue
+    on the same broker, and its own sinks: Zulip by the bot that posts, webhooks by their path.
     """
 
     database_url: str | None = None
+    broker_url: RedisUrl | None = None
     queue: str = "secondary"
     tracks_bucket: str = "secondary-tracks"
     media_bucket: str = "secondary-media"

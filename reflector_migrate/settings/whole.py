@@ -64,7 +64,10 @@ class Settings(Section):
 
     def as_secondary(self) -> Settings:
         """The same with the secondary's deployment in the place of the primary's."""
-        mine = self.secondary.model_dump(exclude={"zulip_bot_email", "webhook_path"})
+        not_its = {"zulip_bot_email", "webhook_path"}
+        if self.secondary.broker_url is None:  # in the sandbox it has a queue on the same broker
+            not_its.add("broker_url")
+        mine = self.secondary.model_dump(exclude=not_its)
         bot = {"zulip_bot_email": self.secondary.zulip_bot_email}
         return self.model_copy(
             update={

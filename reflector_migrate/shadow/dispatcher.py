@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow import secondary
 from reflector_migrate.shadow.announcement import Announcement, parse
 from reflector_migrate.shadow.budget import has_budget, why_no_place
 from reflector_migrate.shadow.decision import WATCH_S
@@ -75,7 +76,8 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
             return
         run = going_on
     known_for = shadow.now() - run.created_at
-    take_snapshot(shadow.settings, announcement, rows, run.run_id, known_for)
+    prior = take_snapshot(shadow.settings, announcement, rows, run.run_id, known_for)
+    secondary.begin(shadow.settings, run, announcement, rows, prior)
     at = shadow.now()
     if waiting := shadow.runs.move(run, RunState.WAITING, until=at, waiting_since=at):
         give_places(shadow)

@@ -20,6 +20,11 @@ def why_skipped(
     return None if sample_point(recording_id) < shadow.rate else "not sampled"
 
 
+def has_secondary(shadow: ShadowSettings, recording_id: str) -> bool:
+    """Whether a recording is of the share for which legacy runs twice: always the same ones."""
+    return sample_point(f"secondary:{recording_id}") < shadow.secondary_rate
+
+
 def sample_point(recording_id: str) -> float:
     """A recording's stable place in [0, 1): the same on every machine and every day."""
     digest = hashlib.sha256(recording_id.encode()).digest()

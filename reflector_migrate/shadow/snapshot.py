@@ -71,9 +71,10 @@ def take_snapshot(
     taken: Snapshot,
     run_id: str,
     known_for: timedelta = timedelta(0),
-) -> Snapshot:
+) -> dict[str, Any]:
     """Copy a recording's rows and tracks into the namespace of one run of the candidate's.
 
+    The transcript's columns as they stood before the run, which its copy has as well.
     Raises TransientStepError while the primary may not have begun yet (we know of its run
     `known_for` so long), and TerminalStepError when a track is already gone.
     """
@@ -84,7 +85,7 @@ def take_snapshot(
     prior = state_before(row, is_first=is_first)
     _copy_tracks(settings, announcement.bucket_name, _all_keys(taken), run_id)
     restore_rows(settings, taken, prior, run_id)
-    return taken
+    return prior
 
 
 def state_before(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:

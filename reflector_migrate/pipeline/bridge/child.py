@@ -62,7 +62,7 @@ class Child:
                 _argv(settings, child_reads, child_writes),
                 pass_fds=(child_reads, child_writes),
                 cwd=settings.reflector_dir,
-                env=_environment(settings),
+                env=environment_of(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -203,8 +203,8 @@ def _argv(settings: PipelineSettings, questions: int, answers: int) -> list[str]
     return [str(settings.reflector_python), str(SCRIPT), *pipes, *bound]
 
 
-def _environment(settings: PipelineSettings) -> dict[str, str]:
-    """Nothing of ours: what any process needs, and what Reflector's own file says."""
+def environment_of(settings: PipelineSettings) -> dict[str, str]:
+    """Of a process of Reflector's: what any needs, and what its own file says; nothing of ours."""
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     checkout = {"PYTHONPATH": str(settings.reflector_dir)} if settings.reflector_dir else {}
     return base | checkout | _read_environment(settings.reflector_env_file)
