@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from reflector_migrate.sandbox.jvm_cache import build
+from reflector_migrate.sandbox.layout import ROUTES
 from reflector_migrate.sandbox.process import marked
 from reflector_migrate.sandbox.servers.postgres import PostgresServer, postgres
 from reflector_migrate.sandbox.stack import Sandbox
@@ -106,6 +107,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The whole sandbox on Conductor 3.32.3, shadow flag on, with its own settings."""
     started = Sandbox(PATIENT, tmp_path_factory.mktemp("stack"), shadow=True)
     with until_last_use("stack", started) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Real servers whose recordings can be routed to Conductor; a workflow may fall back.
+
+    CONDUCTOR_VERSION names another server than 3.32.3.
+    """
+    started = Sandbox(
+        PATIENT,
+        tmp_path_factory.mktemp("routed"),
+        with_=("conductor", "redis", "s3", "standins", "legacy", *ROUTES),
+        changes={"route": {"fallback_after_start": "before_first_effect", "stall_s": 90}},
+        conductor_version=os.environ.get("CONDUCTOR_VERSION"),
+    )
+    with until_last_use("routed", started) as sandbox:
         yield sandbox
 
 

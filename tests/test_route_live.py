@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,64 +17,14 @@ from reflector_migrate.cutover.routes import change
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import PIPELINE_TASK, start
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.plugin import FOLDER
 from reflector_migrate.plugin.reflector_claim import ENDED, Claim
 from reflector_migrate.plugin.reflector_route_table import Table
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
-from tests.patience import PATIENT
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
-
-PARTS = ("conductor", "redis", "s3", "standins", "workers")
-STEPS = 3 * 2 + 11  # of three tracks
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Everything but Celery workers; those of Conductor serve the namespace `live`."""
-    changes = {"candidate": {"namespace": "live"}}
-    folder = tmp_path_factory.mktemp("live")
-    with Sandbox(PATIENT, folder, with_=PARTS, changes=changes) as made:
-        yield made
-
-
-@contextmanager
-def worker(sandbox: Sandbox, name: str, app: str, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker that is ready."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MIGRATE_")} | {
-        "MIGRATE_CONFIG": str(sandbox.folders.config),
-        "PYTHONPATH": str(FOLDER),
-        "MIGRATE_ROUTING": "true",
-        "MIGRATE_ROUTE_WAIT_S": "20",
-    }
-    log = sandbox.folders.root / f"{name}-{time.monotonic_ns()}.log"
-    argv = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "info",
-            "-n", f"{name}@%h", "--without-mingle", "--without-gossip", *more]  # fmt: skip
-    with log.open("wb") as out:
-        running = subprocess.Popen(
-            argv, env=env, stdout=out, stderr=out, cwd=sandbox.folders.root, start_new_session=True
-        )
-    try:
-        until(lambda: b" ready." in log.read_bytes(), 90, log)
-        yield running
-    finally:
-        if running.poll() is None:
-            running.terminate()
-            running.wait(30)
-
-
-def legacy(sandbox: Sandbox) -> Any:
-    """Reflector's worker with the plugin that routes."""
-    app = "reflector_migrate.sandbox.legacy.app:app"
-    return worker(sandbox, "legacy", app, "-I", "reflector_route")
-
-
-def starter(sandbox: Sandbox) -> Any:
-    """The worker that starts live workflows."""
-    return worker(sandbox, "starter", "reflector_migrate.cutover.route_app:app", "-Q", "route")
 
 
 def until(is_so: Callable[[], Any], timeout_s: float, about: object = "") -> Any:
@@ -126,23 +71,28 @@ def status_of(settings: Settings, workflow_id: str) -> str:
         return str(client.workflow(workflow_id, with_tasks=False)["status"])
 
 
-def test_a_routed_recording_is_served_by_one_live_workflow(sandbox: Sandbox) -> None:
+def put(settings: Settings, route: str) -> None:
+    """Every recording takes that route, and every worker follows."""
+    change(settings, Table(0, route), "ana", "a test")
+    time.sleep(5.5)
+
+
+def test_a_routed_recording_is_served_by_one_live_workflow(routed: Sandbox) -> None:
     """Row, message and webhook for real, once; a second announcement names the workflow."""
-    settings = sandbox.settings
+    settings = routed.settings
     recording = load_recording(settings.sandbox.recordings, "three-voices")
     set_stage(settings, recording)
-    change(settings, Table(0, "conductor+fallback"), "ana", "a test")
-    with legacy(sandbox), starter(sandbox):
-        start(settings, recording)
-        claim = until(lambda: (c := claim_on(settings, recording)) and c.workflow_id and c, 90)
-        row = Rows.at(str(settings.reflector.database_url)).transcript_of(recording.recording_id)
-        assert row is not None
-        with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
-            app.conf.result_backend = settings.reflector.broker_url
-            bucket, keys = settings.reflector.tracks_bucket, list(recording.all_keys)
-            given = {"transcript_id": row.id, "bucket_name": bucket, "track_keys": keys}
-            second = app.send_task(PIPELINE_TASK, kwargs=given).get(timeout=60)
-        found = served(settings, recording)
+    put(settings, "conductor")
+    start(settings, recording)
+    claim = until(lambda: (c := claim_on(settings, recording)) and c.workflow_id and c, 90)
+    row = Rows.at(str(settings.reflector.database_url)).transcript_of(recording.recording_id)
+    assert row is not None
+    with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
+        app.conf.result_backend = settings.reflector.broker_url
+        bucket, keys = settings.reflector.tracks_bucket, list(recording.all_keys)
+        given = {"transcript_id": row.id, "bucket_name": bucket, "track_keys": keys}
+        second = app.send_task(PIPELINE_TASK, kwargs=given).get(timeout=60)
+    found = served(settings, recording)
     assert second["served_by"] == f"workflow {claim.workflow_id}"
     assert found["workflow"]["workflowId"] == claim.workflow_id
     assert found["workflow"]["input"]["run"]["namespace"] == "live"
@@ -150,18 +100,18 @@ def test_a_routed_recording_is_served_by_one_live_workflow(sandbox: Sandbox) -> 
     assert (len(found["webhooks"]), len(found["messages"])) == (1, 1)
 
 
-def test_a_worker_killed_between_claim_and_start_loses_nothing(sandbox: Sandbox) -> None:
+def test_a_worker_killed_between_claim_and_start_loses_nothing(routed: Sandbox) -> None:
     """Its message is in the queue: the starter that comes later starts the one workflow."""
-    settings = sandbox.settings
+    settings = routed.settings
     recording = load_recording(settings.sandbox.recordings, "zero-start")
     set_stage(settings, recording)
-    change(settings, Table(0, "conductor+fallback"), "ana", "a test")
-    with legacy(sandbox) as running:
-        start(settings, recording)
-        until(lambda: claim_on(settings, recording), 60)  # it waits for a starter, for 20 s
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait(10)
-    with starter(sandbox):
-        found = served(settings, recording)
+    put(settings, "conductor+fallback")
+    routed.kill("starter")
+    start(settings, recording)
+    until(lambda: claim_on(settings, recording), 60)  # it waits for a starter, for 2 s
+    routed.kill("legacy")
+    routed.restart("starter")
+    found = served(settings, recording)
+    routed.restart("legacy")
     assert found["row"].status == "ended"
     assert (len(found["webhooks"]), len(found["messages"])) == (1, 1)
