@@ -30,6 +30,7 @@ OURS = {name: s for name, s in SERVICES.items() if s.get("image") == "reflector-
 WANTED = {
     "redis", "postgres", "s3", "conductor", "conductor-seed", "migrations", "legacy-worker",
     "conductor-workers", "dispatcher", "collector", "beat", "serve",
+    "live-workers", "starter",
 }  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_every_long_running_service_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-@pytest.mark.parametrize("name", ["legacy-worker", "dispatcher", "collector"])
+@pytest.mark.parametrize("name", ["legacy-worker", "dispatcher", "collector", "starter"])
 def test_a_celery_worker_is_asked_by_its_own_name(name: str) -> None:
     """A ping to all would be answered by any worker of the broker."""
     argv: list[str] = SERVICES[name]["command"]

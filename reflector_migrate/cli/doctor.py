@@ -33,6 +33,7 @@ HINTS = {
     "conductor workers": "start one: migrate worker run conductor; list all: migrate worker list",
     "celery workers": "does Reflector's worker use the broker of `reflector.broker_url`?",
     "dispatch": "migrate worker run dispatcher; migrate worker run collector",
+    "starter": "migrate worker run starter",
     "namespaces": "give the candidate a database, buckets and folders of its own",
     "store": "migrate register --with-store; is the database up where `store.url` says?",
     "redis": "is the server up where `reflector.bus_url` says?",
@@ -116,7 +117,7 @@ def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
 
 
 def _checks() -> dict[str, Callable[[Settings], Answer]]:
-    from reflector_migrate.cutover import infrastructure, rights
+    from reflector_migrate.cutover import infrastructure, rights, starter_check
 
     return {
         **rights.CHECKS,
@@ -131,6 +132,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "conductor workers": infrastructure.workers_are_ours,
         "celery workers": infrastructure.celery_answers,
         "dispatch": infrastructure.queues_are_served,
+        "starter": starter_check.starter_listens,
         "namespaces": infrastructure.namespaces_are_separate,
         "waivers": _waivers,
         "secondary": _secondary,
