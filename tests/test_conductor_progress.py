@@ -78,7 +78,7 @@ def test_percent_rises_to_a_hundred(settings):
     ("ended", "tracks", "expected"),
     [
         pytest.param([], 3, 0, id="nothing"),
-        pytest.param([("finalize", None, "failed")], 1, 7, id="a failed step has ended too"),
+        pytest.param([("finalize", None, "failed")], 1, 0, id="a failed step is not completed"),
         pytest.param([("finalize", None, "in_progress")], 1, 0, id="in progress is not done"),
         pytest.param([("pad_track", 0, "completed")], 2, 3, id="half of a step"),
         pytest.param(
@@ -86,7 +86,7 @@ def test_percent_rises_to_a_hundred(settings):
         ),
     ],
 )
-def test_percent_counts_ended_steps(ended, tracks, expected):
+def test_percent_counts_completed_steps(ended, tracks, expected):
     """Of fourteen; a track counts for its part."""
     assert percent_of(ended, tracks) == expected
 

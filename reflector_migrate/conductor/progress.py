@@ -35,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
-ENDED: frozenset[State] = frozenset({"completed", "failed"})
-
 
 def _harmless(
     tell: Callable[Concatenate[Progress, P], None],
@@ -140,9 +138,9 @@ class Progress:
 
 
 def percent_of(states: Iterable[Key], track_total: int) -> int:
-    """Ended steps of fourteen in whole percent; a track counts for its part of the step."""
-    ended = {(step, index) for step, index, state in states if state in ENDED}
-    done = sum(1 / track_total if step in TRACK_STEPS else 1 for step, index in ended)
+    """Completed steps of fourteen in whole percent; a track counts for its part of the step."""
+    completed = {(step, index) for step, index, state in states if state == "completed"}
+    done = sum(1 / track_total if step in TRACK_STEPS else 1 for step, index in completed)
     return min(100, int(100 * done / len(VISIBLE_STEPS) + 1e-6))
 
 

@@ -135,7 +135,7 @@ class ServicesSettings(Section):
     llm_url: str | None = None
     llm_api_key: SecretStr | None = None
     llm_model: str = "microsoft/phi-4"
-    llm_timeout_s: float = 60.0
+    llm_timeout_s: float = 30.0  # a hung call is given up, whatever its step's signs of life
     llm_parse_retries: int = 3
     llm_parallel: int = 4
     llm_context_window: int = 16000
