@@ -129,7 +129,6 @@ def _s3(env: Env) -> Nested:
 def _services(env: Env) -> Nested:
     realm = env.get("ZULIP_REALM")
     return {
-        "daily_url": env.get("DAILY_API_URL"),
         "daily_api_key": env.get("DAILY_API_KEY"),
         "transcript_url": env.get("TRANSCRIPT_URL"),
         "transcript_api_key": env.get("TRANSCRIPT_MODAL_API_KEY"),

@@ -1,0 +1,90 @@
+"""Nothing of ours is dropped because a server of ours is away: the door of every task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reflector_migrate.errors import ConfigurationError, InputError, ServerUnreachableError
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow import app as door
+from reflector_migrate.shadow.advance import FOREIGN_TRIES
+from reflector_migrate.shadow.messages import SPANS, SWEEP
+from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.store.heartbeats import Heartbeats
+from tests.new_stores import new_store
+
+
+class Again(Exception):  # noqa: N818 - what Celery calls Retry
+    """The message goes back to the broker, for so long."""
+
+
+class Task:
+    """A task as Celery binds it, with so many tries behind it."""
+
+    def __init__(self, tries: int = 0, name: str = SPANS) -> None:
+        self.name, self.request = name, SimpleNamespace(retries=tries)
+
+    def retry(self, *, countdown: float, max_retries: int) -> Again:
+        """What Celery raises."""
+        return Again(countdown, max_retries)
+
+
+@pytest.fixture(autouse=True)
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shadow:
+    """A store of this test's own."""
+    settings = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path}/s.db"}})
+    new_store(settings.store_url)
+    made = Shadow.made(settings, lambda _run, _delay_s: None)
+    monkeypatch.setattr(door, "shadow", lambda: made)
+    return made
+
+
+def _met(error: Exception, tries: int = 0) -> Any:
+    def work(_world: Shadow) -> None:
+        raise error
+
+    try:
+        return door.behind_door(work)(Task(tries))
+    except Again as again:
+        return again.args[0]
+
+
+@pytest.mark.parametrize("error", [ServerUnreachableError("store"), ConfigurationError("half")])
+def test_an_outage_is_waited_for(error: Exception):
+    """Growing pauses of at most five minutes, for a day: 45 seconds lose nothing."""
+    pauses = [_met(error, tries) for tries in range(door.RETRIES)]
+    assert pauses[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert max(pauses) == 300.0
+    assert sum(pauses) > 23 * 3600
+    assert _met(error, door.RETRIES) is None
+
+
+def test_settings_that_cannot_be_read_are_an_outage_too(monkeypatch: pytest.MonkeyPatch):
+    """A file that is half written when the process starts keeps the message, too."""
+
+    def half() -> Shadow:
+        raise ConfigurationError("migrate.toml: is it half written?")
+
+    monkeypatch.setattr(door, "shadow", half)
+    with pytest.raises(Again):
+        door.behind_door(lambda _world: None)(Task())
+
+
+def test_what_can_never_be_read_ends_and_a_foreign_error_is_bounded():
+    """A message without its field is refused at once; a fault of the code after some tries."""
+    assert _met(InputError("no transcript_id")) is None
+    assert _met(RuntimeError("words"), FOREIGN_TRIES - 1) is not None
+    assert _met(RuntimeError("words"), FOREIGN_TRIES) is None
+
+
+def test_a_task_of_beats_leaves_the_time_of_its_end(world: Shadow):
+    """Only when it came to its end."""
+    beats = Heartbeats(world.settings.store_url)
+    door.behind_door(lambda _world: None)(Task(name=SPANS))
+    assert beats.last(SWEEP) is None
+    door.behind_door(lambda _world: None)(Task(name=SWEEP))
+    assert beats.last(SWEEP) is not None
