@@ -16,20 +16,22 @@ MAY_IMPORT: dict[str, str] = {
     "plugin": "",
     "settings": "errors",
     "store": "model errors settings",
+    "harness": "errors settings store",
     "comparators": "model",
     "reports": "model",
     "pricing": "model errors settings",
     "judge": "model errors comparators.registry",
     "frames": "model pricing reflector_migrate.judge.word_rates",
-    "pipeline": "model errors settings store",
-    "conductor": "model errors settings store pipeline plugin",
-    "shadow": "model errors settings store pipeline conductor comparators judge pricing frames"
-    " reports",
-    "cutover": "model errors settings store pipeline conductor plugin judge pricing shadow",
-    "sandbox": "model errors settings store pipeline conductor plugin",
-    "experiments": "model errors settings store pipeline conductor judge pricing shadow sandbox",
-    "cli": "model errors settings store pipeline conductor plugin comparators judge pricing frames"
-    " shadow cutover reports sandbox experiments",
+    "pipeline": "model errors settings store harness",
+    "conductor": "model errors settings store harness pipeline plugin",
+    "shadow": "model errors settings store harness pipeline conductor comparators judge pricing"
+    " frames reports",
+    "cutover": "model errors settings store harness pipeline conductor plugin judge pricing shadow",
+    "sandbox": "model errors settings store harness pipeline conductor plugin",
+    "experiments": "model errors settings store harness pipeline conductor judge pricing shadow"
+    " sandbox",
+    "cli": "model errors settings store harness pipeline conductor plugin comparators judge"
+    " pricing frames shadow cutover reports sandbox experiments",
     "__main__": "cli",
 }
 """Each room and what it may look into, rooms or one module of a room; in the order of building."""

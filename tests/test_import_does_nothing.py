@@ -34,11 +34,9 @@ print(json.dumps([count, seen]))
 """
 LEFT_OUT = (
     "reflector_migrate.plugin.",
-    "reflector_migrate.sandbox.legacy.",
     "reflector_migrate.store.migrations.",
 )
-"""Reflector's own worker imports the plugin, and Alembic the migrations. The stand-in of Reflector
-reads its settings where Reflector does: when Celery imports its app."""
+"""Reflector's own worker imports the plugin, and Alembic the migrations."""
 
 
 def _watched(folder: Path, afterwards: str = "") -> tuple[int, list[str]]:

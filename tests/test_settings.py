@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.harness import LiveSettings
 from reflector_migrate.settings import RouteSettings, Settings, load_settings, origins
-from reflector_migrate.shadow.process import LiveSettings
 
 ROOT = Path(__file__).parents[1]
 

@@ -134,9 +134,9 @@ def _write(out: Path, settings: dict[str, object], *, force: bool) -> None:
 
 def _loaded(ctx: click.Context, out: Path) -> Settings:
     """By the file alone: a sandbox that runs here is none of this."""
-    from reflector_migrate.settings import load_settings
+    from reflector_migrate.harness import loaded_settings
 
-    settings = load_settings(out)
+    settings = loaded_settings(out)
     ctx.find_root().obj.update(config=out, settings=settings)
     log_to_stderr(ctx, settings)
     return settings

@@ -39,10 +39,11 @@ def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
       migrate audit verify --json
     """
     from reflector_migrate.cutover.trail import exported_heads
-    from reflector_migrate.store.audit import Audit, Head
+    from reflector_migrate.harness import Harness
+    from reflector_migrate.store.audit import Head
 
     settings = settings_of(ctx)
-    log = Audit(settings.store_url)
+    log = Harness.of(settings).audit
     known = [*exported_heads(settings), *map(Head.parse, heads)]
     fault, head = log.fault(known), log.head()
     if as_json:
@@ -66,12 +67,12 @@ def export(ctx: click.Context, output: Path | None) -> None:
       migrate audit export
       migrate audit export -o audit.jsonl
     """
+    from reflector_migrate.harness import Harness
     from reflector_migrate.store.atomic_write import write_aside
-    from reflector_migrate.store.audit import Audit
 
     entries = [
         json.dumps({**entry, "at": entry["at"].isoformat()}, ensure_ascii=False)
-        for entry in Audit(settings_of(ctx).store_url).all()
+        for entry in Harness.of(settings_of(ctx)).audit.all()
     ]
     if output is None:
         for line in entries:

@@ -59,12 +59,12 @@ def settings_of(ctx: click.Context) -> Settings:
 
     Loaded once per process: every part of a command works with the same ones.
     """
-    from reflector_migrate.settings import load_settings
+    from reflector_migrate.harness import loaded_settings
 
     shared = ctx.find_root().obj
     if "settings" not in shared:
         place, environ = settings_place(ctx)
-        shared["settings"] = load_settings(place, environ=environ)
+        shared["settings"] = loaded_settings(place, environ=environ)
         if shared["settings"].is_sandbox and place is not None:
             say(f"sandbox {_short(place.parent)}: nothing here is about a deployment")
     settings: Settings = shared["settings"]
@@ -79,7 +79,7 @@ def _short(folder: Path) -> str:
 
 def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | None]:
     """What to load: the file by --config, or a running sandbox's alone; else the usual places."""
-    from reflector_migrate.settings import load_settings
+    from reflector_migrate.harness import loaded_settings
 
     config: Path | None = ctx.find_root().obj["config"]
     if config is not None or os.environ.get("MIGRATE_CONFIG"):
@@ -87,7 +87,7 @@ def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | No
     from reflector_migrate.sandbox.running import load_running, missing_parts, sandbox_folder
     from reflector_migrate.sandbox.servers.base import Folders
 
-    folder = sandbox_folder(load_settings())
+    folder = sandbox_folder(loaded_settings())
     if dead := missing_parts(folder):
         raise ServerUnreachableError(
             f"the sandbox in {folder} has lost {', '.join(dead)}", hint="migrate sandbox up"

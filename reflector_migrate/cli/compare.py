@@ -156,9 +156,9 @@ def _from_files(
     waivers: Path | None,
 ) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
+    from reflector_migrate.harness import loaded_settings
     from reflector_migrate.judge.compare import compare as judge
     from reflector_migrate.pricing import priced
-    from reflector_migrate.settings import load_settings
     from reflector_migrate.shadow.waiver_files import waivers_in_force
     from reflector_migrate.store.clock import now
 
@@ -169,7 +169,7 @@ def _from_files(
         first, second, secondary=third,
         waivers=waivers_in_force(waivers), today=now().date(),
     )  # fmt: skip
-    return priced(judged, load_settings(config).prices)
+    return priced(judged, loaded_settings(config).prices)
 
 
 def _refuse_mismatch(

@@ -40,11 +40,11 @@ def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
       migrate config show --origin
       migrate --config migrate.toml config show --json
     """
-    from reflector_migrate.settings import load_settings
+    from reflector_migrate.harness import loaded_settings
 
     place, environ = settings_place(ctx)
     unread: list[str] = []
-    loaded = load_settings(place, environ=environ, unread=unread)
+    loaded = loaded_settings(place, environ=environ, unread=unread)
     settings = _masked(loaded.model_dump(mode="json"))
     for said in unread:
         say(f"missing: {said}")

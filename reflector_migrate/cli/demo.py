@@ -33,10 +33,10 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
       migrate demo --conductor 3.15.0
     """
     from reflector_migrate.experiments.demo import BLAMED, SOUND, run_demo
+    from reflector_migrate.harness import loaded_settings
     from reflector_migrate.sandbox.stack import Sandbox
-    from reflector_migrate.settings import load_settings
 
-    settings = load_settings(ctx.find_root().obj["config"])
+    settings = loaded_settings(ctx.find_root().obj["config"])
     log_to_stderr(ctx, settings)
     folder = FOLDER.resolve()
     try:

@@ -234,12 +234,12 @@ def _processors(settings: Settings) -> Answer:
 def _observed(settings: Settings) -> Answer:
     """A service that finished recordings must have called, and that nothing saw, is named."""
     from reflector_migrate.cutover.items import failed, passed
+    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.observe.calls import unseen_services
-    from reflector_migrate.store.evidence import Spans
 
     if settings.shadow.observe == "nothing":
         return passed("nothing is to be seen")
-    told = Spans(settings.store_url).latest("task_pipeline_multitrack_process", LOOKED_AT)
+    told = Harness.of(settings).spans.latest("task_pipeline_multitrack_process", LOOKED_AT)
     unseen = unseen_services(told)
     if unseen:
         return failed(f"{len(told)} runs", why=f"not seen: {', '.join(unseen)}")

@@ -61,10 +61,10 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
 
 
 def _runs_of(settings: Settings, recording: str) -> tuple[RunRecord, ...]:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model.run_life import OPEN
-    from reflector_migrate.store.runs import Runs
 
-    found = Runs(settings.store_url).of_recording(recording)
+    found = Harness.of(settings).runs.of_recording(recording)
     if not found:
         raise InputError(f"no run of recording {recording} is known")
     if open_ones := [run.run_id for run in found if run.state in OPEN]:
@@ -74,9 +74,9 @@ def _runs_of(settings: Settings, recording: str) -> tuple[RunRecord, ...]:
 
 
 def _erased_runs(settings: Settings) -> tuple[RunRecord, ...]:
-    from reflector_migrate.store.runs import Runs
+    from reflector_migrate.harness import Harness
 
-    return Runs(settings.store_url).erased()
+    return Harness.of(settings).runs.erased()
 
 
 def _erase(settings: Settings, runs: tuple[RunRecord, ...]) -> None:

@@ -61,10 +61,10 @@ def export(ctx: click.Context, form: str, table: str, night: str | None, path: P
 
 def _frame(settings: Settings, table: str, night: str | None) -> pd.DataFrame:
     from reflector_migrate.frames import checks_frame, night_frame, steps_frame
+    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.nightly.night import day_of
-    from reflector_migrate.store.nights import Nights
 
-    nights = Nights(settings.store_url)
+    nights = Harness.of(settings).nights
     if night is not None:
         day_of(night)
     gists = nights.all() if night is None else nights.of(night)

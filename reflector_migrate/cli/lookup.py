@@ -24,9 +24,9 @@ def recording_id_of(settings: Settings, recording: str) -> str:
 
 def comparison_of(settings: Settings, recording: str) -> Comparison:
     """The newest stored comparison; InputError when there is none."""
-    from reflector_migrate.store.evidence import Evidence
+    from reflector_migrate.harness import Harness
 
-    found = Evidence(settings.store_url).latest(recording_id_of(settings, recording))
+    found = Harness.of(settings).evidence.latest(recording_id_of(settings, recording))
     if found is None:
         _refuse_unknown(settings, recording)
         raise InputError(
@@ -37,9 +37,9 @@ def comparison_of(settings: Settings, recording: str) -> Comparison:
 
 def run_of(settings: Settings, recording: str) -> RunRecord:
     """The newest candidate run; InputError when there is none."""
-    from reflector_migrate.store.runs import Runs
+    from reflector_migrate.harness import Harness
 
-    found = Runs(settings.store_url).latest(recording_id_of(settings, recording))
+    found = Harness.of(settings).runs.latest(recording_id_of(settings, recording))
     if found is None:
         _refuse_unknown(settings, recording)
         raise InputError(

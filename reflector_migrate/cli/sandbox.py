@@ -183,8 +183,8 @@ def _switch(settings: Settings, noise: Noise | None) -> None:
 
 
 def _base(ctx: click.Context) -> Settings:
-    from reflector_migrate.settings import load_settings
+    from reflector_migrate.harness import loaded_settings
 
-    settings = load_settings(ctx.find_root().obj["config"])
+    settings = loaded_settings(ctx.find_root().obj["config"])
     log_to_stderr(ctx, settings)
     return settings

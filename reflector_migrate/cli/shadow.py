@@ -39,16 +39,16 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
       migrate shadow status
       migrate shadow status --hours 168 --json
     """
+    from reflector_migrate.harness import Harness
     from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Dispatches, Runs
 
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     until = now()
-    found = Dispatches(settings.store_url).between(until - timedelta(hours=hours), until)
+    found = Harness.of(settings).dispatches.between(until - timedelta(hours=hours), until)
     outcomes = Counter(f"{o['outcome']} {o['reason'] or ''}".strip() for o in found)
     bounds = settings.shadow.model_dump(mode="json")
-    in_flight = Runs(settings.store_url).count_in_flight()
+    in_flight = Harness.of(settings).runs.count_in_flight()
     if as_json:
         echo_json(envelope("shadow", settings=bounds, in_flight=in_flight, outcomes=dict(outcomes)))
         return
@@ -75,15 +75,15 @@ def off(ctx: click.Context) -> None:
       migrate shadow off
       migrate shadow off && migrate shadow status
     """
+    from reflector_migrate.harness import Harness
     from reflector_migrate.store.atomic_write import write_aside
-    from reflector_migrate.store.audit import Audit
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)
     write_aside(path, "dispatching is off: migrate shadow on\n")
     click.echo(f"dispatching is off (kill switch: {path})")
     try:
-        Audit(settings.store_url).append("kill-switch", {"is_off": True})
+        Harness.of(settings).audit.append("kill-switch", {"is_off": True})
     except MigrateError as error:  # the switch works without a store
         say(f"not in the audit log: {error.message}")
 
@@ -99,13 +99,13 @@ def on(ctx: click.Context, yes: bool) -> None:
       migrate shadow on
       migrate shadow on --yes
     """
-    from reflector_migrate.store.audit import Audit
+    from reflector_migrate.harness import Harness
 
     settings = settings_of(ctx)
     path = _kill_switch(settings)
     ask("dispatch recordings again?", yes=yes)
     path.unlink(missing_ok=True)
-    Audit(settings.store_url).append("kill-switch", {"is_off": False})
+    Harness.of(settings).audit.append("kill-switch", {"is_off": False})
     if settings.shadow.enabled:
         click.echo("dispatching resumed (shadow.enabled = true)")
     else:

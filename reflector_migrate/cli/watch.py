@@ -78,9 +78,9 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
 
 def _ended(settings: Settings, run: RunRecord) -> str:
     """The verdict of a run that was compared; else its state and the reason."""
-    from reflector_migrate.store.evidence import Evidence
+    from reflector_migrate.harness import Harness
 
-    found = Evidence(settings.store_url).comparison(run.run_id)
+    found = Harness.of(settings).evidence.comparison(run.run_id)
     if found is not None:
         return found.verdict.value
     return f"{run.state}: {run.reason}" if run.reason else str(run.state)

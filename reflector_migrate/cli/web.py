@@ -141,19 +141,18 @@ def _metrics(settings: Settings) -> str:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
     from prometheus_client.core import CounterMetricFamily
 
-    from reflector_migrate.store.evidence import Evidence
-    from reflector_migrate.store.runs import Runs
+    from reflector_migrate.harness import Harness
 
     registry = CollectorRegistry()
     totals: Counter[str] = Counter()
-    for _night, verdict, number in Evidence(settings.store_url).nights():
+    for _night, verdict, number in Harness.of(settings).evidence.nights():
         totals[verdict] += number
     pairs = CounterMetricFamily("shadow_pairs", "Comparisons stored", labels=["verdict"])
     for verdict, number in totals.items():
         pairs.add_metric([verdict], number)
     registry.register(_Stored(pairs))
     flight: Any = Gauge("shadow_in_flight", "Workflows in flight", registry=registry)
-    flight.set(Runs(settings.store_url).count_in_flight())
+    flight.set(Harness.of(settings).runs.count_in_flight())
     return generate_latest(registry).decode()
 
 

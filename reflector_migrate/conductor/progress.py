@@ -24,12 +24,13 @@ from reflector_migrate.conductor.progress_log import (
     mark,
 )
 from reflector_migrate.conductor.publish_lock import turns_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.events import EventLog, News
+from reflector_migrate.store.events import News
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Progress:
     def __init__(self, settings: Settings) -> None:
         """Open nothing yet."""
         self._settings = settings
-        self._log = EventLog(settings.store_url)
+        self._log = Harness.of(settings).events
 
     @_harmless
     def planned(self, run: Run, tracks: Sequence[Track]) -> None:

@@ -13,12 +13,11 @@ from functools import cached_property
 from typing import Any, get_args
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.adjudication import TEXTS, Choice, Hunk, Text, hunk_of
 from reflector_migrate.judge.preference import Preference, preference
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
-from reflector_migrate.store.evidence import Evidence
 
 KIND = "adjudicate"
 LONGEST_NAME = 80
@@ -61,7 +60,7 @@ class Desk:
             "who": who, "text": self.text, "recording": hunk.recording, "run": hunk.run,
             "shown": hunk.digest, "choice": choice, "builds": dict(self.builds),
         }  # fmt: skip
-        Audit(self.settings.store_url).append(KIND, body)
+        Harness.of(self.settings).audit.append(KIND, body)
 
     def outcome(self) -> Preference:
         """Which side is better by the answers of this pair of builds; a recording counts once.
@@ -74,7 +73,7 @@ class Desk:
         return preference(list(first.values()))
 
     def _answers(self) -> Iterator[Mapping[str, Any]]:
-        for entry in Audit(self.settings.store_url).all(KIND):
+        for entry in Harness.of(self.settings).audit.all(KIND):
             body = entry["body"]
             if (body["text"], body["builds"]) == (self.text, self.builds):
                 yield body
@@ -97,7 +96,7 @@ class Desk:
         return self._newest[1]
 
     def _hunk(self, run: str) -> Hunk | None:
-        store = Evidence(self.settings.store_url)
+        store = Harness.of(self.settings).evidence
         comparison = store.first(run)
         if comparison is None:
             return None

@@ -14,6 +14,7 @@ from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.plugin.reflector_route_table import (
     CONDUCTOR_FALLBACK,
@@ -22,9 +23,7 @@ from reflector_migrate.plugin.reflector_route_table import (
 )
 from reflector_migrate.settings import Settings
 from reflector_migrate.settings.sections import CutoverSettings
-from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.runs import Dispatches
 
 STEPS = (0.01, 0.1, 0.5, 1.0)
 PROPOSAL = "cutover-proposal"
@@ -70,7 +69,7 @@ class Position:
 def position(settings: Settings) -> Position:
     """Read where the cutover stands. Raises ServerUnreachableError without store or broker."""
     table, path = routes.in_force(settings), settings.route.back_file
-    log = Audit(settings.store_url)
+    log = Harness.of(settings).audit
     entry, proposed = log.last(routes.KIND), log.last(PROPOSAL)
     since = entry["at"] if entry else None
     is_open = bool(entry and proposed and proposed["at"] > entry["at"])
@@ -87,7 +86,7 @@ def served_since(settings: Settings, since: datetime) -> Served:
     """What became of each recording that was meant for Conductor since then, by its row."""
     mine, rows = SERVED + build_hash(), Rows.at(settings.reflector.database_url or "")
     last: dict[str, str] = {}
-    for told in Dispatches(settings.store_url).between(since, now() + timedelta(days=1)):
+    for told in Harness.of(settings).dispatches.between(since, now() + timedelta(days=1)):
         if told["reason"] == mine or told["reason"].startswith(KEPT_BACK):
             last[told["recording_id"]] = told["reason"]
     by_conductor = [name for name, reason in last.items() if reason == mine]

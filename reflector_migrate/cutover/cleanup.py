@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 from reflector_migrate.cutover.infrastructure import PIPELINE, workers_say
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Spans
 
 OURS = ("celery.", "migrate.")
 
@@ -76,7 +76,7 @@ def look(settings: Settings) -> Seen:
     return Seen(
         frozenset(name for name in names if not name.startswith(OURS)),
         {key: str(entry.get("task")) for conf in confs for key, entry in _entries(conf)},
-        Spans(settings.store_url).uses(),
+        Harness.of(settings).spans.uses(),
         calls,
         min((float(one.get("uptime") or 0) for one in stats.values()), default=0.0),
     )

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement, parse
 from reflector_migrate.store.atomic_write import write_aside
-from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.runs import RunRecord, Runs, claim_of, run_id_of
+from reflector_migrate.store.runs import RunRecord, claim_of, run_id_of
 
 WITHIN_DAYS = 14
 KNOWN_SINCE = timedelta(days=90)
@@ -75,7 +75,7 @@ def drill_kill_switch(settings: Settings, announce: Announce, timeout_s: float =
         "build": build_hash(), "is_passed": is_passed, "seen": found.seen,
         "recording": found.recording, "duration_s": found.duration_s,
     }  # fmt: skip
-    Audit(settings.store_url).append(f"drill:{found.name}", body)
+    Harness.of(settings).audit.append(f"drill:{found.name}", body)
     return found
 
 
@@ -86,7 +86,7 @@ def drilled(name: str) -> Callable[[Settings], Answer]:
         from reflector_migrate.conductor.build import build_hash
 
         limit, command = f"≤ {WITHIN_DAYS} d", f"migrate drill {name}"
-        entry = Audit(settings.store_url).last(f"drill:{name}")
+        entry = Harness.of(settings).audit.last(f"drill:{name}")
         if entry is None:
             return pending(f"no drill is on record: {command}", limit=limit)
         body, age = entry["body"], now() - entry["at"]
@@ -104,7 +104,7 @@ def drilled(name: str) -> Callable[[Settings], Answer]:
 
 def _newest_started(settings: Settings) -> RunRecord | None:
     until = now()
-    found = Runs(settings.store_url).claimed_between(until - KNOWN_SINCE, until)
+    found = Harness.of(settings).runs.claimed_between(until - KNOWN_SINCE, until)
     return max(
         (run for run in found if run.started_at is not None),
         key=lambda run: run.created_at,
@@ -116,7 +116,7 @@ def _ended(settings: Settings, run_id: str, timeout_s: float) -> RunRecord | Non
     """The run as it was decided, or as it stands when the time is up."""
     deadline = time.monotonic() + timeout_s
     while True:
-        run = Runs(settings.store_url).by_id(run_id)
+        run = Harness.of(settings).runs.by_id(run_id)
         is_decided = run is not None and (run.state in ENDED or run.started_at is not None)
         if is_decided or time.monotonic() > deadline:
             return run

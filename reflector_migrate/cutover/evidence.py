@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Gist
 from reflector_migrate.settings import Settings
 
@@ -55,8 +56,6 @@ def _synthetic_recordings(folder: Path) -> dict[str, str]:
 
 def _gists(settings: Settings) -> tuple[Gist, ...]:
     """All but those of runs with a seeded defect."""
-    from reflector_migrate.store.nights import Nights
-
-    nights = Nights(settings.store_url)
+    nights = Harness.of(settings).nights
     seeded = nights.seeded() if settings.is_sandbox else {}
     return tuple(gist for gist in nights.all() if gist.run_id not in seeded)

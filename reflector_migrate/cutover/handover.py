@@ -22,12 +22,12 @@ from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.errors import InputError, MigrateError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.plugin.reflector_claim import CONDUCTOR, Claim
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
-from reflector_migrate.store.runs import Dispatches
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def hand_over(settings: Settings, asked: Asked) -> str | None:
     if not is_noted:
         _terminate(settings, workflow_id)
         return None
-    Dispatches(settings.store_url).add(
+    Harness.of(settings).dispatches.add(
         recording_id, "skipped", run_id=workflow_id, reason=SERVED + build_hash()
     )
     return workflow_id
@@ -141,7 +141,7 @@ def note_kept(settings: Settings, kept: Kept) -> None:
     rows = read_rows(settings, kept.transcript_id, ())
     why = f"route {kept.route}"
     why += f": {kept.reason[:120]}" if kept.route == Route.CONDUCTOR_FALLBACK else ""
-    Dispatches(settings.store_url).add(rows.recording_id, "skipped", reason=why)
+    Harness.of(settings).dispatches.add(rows.recording_id, "skipped", reason=why)
 
 
 def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
@@ -194,7 +194,7 @@ def _is_left_waiting(found: Claim) -> bool:
 
 def workflow_of(settings: Settings, recording_id: str) -> str | None:
     """The workflow that served a recording last; None if the primary did."""
-    last = Dispatches(settings.store_url).last(recording_id)
+    last = Harness.of(settings).dispatches.last(recording_id)
     return str(last["run_id"]) if last and last["reason"].startswith(SERVED) else None
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine
 from reflector_migrate.settings import Settings
 
@@ -15,10 +16,9 @@ DAYS = NIGHTS = 14
 def rooms_took_part(settings: Settings) -> Answer:
     """No run was started of a room that `shadow.rooms` does not name; empty, it names all."""
     from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Runs
 
     until, limit = now(), "0 of other rooms"
-    found = Runs(settings.store_url).claimed_between(until - timedelta(days=DAYS), until)
+    found = Harness.of(settings).runs.claimed_between(until - timedelta(days=DAYS), until)
     started = [run for run in found if run.started_at is not None]
     if not started:
         return pending(f"no run was started in {DAYS} days", "0 runs", limit, 0)
@@ -33,13 +33,10 @@ def rooms_took_part(settings: Settings) -> Answer:
 
 def nights_with_roles_reversed(settings: Settings) -> Answer:
     """How many nights up to the newest had Conductor as the primary of every comparison."""
-    from reflector_migrate.store.evidence import Evidence
-    from reflector_migrate.store.nights import Nights
-
-    nights = [night for night, _ in groupby(Evidence(settings.store_url).nights(), lambda n: n[0])]
+    nights = [night for night, _ in groupby(Harness.of(settings).evidence.nights(), lambda n: n[0])]
     number, why = 0, "no night is stored"
     for night in reversed(nights):
-        gists = Nights(settings.store_url).of(night)
+        gists = Harness.of(settings).nights.of(night)
         by_celery = [g.recording for g in gists if g.primary_engine != Engine.CONDUCTOR.value]
         if by_celery:
             why = f"{night}: {len(by_celery)} of {len(gists)} had Celery as the primary"

@@ -6,6 +6,7 @@ from typing import Any
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, unreachable
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
@@ -71,11 +72,10 @@ def beat_is_alive(settings: Settings) -> Answer:
     """The last sweep is not long ago: without beat nothing lost is ever found again."""
     from reflector_migrate.shadow.messages import REPORT, SWEEP, SWEEP_S
     from reflector_migrate.store.clock import now
-    from reflector_migrate.store.heartbeats import Heartbeats
 
     if settings.is_sandbox:
         return passed("none", why="a sandbox runs without beat")
-    beats = Heartbeats(settings.store_url)
+    beats = Harness.of(settings).heartbeats
     swept, reported = beats.last(SWEEP), beats.last(REPORT)
     if swept is None:
         return failed("never", f"{SWEEP_S:.0f} s", why="no sweep was ever made")
@@ -91,9 +91,8 @@ def runs_get_on(settings: Settings) -> Answer:
     from datetime import timedelta
 
     from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Runs
 
-    runs, at = Runs(settings.store_url), now()
+    runs, at = Harness.of(settings).runs, now()
     since = at - timedelta(seconds=FAILING_S)
     stuck = [run for run in runs.open() if run.failing_since and run.failing_since < since]
     ended = runs.claimed_between(at - timedelta(days=1), at)

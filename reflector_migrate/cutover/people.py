@@ -7,6 +7,7 @@ from typing import Any
 
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 SIGNATURES = {"margins": 1, "cutover": 2}
@@ -42,15 +43,13 @@ def sign(settings: Settings, name: str, who: str, reason: str, *, is_revoked: bo
     Raises InputError for a name that no checklist item asks for, and for a signature to take
     back that was never given.
     """
-    from reflector_migrate.store.audit import Audit
-
     if name not in SIGNATURES:
         known = ", ".join(SIGNATURES)
         raise InputError(f"no checklist item asks for a signature {name!r}", hint=f"one of {known}")
     if is_revoked and who not in _signed(settings, name):
         raise InputError(f"{who} has no signature {name!r} in force for this build")
     body = {"who": who, "reason": reason, "is_revoked": is_revoked, **_signed_for(settings)}
-    return Audit(settings.store_url).append(f"sign:{name}", body)
+    return Harness.of(settings).audit.append(f"sign:{name}", body)
 
 
 def _signed_for(settings: Settings) -> dict[str, str]:
@@ -63,11 +62,9 @@ def _signed_for(settings: Settings) -> dict[str, str]:
 
 def _signed(settings: Settings, name: str) -> set[str]:
     """Who has signed for this build and these rules, and not taken it back."""
-    from reflector_migrate.store.audit import Audit
-
     signed: set[str] = set()
     mine = _signed_for(settings)
-    for entry in Audit(settings.store_url).all(f"sign:{name}"):
+    for entry in Harness.of(settings).audit.all(f"sign:{name}"):
         body = entry["body"]
         if not _lapsed(body, mine):
             (signed.discard if body.get("is_revoked") else signed.add)(body["who"])
@@ -76,10 +73,8 @@ def _signed(settings: Settings, name: str) -> set[str]:
 
 def _history(settings: Settings, name: str) -> Iterator[str]:
     """Every signature of that name ever given, with what has become of it."""
-    from reflector_migrate.store.audit import Audit
-
     mine = _signed_for(settings)
-    for entry in Audit(settings.store_url).all(f"sign:{name}"):
+    for entry in Harness.of(settings).audit.all(f"sign:{name}"):
         body = entry["body"]
         changed = _lapsed(body, mine)
         verb = "took it back" if body.get("is_revoked") else "signed"

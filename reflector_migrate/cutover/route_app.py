@@ -16,8 +16,9 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.harness import LiveSettings
 from reflector_migrate.plugin.reflector_claim import CHECK, KEPT, QUEUE, START
-from reflector_migrate.settings import Settings, load_settings, mark_ready
+from reflector_migrate.settings import Settings, mark_ready
 from reflector_migrate.shadow.messages import until_done
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ TRIES = 6000
 """About a day of pauses: as long as Conductor may be away without anybody sending it back."""
 
 app = Celery("reflector_migrate.route")
+_live = LiveSettings()
 
 
 def config_of(settings: Settings) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
 
 @app.on_configure.connect
 def _configure(sender: Celery, **_: Any) -> None:
-    sender.config_from_object(config_of(load_settings()))
+    sender.config_from_object(config_of(_live.current()))
 
 
 @app.task(name=START, bind=True, max_retries=TRIES)
@@ -62,7 +64,7 @@ def start(task: Task, message: dict[str, Any]) -> None:
     """Start the workflow of a claim; again after a pause while it cannot be started."""
     from reflector_migrate.cutover.handover import Asked, hand_over, parse
 
-    _attempt(task, lambda: hand_over(load_settings(), parse(message, Asked)))
+    _attempt(task, lambda: hand_over(_live.current(), parse(message, Asked)))
 
 
 @app.task(name=CHECK, bind=True, max_retries=TRIES)
@@ -70,7 +72,7 @@ def check(task: Task, message: dict[str, Any]) -> None:
     """Ask whether a workflow that kept a task from running was stopped."""
     from reflector_migrate.cutover.handover import Blocked, parse, take_up_if_stopped
 
-    _attempt(task, lambda: take_up_if_stopped(load_settings(), parse(message, Blocked)))
+    _attempt(task, lambda: take_up_if_stopped(_live.current(), parse(message, Blocked)))
 
 
 @app.task(name=KEPT, bind=True, max_retries=TRIES)
@@ -78,7 +80,7 @@ def kept(task: Task, message: dict[str, Any]) -> None:
     """Register why a recording that legacy serves was not announced."""
     from reflector_migrate.cutover.handover import Kept, note_kept, parse
 
-    _attempt(task, lambda: note_kept(load_settings(), parse(message, Kept)))
+    _attempt(task, lambda: note_kept(_live.current(), parse(message, Kept)))
 
 
 @app.task(name=STALLED)
@@ -87,7 +89,7 @@ def stalled() -> None:
     from reflector_migrate.cutover.takeover import take_over_stalled
 
     try:
-        take_over_stalled(load_settings())
+        take_over_stalled(_live.current())
     except MigrateError as error:
         log.warning("%s: not now: %s", STALLED, error.message)
 
@@ -99,7 +101,7 @@ def tripwire() -> None:
     from reflector_migrate.cutover.tripwire import watch
     from reflector_migrate.shadow.notices import send
 
-    settings = load_settings()
+    settings = _live.current()
     try:
         if found := watch(settings):
             log.error("a rollback is due: %s", found)

@@ -16,11 +16,11 @@ from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.drills import Drilled
 from reflector_migrate.cutover.handover import broker_errors
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.plugin.reflector_claim import QUEUE, START, Claim
 from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES, Table, decide
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
 
 LOOK_S = 0.05
 WHO = "drill"
@@ -129,5 +129,5 @@ def _kept(settings: Settings, found: Drilled) -> Drilled:
         "build": build_hash(), "is_passed": found.is_passed, "seen": found.seen,
         "recording": found.recording, "duration_s": found.duration_s,
     }  # fmt: skip
-    Audit(settings.store_url).append(f"drill:{found.name}", body)
+    Harness.of(settings).audit.append(f"drill:{found.name}", body)
     return found

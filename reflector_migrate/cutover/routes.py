@@ -18,6 +18,7 @@ from reflector_migrate.errors import (
     RefusedError,
     ServerUnreachableError,
 )
+from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_route_table import (
     CELERY,
     KEY,
@@ -30,7 +31,6 @@ from reflector_migrate.plugin.reflector_route_table import (
 )
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.atomic_write import write_aside
-from reflector_migrate.store.audit import Audit
 
 if TYPE_CHECKING:
     import redis
@@ -81,7 +81,7 @@ def in_force(settings: Settings) -> Table:
 
 def in_log(settings: Settings) -> Table | None:
     """The youngest version that the audit log holds; None before the first."""
-    entry = Audit(settings.store_url).last(KIND)
+    entry = Harness.of(settings).audit.last(KIND)
     return load(entry["body"]["table"]) if entry else None
 
 
@@ -169,7 +169,7 @@ def allow_again(settings: Settings, who: str, why: str) -> bool:
     path = settings.route.back_file
     if path is None or not path.exists():
         return False
-    Audit(settings.store_url).append("route-allow", {"who": who, "why": why})
+    Harness.of(settings).audit.append("route-allow", {"who": who, "why": why})
     path.unlink(missing_ok=True)
     return True
 
@@ -227,7 +227,7 @@ def _refuse_unreadable(table: Table) -> None:
 def _log(settings: Settings, table: Table, who: str, why: str, evidence: str = "") -> None:
     body = {"version": table.version, "table": dump(table), "who": who, "why": why}
     body |= {"evidence": evidence} if evidence else {}
-    Audit(settings.store_url).append(KIND, body)
+    Harness.of(settings).audit.append(KIND, body)
 
 
 def _publish(settings: Settings, table: Table) -> None:

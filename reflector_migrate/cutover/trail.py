@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reflector_migrate.cutover.items import Answer, failed, passed
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit, Head
+from reflector_migrate.store.audit import Head
 
 
 def exported_heads(settings: Settings) -> tuple[Head, ...]:
@@ -18,7 +19,7 @@ def exported_heads(settings: Settings) -> tuple[Head, ...]:
 
 def audit_log_is_intact(settings: Settings) -> Answer:
     """No entry was edited, removed or moved, and none that was exported is gone."""
-    log, heads = Audit(settings.store_url), exported_heads(settings)
+    log, heads = Harness.of(settings).audit, exported_heads(settings)
     if fault := log.fault(heads):
         return failed("broken", "intact", why=fault)
     return passed("intact", "intact", log.head().seq, f"{len(heads)} exported heads")

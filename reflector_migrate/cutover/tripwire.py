@@ -11,11 +11,10 @@ from datetime import date, timedelta
 
 from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.canary import PROPOSAL, Position, position
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Gist, Verdict
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.nights import Nights
 
 WHO = "tripwire"
 
@@ -48,13 +47,13 @@ def watch(settings: Settings) -> str:
     found = regression(at, _since(settings, at.since.date()))
     if not found:
         return ""
-    Audit(settings.store_url).append(PROPOSAL, {"who": WHO, "why": found, "share": at.share})
+    Harness.of(settings).audit.append(PROPOSAL, {"who": WHO, "why": found, "share": at.share})
     if settings.cutover.auto_rollback == "on":
         routes.send_back(settings, WHO, found)
     return found
 
 
 def _since(settings: Settings, day: date) -> list[Gist]:
-    nights, today = Nights(settings.store_url), now().date()
+    nights, today = Harness.of(settings).nights, now().date()
     days = [day + timedelta(days=n) for n in range((today - day).days + 1)]
     return [gist for one in days for gist in nights.of(one.isoformat())]

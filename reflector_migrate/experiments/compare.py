@@ -16,13 +16,13 @@ from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.replay_answers import replayed
 from reflector_migrate.experiments.secondary import is_sampled, start_pair
 from reflector_migrate.experiments.secondary import start as start_primary
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison
 from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 LOOK_S = 0.2
 __all__ = ["compare_in_sandbox", "start_primary"]
@@ -70,7 +70,7 @@ def _compare(
     else:
         start_primary(settings, recording)
     run = _follow(settings, recording, since, timeout_s, progress)
-    found = Evidence(settings.store_url).comparison(run.run_id)
+    found = Harness.of(settings).evidence.comparison(run.run_id)
     if found is None:
         why = run.reason or "no comparison"
         raise MigrateError(f"{recording.name}: run {run.run_id} {run.state}: {why}")
@@ -86,7 +86,7 @@ def _follow(
 ) -> RunRecord:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        run = Runs(settings.store_url).latest(recording.recording_id)
+        run = Harness.of(settings).runs.latest(recording.recording_id)
         is_this = run is not None and run.created_at >= since
         progress(run if is_this else None, "")
         if run is not None and is_this and run.state in ENDS:
@@ -102,7 +102,7 @@ def _follow(
 
 def _raise_if_refused(settings: Settings, recording: FixtureRecording, since: datetime) -> None:
     """The dispatcher may have said no before there was a run."""
-    last = Dispatches(settings.store_url).last(recording.recording_id)
+    last = Harness.of(settings).dispatches.last(recording.recording_id)
     if last is None or last["outcome"] not in ("skipped", "failed"):
         return
     at = last["at"]

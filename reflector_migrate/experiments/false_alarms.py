@@ -23,6 +23,7 @@ from reflector_migrate.experiments.false_alarm_test import (
 )
 from reflector_migrate.experiments.legacy_pairs import legacy_pair, without_candidate
 from reflector_migrate.experiments.noise import Noise, set_noise
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.noise import NoiseFloors, floors_of
 from reflector_migrate.judge.waivers import Waiver
@@ -32,7 +33,6 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.waiver_files import waivers_in_force
 from reflector_migrate.store.aa_pairs import LegacyPair
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
 
 RECORDINGS = (
     "zero-start", "silent-track", "screen-share", "consent-denied", "pair-late-joiner",
@@ -150,7 +150,7 @@ class Run:
         settings, name = self.settings, recording.name
         timeout_s = self.plan.timeout_s
         run_id = compare_in_sandbox(settings, name, timeout_s=timeout_s, secondary=True).run_id
-        sides = {role: Evidence(settings.store_url).observation(run_id, role) for role in Role}
+        sides = {role: Harness.of(settings).evidence.observation(run_id, role) for role in Role}
         waivers = waivers_in_force(settings.judge.waivers_file)
         return judged(name, sides, floors, waivers, now().date())
 

@@ -11,6 +11,7 @@ from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.errors import ConfigurationError, MigrateError
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start_pair
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.cross_run import divergences
 from reflector_migrate.model import Observation, Role
 from reflector_migrate.pipeline.rows import Rows
@@ -19,7 +20,7 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.noise_floors import conditions, pair_of
 from reflector_migrate.shadow.observe.sides import legacy_view, observe_primary, secondary_of
 from reflector_migrate.shadow.recover.heal import NoteEnd, apply
-from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs, SecondaryRun
+from reflector_migrate.store.aa_pairs import LegacyPair, SecondaryRun
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 
@@ -69,7 +70,7 @@ def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: floa
     pair = pair_of(primary, secondary, run, told, started.came_first, between)
     if pair is None:
         raise MigrateError(f"{recording.name}: a legacy run did not complete")
-    LegacyPairs(settings.store_url).add(pair)
+    Harness.of(settings).legacy_pairs.add(pair)
     return pair
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.harness import Harness
 
 if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
@@ -30,7 +31,6 @@ class Noise:
 def set_noise(settings: Settings, noise: Noise | None) -> None:
     """Switch it on or, with None, off; no answer made before is served from a cache after."""
     from reflector_migrate.sandbox.standins.client import StandinControl
-    from reflector_migrate.store.cache import TaskCache
 
     with StandinControl(_control(settings)) as control:
         control.clear_noise()
@@ -38,7 +38,7 @@ def set_noise(settings: Settings, noise: Noise | None) -> None:
             control.set_noise("recogniser", wer=noise.wer, seed=noise.seed)
             wording = {"rate": noise.rate, "seed": noise.seed, "facts": noise.breaks_facts}
             control.set_noise("llm", **wording)
-    TaskCache(settings.store_url, settings.cache.ttl_s, settings.cache.max_entries).clear()
+    Harness.of(settings).cache.clear()
 
 
 def noises_in(settings: Settings) -> dict[str, str]:

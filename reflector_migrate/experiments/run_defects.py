@@ -17,6 +17,7 @@ from typing import TypeVar
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.experiments.defect_proofs import DefectProof, proof_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Comparison, Observation, Role, Verdict
 from reflector_migrate.pipeline.defects.registry import Defect
@@ -27,7 +28,6 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.noise_floors import conditions, is_repeatable
 from reflector_migrate.shadow.waiver_files import waivers_in_force
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
 
 TAKEN = 200  # what a webhook's receiver answers unless told otherwise
 
@@ -96,7 +96,7 @@ class Proving:
             return
         if found.verdict is not Verdict.MATCHED:
             self.unsound[name] = f"{name} without a defect: {found.verdict.value}"
-        primary = Evidence(self.settings.store_url).observation(found.run_id, Role.PRIMARY)
+        primary = Harness.of(self.settings).evidence.observation(found.run_id, Role.PRIMARY)
         if primary is not None:
             self.secondaries[name] = primary
 
@@ -150,7 +150,7 @@ class Proving:
 
     def _judged(self, name: str, found: Comparison) -> Comparison:
         """The same two accounts, judged with the primary's earlier run as the secondary."""
-        evidence = Evidence(self.settings.store_url)
+        evidence = Harness.of(self.settings).evidence
         sides = [evidence.observation(found.run_id, r) for r in (Role.PRIMARY, Role.CANDIDATE)]
         primary, candidate = sides
         if primary is None or candidate is None:

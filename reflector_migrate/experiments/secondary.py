@@ -7,12 +7,12 @@ import uuid
 from typing import Any
 
 from reflector_migrate.experiments.load_recording import set_secondary_stage
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.routing import has_secondary
-from reflector_migrate.store.aa_pairs import Secondaries, SecondaryRun
-from reflector_migrate.store.cache import TaskCache
+from reflector_migrate.store.aa_pairs import SecondaryRun
 
 PROCESS_TASK = "reflector.worker.process.process_multitrack_recording"
 PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
@@ -29,7 +29,7 @@ def ready_secondary(settings: Settings, recording: FixtureRecording) -> None:
 
     Sandbox(settings, detached=True).ensure_secondary()
     set_secondary_stage(settings, recording)
-    TaskCache(settings.store_url, settings.cache.ttl_s, settings.cache.max_entries).clear()
+    Harness.of(settings).cache.clear()
 
 
 def start_pair(settings: Settings, recording: FixtureRecording) -> SecondaryRun:
@@ -43,7 +43,7 @@ def start_pair(settings: Settings, recording: FixtureRecording) -> SecondaryRun:
         recording_id=recording.recording_id,
         came_first=order[0],
     )
-    Secondaries(settings.store_url).add(pair)
+    Harness.of(settings).secondaries.add(pair)
     for role in order:
         there = settings if role is Role.PRIMARY else settings.as_secondary()
         start(there, recording, roots[role])

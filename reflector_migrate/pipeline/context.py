@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.bridge.bridge import Bridge
 from reflector_migrate.pipeline.cache import AnswerCache
 from reflector_migrate.pipeline.contracts import Run
@@ -30,9 +31,6 @@ from reflector_migrate.pipeline.sinks import Listeners, Media, Once
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.base import engine_for
-from reflector_migrate.store.cache import TaskCache
-from reflector_migrate.store.effects import EffectLog
-from reflector_migrate.store.events import EventLog
 
 Flavour = Literal["candidate", "celery"]
 DAILY_ATTEMPTS = 2  # two of 10 s each fit into the step's response timeout of 30 s
@@ -97,7 +95,7 @@ def build_context(
         questions=make.questions(cache),
         bridge=Bridge(settings, make.session_id, cache, make.meter, heartbeat),
         effects=make.effects(storage),
-        artifacts=Artifacts(settings.store_url),
+        artifacts=Harness.of(settings).artifacts,
         cache=cache,
         meter=make.meter,
         heartbeat=heartbeat,
@@ -128,9 +126,7 @@ class _Maker:
         return Storage(self.links.s3, self.meter, writable)
 
     def cache(self) -> AnswerCache:
-        bounds, store = self.settings.cache, None
-        if self.is_retried:
-            store = TaskCache(self.settings.store_url, bounds.ttl_s, bounds.max_entries)
+        store = Harness.of(self.settings).cache if self.is_retried else None
         return AnswerCache(store, self.run.namespace, self.meter)
 
     def daily(self) -> Daily:
@@ -153,18 +149,18 @@ class _Maker:
         )
 
     def effects(self, storage: Storage) -> Effects:
-        services, store, run = self.settings.services, self.settings.store_url, self.run
-        log = EventLog(store) if self.is_retried else None
+        services, stores, run = self.settings.services, Harness.of(self.settings), self.run
+        log = stores.events if self.is_retried else None
         listeners = Listeners(run, Bus(self.place.bus_url), self.place.channel_prefix, log)
         media = Media(storage, self.place.media_bucket, self.place.data_dir)
         if run.namespace != "live":
-            return RecordedEffects(run.run_id, listeners, media, EffectLog(store))
+            return RecordedEffects(run.run_id, listeners, media, stores.effects)
         return LiveEffects(
             listeners,
             media,
             Zulip(self.caller("zulip", services.zulip_timeout_s), services),
             Webhook(self.caller("webhook", services.webhook_timeout_s)),
-            Once(run.run_id, Artifacts(store), log) if log else None,
+            Once(run.run_id, stores.artifacts, log) if log else None,
         )
 
 

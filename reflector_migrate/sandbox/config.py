@@ -13,9 +13,10 @@ import tomli_w
 from pydantic import SecretStr
 
 import reflector_migrate
+from reflector_migrate.harness import loaded_settings
 from reflector_migrate.sandbox.ports import HOST
 from reflector_migrate.sandbox.servers.base import Folders
-from reflector_migrate.settings import Settings, load_settings
+from reflector_migrate.settings import Settings
 from reflector_migrate.store.atomic_write import PRIVATE, write_aside
 
 PORTS = ("redis", "conductor", "s3", "standins")
@@ -58,7 +59,7 @@ def change_config(folders: Folders, changes: Mapping[str, Mapping[str, Any]]) ->
 
 def read_config(folders: Folders) -> Settings:
     """The settings of this sandbox, whatever the caller's environment says."""
-    return load_settings(folders.config, environ={})
+    return loaded_settings(folders.config, environ={})
 
 
 def _content(settings: Settings) -> dict[str, Any]:

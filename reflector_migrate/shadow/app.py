@@ -3,8 +3,7 @@
 celery -A reflector_migrate.shadow.app:app worker -Q shadow,collect
 celery -A reflector_migrate.shadow.app:app beat
 
-This module is the composition root of those processes: settings are read when the app is
-configured, not when it is imported, and everything else is made of them here.
+Settings are read when the app is configured, not when it is imported: see `harness.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.harness import Harness, LiveSettings
 from reflector_migrate.shadow.messages import (
     ADVANCE,
     DISPATCH,
@@ -28,8 +28,7 @@ from reflector_migrate.shadow.messages import (
     config_of,
     sender,
 )
-from reflector_migrate.shadow.process import LiveSettings, Shadow
-from reflector_migrate.store.heartbeats import Heartbeats
+from reflector_migrate.shadow.process import Shadow
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def behind_door(
             world = shadow()
             work(world, *args, **kwargs)
             if task.name in BEATS:
-                Heartbeats(world.settings.store_url).beat(task.name, world.now())
+                Harness.of(world.settings).heartbeats.beat(task.name, world.now())
             return
         except InputError as error:
             log.error("%s: refused: %s", task.name, error.message)
@@ -109,9 +108,7 @@ def dispatch(world: Shadow, message: dict[str, Any]) -> None:
 @behind_door
 def spans(world: Shadow, message: dict[str, Any]) -> None:
     """The plugin's timings of one task of the primary."""
-    from reflector_migrate.store.evidence import Spans
-
-    Spans(world.settings.store_url).add(message)
+    Harness.of(world.settings).spans.add(message)
 
 
 @app.task(name=ADVANCE, bind=True)

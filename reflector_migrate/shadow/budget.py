@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.model.run_life import IN_FLIGHT
 from reflector_migrate.pricing import cost_of, price_on
 from reflector_migrate.settings import Price, Settings, ShadowSettings
 from reflector_migrate.shadow.observe import attempts
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 LAST = 20
 """So many known runs make the average."""
@@ -89,7 +90,7 @@ def why_no_place(settings: Settings, now: datetime) -> str | None:
 
 def spending_of(settings: Settings, now: datetime) -> Spending:
     """What runs that were started today used, and what the last known ones did."""
-    runs = Runs(settings.store_url)
+    runs = Harness.of(settings).runs
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today = runs.started_since(midnight)
     finished = [used for run in today if (used := _kept(settings, run)) is not None]

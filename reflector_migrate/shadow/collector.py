@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.model.run_life import RunState
@@ -38,7 +39,6 @@ from reflector_migrate.shadow.observe.sides import observe_primary, secondary_of
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.heal import apply
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Outcome, RunRecord
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def store_comparison(
     from reflector_migrate.shadow.waiver_files import waivers_in_force
 
     at, secondary = now(), second.observation if second else None
-    evidence, told = Evidence(settings.store_url), conditions(settings, primary, candidate)
+    evidence, told = Harness.of(settings).evidence, conditions(settings, primary, candidate)
     stored = floors_of_stored(settings, told, run.run_id)
     judged = judge(
         primary,

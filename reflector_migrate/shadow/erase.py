@@ -15,6 +15,7 @@ from datetime import timedelta
 from itertools import islice
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Shadow
@@ -68,8 +69,6 @@ def has_places(run: RunRecord) -> bool:
 
 def _erased(shadow: Shadow, run: RunRecord) -> int:
     """1 if nothing of it is left; from the first change on nobody can open it again."""
-    from reflector_migrate.store.evidence import Spans
-
     at = shadow.now()
     marked = run
     if run.erase_at is None:
@@ -82,7 +81,7 @@ def _erased(shadow: Shadow, run: RunRecord) -> int:
             if _stop_workflow(shadow.settings, run):
                 return 0  # a step may still be at work: its files are erased the next time
             erase_run(shadow.settings, run.run_id)
-        Spans(shadow.settings.store_url).forget_bodies(run.transcript_id)
+        Harness.of(shadow.settings).spans.forget_bodies(run.transcript_id)
     except MigrateError as error:
         log.warning("run %s: not erased yet: %s", run.run_id, error.message)
         return 0

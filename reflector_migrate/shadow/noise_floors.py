@@ -11,6 +11,7 @@ from typing import Any
 from comparators import registry
 from comparators.registry import NORMALISER
 from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge import cross_run
 from reflector_migrate.judge.cross_run import Divergences
 from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
@@ -18,7 +19,7 @@ from reflector_migrate.judge.threshold import OUT
 from reflector_migrate.model import Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.service_records import read_conditions
-from reflector_migrate.store.aa_pairs import LegacyPair, LegacyPairs
+from reflector_migrate.store.aa_pairs import LegacyPair
 from reflector_migrate.store.canonical_json import sha256_of
 from reflector_migrate.store.runs import RunRecord
 
@@ -111,7 +112,7 @@ def is_repeatable(told: Mapping[str, Any]) -> bool:
 
 def floors_of_stored(settings: Settings, told: Mapping[str, Any], run_id: str) -> StoredFloors:
     """Floors from every stored pair of these conditions but the run's own."""
-    return StoredFloors(LegacyPairs(settings.store_url).of(told, but=run_id))
+    return StoredFloors(Harness.of(settings).legacy_pairs.of(told, but=run_id))
 
 
 class StoredFloors:

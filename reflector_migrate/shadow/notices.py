@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
 from reports.text import visible
 
 KIND = "notice"
@@ -63,7 +63,7 @@ def _channels(settings: Settings) -> Mapping[str, Callable[[Notice], None]]:
 def _known(settings: Settings) -> dict[str, dict[str, str]]:
     """Topic -> channel -> the state that it got last."""
     found: dict[str, dict[str, str]] = {}
-    for entry in Audit(settings.store_url).all(KIND):
+    for entry in Harness.of(settings).audit.all(KIND):
         body = entry["body"]
         for channel in body["channels"]:
             found.setdefault(body["topic"], {})[channel] = body["state"]
@@ -89,7 +89,7 @@ def _sent(
             yield f"{name}: {_reason(error)}"
     if got:
         body = {"topic": notice.topic, "state": notice.state, "channels": got}
-        Audit(settings.store_url).append(KIND, body)
+        Harness.of(settings).audit.append(KIND, body)
 
 
 def _poster(address: str, timeout_s: float) -> Callable[[Notice], None]:

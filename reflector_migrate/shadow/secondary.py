@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL, make_url
 
 from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.pipeline.bridge.child import environment_of
 from reflector_migrate.pipeline.namespace_guard import SharedPlace, covers, may_be_one_redis
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.routing import has_secondary
 from reflector_migrate.shadow.snapshot import Snapshot
-from reflector_migrate.store.aa_pairs import Secondaries, SecondaryRun
+from reflector_migrate.store.aa_pairs import SecondaryRun
 from reflector_migrate.store.identity import are_one_database, is_same_path
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def begin(
     is_wanted = has_secondary(settings.shadow, run.recording_id or taken.recording_id)
     if settings.is_sandbox or announcement.is_replayed or not is_wanted:
         return False
-    store = Secondaries(settings.store_url)
+    store = Harness.of(settings).secondaries
     root = announcement.root_id or announcement.task_id or ""
     if not root or store.of(root) is not None:
         return False

@@ -20,7 +20,8 @@ from typing import NamedTuple, NoReturn
 from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
-from reflector_migrate.settings import Settings, load_settings, mark_ready
+from reflector_migrate.harness import loaded_settings
+from reflector_migrate.settings import Settings, mark_ready
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def main(
     `serve` and `command` let a test put other steps into the same processes.
     """
     options = parse(sys.argv[1:] if argv is None else argv)
-    settings = load_settings(options.config)
+    settings = loaded_settings(options.config)
     log_to_stderr()
     stop = stop_on_signals()
     if options.is_child:

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3  # noqa: F401 - once in the parent: imported after the fork it costs each child seconds
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run, StepInput
@@ -17,7 +18,6 @@ from reflector_migrate.pipeline.steps import Step
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.steps import StepLog
 
 BUILD = "legacy-stand-in"
 
@@ -42,7 +42,7 @@ def run_logged(
         "worker": socket.gethostname(),
         "build": BUILD,
     }
-    log = StepLog(settings.store_url)
+    log = Harness.of(settings).steps
     try:
         done = execute(name, task, context, step)
     except Exception as error:

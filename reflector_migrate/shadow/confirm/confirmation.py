@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.explanation import Confirmation
 from reflector_migrate.model import Blame, Engine, Observation, Role, StepRun, spec_of
 from reflector_migrate.pipeline.context import build_context
@@ -129,7 +130,6 @@ def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -
     """What the step left in the scratch row, read as both sides' rows are."""
     from reflector_migrate.shadow.observe.derived import with_derived
     from reflector_migrate.shadow.observe.reader import candidate_of, observe
-    from reflector_migrate.store.effects import EffectLog
 
     account = observe(
         ours,
@@ -138,7 +138,7 @@ def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -
         role=Role.CANDIDATE,
         engine=Engine.CONDUCTOR,
     )
-    effects = EffectLog(ours.store_url).of(run_id)
+    effects = Harness.of(ours).effects.of(run_id)
     ran = StepRun(name=step.name, track_index=step.track_index)
     told = account.model_copy(update={"effects": effects, "steps": (ran,)})
     [found] = [
@@ -150,9 +150,7 @@ def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -
 
 def primary_of_run(settings: Settings, run_id: str) -> Observation:
     """The primary's account as it was stored with the comparison; InputError if it is gone."""
-    from reflector_migrate.store.evidence import Evidence
-
-    found = Evidence(settings.store_url).observation(run_id, Role.PRIMARY)
+    found = Harness.of(settings).evidence.observation(run_id, Role.PRIMARY)
     if found is None:
         raise InputError(f"the primary's account of run {run_id} is not stored any more")
     return found

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation, spec_of
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.places import candidate_url
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
-from reflector_migrate.store.artifacts import Artifacts
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def scratch_run(ours: Settings, seen: Observation) -> Run:
 
 def put_values(settings: Settings, values: Mapping[str, Any]) -> None:
     """Copy stored values to the same references here."""
-    artifacts = Artifacts(settings.store_url)
+    artifacts = Harness.of(settings).artifacts
     for ref, value in values.items():
         run_id, step, key = ref.removeprefix("artifact:").split("/", 2)
         artifacts.put(run_id, step, key, value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation, StepRun
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.derived import words_of_track
@@ -29,7 +30,7 @@ class Given:
 def given_to(settings: Settings, seen: Observation, step: StepRun) -> Given:
     """What the primary's step worked on; InputError says why nobody knows."""
     if step.input_ref and step.input_ref.startswith(PREFIX):
-        return _recorded(Artifacts(settings.store_url), step.input_ref)
+        return _recorded(Harness.of(settings).artifacts, step.input_ref)
     derive = DERIVED.get(step.name)
     if derive is None:
         raise InputError(f"the primary's input of {step.name} is neither recorded nor derivable")

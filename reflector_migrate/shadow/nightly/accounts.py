@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNREADABLE, Comparison
 from reflector_migrate.model.run_life import LIFE_OF, RunState
 from reflector_migrate.settings import Settings
@@ -13,8 +14,7 @@ from reflector_migrate.shadow.budget import why_no_place
 from reflector_migrate.shadow.messages import DISPATCHED
 from reflector_migrate.shadow.nightly.reconciliation import Entry, Fate, reconcile
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 WORDS = (
     "compared", "waiting", "over budget", "running", "sampled out", "kept out", "failed",
@@ -57,7 +57,7 @@ def accounts(settings: Settings, since: datetime, until: datetime) -> Accounts:
 def _accounts(
     settings: Settings, entries: tuple[Entry, ...], over: str | None
 ) -> Iterator[Account]:
-    runs, evidence = Runs(settings.store_url), Evidence(settings.store_url)
+    runs, evidence = Harness.of(settings).runs, Harness.of(settings).evidence
     for entry in entries:
         run = runs.by_id(entry.run_id) if entry.run_id else None
         if entry.fate is Fate.COMPARED:

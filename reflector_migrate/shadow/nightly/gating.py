@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
@@ -21,9 +22,6 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.gate_lines import GateLines
-from reflector_migrate.store.nights import Nights
 
 SHIPPED = "rules.toml"
 PORTION = 500
@@ -72,7 +70,7 @@ def stored_evidence(settings: Settings) -> tuple[EvidenceLine, ...]:
     A run's first comparison counts, as in its night. Coverage is of what the primary took up
     since the night of this pair's first comparison.
     """
-    nights = [night for night, _, _ in Evidence(settings.store_url).nights()]
+    nights = [night for night, _, _ in Harness.of(settings).evidence.nights()]
     lines = list(_compared(settings, list(dict.fromkeys(nights))))
     return (*lines, *_coverage(settings, lines)) if lines else ()
 
@@ -82,7 +80,7 @@ def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLin
 
     Lines are made of a document once, and kept. What a sandbox's store holds is a sandbox's.
     """
-    store = Nights(settings.store_url)
+    store = Harness.of(settings).nights
     gists = [(night, gist) for night in nights for gist in store.of(night)]
     newest = next(((gist.primary_build, gist.candidate_build) for _, gist in reversed(gists)), None)
     of_builds = {
@@ -90,7 +88,7 @@ def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLin
         for night, gist in gists
         if (gist.primary_build, gist.candidate_build) == newest
     }
-    kept = GateLines(settings.store_url).of(list(of_builds), VERSION)
+    kept = Harness.of(settings).gate_lines.of(list(of_builds), VERSION)
     lacking = [run_id for run_id in of_builds if run_id not in kept]
     for start in range(0, len(lacking), PORTION):
         kept |= _made(settings, {run: of_builds[run] for run in lacking[start : start + PORTION]})
@@ -102,12 +100,12 @@ def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLin
 
 def _made(settings: Settings, nights: Mapping[str, str]) -> dict[str, str]:
     """Run -> its lines as JSON, made of its document and kept."""
-    found = Nights(settings.store_url).documents(list(nights))
+    found = Harness.of(settings).nights.documents(list(nights))
     made = {
         run_id: LINES.dump_json(evidence_of(comparison, night), by_alias=True).decode()
         for (run_id, night), comparison in zip(nights.items(), found, strict=True)
     }
-    GateLines(settings.store_url).keep(made, VERSION)
+    Harness.of(settings).gate_lines.keep(made, VERSION)
     return made
 
 

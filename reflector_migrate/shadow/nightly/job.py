@@ -11,13 +11,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.erase import erase_ended
 from reflector_migrate.shadow.nightly.night import day_of, write_report
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.replay import announce, announcements, require_empty_queue
-from reflector_migrate.store.heartbeats import Heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
 
     None while another process is at it. Raises MigrateError when our store is away.
     """
-    beats, at = Heartbeats(shadow.settings.store_url), shadow.now()
+    beats, at = Harness.of(shadow.settings).heartbeats, shadow.now()
     until = at + LEASE
     if not beats.lease(LOCK, at, until):
         log.info("another process does the night's work")

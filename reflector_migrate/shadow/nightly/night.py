@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.news import news_of
 from reflector_migrate.shadow.notices import send
 from reflector_migrate.store.atomic_write import write_aside
-from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.nights import Nights
 
 if TYPE_CHECKING:
     from reports.document import Coverage, GateLine, Night, TrendPoint
@@ -43,7 +42,7 @@ def write_report(
 
 def note_audit_head(settings: Settings, night: str) -> None:
     """Append the log's head to a file of its own, so that a cut-off end is found."""
-    line = f"{night} {Audit(settings.store_url).head()}\n"
+    line = f"{night} {Harness.of(settings).audit.head()}\n"
     settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
     with settings.audit_heads.open("a", encoding="utf-8") as file:
         file.write(line)
@@ -73,7 +72,7 @@ def gather(
     from reports.document import Night
     from reports.picks import carried
 
-    nights = Nights(settings.store_url)
+    nights = Harness.of(settings).nights
     seeded = nights.seeded() if settings.is_sandbox else {}
     found = nights.of(night)
     gists = tuple(gist for gist in found if gist.run_id not in seeded)
@@ -88,7 +87,7 @@ def gather(
         rules=rules,
         gists=gists,
         places=places,
-        trend=_trend(Evidence(settings.store_url), night, seeded.values()),
+        trend=_trend(Harness.of(settings).evidence, night, seeded.values()),
         is_redacted=is_redacted,
         seeded=len(found) - len(gists),
         is_sandbox=settings.is_sandbox,

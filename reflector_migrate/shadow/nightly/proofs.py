@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.audit import Audit
 
 DEFECTS_RUN, PLACEBO_RUN = "run:defects", "run:placebo"
 DEFECTS_COMMAND, PLACEBO_COMMAND = "migrate defects run", "migrate placebo run"
@@ -58,7 +58,7 @@ def record_defects_run(
     `found` has an entry per defect tried: "" where it was proved, else what went wrong.
     """
     body: dict[str, Any] = {"build": build, "conductor": conductor, "defects": dict(found)}
-    return Audit(settings.store_url).append(DEFECTS_RUN, body)
+    return Harness.of(settings).audit.append(DEFECTS_RUN, body)
 
 
 def record_placebo(
@@ -78,13 +78,13 @@ def record_placebo(
         "build": build, "recordings": list(recordings), "failed": list(failed),
         "evidence": evidence, "rules": rules,
     }  # fmt: skip
-    return Audit(settings.store_url).append(PLACEBO_RUN, body)
+    return Harness.of(settings).audit.append(PLACEBO_RUN, body)
 
 
 def defect_proofs(settings: Settings, build: str) -> DefectProofs:
     """The newest result of every seeded defect, tried with this build."""
     latest: dict[str, str] = {}
-    for entry in Audit(settings.store_url).all(DEFECTS_RUN):
+    for entry in Harness.of(settings).audit.all(DEFECTS_RUN):
         if entry["body"]["build"] == build:
             latest |= entry["body"]["defects"]
     known = tuple(defect.name for defect in all_defects())
@@ -97,7 +97,7 @@ def defect_proofs(settings: Settings, build: str) -> DefectProofs:
 
 def placebo(settings: Settings, build: str) -> Placebo | None:
     """The newest placebo of this build, or None."""
-    entries = Audit(settings.store_url).all(PLACEBO_RUN)
+    entries = Harness.of(settings).audit.all(PLACEBO_RUN)
     mine = [entry for entry in entries if entry["body"]["build"] == build]
     if not mine:
         return None

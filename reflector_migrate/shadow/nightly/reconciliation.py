@@ -15,12 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows.begun import Begun
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.routing import why_skipped
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 GRACE = timedelta(minutes=5)  # a younger row's announcement may still be on its way
 
@@ -100,8 +100,8 @@ def lost_between(
 
 
 def _never_announced(settings: Settings, since: datetime, until: datetime) -> list[Begun]:
-    runs = Runs(settings.store_url)
-    recordings = runs.recordings() | Dispatches(settings.store_url).recordings()
+    runs = Harness.of(settings).runs
+    recordings = runs.recordings() | Harness.of(settings).dispatches.recordings()
     transcripts = runs.transcripts()  # a run has one before its recording is read
     return [
         one
@@ -112,9 +112,9 @@ def _never_announced(settings: Settings, since: datetime, until: datetime) -> li
 
 def _announced(settings: Settings, since: datetime, until: datetime) -> list[Entry]:
     """By the state of each run; by the last outcome where the register has no run."""
-    compared = Evidence(settings.store_url).compared_runs()
-    outcomes = Dispatches(settings.store_url).between(since, until)
-    runs = Runs(settings.store_url)
+    compared = Harness.of(settings).evidence.compared_runs()
+    outcomes = Harness.of(settings).dispatches.between(since, until)
+    runs = Harness.of(settings).runs
     known = {run.run_id: run for run in runs.claimed_between(since, until)}
     entries = []
     for outcome in _latest(outcomes):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import (
     UNREADABLE,
     Effect,
@@ -49,9 +50,8 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     """Its own rows and objects, recorded effects, and the execution as given."""
     from reflector_migrate.shadow.observe.derived import with_derived
     from reflector_migrate.shadow.observe.reader import candidate_of, observe
-    from reflector_migrate.store.effects import EffectLog
 
-    effects = EffectLog(settings.store_url).of(run.run_id)
+    effects = Harness.of(settings).effects.of(run.run_id)
     place = candidate_of(settings, run.run_id)
     seen = observe(
         settings,

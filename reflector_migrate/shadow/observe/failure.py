@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
-from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
@@ -51,7 +51,7 @@ def failure_view(settings: Settings, run: RunRecord, execution: Execution) -> Fa
     if execution.status not in ("failed", "timed_out") or execution.ended is None:
         return None
     row = build_context(run_of(settings, run), settings).rows.find_transcript(run.transcript_id)
-    latest = Runs(settings.store_url).latest(run.recording_id)
+    latest = Harness.of(settings).runs.latest(run.recording_id)
     return FailureView(
         ended=execution.ended,
         row_status=row.status if row else None,
@@ -59,7 +59,7 @@ def failure_view(settings: Settings, run: RunRecord, execution: Execution) -> Fa
         has_follower=execution.failure_workflow is not None,
         was_followed=_was_followed(settings, execution),
         is_latest=latest is None or latest.run_id == run.run_id,
-        again_at=EventLog(settings.store_url).last_again(run.run_id),
+        again_at=Harness.of(settings).events.last_again(run.run_id),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import RunRecord
 
@@ -38,11 +39,8 @@ def _primary(settings: Settings, run: RunRecord) -> str:
 
 
 def _candidate(settings: Settings, run: RunRecord) -> str:
-    from reflector_migrate.store.events import EventLog
 
-    seen = [
-        e for e in EventLog(settings.store_url).of(run.run_id) if e.event == "PIPELINE_PROGRESS"
-    ]
+    seen = [e for e in Harness.of(settings).events.of(run.run_id) if e.event == "PIPELINE_PROGRESS"]
     if not seen:
         return WORDS.get(run.state, run.state)
     data = seen[-1].data

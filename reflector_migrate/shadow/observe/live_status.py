@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from reflector_migrate.conductor.events import PipelineProgress
 from reflector_migrate.conductor.progress_log import FAMILY, heard
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, VISIBLE_STEPS
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.sides import spans_of
-from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
 
 RUNNING = ("processing", "error")
@@ -40,7 +40,7 @@ def board(settings: Settings, run: RunRecord) -> tuple[StepLine, ...]:
 
 def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[str, str]:
     """Each step's last news that stands; none of what is about to be run again."""
-    log = EventLog(settings.store_url).of(run_id, family=FAMILY)
+    log = Harness.of(settings).events.of(run_id, family=FAMILY)
     return {news.current_step: _state(news) for news in heard(log, workflow_id).told}
 
 

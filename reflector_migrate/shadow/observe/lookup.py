@@ -6,12 +6,12 @@ import time
 from datetime import timedelta
 
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
 from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 LOOK_S = 0.5
 
@@ -30,7 +30,7 @@ def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 
 
 def _is_awaited(settings: Settings, recording_id: str) -> bool:
     """Whether a run of it is open, or may still begin: Reflector knows the recording."""
-    run = Runs(settings.store_url).latest(recording_id)
+    run = Harness.of(settings).runs.latest(recording_id)
     return run.state not in ENDS if run else _is_known_to_reflector(settings, recording_id)
 
 
@@ -44,8 +44,8 @@ def _is_known_to_reflector(settings: Settings, recording_id: str) -> bool:
 
 
 def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
-    run = Runs(settings.store_url).latest(recording_id)
-    found = Evidence(settings.store_url).latest(recording_id)
+    run = Harness.of(settings).runs.latest(recording_id)
+    found = Harness.of(settings).evidence.latest(recording_id)
     if found is not None and (run is None or _is_of(found, run)):
         return found
     if run is None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import (
     STEP_SPECS,
     UNREADABLE,
@@ -34,7 +35,6 @@ from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of
 from reflector_migrate.shadow.observe.derived import with_derived
 from reflector_migrate.shadow.observe.effects_seen import effects_of
 from reflector_migrate.shadow.observe.timings import steps_of
-from reflector_migrate.store.steps import StepLog
 
 __all__ = ["Deployment", "candidate_of", "observe", "primary_of"]
 
@@ -114,7 +114,7 @@ def _seen(
         error=_error(row, spans),
         language=row.source_language,
         track_count=_track_count(row, recording),
-        steps=steps_of(spans, StepLog(settings.store_url)),
+        steps=steps_of(spans, Harness.of(settings).steps),
         outputs=outputs_of(row, place),
         events=(*map(_stored, row.events), *map(_told, bus)),
         effects=seen,

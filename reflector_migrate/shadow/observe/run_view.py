@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reflector_migrate.conductor.execution import Execution, execution_of
 from reflector_migrate.conductor.watchdog import read_workflow
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.failure import FailureView, failure_view
 from reflector_migrate.shadow.observe.sides import LegacyView, legacy_view, secondary_of
-from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
     from reflector_migrate.shadow.observe.sides import Secondary
@@ -66,10 +65,10 @@ class RunView:
 
 def run_view(settings: Settings, run: RunRecord) -> RunView:
     """Look at what the run's state asks for. Raises MigrateError if our own store is away."""
-    events = EventLog(settings.store_url)
+    events = Harness.of(settings).events
     go = events.times_again(run.run_id)  # first: what is seen of a later go counts for none
-    kept = Evidence(settings.store_url).kept(run.run_id)
-    later = Runs(settings.store_url).next_of(run)
+    kept = Harness.of(settings).evidence.kept(run.run_id)
+    later = Harness.of(settings).runs.next_of(run)
     troubles: list[MigrateError] = []
     primary = candidate = secondary = None
     second: Secondary | None = None
@@ -109,7 +108,7 @@ def candidate_view(settings: Settings, run: RunRecord) -> CandidateView:
         execution,
         workflow,
         failure_view(settings, run, execution),
-        was_resumed=bool(EventLog(settings.store_url).of(run.run_id, family=key)),
+        was_resumed=bool(Harness.of(settings).events.of(run.run_id, family=key)),
     )
 
 

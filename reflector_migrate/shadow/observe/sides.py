@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import renamed
 from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
 from reflector_migrate.shadow.observe.service_records import read_records
-from reflector_migrate.store.aa_pairs import Secondaries
-from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
 
 ENDED = "harness:{}-ended"
@@ -51,7 +50,7 @@ def legacy_view(settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -
     """Read the row, its room, the plugin's spans and the noted end. Raises MigrateError."""
     status, has_webhook = legacy_status(settings, run)
     spans, shadow = spans_of(settings, run), settings.shadow
-    noted = EventLog(settings.store_url).of(run.run_id, family=ENDED.format(role.value))
+    noted = Harness.of(settings).events.of(run.run_id, family=ENDED.format(role.value))
     return LegacyView(
         role=role,
         status=status,
@@ -104,7 +103,7 @@ def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
     """The secondary that runs, or ran, beside this run's primary; None where there is none."""
     from reflector_migrate.pipeline.rows import Rows
 
-    found = Secondaries(settings.store_url).of(_root(run))
+    found = Harness.of(settings).secondaries.of(_root(run))
     if found is None:
         return None
     there = settings.as_secondary()
@@ -155,10 +154,8 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
 
 def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:
     """The plugin's messages about this very run: a reprocess of the transcript has others."""
-    from reflector_migrate.store.evidence import Spans
-
     root = _root(run)
-    found = Spans(settings.store_url).of(run.transcript_id)
+    found = Harness.of(settings).spans.of(run.transcript_id)
     return [span for span in found if span.get("root_id") == root]
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reflector_migrate.conductor.watchdog import Repair, apply_repair, publish_progress
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.run_view import CandidateView, resumed_key
 from reflector_migrate.shadow.observe.sides import ENDED
 from reflector_migrate.shadow.recover.orphaned_failure import say_error
-from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
 
 
@@ -49,7 +49,7 @@ Heal = NoteEnd | PublishProgress | RepairWorkflow | SayError
 
 def apply(settings: Settings, run: RunRecord, action: Heal) -> None:
     """Do it. Raises MigrateError."""
-    events = EventLog(settings.store_url)
+    events = Harness.of(settings).events
     match action:
         case NoteEnd(role):
             name = ENDED.format(role.value)

@@ -11,12 +11,12 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
 from reflector_migrate.shadow.observe.failure import AN_END
-from reflector_migrate.store.events import EventLog
 from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def say_error(settings: Settings, run: RunRecord, again_at: datetime | None) -> 
     ctx = build_context(run_of(settings, run), settings)
 
     def change(row: TranscriptRow) -> tuple[dict[str, Any], bool]:
-        is_taken_up = EventLog(settings.store_url).last_again(run.run_id) != again_at
+        is_taken_up = Harness.of(settings).events.last_again(run.run_id) != again_at
         if row.status in AN_END or is_taken_up:  # which marks first and reopens the row then
             return {}, False
         event = {"event": "STATUS", "data": {"value": "error"}}

@@ -13,6 +13,7 @@ from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.recover.replay import task_of
@@ -46,9 +47,9 @@ def chosen(
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.pipeline.rows import Rows
     from reflector_migrate.pipeline.rows.begun import begun_between
-    from reflector_migrate.store.runs import Runs, claim_of, run_id_of
+    from reflector_migrate.store.runs import claim_of, run_id_of
 
-    rows, runs = Rows.at(settings.reflector.database_url or ""), Runs(settings.store_url)
+    rows, runs = Rows.at(settings.reflector.database_url or ""), Harness.of(settings).runs
     storage, task_id = _storage(settings), f"{PREFIX}{build_hash()}"
     bounds = settings.shadow.model_copy(update={"enabled": True, "rate": 1.0})
     found = 0
@@ -83,10 +84,8 @@ def estimate(settings: Settings, recordings: int, rate: float | None) -> Estimat
 
     `rate` is a bound of recordings an hour.
     """
-    from reflector_migrate.store.nights import Nights
-
     return estimated(
-        Nights(settings.store_url).all(), recordings, settings.shadow.max_in_flight, rate
+        Harness.of(settings).nights.all(), recordings, settings.shadow.max_in_flight, rate
     )
 
 

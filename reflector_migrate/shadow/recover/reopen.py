@@ -16,6 +16,7 @@ from reflector_migrate.errors import (
     RefusedError,
     ServerUnreachableError,
 )
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.publish import tell
@@ -23,8 +24,7 @@ from reflector_migrate.pipeline.rows.reopening import Before, put_back, reopen
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.events import EventLog
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def taken_up(
 
 def _start_again(settings: Settings, run: RunRecord) -> None:
     """Mark the run as `started`; its message is overdue, and so sent by the sweep, if we die."""
-    runs = Runs(settings.store_url)
+    runs = Harness.of(settings).runs
     known = runs.by_id(run.run_id)
     if known is None or runs.move(known, RunState.STARTED, until=now()) is None:
         raise RefusedError(f"run {run.run_id} has just been moved on", hint="try again")
@@ -75,7 +75,7 @@ def _processing(ctx: StepContext) -> Before:
 
 
 def _put_back(ctx: StepContext, run: RunRecord, before: Before | None) -> None:
-    runs = Runs(ctx.settings.store_url)
+    runs = Harness.of(ctx.settings).runs
     taken = runs.by_id(run.run_id)
     if taken is not None and taken.state == RunState.STARTED:
         runs.move(taken, run.state, reason=run.reason, is_reopenable=run.is_reopenable)
@@ -107,5 +107,5 @@ def _is_told(ctx: StepContext) -> bool:
     status = ctx.rows.get_transcript(ctx.run.transcript_id).status
     if status != "error":
         return status != "processing"
-    told = EventLog(ctx.settings.store_url).of(ctx.run.run_id, family="ts:STATUS:")
+    told = Harness.of(ctx.settings).events.of(ctx.run.run_id, family="ts:STATUS:")
     return bool(told) and told[-1].data["value"] == status

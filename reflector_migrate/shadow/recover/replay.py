@@ -14,6 +14,7 @@ from typing import Any
 from kombu.exceptions import OperationalError
 
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
@@ -22,7 +23,7 @@ from reflector_migrate.shadow.messages import DISPATCH, make_app
 from reflector_migrate.shadow.nightly.reconciliation import GRACE, lost_between
 from reflector_migrate.shadow.process import Send
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 PIPELINE = "task_pipeline_multitrack_process"
 
@@ -80,7 +81,7 @@ def reopen_failed(
     Each goes on from what is there: its observations, its copied inputs, or the announcement.
     One whose inputs are gone cannot be opened again; an erased one only to be judged.
     """
-    runs = Runs(settings.store_url)
+    runs = Harness.of(settings).runs
     failed = tuple(
         run
         for run in runs.failed_between(since, until)
@@ -98,11 +99,8 @@ def reopen_failed(
 
 def _is_observed(settings: Settings, run: RunRecord) -> bool:
     """Whether both sides' accounts are stored, the candidate's of its present go."""
-    from reflector_migrate.store.events import EventLog
-    from reflector_migrate.store.evidence import Evidence
-
-    kept = Evidence(settings.store_url).kept(run.run_id)
-    go = EventLog(settings.store_url).times_again(run.run_id)
+    kept = Harness.of(settings).evidence.kept(run.run_id)
+    go = Harness.of(settings).events.times_again(run.run_id)
     return Role.PRIMARY in kept and kept.get(Role.CANDIDATE) == go
 
 
@@ -114,11 +112,9 @@ def _reopened_state(run: RunRecord) -> RunState:
 
 def task_of(settings: Settings, transcript_id: str) -> tuple[str | None, str | None]:
     """The primary's task by its spans, where these arrived; else nobody knows it."""
-    from reflector_migrate.store.evidence import Spans
-
     spans: list[Mapping[str, Any]] = [
         span
-        for span in Spans(settings.store_url).of(transcript_id)
+        for span in Harness.of(settings).spans.of(transcript_id)
         if str(span["task"]).endswith(PIPELINE)
     ]
     if not spans:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, spec_of
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Send
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.runs import RunRecord
 
 if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
@@ -80,7 +81,7 @@ def _collect_again(
     settings: Settings, run: RunRecord, send: Send, workflow_id: str | None = None
 ) -> None:
     """Have it collected; a collector that was at it meanwhile has to let go."""
-    runs, at = Runs(settings.store_url), now()
+    runs, at = Harness.of(settings).runs, now()
     values = {"workflow_id": workflow_id} if workflow_id else {}
     for _ in range(MOVES):
         known = runs.by_id(run.run_id)

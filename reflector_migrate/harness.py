@@ -1,0 +1,114 @@
+"""The composition root: only this module loads settings, and only it makes stores.
+
+A process loads once: a command of the CLI, a worker, a Celery app; the settings are passed on
+from there. A harness is what they name: every store over one database. It keeps a URL and opens
+nothing. Connections are those of the process that opened them: a fork shares none (see
+`store/base.py` and `pipeline/services/connections.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.settings import Settings, load_settings, settings_stamp
+from reflector_migrate.store.aa_pairs import LegacyPairs, Secondaries
+from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.audit import Audit
+from reflector_migrate.store.cache import TaskCache
+from reflector_migrate.store.clock import now
+from reflector_migrate.store.effects import EffectLog
+from reflector_migrate.store.events import EventLog
+from reflector_migrate.store.evidence import Evidence, Spans
+from reflector_migrate.store.gate_lines import GateLines
+from reflector_migrate.store.heartbeats import Heartbeats
+from reflector_migrate.store.nights import Nights
+from reflector_migrate.store.runs import Dispatches, Runs
+from reflector_migrate.store.steps import StepLog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """Settings, and every store over the database that they name."""
+
+    settings: Settings
+    runs: Runs
+    dispatches: Dispatches
+    evidence: Evidence
+    nights: Nights
+    gate_lines: GateLines
+    audit: Audit
+    spans: Spans
+    events: EventLog
+    effects: EffectLog
+    steps: StepLog
+    artifacts: Artifacts
+    cache: TaskCache
+    heartbeats: Heartbeats
+    secondaries: Secondaries
+    legacy_pairs: LegacyPairs
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
+        """Over the store of these settings; opens nothing."""
+        url, bounds = settings.store_url, settings.cache
+        return cls(
+            settings=settings,
+            runs=Runs(url, clock),
+            dispatches=Dispatches(url),
+            evidence=Evidence(url),
+            nights=Nights(url),
+            gate_lines=GateLines(url),
+            audit=Audit(url),
+            spans=Spans(url),
+            events=EventLog(url),
+            effects=EffectLog(url),
+            steps=StepLog(url),
+            artifacts=Artifacts(url),
+            cache=TaskCache(url, bounds.ttl_s, bounds.max_entries),
+            heartbeats=Heartbeats(url),
+            secondaries=Secondaries(url),
+            legacy_pairs=LegacyPairs(url),
+        )
+
+
+def loaded_settings(
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    unread: list[str] | None = None,
+) -> Settings:
+    """The settings in force, for the entrance of a process: see `load_settings`."""
+    return load_settings(config, environ=environ, unread=unread)
+
+
+class LiveSettings:
+    """The settings of a process that serves for weeks, read again when a file has changed.
+
+    A file that is being written, or is wrong, changes nothing: the last good settings stay.
+    """
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._good: Settings | None = None
+        self._stamp: object = None
+
+    def current(self) -> Settings:
+        """The last good settings. Raises ConfigurationError while there were never any."""
+        stamp = settings_stamp()
+        if self._good is None:
+            self._good = load_settings()
+        elif stamp != self._stamp:
+            try:
+                self._good = load_settings()
+            except ConfigurationError as error:
+                log.error("settings not read again, the last ones stay: %s", error.message)
+        self._stamp = stamp
+        return self._good
