@@ -26,6 +26,7 @@ COMMANDS = {
     "placebo": (f"{C}.placebo:placebo", "Prove that no gate fails legacy against itself."),
     "audit": (f"{C}.audit:audit", "Check the audit log, and export it."),
     "gate": (f"{C}.gate:gate", "Decide over all recordings: pass, fail or pending."),
+    "baseline": (f"{C}.baseline:baseline", "Record the primary's run times before the shadow."),
     "adjudicate": (f"{C}.adjudicate:adjudicate", "Choose the better text, blind."),
     "shadow": (f"{C}.shadow:shadow", "Show, stop or resume what the candidate gets to do."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),

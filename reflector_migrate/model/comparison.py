@@ -98,4 +98,5 @@ class Comparison(Document):
     series: Public = ""  # digest of the room: its meetings resemble one another
     plugin_errors: int | None = None  # in the primary's worker, while this recording ran
     plugin_share: float | None = None  # of the primary's run time that the plugin took itself
+    primary_run_s: float | None = None  # of its pipeline's task, as the plugin timed it
     notes: tuple[str, ...] = ()

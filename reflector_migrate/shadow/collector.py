@@ -36,6 +36,7 @@ from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.shadow.observe.candidate import observe_candidate
 from reflector_migrate.shadow.observe.run_view import run_view
 from reflector_migrate.shadow.observe.sides import observe_primary, secondary_of, spans_of
+from reflector_migrate.shadow.observe.timings import pipeline_run_s
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.heal import apply
 from reflector_migrate.store.clock import now
@@ -173,11 +174,13 @@ def store_comparison(
         is_repeatable=is_repeatable(told),
     )
     comparison = judged.comparison
+    spans = spans_of(settings, run)
     known = {
         "run_id": run.run_id,
         "recording": run.recording_id,
         **evidence_key(settings, run, told),
-        **plugin_key(spans_of(settings, run)),
+        **plugin_key(spans),
+        "primary_run_s": pipeline_run_s(spans),
     }
     stratum, is_replayed = stratum_of(primary), bool(told["standins"].get("replayed"))
     why = stored.note(run.recording_id, stratum)

@@ -219,6 +219,12 @@ class Spans:
             found = connection.scalars(query).all()
         return tuple(body for body in found if str(body["task"]).endswith(task))[:count]
 
+    def between(self, since: datetime, until: datetime) -> tuple[Mapping[str, Any], ...]:
+        """Every task's message that arrived in [since, until), in the order of arrival."""
+        query = select(spans.c.body).where(spans.c.at >= since, spans.c.at < until)
+        with reading(self._url) as connection:
+            return tuple(connection.scalars(query.order_by(spans.c.id)).all())
+
     def of(self, transcript_id: str) -> tuple[Mapping[str, Any], ...]:
         """Every task's message for a transcript, in the order of arrival."""
         query = select(spans.c.body).where(spans.c.transcript_id == transcript_id)

@@ -2,6 +2,7 @@
 
 evidence.py      one line of evidence (evidence/1), and the strict reader of such lines
 rules.py         which gates there are, their margins, strata and limits; rules.toml is the default
+baseline.py      the primary's run time against the time before anything was shadowed
 cohorts.py       lines that may be judged together: same builds, same origin, a recording once
 clusters.py      nights and meeting series: how much they share, and what is fed as one value
 eprocess.py      the betting process on a mean, and the confidence sequence it gives

@@ -12,6 +12,9 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.rules import ALL, GateRule, Rules
 from reflector_migrate.model.vocabulary import GateVerdict
 
+COMMANDS = {"primary_time": "migrate baseline record"}
+"""Which command gives what a measure is held against, where it has no verdict without that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -51,6 +54,7 @@ class Question:
         """
         state = GateVerdict.FAIL if self.rule.on_missing == "fail" else GateVerdict.INCONCLUSIVE
         why = f"no recording{self.place} has a verdict on {self.measure}"
+        why += f": {COMMANDS[self.measure]}" if self.measure in COMMANDS else ""
         is_ignored = self.rule.on_missing == "ignore"
         needs = self.needs(recordings, 0)
         return self.answer(state, why=why, is_ignored=is_ignored, needs=needs, **found)

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any, Literal
 
 from comparators.registry import MEASURES
+from reflector_migrate.judge.gates.baseline import PACE, log_pace_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Origin, Outcome
 from reflector_migrate.judge.noise import base_stratum
 from reflector_migrate.model import Check, Comparison, Measure, Side, Verdict
 
-VERSION = 2
+VERSION = 3
 """Of what evidence_of says. Count it up with each change of that: stored lines are made anew."""
 
 HAS_VERDICT = frozenset({Verdict.MATCHED, Verdict.WAIVED, Verdict.WITHIN_NOISE, Verdict.DIVERGED})
@@ -27,13 +28,14 @@ def evidence_of(
     *,
     origin: Origin | None = None,
     floors: Mapping[str, float] | None = None,
+    has_pace: bool = False,
 ) -> tuple[EvidenceLine, ...]:
     """The comparison's lines. A pair in which a side failed has one of its outcome alone.
 
     floors has, by measure, a lower confidence bound of the mean divergence of two legacy runs
     in the recording's stratum. It is used where the recording has no second legacy run.
     A pair in which a side is still running or missing gives no line. Without `origin` the
-    comparison's own counts.
+    comparison's own counts. `has_pace` adds the primary's pace, to be held against a baseline.
     """
     primary, candidate = comparison.primary, comparison.candidate
     if not {primary.status, candidate.status} <= ENDED:
@@ -63,6 +65,7 @@ def evidence_of(
             lines += [line(**said) for said in _said(check, floors or {})]
         lines += [line(**said) for said in _cost(primary, candidate)]
         lines += [line(**said) for said in _of_the_plugin(comparison)]
+        lines += [line(**said) for said in _pace(comparison)] if has_pace else []
     return tuple(lines)
 
 
@@ -76,6 +79,13 @@ def _of_the_plugin(comparison: Comparison) -> Iterator[dict[str, Any]]:
         yield {"measure": "primary_errors", "exact_findings": comparison.plugin_errors}
     if comparison.plugin_share is not None:
         yield {"measure": "dispatch_overhead", "x_pp": _as_pp(comparison.plugin_share)}
+
+
+def _pace(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Not yet a ratio: baseline.against_baseline makes it one."""
+    pace = log_pace_of(comparison.primary_run_s, comparison.duration_s, comparison.track_count)
+    if pace is not None:
+        yield {"measure": PACE, "log_ratio": pace}
 
 
 def _cause(comparison: Comparison) -> Literal["", "candidate", "outage"]:

@@ -13,12 +13,14 @@ from pydantic import TypeAdapter
 from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.answers import GateRun
+from reflector_migrate.judge.gates.baseline import against_baseline
 from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
 from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
 from reflector_migrate.judge.gates.rules import Rules, read_rules
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.baseline import baseline_for
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
@@ -72,6 +74,9 @@ def stored_evidence(settings: Settings) -> tuple[EvidenceLine, ...]:
     """
     nights = [night for night, _, _ in Harness.of(settings).evidence.nights()]
     lines = list(_compared(settings, list(dict.fromkeys(nights))))
+    if lines:
+        found = baseline_for(settings, min(line.night for line in lines))
+        lines = list(against_baseline(lines, found.recordings if found else ()))
     return (*lines, *_coverage(settings, lines)) if lines else ()
 
 
@@ -101,10 +106,10 @@ def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLin
 def _made(settings: Settings, nights: Mapping[str, str]) -> dict[str, str]:
     """Run -> its lines as JSON, made of its document and kept."""
     found = Harness.of(settings).nights.documents(list(nights))
-    made = {
-        run_id: LINES.dump_json(evidence_of(comparison, night), by_alias=True).decode()
-        for (run_id, night), comparison in zip(nights.items(), found, strict=True)
-    }
+    made = {}
+    for (run_id, night), comparison in zip(nights.items(), found, strict=True):
+        lines = evidence_of(comparison, night, has_pace=True)
+        made[run_id] = LINES.dump_json(lines, by_alias=True).decode()
     Harness.of(settings).gate_lines.keep(made, VERSION)
     return made
 

@@ -32,6 +32,14 @@ def steps_of(spans: Sequence[Json], log: StepLog | None = None) -> tuple[StepRun
     return tuple(sorted(found, key=lambda s: (position(s.name), s.track_index or 0, s.attempt)))
 
 
+def pipeline_run_s(spans: Sequence[Json]) -> float | None:
+    """Seconds of the pipeline's own task; None where it did not succeed in its one try."""
+    tasks = [span for span in spans if str(span["task"]).rsplit(".", 1)[-1] == PIPELINE]
+    if len(tasks) != 1 or tasks[0].get("state") != "SUCCESS":
+        return None
+    return float(tasks[0]["duration_s"])
+
+
 def _of_task(task: Json) -> Iterator[StepRun]:
     name = str(task["task"]).rsplit(".", 1)[-1]
     if name == PIPELINE:

@@ -1,0 +1,81 @@
+"""`migrate baseline`: the primary's run times before anything was shadowed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+
+if TYPE_CHECKING:
+    from reflector_migrate.shadow.nightly.baseline import Baseline
+
+
+@click.group()
+def baseline() -> None:
+    """Record the primary's run times before the shadow, to see later whether it was harmed.
+
+    \b
+    Examples:
+      migrate baseline record
+      migrate baseline show
+    """
+
+
+@baseline.command(short_help="Take it from the plugin's timings; the audit log keeps it.")
+@click.option("--since", type=click.DateTime(), help="In UTC; else 90 days before --until.")
+@click.option("--until", type=click.DateTime(), help="In UTC; else when the first candidate began.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def record(
+    ctx: click.Context, since: datetime | None, until: datetime | None, as_json: bool
+) -> None:
+    """Take the baseline from a time in which the plugin was loaded and the shadow was off.
+
+    It is refused where a candidate ran in that time, or where fewer than 30 recordings did.
+
+    \b
+    Examples:
+      migrate baseline record
+      migrate baseline record --since 2026-11-01 --until 2026-11-15
+    """
+    from reflector_migrate.shadow.nightly.baseline import record as take
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    bounds = [at and at.replace(tzinfo=UTC) for at in (since, until)]
+    _show(take(settings, *bounds), as_json=as_json)
+
+
+@baseline.command(short_help="Show the one recorded last.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_context
+def show(ctx: click.Context, as_json: bool) -> None:
+    """Show the window of the last baseline, and how many recordings of each size it has.
+
+    \b
+    Examples:
+      migrate baseline show
+      migrate baseline show --json
+    """
+    from reflector_migrate.errors import InputError
+    from reflector_migrate.shadow.nightly.baseline import newest
+
+    found = newest(settings_of(ctx))
+    if found is None:
+        raise InputError("no baseline is recorded", hint="migrate baseline record")
+    _show(found, as_json=as_json)
+
+
+def _show(found: Baseline, *, as_json: bool) -> None:
+    window = f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M}"
+    if as_json:
+        body = {"since": found.since.isoformat(), "until": found.until.isoformat()}
+        n = len(found.recordings)
+        echo_json(envelope("baseline", 0, recordings=n, sizes=found.sizes, **body))
+        return
+    click.echo(f"{len(found.recordings)} recordings   {window} UTC")
+    for size, count in found.sizes.items():
+        click.echo(f"{count:>5}  {size}")
