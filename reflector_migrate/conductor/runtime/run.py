@@ -83,8 +83,11 @@ def serve_member(
 ) -> None:
     """Be one worker process over the pipeline's own steps."""
     from reflector_migrate.conductor.runtime.worker_process import serve
+    from reflector_migrate.pipeline.connection_guard import guard_connections
     from reflector_migrate.pipeline.runner import run_step
 
+    if settings.candidate.namespace != "live":  # live ones call the webhooks of any customer
+        guard_connections(settings)
     serve(settings, member, stop, on_ready, run_step)
 
 
