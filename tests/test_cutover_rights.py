@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from reflector_migrate.cutover import rights
-from reflector_migrate.cutover.infrastructure import beat_is_alive
+from reflector_migrate.cutover.infrastructure import beat_is_alive, links_lead_where_theirs_do
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
@@ -17,6 +18,8 @@ from reflector_migrate.shadow.provision import provision
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.heartbeats import Heartbeats
+from reflector_migrate.store.runs import RunRecord, Runs
+from tests.new_stores import new_store
 
 NOWHERE = "127.0.0.1:1"
 
@@ -152,3 +155,26 @@ def test_beat_is_missed(any_store: str, age_s: float | None, state: str):
     if age_s is not None:
         Heartbeats(any_store).beat(SWEEP, now() - timedelta(seconds=age_s))
     assert beat_is_alive(Settings.model_validate({"store": {"url": any_store}})).state == state
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        pytest.param(None, "pass", id="not known yet"),
+        pytest.param("https://reflector.example", "pass", id="ours are theirs"),
+        pytest.param("https://elsewhere.example", "fail", id="another host"),
+    ],
+)
+def test_links_to_another_host_are_found(tmp_path: Path, told: str | None, state: str):
+    """The plugin says where Reflector's own links lead."""
+    settings = Settings.model_validate({
+        "store": {"url": f"sqlite:///{tmp_path}/store.db"},
+        "reflector": {"ui_base_url": "https://reflector.example"},
+    })  # fmt: skip
+    new_store(settings.store_url)
+    run = RunRecord(
+        run_id="r", claim="c", recording_id="rec", transcript_id="t", namespace="shadow",
+        primary_task_id="task", request={"ui_base_url": told},
+    )  # fmt: skip
+    assert Runs(settings.store_url).claim(run)
+    assert links_lead_where_theirs_do(settings).state == state

@@ -26,6 +26,7 @@ HINTS = {
     "plugin": "migrate shadow plugin FOLDER, then restart Reflector's worker with PYTHONPATH=FOLDER"
     " MIGRATE_SHADOW=true and `-I reflector_shadow`",
     "beat": "migrate worker run beat, once; and migrate worker run collector, which does its tasks",
+    "links": "set `reflector.ui_base_url` to the UI_BASE_URL of Reflector's worker",
     "runs": "migrate reconcile --since 24h lists them; migrate replay --failed opens them again",
     "newer reflector": "is the database up where `reflector.database_url` says?",
     "conductor": "is the server up where `conductor.server_url` says?",
@@ -124,6 +125,7 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
         "newer reflector": rights.newer_than_known,
         "plugin": infrastructure.plugin_is_loaded,
         "beat": infrastructure.beat_is_alive,
+        "links": infrastructure.links_lead_where_theirs_do,
         "runs": infrastructure.runs_get_on,
         "store": _store,
         "redis": _redis,

@@ -103,6 +103,21 @@ def runs_get_on(settings: Settings) -> Answer:
     return judged(not stuck, f"{len(stuck)} stuck", "0", len(stuck), why)
 
 
+def links_lead_where_theirs_do(settings: Settings) -> Answer:
+    """Our links begin as Reflector's own, by the last announcement that says how those do."""
+    from datetime import timedelta
+
+    from reflector_migrate.store.clock import now
+    from reflector_migrate.store.runs import Runs
+
+    at, ours = now(), settings.reflector.ui_base_url
+    runs = Runs(settings.store_url).claimed_between(at - timedelta(days=7), at)
+    told = [str(url) for run in runs if (url := run.request.get("ui_base_url"))]
+    if not told:
+        return passed(ours, why="no announcement of the last week says how Reflector's begin")
+    return judged(told[-1] == ours, ours, told[-1])
+
+
 def queues_are_served(settings: Settings) -> Answer:
     """A dispatcher and a collector of ours listen; without them no announcement is heard."""
     try:
