@@ -39,8 +39,8 @@ DRAWING = "audio.json"
 """What a player draws; of other local files only the size is compared."""
 
 SIZE_PARTS = 20
-"""Encoders of another version and random container ids change sizes by less than one part of so
-many."""
+"""Encoders of another version and random container ids change sizes by less than
+1/SIZE_PARTS."""
 
 ENCODED = (".mp3", ".webm", "audio.json")
 """Objects whose bytes an encoder's version or a rounding may change; others are determined."""

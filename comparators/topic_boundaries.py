@@ -139,7 +139,7 @@ def _finding(kind: str, second: int, place: int) -> Finding:
         hypothesis=second if kind == "extra" else None,
         at_s=second,
         position=place,
-        message=f"a topic begins here on one side only ({kind})",
+        message="no topic starts here" if kind == "missing" else "an additional topic starts here",
     )
 
 

@@ -7,7 +7,7 @@ MigrateError                     4  could not run
 ├── RefusedError                 2  a safety rule forbids it (say, overwriting a definition)
 └── StepError                       a pipeline step did not succeed
     ├── TransientStepError       4  worth a retry: timeouts, 5xx, connection resets
-    │   └── OutageError          4  a database of ours is away: no attempt of the step's
+    │   └── OutageError          4  one of our databases is unreachable; not counted as an attempt
     └── TerminalStepError        4  hopeless: 4xx, invalid input, undecodable audio
 """
 

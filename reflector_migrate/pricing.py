@@ -71,7 +71,7 @@ def is_counted(attempt: StepRun) -> bool:
 
 
 def price_on(prices: Prices, day: date) -> Price | None:
-    """The youngest entry that is not younger than `day`."""
+    """The latest price in force on `day`."""
     valid = [price for price in prices if date.fromisoformat(price.since) <= day]
     return max(valid, key=lambda price: price.since) if valid else None
 

@@ -112,7 +112,7 @@ def _measured(night: Night) -> dict[str, Any]:
     return {
         "groups": differences.groups(members),
         "waivers": differences.waivers(members),
-        "spreads": spread.spreads(gists),
+        "spreads": spread.spreads(gists) if len(gists) > 1 else (),
         "stack": [verdict.value for verdict in reversed(trend.STACK)],
         "trend": trend.trend(night.trend),
         "medians": medians.medians(sample, len(gists)),

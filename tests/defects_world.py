@@ -41,11 +41,10 @@ from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.observe.candidate import account_of_candidate
 from reflector_migrate.shadow.observe.reader import observe, primary_of
 from reflector_migrate.shadow.snapshot import (
-    CLEAN,
-    NEW,
     Snapshot,
     read_rows,
     restore_rows,
+    state_before,
     take_snapshot,
 )
 from reflector_migrate.store.base import writing
@@ -231,7 +230,7 @@ def take_snapshot_again(settings: Settings, taken: Snapshot, run_id: str) -> Non
         storage.copy(track.address, track.address.replace(address(kept, ""), address(mine, "")))
     row = taken.rows["transcript"][0]
     is_new = not (row["title"] or row["zulip_message_id"])
-    restore_rows(settings, taken, NEW | CLEAN if is_new else CLEAN, run_id)
+    restore_rows(settings, taken, state_before(row, is_first=is_new), run_id)
 
 
 class Candidate:

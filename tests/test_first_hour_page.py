@@ -119,6 +119,7 @@ def test_a_page_of_one_comparison_leaves_out_what_it_does_not_know() -> None:
     assert "<dt>from</dt>" not in head
     assert "<dt>rules</dt>" not in head
     assert 'class="chart trend"' not in page
+    assert 'class="chart spread"' not in page
 
 
 @pytest.mark.heavy
@@ -204,7 +205,7 @@ def test_a_drawer_names_the_meeting_and_a_row_without_details_has_numbers(
         expect(opened.locator("#drawer-title")).not_to_be_empty()
         expect(opened.locator("#drawer-body .facts")).to_contain_text("words")
         expect(opened.locator("#drawer-body .next")).to_contain_text("migrate explain rec_")
-        assert opened.inner_text("#row-after") == "next"
+        assert opened.inner_text("#row-after") == "next row"
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -54,13 +54,13 @@ def test_a_join_that_lost_a_branch_is_tried_again(world, step, kept):
     }[step]
     joined = {f"t_{index}": {"track_index": index, **output} for index in kept}
     more = {"task_type": "transcribe_track"} if step == "plan" else {}
-    with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
+    with pytest.raises(TransientStepError, match="no fork output for track"):
         world.step(name, **{field: joined, "expected": tracks, **more})
     for nothing in ({}, {"t_0": {}, "t_1": {}}):
-        with pytest.raises(TransientStepError, match="the fork brought nothing of track 0, 1"):
+        with pytest.raises(TransientStepError, match="no fork output for track 0, 1"):
             world.step(name, **{field: nothing, "expected": tracks, **more})
     unready = {**joined, **{f"t_{i}": {"_meta": {}} for i in {0, 1} - set(kept)}}
-    with pytest.raises(TransientStepError, match="the fork brought nothing of track"):
+    with pytest.raises(TransientStepError, match="no fork output for track"):
         world.step(name, **{field: without_meta(unready), "expected": tracks, **more})
     with pytest.raises(TerminalStepError, match="no tracks"):
         world.step(name, **{field: {}, "expected": [], **more})

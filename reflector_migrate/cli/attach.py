@@ -29,13 +29,13 @@ CHECKED = (
     "--conductor", default="http://127.0.0.1:8080/api", show_default=True, help="Your Conductor."
 )
 @click.option(
-    "--admin-url", help="A login that may make roles and databases (default: Reflector's own)."
+    "--admin-url", help="A login that may create roles and databases (default: Reflector's)."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("migrate.toml"), show_default=True,
     help="The settings file to write, with mode 0600.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace a settings file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing settings file.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def attach(
@@ -48,10 +48,10 @@ def attach(
     force: bool,
     yes: bool,
 ) -> None:
-    """Attach to a running Reflector: derive every setting, make our places, check them.
+    """Attach to a running Reflector: derive the settings, create our places, check them.
 
-    Reads Reflector's own variables and changes nothing of Reflector's, but for a role that
-    may read its tables. What it may not make it names, with the command that does.
+    Reads Reflector's variables. Changes nothing in Reflector, except for a database role that
+    may read its tables. What it has no right to create is listed, with the command to run.
 
     \b
     Examples:
@@ -72,18 +72,18 @@ def attach(
     for name in derived.unset:
         click.echo(f"✗ not in Reflector's environment: {name}; set it in {out}")
     settings = _loaded(ctx, out)
-    ask("make our role, databases, buckets and definitions?", yes=yes)
+    ask("create our role, databases, buckets and definitions?", yes=yes)
     for problem in _made(settings, admin_url or derived.owner_url):
         click.echo(f"✗ {problem}")
     _show_worker(folder, out)
     ctx.exit(_check(settings, as_json=False))
 
 
-@attach.command(short_help="Try each connection and right that we need.")
+@attach.command(short_help="Check each connection and right that we need.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Try each connection and right that we need; what is missing is named, and what mends it.
+    """Check each connection and right that we need. What is missing is listed with its remedy.
 
     Nothing is written outside our own places. `migrate doctor` looks at the workers as well.
 

@@ -11,7 +11,7 @@ MARKS = {"unused": "✓", "used": "✗", "unknown": "?"}
 
 @click.group()
 def cleanup() -> None:
-    """Find out what of the legacy pipeline can go, at the end of a cutover.
+    """Find what can be removed of the legacy pipeline, after a cutover.
 
     \b
     Examples:
@@ -21,13 +21,19 @@ def cleanup() -> None:
 
 
 @cleanup.command(short_help="List tasks, steps and schedules by use.")
-@click.option("--nights", default=14, show_default=True, type=click.IntRange(1), help="Unused for.")
+@click.option(
+    "--nights",
+    default=14,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many nights without a call.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def plan(ctx: click.Context, nights: int, as_json: bool) -> None:
-    """List what nothing has called for some nights, and what still is called; removes nothing.
+    """List what was not called for some nights, and what still is called. Removes nothing.
 
-    Exit 0 if nothing of it is used, 3 if something is, or nobody can tell.
+    Exit 0 if nothing of it is used, 3 if something is, or if it cannot be determined.
 
     \b
     Examples:

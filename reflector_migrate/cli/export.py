@@ -46,7 +46,7 @@ def export(ctx: click.Context, form: str, table: str, night: str | None, path: P
       migrate export parquet --table steps -o steps.parquet
     """
     if form == "parquet" and path is None:
-        raise click.UsageError("parquet is no text: pass -o PATH")
+        raise click.UsageError("parquet is a binary format: pass -o PATH")
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     written = _written(_frame(settings, table, night), form)

@@ -31,7 +31,7 @@ COMMANDS = {
     "shadow": (f"{C}.shadow:shadow", "Show, stop or resume what the candidate gets to do."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
-    "cleanup": (f"{C}.cleanup:cleanup", "List what of the legacy pipeline nothing calls."),
+    "cleanup": (f"{C}.cleanup:cleanup", "List what can be removed of the legacy pipeline."),
     "replay": (f"{C}.replay:replay", "Dispatch recordings that were never announced."),
     "worker": (f"{C}.worker:worker", "Start workers, or list who polls which task."),
     "reconcile": (f"{C}.reconcile:reconcile", "Account for every recording, and why."),

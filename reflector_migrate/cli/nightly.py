@@ -13,8 +13,8 @@ from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say
 def nightly(ctx: click.Context, as_json: bool) -> None:
     """Do the work of every night that is not done: lost recordings, page, erasing.
 
-    Beat asks for it at 03:30 UTC. One process at a time does it; doing it again changes
-    nothing, and missed nights are made up for.
+    Beat asks for it at 03:30 UTC. One process at a time does it. It is safe to repeat, and
+    catches up on missed nights.
 
     \b
     Examples:

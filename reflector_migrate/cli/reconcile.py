@@ -1,4 +1,4 @@
-"""`migrate reconcile`: what became of every eligible recording."""
+"""`migrate reconcile`: every eligible recording and its outcome."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SETTLED = ("compared", "sampled out")
     "--since", "since_s", default="24h", show_default=True, type=DURATION,
     help="How far to look back.",
 )  # fmt: skip
-@click.option("--announce", is_flag=True, help="Announce again what was lost.")
+@click.option("--announce", is_flag=True, help="Dispatch the recordings that were lost.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def reconcile(ctx: click.Context, since_s: float, announce: bool, yes: bool, as_json: bool) -> None:
-    """Account for every recording that Reflector took up: compared, waiting, failed, lost.
+    """Account for every recording that Reflector processed: compared, waiting, failed, lost.
 
-    Its own rows say which there are. Exit 1 while one of them is lost, failed or unreadable;
+    They are found in Reflector's database. Exit 1 while one of them is lost, failed or unreadable;
     3 while one is open; 4 where Reflector's rows cannot be read.
 
     \b

@@ -1,4 +1,4 @@
-"""`migrate replay`: announce again what was lost on the way, or what was long ago."""
+"""`migrate replay`: dispatch recordings that were never announced, or past ones."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    help="Run so many past recordings through the candidate instead, the youngest first.",
+    help="Instead: run so many past recordings through the candidate, newest first.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="With --limit: so many an hour.",
+    help="With --limit: how many an hour.",
 )
 @click.option("--failed", is_flag=True, help="Open failed runs again instead.")
-@click.option("--dry-run", is_flag=True, help="Only say which they are.")
+@click.option("--dry-run", is_flag=True, help="Only list them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
@@ -46,18 +46,18 @@ def replay(
     ctx: click.Context, since_s: float, limit: int | None, rate: float | None, failed: bool,
     dry_run: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Announce recordings that the primary took up and that never reached us.
+    """Dispatch recordings that the primary processed but that were never announced.
 
-    Its own rows say which; younger than five minutes they may still be on their way.
-    Nothing is run on the primary: the candidate is started, within the bounds of
-    [shadow], and compared with what stands in the primary's rows. Refused while the
-    primary's messages still wait for a dispatcher: those are not lost.
+    They are found in Reflector's database; those younger than five minutes are skipped.
+    Nothing runs on the primary. The candidate is started within the limits of [shadow], and
+    compared with the primary's rows. Refused while announcements still wait for a dispatcher:
+    those are not lost.
 
     With --limit, recordings that ended well and whose tracks still exist run through the
     candidate as it is now, and are compared with what legacy left. Time and cost are printed
-    beforehand. Interrupted, the same command goes on with those that are left.
+    beforehand. After an interrupt, the same command continues with the rest.
 
-    With --failed, runs that failed go on from what is left of them: their observations,
+    With --failed, failed runs continue from what they left: their observations,
     their copied inputs, or their announcement.
 
     \b

@@ -1,4 +1,4 @@
-"""Which task tells listeners what: generated from the code, never written by hand."""
+"""Which task publishes which event: generated from the code, never written manually."""
 
 from __future__ import annotations
 
@@ -65,16 +65,17 @@ def as_markdown() -> str:
 
 PREAMBLE = """# Events
 
-Which task tells listeners what. Printed by `migrate events`, from the code; never edited by hand.
+Which task publishes which event. Printed by `migrate events`, from the code; never edited manually.
 
 Channels are the primary's. In shadow each has the candidate's prefix (`shadow:` unless configured)
-and the run's (`<run id>:`), so that nobody who listens to production hears of it. A message is
+and the run's (`<run id>:`), so that no listener of production receives it. A message is
 `{"event": ..., "data": ...}`.
-On a user's channel the event is called `TRANSCRIPT_<event>`, and its data carry the transcript's
-`id` as well. Legacy's events are told once a run; each state of a step
-once, with an `id` of its own. After `migrate retry` or `migrate rerun` the STATUS and the states of
-what runs again are told anew. The finalize that sets `error` after a failure tells its STATUS only:
-the step that failed has told `failed`, and the pipeline's own finalize is still to come.
+
+On a user's channel the event is called `TRANSCRIPT_<event>`, and its data also have the
+transcript's `id`. Legacy's events are published once per run. Each state of a step is published
+once, with its own `id`. After `migrate retry` or `migrate rerun`, STATUS and the states of the
+steps that run again are published again. The finalize that sets `error` after a failure publishes
+STATUS only: the failed step has published `failed`, and the pipeline's own finalize has not run.
 """
 
 

@@ -1,4 +1,4 @@
-"""What listeners are told: the data of each event, as a model."""
+"""The data of each published event, as a model."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class FinalShortSummary(EventData):
 
 
 class PipelineProgress(EventData):
-    """A step, or one track's part of it, changed its state; told once, and anew after a rerun."""
+    """A step, or one track's part of it, changed its state; once, and again after a rerun."""
 
     event: ClassVar[str] = PROGRESS
     workflow_id: str

@@ -1,4 +1,4 @@
-"""One at a time, without waiting long: for what may be left out and caught up on."""
+"""A lock with a short timeout, for best-effort work that can be repaired later."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ ITEMS: tuple[Item, ...] = (
     Item(P.CUTOVER, "sign-off", "the audit log",
          "passes with the signatures of two people in force: of this build, under these rules",
          "migrate audit export", signatures("cutover")),
-    Item(P.CLEANUP, "nights with roles reversed", "which engine was the primary, by night",
+    Item(P.CLEANUP, "nights with roles reversed", "which engine was the primary, each night",
          "passes when in the last 14 nights Conductor was the primary of every comparison",
          "migrate export csv", history.nights_with_roles_reversed),
     Item(P.CLEANUP, "waivers expired", "the file that judge.waivers_file names",

@@ -32,7 +32,7 @@ def conductor_is_healthy(settings: Settings) -> Answer:
 
 
 def definitions_are_registered(settings: Settings) -> Answer:
-    """The workflow and its fifteen tasks are on the server, exactly as this build has them."""
+    """The workflow and its 15 tasks are on the server, exactly as this build has them."""
     from reflector_migrate.conductor.register import unregistered
 
     found = unregistered(settings)

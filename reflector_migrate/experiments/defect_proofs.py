@@ -11,7 +11,7 @@ from reflector_migrate.model import Check, Comparison, Frozen, Verdict
 from reflector_migrate.pipeline.defects.registry import Defect
 
 LAYERS = {"catastrophes": "G2", "completion": "G0"}
-KINDS = {"exact": "G0", "graded": "G1", "informational": "by night"}
+KINDS = {"exact": "G0", "graded": "G1", "informational": "nightly"}
 
 
 class DefectProof(Frozen):

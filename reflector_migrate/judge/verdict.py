@@ -75,7 +75,7 @@ def _judged(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Check:
             verdict=Verdict.MATCHED,
             rule="informational",
             measure=measure,
-            note="gated by night, not here",
+            note="judged nightly, not here",
         )
     if measure.inconclusive:
         return _check(measure, Verdict.INCONCLUSIVE, "not-comparable", note=measure.inconclusive)

@@ -1,7 +1,7 @@
 """What a night counts of one comparison, flat: ten thousand are added up without their documents.
 
 `gist_of` is the only source of a gist. The store keeps its result in columns beside the
-document it was made of; another VERSION's is made anew.
+document it was made of; one of another VERSION is rebuilt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reflector_migrate.model.finding_groups import group_findings, groups_as_tex
 from reflector_migrate.model.vocabulary import Verdict
 
 VERSION = 2
-"""Of what gist_of says. Count it up with each change of that: stored gists are then rebuilt."""
+"""Encoding version. Bump it when `gist_of` changes; stored gists are then rebuilt."""
 
 SIGNS = {
     Verdict.DIVERGED: "D",

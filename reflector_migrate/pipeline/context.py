@@ -1,4 +1,4 @@
-"""What a step is given: its run, its services and the one way out, all of one namespace."""
+"""StepContext: the run, its services and its side-effect gateway, all in one namespace."""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ def require_all(branches: Sequence[OfTrack], expected: Sequence[int]) -> None:
     missing = sorted(set(expected) - found)
     if missing:
         lost = ", ".join(map(str, missing))
-        raise TransientStepError(f"the fork brought nothing of track {lost}")
+        raise TransientStepError(f"no fork output for track {lost}")
     if not found:
         raise TerminalStepError("the recording has no tracks")

@@ -119,7 +119,7 @@ def end(task_id: str) -> Seen | None:
 
 @contextmanager
 def inside(step: str, number: int) -> Iterator[None]:
-    """Calls in here belong to this inner step, the how-manieth of its name."""
+    """Calls in here belong to this inner step, with its number among those of its name."""
     token = _step.set((step, number))
     try:
         yield

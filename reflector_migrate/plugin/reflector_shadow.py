@@ -136,7 +136,7 @@ class Buffer:
         self.errors_before = counts["errors"]
 
     def add(self, name: str, number: int, since: float, is_ok: bool, value: str | None) -> None:
-        """Keep one span: what ran, for the how-manieth time, when and how long."""
+        """Keep one span: what ran, its call number, when and how long."""
         if len(self.spans) >= MAX_SPANS:
             counts["dropped_spans"] += 1
             return

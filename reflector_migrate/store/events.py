@@ -50,7 +50,8 @@ class EventLog:
 
         Of messages whose key begins with `family`. One process composes and tells at a time,
         so that nobody draws a conclusion from what another is about to change, nor overtakes
-        it. Who dies in between has told what is not kept: it is told again, with the same key.
+        it. A process that dies between publishing and committing publishes again, with the same
+        key.
         """
         with writing(self._url) as connection:
             one_at_a_time(connection, f"events/{run_id}")

@@ -45,7 +45,7 @@ def write(path: Path | None, notes: Iterable[Note]) -> None:
         draft.write_text(json.dumps([*notes]), encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        logger.warning("not written down what runs: %s", error.strerror)
+        logger.warning("cannot write the in-flight file %s: %s", path, error.strerror)
 
 
 def read(path: Path) -> tuple[Note, ...]:

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 MAX_OUTPUT_BYTES = 64 * 1024
 REASON_CHARS = 500
 OUTAGE_S = 5
-"""Until a task is given out again that could not be worked on for lack of a database."""
+"""Seconds before a task postponed by a database outage is redelivered."""
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 
 Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat, UsageMeter], StepResult]

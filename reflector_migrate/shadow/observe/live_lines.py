@@ -40,7 +40,11 @@ def _primary(settings: Settings, run: RunRecord) -> str:
 
 def _candidate(settings: Settings, run: RunRecord) -> str:
 
-    seen = [e for e in Harness.of(settings).events.of(run.run_id) if e.event == "PIPELINE_PROGRESS"]
+    seen = [
+        event
+        for event in Harness.of(settings).events.of(run.run_id)
+        if event.event == "PIPELINE_PROGRESS" and event.data.get("step_status") != "pending"
+    ]
     if not seen:
         return WORDS.get(run.state, run.state)
     data = seen[-1].data

@@ -29,7 +29,7 @@ from reflector_migrate.store.runs import RunRecord
 log = logging.getLogger(__name__)
 
 TOLD_WITHIN_S, LOOK_S = 35.0, 0.2
-"""How long a failure may still be on its way to row and listeners: a drawing precedes it."""
+"""How long to wait for a failure to be written and published; finalize may draw first."""
 
 NOT_BEGUN = (InputError, NotFoundError, RefusedError, ServerUnreachableError)
 """What says that the server did not do it, unless the outcome is unknown."""
