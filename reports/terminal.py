@@ -164,10 +164,15 @@ def _wrapped(text: str, width: int) -> list[Text]:
 
 def _cells(check: Check) -> tuple[str, ...]:
     measure = check.measure
-    reference = clipped(measure.reference_text, VALUE_LETTERS) if measure else "-"
-    hypothesis = clipped(measure.hypothesis_text, VALUE_LETTERS) if measure else "-"
+    reference = _short(measure.reference_text) if measure else "-"
+    hypothesis = _short(measure.hypothesis_text) if measure else "-"
     name = visible(check.name.replace("_", " "))
     return (name, reference, hypothesis, delta(check), _limit(check), "")
+
+
+def _short(text: str) -> str:
+    """So much of it that a table of checks fits a pipe's 120 columns."""
+    return visible(text) if len(text) <= VALUE_LETTERS else f"{visible(text[: VALUE_LETTERS - 1])}…"
 
 
 def _worded(check: Check) -> str:

@@ -218,3 +218,15 @@ def test_a_sandbox_and_an_injected_defect_are_said_in_the_header():
     shown = printed(paired(origin="sandbox", defects=("tracks_swapped",)))
     assert shown.startswith("sandbox  rec_000272")
     assert "injected on purpose: tracks_swapped" in shown
+
+
+def test_a_long_amount_does_not_break_the_table():
+    """What a price of unknown price says is cut, and each check stays one line of 120 columns."""
+    said = "price unknown, 2.0 GPU s, 2541 tokens"
+    cost = Measure(name="cost", kind="informational", length=1, reference_text=said,
+                   hypothesis_text=said)  # fmt: skip
+    check = Check(name="cost", verdict=Verdict.MATCHED, rule="informational", measure=cost)
+    shown = printed(paired(checks=(check, *paired().checks))).splitlines()
+    (line,) = (line for line in shown if line.startswith("cost"))
+    assert line.endswith("- judged nightly")
+    assert len(line) <= 120
