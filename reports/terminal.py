@@ -224,7 +224,7 @@ def _waterfall(comparison: Comparison, width: int) -> Group:
     total = length_s(*sides)
     if not total:
         return Group(Text("steps  no times are known", style="dim"))
-    room = max(20, min(width, 120) - 65)
+    room = max(20, min(width, 120) - 72)
     legend = "▒ queued  █ running  P primary  C candidate"
     scale = f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}  {legend}"
     return Group(Text(), Text(scale, style="dim"), *_rows(sides, total, room), Text())
