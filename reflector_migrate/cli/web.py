@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from prometheus_client import Metric
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -28,6 +23,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from reflector_migrate.cli.adjudicate_page import PATH, AdjudicationPage
+from reflector_migrate.cli.metrics import metrics_of
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings
 
@@ -123,7 +119,7 @@ class _View:
 
     def metrics(self, _request: Request) -> Response:
         try:
-            text = _metrics(self._settings)
+            text = metrics_of(self._settings)
         except MigrateError as error:
             return PlainTextResponse(f"{error.message}\n", 503)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
@@ -134,33 +130,3 @@ def _verdict_in(page: Path) -> str:
     with page.open("rb") as file:
         found = TITLE.search(file.read(HEAD_BYTES))
     return found[1].decode("utf-8", "replace") if found else ""
-
-
-def _metrics(settings: Settings) -> str:
-    """Counts by verdict and outcome; no recording ids or host names as labels."""
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest
-    from prometheus_client.core import CounterMetricFamily
-
-    from reflector_migrate.harness import Harness
-
-    registry = CollectorRegistry()
-    totals: Counter[str] = Counter()
-    for _night, verdict, number in Harness.of(settings).evidence.nights():
-        totals[verdict] += number
-    pairs = CounterMetricFamily("shadow_pairs", "Comparisons stored", labels=["verdict"])
-    for verdict, number in totals.items():
-        pairs.add_metric([verdict], number)
-    registry.register(_Stored(pairs))
-    flight: Any = Gauge("shadow_in_flight", "Workflows in flight", registry=registry)
-    flight.set(Harness.of(settings).runs.count_in_flight())
-    return generate_latest(registry).decode()
-
-
-class _Stored(Collector):
-    """Counts that the store keeps: read at each request, so that no process must remember them."""
-
-    def __init__(self, family: Metric) -> None:
-        self._family = family
-
-    def collect(self) -> Iterable[Metric]:
-        yield self._family
