@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_json: bool) -> None:
     """Erase what every run of a recording left, as when its consent was withdrawn.
 
-    Tracks, media, folders and tables of the candidate go; verdicts and counts stay. Beat
+    Tracks, media, folders, tables and stored words go; verdicts and counts stay. Beat
     erases by itself what is older than candidate.keep_days, and what the primary deleted or
     whose meeting refused consent. With --check every place of every erased run is looked at:
     exit 1 while something is left.
