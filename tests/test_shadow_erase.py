@@ -16,6 +16,7 @@ from reflector_migrate.shadow.leftovers import leftovers
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.replay import reopen_failed
 from reflector_migrate.shadow.recover.rerun import retry
+from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.answering import answering, at
@@ -129,8 +130,11 @@ def test_a_compared_run_is_erased_once_the_primary_has_deleted_its_audio(world) 
         assert erase_ended(shadow) == 0
         assert _is_left(world) == (True, True, True)
         _delete_audio(world)
+        Artifacts(world.settings.store_url).put(run.run_id, "merge_transcripts", "words", ["hi"])
+        assert "words: 1 rows of artifacts" in leftovers(world.settings, run)
         assert erase_ended(shadow) == 1
         assert _is_left(world) == (False, False, False)
+        assert leftovers(world.settings, run) == ()
         assert erase_ended(shadow) == 0
         erased = shadow.runs.by_id(run.run_id)
         with pytest.raises(RefusedError, match="was erased"):
@@ -228,3 +232,4 @@ def test_withdrawn_consent_erases_at_once(world) -> None:
     assert erase_ended(_shadow(world.settings)) == 0
     assert erase_now(_shadow(world.settings), (run,)) == 1
     assert _is_left(world) == (False, False, False)
+    assert list(leftovers(world.settings, run)) == []
