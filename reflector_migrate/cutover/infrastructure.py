@@ -108,10 +108,9 @@ def links_lead_where_theirs_do(settings: Settings) -> Answer:
     from datetime import timedelta
 
     from reflector_migrate.store.clock import now
-    from reflector_migrate.store.runs import Runs
 
     at, ours = now(), settings.reflector.ui_base_url
-    runs = Runs(settings.store_url).claimed_between(at - timedelta(days=7), at)
+    runs = Harness.of(settings).runs.claimed_between(at - timedelta(days=7), at)
     told = [str(url) for run in runs if (url := run.request.get("ui_base_url"))]
     if not told:
         return passed(ours, why="no announcement of the last week says how Reflector's begin")
