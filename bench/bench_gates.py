@@ -327,7 +327,8 @@ def page(rows: Sequence[tuple[str, Sequence[Row]]], speeds: Sequence[Speed],
         lines.append(f"| {one.change:g} pp | {one.sd:g} pp | {one.median:g} | {one.late:g} "
                      f"| {promised} | {one.one_look} |")  # fmt: skip
     lines += [
-        "", "## Recordings to a PASS, equal candidate, nights that share an effect", "",
+        "", "## Recordings to a PASS of an equal candidate, sd 2 pp, whose nights share an effect",
+        "",
         "| effect | a night | ours | ours, effect not measured | one value a night |",
         "|--:|--:|--:|--:|--:|",
     ]  # fmt: skip

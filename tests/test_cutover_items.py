@@ -22,6 +22,7 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.model import STEP_NAMES, Comparison, Engine, Phase, Role, Side, Verdict
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.gating import note_rules
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
@@ -29,7 +30,7 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
 from reflector_migrate.store.tables import audit
-from tests.gates_world import BUILDS, whole
+from tests.gates_world import BUILDS, TEXT, whole
 from tests.new_stores import new_store
 
 NIGHT = "2026-11-{:02}"
@@ -209,6 +210,15 @@ def _routed(world: World, *, is_met: bool) -> World:
     return world.with_("shadow", rooms=("board",))
 
 
+def _noted(world: World, *, is_met: bool) -> World:
+    note_rules(world.settings, build_hash())
+    if is_met:
+        return world
+    rules = world.settings.state_dir / "gates.toml"
+    rules.write_text(TEXT.replace("margin = 1.0", "margin = 1.5", 1))
+    return world.with_("judge", gates_file=rules)
+
+
 def _reversed(world: World, *, is_met: bool) -> World:
     primary = Side(role=Role.PRIMARY, engine=Engine.CONDUCTOR, status="completed")
     for day in range(1, 15):
@@ -256,6 +266,7 @@ MAKE: dict[str, Callable[..., World]] = {
     "primary unharmed": _gated("primary_time"),
     "cost and latency": _gated("latency"),
     "shadow gates on this build": _gated("words"),
+    "margins before the data": _noted,
     "routing audit": _routed,
     "sign-off": _signed("cutover", "ana", "ben"),
     "nights with roles reversed": _reversed,

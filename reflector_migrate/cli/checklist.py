@@ -99,6 +99,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """
     from reflector_migrate.cutover.checklist import exit_code
     from reflector_migrate.cutover.checklist import run as answer
+    from reflector_migrate.cutover.phases import present
     from reflector_migrate.model import Phase
 
     settings = settings_of(ctx)
@@ -108,17 +109,47 @@ def status(ctx: click.Context, as_json: bool) -> None:
     current = next((phase for phase, code in codes.items() if code), "")
     code = codes.get(current, 0)
     counts = {phase: _counts(lines) for phase, lines in found.items()}
+    entered = present(settings).value
     if as_json:
-        echo_json(envelope("checklist-status", code, current=current, phases=counts))
+        echo_json(
+            envelope("checklist-status", code, current=current, entered=entered, phases=counts)
+        )
         ctx.exit(code)
     for phase, of in counts.items():
         mark = MARKS[{0: "pass", 1: "fail"}.get(codes[phase], "pending")]
         said = f"{of['pass']} pass, {of['fail']} fail, {of['pending']} pending"
         here = "   here" if phase == current else ""
         click.echo(f"{mark} {phase:<16} {said}{here}")
+    click.echo(f"phase {entered}, as entered")
     if current:
         click.echo(f"next  migrate checklist run {current}")
     ctx.exit(code)
+
+
+@checklist.command(short_help="Step to a phase; the audit log keeps who and why.")
+@click.argument("phase", type=click.Choice(PHASES))
+@click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
+@click.option("--reason", required=True, help="Why, for who reads the log later.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> None:
+    """Step to the next phase when every item of the present one passes, or back to an earlier one.
+
+    It moves no traffic. The entry has the digest of what the items answered.
+
+    \b
+    Examples:
+      migrate checklist enter parallel --who ana --reason "servers are up"
+      migrate checklist enter shadow --who ben --reason "back: a recogniser was replaced"
+    """
+    from reflector_migrate.cutover.phases import enter as step
+    from reflector_migrate.model import Phase
+
+    settings = settings_of(ctx)
+    log_to_stderr(ctx, settings)
+    ask(f"enter phase {phase}, as {who}?", yes=yes)
+    digest = step(settings, Phase(phase), who, reason)
+    click.echo(f"entered phase {phase}, by {who}  {digest[:12]}")
 
 
 @checklist.command()

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reflector_migrate.cutover import evidence, history, infrastructure, proofs, trail
+from reflector_migrate.cutover import (
+    evidence,
+    history,
+    infrastructure,
+    proofs,
+    routing_audit,
+    trail,
+)
 from reflector_migrate.cutover.drills import drilled
 from reflector_migrate.cutover.gated import ByGates, Gated, judged_once
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed, unreachable
@@ -60,6 +67,9 @@ ITEMS: tuple[Item, ...] = (
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
          "passes when 99 % of at least 30 eligible recordings were compared, to the last one",
          "migrate gate", ByGates(layers=frozenset({"coverage"}))),
+    Item(P.SHADOW, "margins before the data", "the rules in force when this build's evidence began",
+         "passes while the rules in force have the digest that they had then",
+         "migrate audit export", evidence.margins_came_first),
     Item(P.SHADOW, "structure and side effects", "`migrate gate`: completion and exact checks",
          NONE, "migrate gate", ByGates(layers=frozenset({"G0"}))),
     Item(P.SHADOW, "words over the floor", "`migrate gate`: words, speakers and word times",
@@ -78,9 +88,9 @@ ITEMS: tuple[Item, ...] = (
     Item(P.CUTOVER, "shadow gates on this build", "`migrate gate`: every gate",
          "passes when every gate does, of the newest pair of builds",
          "migrate gate", ByGates()),
-    Item(P.CUTOVER, "routing audit", "rooms of the runs that the candidate started",
-         "passes when every run of the last 14 days was of a room that takes part",
-         "migrate shadow status --hours 336", history.rooms_took_part),
+    Item(P.CUTOVER, "routing audit", "what the candidate ran, by shadow.rooms and routing table",
+         "passes when each run of 14 days was of a room that takes part, or sent by the table then",
+         "migrate route show", routing_audit.recordings_were_routed),
     Item(P.CUTOVER, "rollback drilled", "drills of the way back on this deployment",
          "passes when the newest sent everything back and restored it, with this build, in 14 days",
          "migrate audit export", drilled("rollback")),

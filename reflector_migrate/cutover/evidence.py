@@ -43,6 +43,23 @@ def a_a_recordings(settings: Settings) -> Answer:
     return pending(to_go, value, limit, len(paired), recordings=names)
 
 
+def margins_came_first(settings: Settings) -> Answer:
+    """The rules have not changed since this build's first comparison."""
+    from reflector_migrate.conductor.build import build_hash
+    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, rules_in_force
+
+    entries = Harness.of(settings).audit.all(RULES_NOTED)
+    noted = next((e for e in entries if e["body"]["build"] == build_hash()), None)
+    limit, rules = "unchanged since", rules_in_force(settings).digest
+    if noted is None:
+        return pending("no comparison of this build is stored yet", limit=limit)
+    day, then = f"{noted['at']:%Y-%m-%d}", noted["body"]["rules"]
+    if then == rules:
+        return passed(day, limit)
+    why = f"{then[:12]} then, {rules[:12]} now: put them back, or begin again with another build"
+    return failed(day, limit, why=why)
+
+
 def _synthetic_recordings(folder: Path) -> dict[str, str]:
     """Name -> recording id; InputError names a file that does not say it."""
     known = {}

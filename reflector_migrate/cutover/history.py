@@ -1,34 +1,15 @@
-"""Items about who ran what: rooms that take part, nights by primary, waivers still in force."""
+"""Items about the past: nights by primary, waivers still in force."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import groupby
 
-from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine
 from reflector_migrate.settings import Settings
 
-DAYS = NIGHTS = 14
-
-
-def rooms_took_part(settings: Settings) -> Answer:
-    """No run was started of a room that `shadow.rooms` does not name; empty, it names all."""
-    from reflector_migrate.store.clock import now
-
-    until, limit = now(), "0 of other rooms"
-    found = Harness.of(settings).runs.claimed_between(until - timedelta(days=DAYS), until)
-    started = [run for run in found if run.started_at is not None]
-    if not started:
-        return pending(f"no run was started in {DAYS} days", "0 runs", limit, 0)
-    rooms = settings.shadow.rooms
-    strays = [run for run in started if rooms and run.inputs.get("room_name") not in rooms]
-    why = ", ".join(f"{r.recording_id} of {r.inputs.get('room_name') or '-'}" for r in strays[:3])
-    of_strays = tuple(run.recording_id for run in strays)
-    return judged(
-        not strays, f"{len(strays)} of other rooms", limit, len(started), why, recordings=of_strays
-    )
+NIGHTS = 14
 
 
 def nights_with_roles_reversed(settings: Settings) -> Answer:

@@ -24,6 +24,7 @@ from reflector_migrate.shadow.decision import (
     Wait,
     decide,
 )
+from reflector_migrate.shadow.nightly.gating import note_rules
 from reflector_migrate.shadow.noise_floors import (
     conditions,
     evidence_key,
@@ -192,6 +193,7 @@ def store_comparison(
         between = judged.repeats.between_legacy
         pair = pair_of(primary, secondary, run, told, second.came_first, between)
         sides.append(secondary)
+    note_rules(settings, candidate.build)
     is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)
     log.info("run %s: %s%s", run.run_id, comparison.verdict, "" if is_kept else ", not kept")
     return is_kept

@@ -26,6 +26,7 @@ from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
 
 SHIPPED = "rules.toml"
+RULES_NOTED = "rules-before-evidence"
 PORTION = 500
 LINES = TypeAdapter(tuple[EvidenceLine, ...])
 
@@ -47,6 +48,13 @@ def rules_of(path: Path | None) -> Rules:
 def rules_in_force(settings: Settings) -> Rules:
     """This deployment's rules: the file that `judge.gates_file` names, else those that ship."""
     return rules_of(settings.judge.gates_file)
+
+
+def note_rules(settings: Settings, build: str) -> None:
+    """Add the rules' digest to the audit log, once for each build: before its first comparison."""
+    log = Harness.of(settings).audit
+    if not any(entry["body"]["build"] == build for entry in log.all(RULES_NOTED)):
+        log.append(RULES_NOTED, {"build": build, "rules": rules_in_force(settings).digest})
 
 
 def gates_of(
