@@ -233,7 +233,7 @@ def test_a_server_that_is_down_fails_its_item_alone(settings: Settings) -> None:
     )  # fmt: skip
     answers = _answers(down, Phase.INFRASTRUCTURE)
     assert answers["conductor healthy"].state is State.FAIL
-    assert answers["definitions registered"].value == "check could not run"
+    assert answers["definitions registered"].value == "unreachable"
     assert answers["side effects suppressed"].state is State.PASS
 
 

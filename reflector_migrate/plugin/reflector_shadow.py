@@ -2,7 +2,7 @@
 
 Load it with `celery -A APP worker -I reflector_shadow`, this file's folder on
 PYTHONPATH. It needs celery and the standard library, and does nothing at all
-unless MIGRATE_SHADOW is true.
+unless MIGRATE_SHADOW is true. It is one file on purpose, however long: it is copied.
 
 The task's own path gains one append to a bounded queue in memory. A daemon thread
 sends it to the broker with a short timeout, with growing pauses while the broker
