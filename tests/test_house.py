@@ -28,8 +28,8 @@ MAY_IMPORT: dict[str, str] = {
     " frames reports",
     "cutover": "model errors settings store harness pipeline conductor plugin judge pricing shadow",
     "sandbox": "model errors settings store harness pipeline conductor plugin",
-    "experiments": "model errors settings store harness pipeline conductor judge pricing shadow"
-    " sandbox",
+    "experiments": "model errors settings store harness pipeline conductor plugin judge pricing"
+    " shadow cutover sandbox",
     "cli": "model errors settings store harness pipeline conductor plugin comparators judge"
     " pricing frames shadow cutover reports sandbox experiments",
     "__main__": "cli",

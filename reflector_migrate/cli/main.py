@@ -32,6 +32,7 @@ COMMANDS = {
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
     "cleanup": (f"{C}.cleanup:cleanup", "List what can be removed of the legacy pipeline."),
+    "rehearse": (f"{C}.rehearse:rehearse", "Rehearse the whole migration in a sandbox."),
     "replay": (f"{C}.replay:replay", "Dispatch recordings that were never announced."),
     "worker": (f"{C}.worker:worker", "Start workers, or list who polls which task."),
     "reconcile": (f"{C}.reconcile:reconcile", "Account for every recording, and why."),

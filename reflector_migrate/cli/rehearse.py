@@ -1,0 +1,48 @@
+"""`migrate rehearse`: the whole migration in a sandbox, from the first check to the cleanup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reflector_migrate.cli.common import log_to_stderr, say
+
+FOLDER = Path(".sandbox/rehearsal")
+
+
+@click.command()
+@click.option("--conductor", "version", default=None, help="3.32.3 (default) or 3.15.0.")
+@click.option("--keep", is_flag=True, help="Leave the sandbox's folder for a look.")
+@click.pass_context
+def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
+    """Rehearse the whole migration in a sandbox; exit 1 if a part came out otherwise.
+
+    Comparison, gates, a bad build that is held, canary, cutover, an outage of Conductor, the way
+    back, the cutover again, the cleanup's plan. The log says what was simulated.
+
+    \b
+    Examples:
+      migrate rehearse
+      migrate rehearse --conductor 3.15.0 --keep
+    """
+    import shutil
+
+    from reflector_migrate.experiments.rehearse import rehearse as run
+    from reflector_migrate.settings import load_settings
+
+    settings = load_settings(ctx.find_root().obj["config"])
+    log_to_stderr(ctx, settings)
+    folder = FOLDER.resolve()
+    try:
+        done = run(settings, folder, say, version)
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    for line in done.log:
+        click.echo(line)
+    for what in done.wrong:
+        click.echo(f"✗ {what}")
+    is_right = not done.wrong
+    click.echo("rehearsed: all as it must be" if is_right else "rehearsed: not as it must be")
+    ctx.exit(0 if is_right else 1)
