@@ -29,6 +29,7 @@ ENTRANCES = {
     "reflector_migrate/cli/compare.py": "a comparison of two files: prices alone",
     "reflector_migrate/cli/config.py": "the command that shows settings",
     "reflector_migrate/cli/demo.py": "a command before its sandbox is up",
+    "reflector_migrate/cli/rehearse.py": "a command before its sandbox is up",
     "reflector_migrate/cli/sandbox.py": "a command before its sandbox is up",
     "reflector_migrate/conductor/runtime/run.py": "a worker process",
     "reflector_migrate/conductor/workflows/register.py": "the script of the definitions",

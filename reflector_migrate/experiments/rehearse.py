@@ -26,6 +26,7 @@ from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.experiments.failover import Streamed, copies, run_stream
 from reflector_migrate.experiments.placebo import judged_placebo, placebo_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Phase, Verdict
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.plugin.reflector_route_table import point_of
@@ -35,14 +36,11 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.gating import rules_in_force, shipped_rules
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.shadow.recover.replay import announce
-from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.nights import Nights
 
 POOL = ("solo", "three-voices")
 FLAWED, BAD = "twelve-tracks", "tracks_joined_in_string_order"
-PER_NIGHT, NIGHTS = 50, 10
+PER_NIGHT, NIGHTS = 50, 14
 PEOPLE = ("rehearsal-ana", "rehearsal-ben")
 LEFT_OUT = frozenset({"latency", "cost", "primary"})
 """Layers of gates that decide nothing here: a loaded sandbox has other times and no prices."""
@@ -77,7 +75,7 @@ class Rehearsal:
         self._cutover()
         self._outage()
         self._cleanup()
-        fault = Audit(self.settings.store_url).fault()
+        fault = Harness.of(self.settings).audit.fault()
         self._must("audit", not fault, fault or "the log of all this is intact")
         return not self.wrong
 
@@ -101,8 +99,8 @@ class Rehearsal:
 
     def _shadow(self) -> None:
         self._title("3 shadow")
-        good = Nights(self.settings.store_url).documents(
-            [gist.run_id for gist in Nights(self.settings.store_url).all()]
+        good = Harness.of(self.settings).nights.documents(
+            [gist.run_id for gist in Harness.of(self.settings).nights.all()]
         )
         self.sandbox.set_defects([BAD])
         bad = self._compared(FLAWED)
@@ -210,7 +208,7 @@ class Rehearsal:
 
     def _nights(self, pool: Sequence[Comparison], build: str, *, of_defect: bool = False) -> None:
         """Nights whose recordings are drawn from real comparisons in turn, under new names."""
-        store = Evidence(self.settings.store_url)
+        store = Harness.of(self.settings).evidence
         first = now().date() + timedelta(days=1 if of_defect else 1 + NIGHTS)
         for number in range(PER_NIGHT * NIGHTS):
             drawn = pool[number % len(pool)]

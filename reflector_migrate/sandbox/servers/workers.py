@@ -27,6 +27,7 @@ def legacy(folders: Folders, settings: Settings) -> Server:
     path = os.pathsep.join(filter(None, (str(_PLUGIN), os.environ.get("PYTHONPATH"))))
     env = {"PYTHONPATH": path, "MIGRATE_ROUTING": "true", **made.env}
     back = {"MIGRATE_ROUTE_BACK_FILE": str(settings.route.back_file or "")}
+    env |= {"MIGRATE_ROUTE_WAIT_S": "10"}  # a small machine starts a workflow slowly
     return replace(made, argv=(*made.argv, "-I", "reflector_route"), env=env | back)
 
 
