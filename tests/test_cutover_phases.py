@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.cutover import checklist
-from reflector_migrate.cutover.handover import SERVED
+from reflector_migrate.cutover.handover import KIND, SERVED
 from reflector_migrate.cutover.items import Answer, Item, Line, State, passed, pending
 from reflector_migrate.cutover.phases import digest_of, enter, present, require_allowed
-from reflector_migrate.cutover.routes import KIND
 from reflector_migrate.cutover.routing_audit import (
     MAY_WAIT,
     Served,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover import routes
-from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
+from reflector_migrate.cutover.handover import KEPT_BACK, KIND, SERVED
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
@@ -70,7 +70,7 @@ def position(settings: Settings) -> Position:
     """Read where the cutover stands. Raises ServerUnreachableError without store or broker."""
     table, path = routes.in_force(settings), settings.route.back_file
     log = Harness.of(settings).audit
-    entry, proposed = log.last(routes.KIND), log.last(PROPOSAL)
+    entry, proposed = log.last(KIND), log.last(PROPOSAL)
     since = entry["at"] if entry else None
     is_open = bool(entry and proposed and proposed["at"] > entry["at"])
     return Position(

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
 
+KIND = "route"
+"""Of the audit log's entries that hold a version of the routing table."""
 STOPPED = "TERMINATED"
 HEARD_S = 8
 """From a changed table until every worker follows it, with a margin."""

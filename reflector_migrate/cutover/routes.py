@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reflector_migrate.cutover.handover import KIND
 from reflector_migrate.errors import (
     ConfigurationError,
     InputError,
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     import redis
 
 T = TypeVar("T")
-
-KIND = "route"
-"""Of the audit log's entries that hold a version of the table."""
 
 _PUBLISH = """
 local held = redis.call('GET', KEYS[1])

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from reflector_migrate.cutover.handover import SERVED
+from reflector_migrate.cutover.handover import KIND, SERVED
 from reflector_migrate.cutover.items import Answer, judged, pending
-from reflector_migrate.cutover.routes import KIND
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.plugin.reflector_route_table import Table, decide, load, room_of
