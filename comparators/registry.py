@@ -77,6 +77,8 @@ class MeasureSpec:
         about the rest of a transcript (times, speakers) that no such word changes.
     has_public_paths: no part of its findings' paths comes from what was recorded. Else a finding
         says in `public_path` what of its path may be shown to anybody.
+    contradicted: what both legacy runs state and the hypothesis alters, by the measures of
+        the pair judged and of legacy's own; empty where nothing is.
     parts: what is held against floors of its own, from the findings that nobody waived.
     """
 
@@ -95,6 +97,7 @@ class MeasureSpec:
     stored_by: str = ""
     published_stat: str = ""
     words: Literal["", "counts", "follows", "beside"] = ""
+    contradicted: Callable[[Measure, Measure], str] | None = None
     parts: Callable[[Measure], tuple[Measure, ...]] | None = None
     has_public_paths: bool = False
 
@@ -202,6 +205,13 @@ MEASURES = Measures((
         has_public_paths=True,
     ),
     MeasureSpec(
+        "topic_facts", summary_facts.compare_topic_facts, "exact",
+        (TOPICS,), TOPICS, margin=0.0, is_exact_on_equal_inputs=True,
+        is_written_by_model=True, parts=substituted_facts.parts,
+        contradicted=substituted_facts.contradicted,
+        has_public_paths=True,
+    ),
+    MeasureSpec(
         "title", alone(summaries.compare_title), "graded",
         ("generate_title",), "generate_title", margin=0.10, is_written_by_model=True,
         has_public_paths=True,
@@ -210,6 +220,7 @@ MEASURES = Measures((
         "title_facts", summary_facts.compare_title_facts, "exact",
         ("generate_title",), "generate_title", margin=0.0, is_exact_on_equal_inputs=True,
         is_written_by_model=True, parts=substituted_facts.parts,
+        contradicted=substituted_facts.contradicted,
         has_public_paths=True,
     ),
     MeasureSpec(
@@ -226,6 +237,7 @@ MEASURES = Measures((
         "summary_facts", summary_facts.compare_summary_facts, "exact",
         ("generate_summary",), "generate_summary", margin=0.0, is_exact_on_equal_inputs=True,
         is_written_by_model=True, parts=substituted_facts.parts,
+        contradicted=substituted_facts.contradicted,
         has_public_paths=True,
     ),
     MeasureSpec(

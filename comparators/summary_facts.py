@@ -1,4 +1,4 @@
-"""Exact: title and summaries state the same facts; each side's facts are sought in its words.
+"""Exact: titles, summaries and topics state the same facts; each side's are sought in its words.
 
 Whom a summary gives whose words is a fact as well, where it gives them to the wrong one.
 
@@ -12,15 +12,21 @@ from collections.abc import Callable, Sequence
 from comparators.alignment.transcript_pair import Transcripts, language_of
 from comparators.amounts import sides
 from comparators.facts.facts import LANGUAGES, is_stated, without_counterpart
+from comparators.facts.minimal_pairs import Alteration
 from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
 from comparators.facts.stated import Stated
-from comparators.facts.substituted_facts import stated_facts
+from comparators.facts.substituted_facts import ALTERED, altered_in_place, stated_facts
 from comparators.facts.tokens import Fact
 from comparators.language.normalise import NORMALISER, base_language
 from comparators.output_language import detect
 from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact, Unit
 
-TITLE, SUMMARY = "title_facts", "summary_facts"
+TITLE, SUMMARY, TOPICS = "title_facts", "summary_facts", "topic_facts"
+SOUGHT = (
+    "no altered figure, date, unit, name, role, negation, opposite, obligation, tense,"
+    " quantity or clause found"
+)
+"""What a check that finds nothing looked for: texts may differ in what no list knows."""
 
 
 def compare_title_facts(
@@ -40,6 +46,17 @@ def compare_summary_facts(
     texts = [f"{o.short_summary or ''}\n{o.long_summary or ''}".strip() for o in outputs]
     sides = _stated((reference, hypothesis), texts, transcripts)
     return _compare(SUMMARY, "generate_summary", *sides)
+
+
+def compare_topic_facts(
+    reference: Observation, hypothesis: Observation, transcripts: Transcripts
+) -> Measure:
+    """Facts of all topics' titles and summaries."""
+    texts = [
+        "\n".join(f"{topic.title}\n{topic.summary}" for topic in side.outputs.topics)
+        for side in (reference, hypothesis)
+    ]
+    return _compare(TOPICS, "detect_topics", *_stated((reference, hypothesis), texts, transcripts))
 
 
 def _stated(
@@ -77,14 +94,16 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
         why = f"key facts are known for {', '.join(sorted(LANGUAGES))}; this is {named}"
         return Measure(name=name, kind="exact", step=step, inconclusive=why)
     facts = reference.facts(), hypothesis.facts()
-    if name == SUMMARY and reference.text != hypothesis.text:
+    if name != TITLE and reference.text != hypothesis.text:
         facts = facts[0] | reference.attributions(), facts[1] | hypothesis.attributions()
     missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
     lost, made = (
         _differences(missing, reference, hypothesis),
         _differences(extra, hypothesis, reference),
     )
-    agreed, differing = len(facts[0]) - len(missing), len(missing) + len(extra)
+    altered = altered_in_place(reference, hypothesis, {*missing, *extra})
+    differing = len(missing) + len(extra) + len(altered)
+    agreed = len(facts[0]) - len(missing)
     return Measure(
         name=name,
         kind="exact",
@@ -94,15 +113,33 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
             "agreed": agreed,
             "missing": len(missing),
             "extra": len(extra),
+            "altered": len(altered),
             "unsupported": sum(not fact.is_said for fact in (*lost, *made)),
         },
         **sides(len(facts[0]), len(facts[1]), Unit.FACT),
+        note="" if differing else SOUGHT,
         step=step,
         normaliser=NORMALISER,
         findings=(
             *(_finding(name, step, "missing", fact) for fact in lost),
             *(_finding(name, step, "extra", fact) for fact in made),
+            *(_alteration(name, step, one) for one in altered),
         ),
+    )
+
+
+def _alteration(name: str, step: str, one: Alteration) -> Finding:
+    """Two sentences side by side, and what of them differs."""
+    change = f"{one.before or 'nothing'!r} became {one.after or 'nothing'!r}"
+    return Finding(
+        path=f"{name}/{one.kind}/{ALTERED}",
+        step=step,
+        severity=Severity.CRITICAL,
+        kind=ALTERED,
+        reference=one.reference or None,
+        hypothesis=one.hypothesis or None,
+        message=f"{one.kind}: {change}",
+        fact=StatedFact(kind=one.kind, value=f"{one.before} > {one.after}", is_said=True),
     )
 
 

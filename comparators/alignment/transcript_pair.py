@@ -6,12 +6,15 @@ once, for all measures that ask. It ends with the comparison.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeVar
 
-from comparators.alignment.distance import Alphabet, Block, blocks
-from comparators.language.normalise import tokens_of, with_numbers
+from comparators.alignment.distance import Alphabet, Block, blocks, count
+from comparators.alignment.interleaving import Side, in_order_of, is_reordered
+from comparators.language.normalise import has_number_words, parts_of, with_numbers
 from comparators.language.token_stream import TokenStream
 from reflector_migrate.model import Observation, Word
 
@@ -35,7 +38,10 @@ class Derives:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns(Derives):
-    """Tokens of a transcript, and for each the place of the word it comes from."""
+    """Tokens of a transcript, and for each the place of the word it comes from.
+
+    A pair's hypothesis may have concurrent words in the reference's order, not in its own.
+    """
 
     tokens: list[str]
     places: list[int]
@@ -124,9 +130,21 @@ def raw(words: tuple[Word, ...]) -> Columns:
 
 
 def _normalised(transcript: Transcript, language: str | None) -> Columns:
-    texts = [word.text for word in transcript.words]
-    known = {text: tokens_of(text.strip(), language) for text in set(texts)}
-    return Columns(*with_numbers(TokenStream.of(texts, known), language), transcript.words)
+    """Numbers are read in each speaker's own words: Ann's twenty and Bo's three are no 23."""
+    words = transcript.words
+    parts = {text: parts_of(text, language) for text in {word.text for word in words}}
+    if not any(has_number_words(part, language) for part in parts.values()):
+        return Columns(*TokenStream.of([word.text for word in words], parts), words)
+    by_speaker = defaultdict[int, list[int]](list)
+    for place, word in enumerate(words):
+        by_speaker[word.speaker].append(place)
+    found = list[tuple[int, str]]()
+    for places in by_speaker.values():
+        own = TokenStream.of([words[place].text for place in places], parts)
+        tokens, at = with_numbers(own, language)
+        found += zip(map(places.__getitem__, at), tokens, strict=True)
+    found.sort(key=itemgetter(0))
+    return Columns([token for _, token in found], [place for place, _ in found], words)
 
 
 def _normalised_pair(reference: Transcript, hypothesis: Transcript, language: str | None) -> Pair:
@@ -138,7 +156,28 @@ def _raw_pair(reference: Transcript, hypothesis: Transcript) -> Pair:
 
 
 def _aligned(reference: Columns, hypothesis: Columns) -> Pair:
-    """Encode both over one alphabet and align them."""
+    """Encode both over one alphabet and align them, concurrent speakers in one order."""
     alphabet = Alphabet()
     codes = alphabet.encode(reference.tokens), alphabet.encode(hypothesis.tokens)
-    return Pair(reference, hypothesis, *codes, blocks(*codes))
+    pair = Pair(reference, hypothesis, *codes, blocks(*codes))
+    if codes[0] == codes[1]:
+        return pair
+    sides = _side(reference, codes[0]), _side(hypothesis, codes[1])
+    if not is_reordered(*sides, pair.blocks):
+        return pair
+    order = in_order_of(*sides)
+    code = "".join(map(codes[1].__getitem__, order))
+    again = blocks(codes[0], code)
+    if count(again).total >= count(pair.blocks).total:
+        return pair
+    columns = Columns(
+        list(map(hypothesis.tokens.__getitem__, order)),
+        list(map(hypothesis.places.__getitem__, order)),
+        hypothesis.words,
+    )
+    return Pair(reference, columns, codes[0], code, again)
+
+
+def _side(columns: Columns, code: str) -> Side:
+    words = [columns.words[place] for place in columns.places]
+    return Side(code, [word.speaker for word in words], [word.start for word in words])

@@ -8,7 +8,8 @@ two, and a vaguer one (a date without its year) is no other fact.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ LANGUAGES = frozenset(LEXICONS)
 VAGUE = frozenset({"time", "date", "participant", "number"})
 """Kinds of which one may say the same with less."""
 _OF_MONEY = {"m": 1e6, "b": 1e9}
+_UNSURE_UNITS = frozenset("mbs")
+"""Metres, minutes or millions; billions; seconds or a decade."""
 _HAS_DIGIT = re.compile(r"\d")
 
 
@@ -72,7 +75,11 @@ def _spoken_facts(transcript: Transcript, language: str, names: frozenset[str]) 
 
 
 def _read_transcript(transcript: Transcript, language: str) -> Read:
-    return read(" ".join([word.text for word in transcript.words]), language)
+    """Each speaker's words by themselves: no fact is made of what two people say."""
+    by_speaker = defaultdict[int, list[str]](list)
+    for word in transcript.words:
+        by_speaker[word.speaker].append(word.text)
+    return read("\n . \n".join([" ".join(texts) for texts in by_speaker.values()]), language)
 
 
 def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[str]:
@@ -82,19 +89,57 @@ def people_in(text: str, lexicon: Lexicon, names: Iterable[str]) -> frozenset[st
 
 def is_compatible(first: Fact, second: Fact) -> bool:
     """The same fact, or one that says the same with less."""
-    if first.kind != second.kind:
+    if first == second or first in _readings(second) or second in _readings(first):
+        return True
+    says_as_much = _VAGUE.get(first.kind)
+    if says_as_much is None or first.kind != second.kind:
         return False
-    a, b = first.value, second.value
-    if first.kind == "time":
-        return a == b or (UNSURE in a + b and _on_the_dial(a) == _on_the_dial(b))
-    if first.kind == "date":
-        return a in _endings(b) or b in _endings(a)
-    if first.kind == "participant":
-        return a == b or _is_part(a, b) or _is_part(b, a)
-    if first.kind == "number":
-        (number, _, unit), (other, _, another) = a.partition(" "), b.partition(" ")
-        return number == other and (unit == another or not (unit and another))
-    return a == b
+    return says_as_much(first.value, second.value)
+
+
+def _is_same_number(a: str, b: str) -> bool:
+    """With its unit and without."""
+    (number, _, unit), (other, _, another) = a.partition(" "), b.partition(" ")
+    return number == other and not (unit and another)
+
+
+def _is_same_person(a: str, b: str) -> bool:
+    return _is_part(a, b) or _is_part(b, a)
+
+
+def _is_same_time(a: str, b: str) -> bool:
+    return UNSURE in a + b and _on_the_dial(a) == _on_the_dial(b)
+
+
+def _is_same_date(a: str, b: str) -> bool:
+    return a in _endings(b) or b in _endings(a)
+
+
+_VAGUE: Mapping[str, Callable[[str, str], bool]] = {
+    "time": _is_same_time,
+    "date": _is_same_date,
+    "participant": _is_same_person,
+    "number": _is_same_number,
+}
+
+
+def _readings(fact: Fact) -> tuple[Fact, ...]:
+    """What `45m` may mean where nothing says which; of all other facts nothing."""
+    number, _, unit = fact.value.removesuffix(UNSURE).partition(" ")
+    if fact.kind != "number" or not fact.value.endswith(UNSURE):
+        return ()
+    if unit == "m":
+        scaled = Fact("number", _plain(float(number) * 1e6))
+        return (_spanning(float(number), "minute"), Fact("number", f"{number} metre"), scaled)
+    if unit == "b":
+        return (Fact("number", _plain(float(number) * 1e9)),)
+    return (Fact("number", f"{number} second"),)
+
+
+@lru_cache(maxsize=8)
+def _unsure(facts: frozenset[Fact]) -> frozenset[Fact]:
+    """Everything that those of them may mean which can be read in several ways."""
+    return frozenset(reading for fact in facts for reading in _readings(fact))
 
 
 def _endings(date: str) -> list[str]:
@@ -126,7 +171,7 @@ def without_counterpart(facts: Iterable[Fact], others: frozenset[Fact]) -> list[
 
 def is_stated(fact: Fact, facts: frozenset[Fact]) -> bool:
     """Whether these hold the fact, or one compatible with it."""
-    if fact in facts:
+    if fact in facts or fact in _unsure(facts) or any(r in facts for r in _readings(fact)):
         return True
     if fact.kind == "date":
         dates, endings = _dates(facts)
@@ -154,7 +199,7 @@ def _amounts(reader: Reader) -> set[Fact]:
         elif number is not None:
             found.add(_amount(reader, index, number))
         elif _is_one(reader, index):
-            found.add(_lasting(1.0, reader.lexicon.spans[reader.at(index + 1)]))
+            found.add(_lasting(reader, index + 1, 1.0))
         elif reader.at(index) and _HAS_DIGIT.search(token):
             found.add(Fact("number", token))
     return found
@@ -170,22 +215,43 @@ def _amount(reader: Reader, index: int, number: float) -> Fact:
     if scale != 1:
         reader.take(after)
         after += 1
+        if [reader.at(after + n) for n in range(3)] == ["and", "a", "half"]:
+            number += 0.5
+            after += 3
     amount = number * scale * (-1 if reader.at(index - 1) == "minus" else 1)
     value = _plain(amount)
     unit = lexicon.units.get(reader.at(after)) or before
-    span = lexicon.spans.get(reader.at(after))
     if unit == "percent":
         return Fact("percent", value)
     if unit:
         return Fact("money", f"{value} {unit}")
-    if span:
-        return _lasting(amount, span)
+    if reader.at(after) in lexicon.spans:
+        return _lasting(reader, after, amount)
+    if reader.at(after) in _UNSURE_UNITS:
+        reader.take(after)
+        return Fact("number", f"{value} {reader.tokens[after]}{UNSURE}")
     measure = lexicon.measures.get(reader.at(after))
     return Fact("number", f"{value} {measure}" if measure else value)
 
 
-def _lasting(amount: float, span: str) -> Fact:
-    """A span of time in its smaller unit."""
+def _lasting(reader: Reader, at: int, amount: float) -> Fact:
+    """A span of time in its smaller unit: `an hour and a half`, `1 hour 20 minutes` are one."""
+    lexicon = reader.lexicon
+    span = lexicon.spans[reader.at(at)]
+    times, unit = SPANS.get(span, (1, span))
+    whole, after = amount * times, at + 1 + (reader.at(at + 1) in {"and", "und"})
+    rest = reader.number(after)
+    parts = {"half": 0.5, "quarter": 0.25}
+    if reader.at(after) == "a" and after > at + 1 and reader.at(after + 1) in parts:
+        reader.take(*range(at, after + 2))
+        whole += parts[reader.tokens[after + 1]] * times
+    elif span != unit and rest is not None and lexicon.spans.get(reader.at(after + 1)) == unit:
+        reader.take(*range(at, after + 2))
+        whole += rest
+    return _spanning(whole, unit)
+
+
+def _spanning(amount: float, span: str) -> Fact:
     times, unit = SPANS.get(span, (1, span))
     return Fact("duration", f"{_plain(amount * times)} {unit}")
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from comparators.facts.facts import is_stated
+from comparators.facts.minimal_pairs import KINDS, Alteration, alterations
 from comparators.facts.negated_clauses import Text, turned
 from comparators.facts.stated import Stated
 from comparators.facts.tokens import Fact
-from reflector_migrate.model import Measure, StatedFact
+from reflector_migrate.model import Finding, Measure, StatedFact
 
 INVENTED = "invented"
 GROUPS: Mapping[str, frozenset[str]] = {
@@ -24,6 +25,15 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "negations": frozenset({"negation"}),
     "attributions": frozenset({"attribution"}),
 }
+ALTERED = "altered"
+"""A finding's kind: sentences of both texts that are alike but for what makes them differ."""
+IN_PLACE: Mapping[str, str] = {
+    "figure": "figures in place", "date": "dates in place", "unit": "units",
+    "person": "people in place", "role": "roles", "negation": "negations in place",
+    "opposite": "opposites", "modality": "modality", "tense": "tenses",
+    "quantity": "quantities", "clause": "clauses",
+}  # fmt: skip
+"""The name of the part by the kind of alteration: each has a noise floor of its own."""
 _HEARD = GROUPS["figures"] | GROUPS["dates"]
 
 
@@ -50,6 +60,31 @@ def stated_facts(said: Mapping[Fact, bool], text: Stated, other: Stated) -> dict
     }
 
 
+def altered_in_place(
+    reference: Stated, hypothesis: Stated, differing: Collection[Fact]
+) -> list[Alteration]:
+    """Alterations that no difference of the sets of facts shows.
+
+    A figure, a date or a negation counts where the hypothesis's run heard it: else its
+    summary may be true to misheard words.
+    """
+    if reference.text == hypothesis.text:
+        return []
+    is_negation_known = any(fact.kind == "negation" for fact in differing)
+    values = {fact for fact in differing if fact.kind in _HEARD}
+    found = []
+    for one in alterations(reference, hypothesis):
+        is_shown = one.fact in values or (one.kind == "negation" and is_negation_known)
+        is_heard = (
+            one.fact is None
+            or one.fact.kind not in _HEARD
+            or is_stated(one.fact, hypothesis.spoken_facts())
+        )
+        if is_heard and not is_shown:
+            found.append(one)
+    return found
+
+
 def substituted(measure: Measure) -> dict[str, int]:
     """How many facts of each group either side altered, by the findings that nobody waived."""
     lost, made = _standing(measure, "missing"), _standing(measure, "extra")
@@ -57,11 +92,35 @@ def substituted(measure: Measure) -> dict[str, int]:
         group: _exchanged(lost, made, GROUPS[group]) + _exchanged(made, lost, GROUPS[group])
         for group in ("figures", "dates")
     }
-    return both_ways | {
-        "people": min(_count(lost, "people"), _count(made, "people")),
-        "negations": sum(fact.is_turned for fact in (*lost, *made)),
-        "attributions": _count(lost, "attributions") + _count(made, "attributions"),
+    in_place = {
+        IN_PLACE[kind]: sum(f.fact.kind == kind for f in _altered(measure) if f.fact)
+        for kind in KINDS
     }
+    return (
+        both_ways
+        | in_place
+        | {
+            "people": min(_count(lost, "people"), _count(made, "people")),
+            "negations": sum(fact.is_turned for fact in (*lost, *made)),
+            "attributions": _count(lost, "attributions") + _count(made, "attributions"),
+        }
+    )
+
+
+def contradicted(measure: Measure, between_legacy: Measure) -> str:
+    """What both legacy runs state and the hypothesis alters to what nobody said; empty if nothing.
+
+    `between_legacy` is the same measure of the reference and the second legacy run.
+    """
+    not_of_both = {(f.kind, f.value) for f in _standing(between_legacy, "missing")}
+    lost = [f for f in _standing(measure, "missing") if (f.kind, f.value) not in not_of_both]
+    made = [fact for fact in _standing(measure, "extra") if not fact.is_said]
+    for group in ("figures", "dates"):
+        before = [fact.value for fact in lost if fact.kind in GROUPS[group]]
+        after = [fact.value for fact in made if fact.kind in GROUPS[group]]
+        if before and after:
+            return f"both legacy runs state {before[0]}, the candidate {after[0]}, never said"
+    return ""
 
 
 def parts(measure: Measure) -> tuple[Measure, ...]:
@@ -84,6 +143,11 @@ def parts(measure: Measure) -> tuple[Measure, ...]:
         )
         for what, (n, standing) in counted.items()
     )
+
+
+def _altered(measure: Measure) -> list[Finding]:
+    """Sentences of both that say another thing, as far as no waiver covers it."""
+    return [f for f in measure.findings if f.kind == ALTERED and not f.waiver]
 
 
 def _standing(measure: Measure, kind: str) -> list[StatedFact]:

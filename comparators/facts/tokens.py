@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from comparators.language.lexicon import GERMAN, GERMAN_DAYS, LEXICONS, Lexicon
-from comparators.language.normalise import tokens_of, with_numbers, words_in
+from comparators.language.normalise import parts_of, with_numbers, words_in
 from comparators.language.numbers import with_halves
 from comparators.language.token_stream import TokenStream
 
@@ -86,7 +86,7 @@ def _spelt(text: str) -> str:
 def _parts(word: str, language: str) -> list[str]:
     if word.isascii() and word.isalpha():
         return [word.lower()]
-    return [part for token in tokens_of(word, language) for part in _apart(token)]
+    return [part for token in parts_of(word, language) for part in _apart(token)]
 
 
 def _apart(token: str) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ _ORDINALS_DE = _numbered(
     "dreissigste/dreißigste einunddreissigste/einunddreißigste"
 )
 SPANS: Mapping[str, tuple[int, str]] = {
+    "quarter hour": (15, "minute"), "three quarter hour": (45, "minute"),
     "hour": (60, "minute"), "week": (7, "day"), "quarter": (3, "month"), "year": (12, "month"),
 }  # fmt: skip
 """A span of time in the unit below it, so that 90 minutes are an hour and a half."""
@@ -182,7 +183,8 @@ GERMAN = Lexicon(
     units=_table("percent: prozent percent;" + _MONEY),
     measures=_table(_MEASURES),
     spans=_table(
-        "minute: minute minuten min; hour: stunde stunden std h; day: tag tage tagen; "
+        "minute: minute minuten min; quarter hour: viertelstunde viertelstunden; "
+        "three quarter hour: dreiviertelstunde; hour: stunde stunden std h; day: tag tage tagen; "
         "week: woche wochen; month: monat monate monaten monats; "
         "quarter: quartal quartale quartals; year: jahr jahre jahren jahres"),
     scales={"tsd": 1e3, "tausend": 1e3, "mio": 1e6, "million": 1e6, "millionen": 1e6,

@@ -1,4 +1,4 @@
-"""Text as it is compared: words/4, applied alike to both sides.
+"""Text as it is compared: words/5, applied alike to both sides.
 
 Unicode NFKC, case folded, apostrophes unified and dropped, punctuation removed,
 symbols of money and per cent written out, number words as digits (en, de),
@@ -6,20 +6,23 @@ blanks within numbers closed, scripts without spaces one character a token.
 words/2 closed those blanks, kept combining marks, wrote out more currencies; words/3
 reads `two hundred and forty` as one number and `one hundred, two hundred` as two. words/4
 multiplies figures by their scale (`12 thousand`, `3.5 million`), drops every apostrophe and
-what nobody sees, and writes `%` out in the text's language.
+what nobody sees, and writes `%` out in the text's language. words/5 joins no number across
+speakers or the end of a sentence.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
+from comparators.language.number_words import parse_word
 from comparators.language.numbers import LANGUAGES as NUMERAL_LANGUAGES
 from comparators.language.numbers import join_numbers
 from comparators.language.token_stream import TokenStream
 
-NORMALISER = "words/4"
+NORMALISER = "words/5"
 """Evidence made with another version is never mixed with this one's."""
 
 # Thai, Lao, Myanmar, Khmer, kana, Han: words are not set apart by spaces.
@@ -52,6 +55,9 @@ _SYMBOLS = {
 }
 _SYMBOL = re.compile("[%$&\u20ac\u00a3\u00a5\u20b9]")
 _DIGIT = re.compile(r"\d")
+STOP = "\n"
+"""A token for the end of a sentence, over which no number reaches: `I have twenty. Three go.`"""
+_ENDS = frozenset(".!?;")
 
 
 @lru_cache(maxsize=1 << 17)
@@ -98,13 +104,28 @@ def words_in(text: str) -> list[str]:
     return _NARROW_THOUSANDS.sub("", text).split()
 
 
+def parts_of(word: str, language: str | None) -> tuple[str, ...]:
+    """A word's tokens, and STOP behind a number that ends a sentence."""
+    found = tokens_of(word.strip(), language)
+    if not found or word.rstrip()[-1] not in _ENDS:
+        return found
+    is_number = found[-1][0].isdigit() or has_number_words(found[-1:], language)
+    return (*found, STOP) if is_number else found
+
+
+def has_number_words(tokens: Iterable[str], language: str | None) -> bool:
+    """Whether any of them is a number in words: without one, none are joined."""
+    base = base_language(language) or "en"
+    return base in NUMERAL_LANGUAGES and any(parse_word(t, base) is not None for t in tokens)
+
+
 def normalise(text: str, language: str | None = None) -> list[str]:
     """All tokens of a text, number words as digits where the language is known."""
-    found = [token for word in words_in(text) for token in tokens_of(word, language)]
+    found = [token for word in words_in(text) for token in parts_of(word, language)]
     return with_numbers(TokenStream(found, [0] * len(found)), language).tokens
 
 
 def with_numbers(text: TokenStream, language: str | None) -> TokenStream:
-    """The tokens with runs of number words joined to digits at the first's place."""
+    """The tokens with runs of number words joined to digits at the first's place; no STOP."""
     base = base_language(language) or "en"
-    return join_numbers(text, base) if base in NUMERAL_LANGUAGES else text
+    return join_numbers(text, base).without(STOP) if base in NUMERAL_LANGUAGES else text

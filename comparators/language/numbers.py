@@ -22,6 +22,11 @@ _ENDLESS = 10**12
 _FIGURES = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 _POINTS = frozenset({"point", "komma"})
 _AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
+_PARTS = {
+    ("half", "a"): "0.5", ("half", "an"): "0.5", ("half",): "0.5",
+    ("quarter", "of", "an"): "0.25", ("3", "quarters", "of", "an"): "0.75",
+}  # fmt: skip
+"""In front of what is counted: `half a million`, `three quarters of an hour`."""
 _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
 
 
@@ -189,7 +194,7 @@ def _may_begin_half(word: str, lexicon: Lexicon) -> bool:
     """Whether a half or a lone number may begin with the word."""
     return (
         word.isdigit()
-        or word == "half"
+        or word in {"half", "quarter"}
         or word in lexicon.ones
         or word.startswith("anderthalb")
         or word.endswith("einhalb")
@@ -204,8 +209,11 @@ def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]
         return _german_half(word, ahead, lexicon)
     if word.isdigit() and ahead == ("and", "a", "half"):
         return f"{word}.5", 4
-    if word == "half" and ahead[:1] in {("a",), ("an",)} and _is_counted(ahead[1:2], lexicon):
-        return "0.5", 2
+    for said, value in _PARTS.items():
+        n = len(said)
+        counted = tuple(words[index + n : index + n + 1])
+        if said == (word, *ahead)[:n] and _is_counted(counted, lexicon):
+            return value, n
     return "", 1
 
 

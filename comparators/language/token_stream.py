@@ -31,3 +31,10 @@ class TokenStream(NamedTuple):
             places += self.places[done : start + 1]
             done = end
         return TokenStream(tokens + self.tokens[done:], places + self.places[done:])
+
+    def without(self, token: str) -> TokenStream:
+        """Without each such token."""
+        if token not in self.tokens:
+            return self
+        kept = [at for at, each in enumerate(self.tokens) if each != token]
+        return TokenStream([self.tokens[at] for at in kept], [self.places[at] for at in kept])

@@ -64,6 +64,10 @@ RUN = "(run)"
     help="Sandbox: feed both sides the same recorded answers.",
 )
 @click.option("--waivers", type=click.Path(path_type=Path), help="Waivers for files: TOML.")
+@click.option(
+    "--answers", type=click.Choice(["alike", "own"]),
+    help="Files: whether both runs had the same answers of recogniser and model (own: not known).",
+)  # fmt: skip
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
 @click.option(
     "--fail-on", type=click.Choice(["inconclusive", "diverged", "never"]), default="inconclusive",
@@ -86,6 +90,7 @@ def compare(
     secondary: str | None,
     is_replayed: bool,
     waivers: Path | None,
+    answers: str | None,
     exit_zero: bool,
     fail_on: str,
     color: str,
@@ -111,9 +116,11 @@ def compare(
     if recording is None and reference is None and secondary not in (None, RUN):
         recording, secondary = secondary, RUN  # `compare --secondary three-voices`
     _refuse_contradictions(recording, reference, candidate, secondary, waivers)
+    if answers and reference is None:
+        raise click.UsageError("--answers is for --reference and --candidate")
     if reference is not None and candidate is not None:
         config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
-        found = _from_files(config, reference, candidate, third, waivers)
+        found = _from_files(config, reference, candidate, third, waivers, answers == "alike")
     else:
         settings = settings_of(ctx)
         log_to_stderr(ctx, settings)
@@ -154,6 +161,7 @@ def _from_files(
     candidate: Path,
     secondary: Path | None,
     waivers: Path | None,
+    is_repeatable: bool,
 ) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
     from reflector_migrate.harness import loaded_settings
@@ -168,6 +176,7 @@ def _from_files(
     judged = judge(
         first, second, secondary=third,
         waivers=waivers_in_force(waivers), today=now().date(),
+        is_repeatable=is_repeatable,
     )  # fmt: skip
     return priced(judged, loaded_settings(config).prices)
 
@@ -182,18 +191,20 @@ def _refuse_mismatch(
                 f"{option} is of recording {other.recording!r}, --primary of"
                 f" {reference.recording!r}: give two runs of one recording"
             )
-        is_same = other is not None and (other.run_id, other.role) == (
-            reference.run_id,
-            reference.role,
-        )
-        if other is not None and other.run_id and is_same:
+        if other is not None and _is_same_run(other, reference):
             raise click.UsageError(
                 f"{option} is the run of --primary ({other.run_id}): that compares it with itself"
             )
-    if reference.role == "candidate" and candidate.role == "primary":
-        raise click.UsageError(
-            "--primary is the candidate's run, --candidate the primary's: swap them"
-        )
+    if secondary is not None and _is_same_run(secondary, candidate):
+        raise click.UsageError("--secondary is the run of --candidate: give a second legacy run")
+    if reference.role == "candidate":
+        raise click.UsageError("--primary is a candidate's run: give the primary's, or swap them")
+    if secondary is not None and secondary.role == "candidate":
+        raise click.UsageError("--secondary is a candidate's run: give a second legacy run")
+
+
+def _is_same_run(one: Observation, other: Observation) -> bool:
+    return bool(one.run_id) and (one.run_id, one.role) == (other.run_id, other.role)
 
 
 def _run_or_look_up(

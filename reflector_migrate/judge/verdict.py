@@ -96,9 +96,7 @@ def _by_kind(spec: MeasureSpec, waived: Waived, grounds: Grounds) -> Check:
     """
     measure = waived.measure
     if spec.is_exact_on_equal_inputs and not waived.is_covered:
-        if is_determined(measure.step, grounds):
-            return _against_floor(waived, Held(Verdict.DIVERGED, "exact"))
-        return _against_floor(waived, hold_all(spec, measure, grounds))
+        return _against_floor(waived, _held_facts(spec, measure, grounds))
     if (
         spec.is_excused_by_secondary
         and not waived.is_covered
@@ -111,6 +109,27 @@ def _by_kind(spec: MeasureSpec, waived: Waived, grounds: Grounds) -> Check:
             return _check(waived.measure, Verdict.DIVERGED, "exact", note)
         return _check(waived.measure, *_covered(waived), note)
     return _against_floor(waived, hold_all(spec, measure, grounds))
+
+
+def _held_facts(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held:
+    """Exact where nothing they follow may differ; altered against both legacy runs; else graded."""
+    if is_determined(measure.step, grounds):
+        return Held(Verdict.DIVERGED, "exact")
+    if why := _altered_against_both(spec, measure, grounds):
+        return Held(Verdict.DIVERGED, "legacy-agrees", note=why)
+    return hold_all(spec, measure, grounds)
+
+
+def _altered_against_both(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> str:
+    """What both legacy runs state and the candidate alters, where all three have the same words."""
+    between = grounds.repeats.legacy_measures.get(measure.name)
+    if spec.contradicted is None or between is None or grounds.secondary is None:
+        return ""
+    for run in (grounds.hypothesis, grounds.secondary):
+        pair = grounds.transcripts.words(grounds.reference, run)
+        if pair.reference.tokens != pair.hypothesis.tokens:
+            return ""
+    return spec.contradicted(measure, between)
 
 
 def _is_of_legacy_too(measure: Measure, repeats: Repeats) -> bool:
@@ -230,14 +249,17 @@ def _is_outage(hypothesis: Observation, steps: frozenset[str]) -> bool:
 
 
 def _lacking(*sides: Observation) -> str:
-    """What a completed recording has and neither side shows: then agreement says nothing."""
+    """What a completed recording has and a side does not show: then agreement says nothing."""
     has = {
-        "words or a duration": any(s.outputs.words or s.outputs.duration_ms for s in sides),
-        "a stored row": any(s.outputs.row for s in sides),
-        "events": any(s.events for s in sides),
+        "words or a duration": [bool(s.outputs.words or s.outputs.duration_ms) for s in sides],
+        "participants": [bool(s.outputs.participants) for s in sides],
+        "a stored row": [bool(s.outputs.row) for s in sides],
+        "events": [bool(s.events) for s in sides],
     }
-    lacking = [name for name, is_shown in has.items() if not is_shown]
-    return f"neither side shows {', '.join(lacking)}" if lacking else ""
+    neither = [name for name, shown in has.items() if not any(shown)]
+    one = [name for name, shown in has.items() if any(shown) and not all(shown)]
+    told = [f"neither side shows {', '.join(neither)}"] if neither else []
+    return "; ".join([*told, *([f"one side does not show {', '.join(one)}"] if one else [])])
 
 
 def _named(steps: frozenset[str], observation: Observation) -> str:
