@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from comparators.alignment.transcript_pair import Transcripts, language_of
 from comparators.amounts import sides
 from comparators.facts.facts import LANGUAGES, is_stated, without_counterpart
-from comparators.facts.minimal_pairs import Alteration
+from comparators.facts.minimal_pairs import SAME, Alteration, alterations
 from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
 from comparators.facts.stated import Stated
 from comparators.facts.substituted_facts import ALTERED, altered_in_place, stated_facts
@@ -96,12 +96,17 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
     facts = reference.facts(), hypothesis.facts()
     if name != TITLE and reference.text != hypothesis.text:
         facts = facts[0] | reference.attributions(), facts[1] | hypothesis.attributions()
-    missing, extra = without_counterpart(*facts), without_counterpart(facts[1], facts[0])
+    in_place = alterations(reference, hypothesis)
+    same = {one.fact for one in in_place if one.kind == SAME}
+    missing, extra = (
+        [fact for fact in without_counterpart(*both) if fact not in same]
+        for both in (facts, reversed(facts))
+    )
     lost, made = (
         _differences(missing, reference, hypothesis),
         _differences(extra, hypothesis, reference),
     )
-    altered = altered_in_place(reference, hypothesis, {*missing, *extra})
+    altered = altered_in_place(in_place, hypothesis, lost)
     differing = len(missing) + len(extra) + len(altered)
     agreed = len(facts[0]) - len(missing)
     return Measure(

@@ -32,6 +32,8 @@ FEW = 3
 """Words in a row that were replaced; more of them are a free rewording."""
 SAME_REST = 0.8
 """Share of a sentence's other words that both have, where two of them changed places."""
+SAME = "same"
+"""No alteration: an opposite that is negated. It explains a negation of one sentence alone."""
 LEAST = 3
 """Words of content that make a clause."""
 VERBATIM = 0.8
@@ -78,7 +80,13 @@ def _of_sentences(
     for found in _replaced(reference, hypothesis, classes):
         is_counted = found[0] == "unit" and any(kind == "figure" for kind, *_ in facts)
         if not is_counted:
-            yield Alteration(*found, *texts)
+            yield Alteration(*found, *texts, _negation(reference, hypothesis, found[0]))
+
+
+def _negation(reference: Sentence, hypothesis: Sentence, kind: str) -> Fact | None:
+    """The negation that one sentence alone has."""
+    only = reference.facts ^ hypothesis.facts if kind in {"negation", SAME} else frozenset()
+    return next((fact for fact in sorted(only) if fact.kind == "negation"), None)
 
 
 def _facts(reference: Sentence, hypothesis: Sentence) -> Iterator[tuple[str, Fact, Fact]]:
@@ -154,8 +162,9 @@ def _replaced(
     if negated % 2 and not turned and _is_all_there(changed, classes):
         before, after = (" ".join(w for block in changed for w in block[n]) for n in (0, 1))
         yield "negation", before, after
-    if turned and not negated % 2:
-        yield from (("opposite", *words) for words in turned)
+    if turned:
+        kind = SAME if negated % 2 else "opposite"
+        yield from ((kind, *words) for words in turned)
     yield from _classed(changed, classes, {word for words in turned for word in words})
     if len(blocks) == 1:
         yield from _clauses(blocks, classes)
@@ -167,12 +176,16 @@ def _blocks(
     """The stretches in which both differ."""
     from rapidfuzz.distance import Levenshtein
 
+    before, after = tuple[str, ...](), tuple[str, ...]()
     for code in Levenshtein.opcodes(first, second):
         if code.tag != "equal":
-            yield (
-                tuple(first[code.src_start : code.src_end]),
-                tuple(second[code.dest_start : code.dest_end]),
-            )
+            before += tuple(first[code.src_start : code.src_end])
+            after += tuple(second[code.dest_start : code.dest_end])
+        elif before or after:
+            yield before, after
+            before, after = (), ()
+    if before or after:
+        yield before, after
 
 
 Blocks = Sequence[tuple[tuple[str, ...], tuple[str, ...]]]

@@ -85,8 +85,11 @@ def read(text: str, language: str, people: frozenset[str]) -> Sentence:
     lexicon, ignored = LEXICONS[language], classes_of(language).ignored
     reading = Reading(text, lexicon)
     bearers = _bearers(people, language)
-    words, shape, names = list[str](), list[str](), set[str]()
-    for index, token in enumerate(reading.tokens):
+    words, shape, names, done = list[str](), list[str](), set[str](), 0
+    for index in range(len(reading.tokens)):
+        if index < done:
+            continue
+        token, done = _phrase(reading.tokens, index, language)
         person = bearers.get(token) or bearers.get(token.removesuffix("s"))
         is_capital = reading.is_capital(index)
         if person and is_capital:
@@ -100,6 +103,16 @@ def read(text: str, language: str, people: frozenset[str]) -> Sentence:
                 names.add(token)
     return Sentence(text, tuple(words), tuple(shape), frozenset(names),
                     extract(text, language, people))  # fmt: skip
+
+
+def _phrase(tokens: Sequence[str], index: int, language: str) -> tuple[str, int]:
+    """(word, where the next begins) of what stands there, several words read as one."""
+    phrases = classes_of(language).phrases
+    for length in (3, 2):
+        word = phrases.get(tuple(tokens[index : index + length]))
+        if word:
+            return word, index + length
+    return tokens[index], index + 1
 
 
 def _mark(token: str, lexicon: Lexicon, *, is_capital: bool) -> str:

@@ -8,10 +8,10 @@ writes what it heard. An attribution: one person is given what another said.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from comparators.facts.facts import is_stated
-from comparators.facts.minimal_pairs import KINDS, Alteration, alterations
+from comparators.facts.minimal_pairs import KINDS, SAME, Alteration
 from comparators.facts.negated_clauses import Text, turned
 from comparators.facts.stated import Stated
 from comparators.facts.tokens import Fact
@@ -61,28 +61,30 @@ def stated_facts(said: Mapping[Fact, bool], text: Stated, other: Stated) -> dict
 
 
 def altered_in_place(
-    reference: Stated, hypothesis: Stated, differing: Collection[Fact]
+    found: Sequence[Alteration],
+    hypothesis: Stated,
+    lost: Iterable[StatedFact],
 ) -> list[Alteration]:
-    """Alterations that no difference of the sets of facts shows.
+    """Those alterations that no difference of the sets of facts shows.
 
-    A figure, a date or a negation counts where the hypothesis's run heard it: else its
+    A figure, a date or a negation counts where the hypothesis's run heard otherwise: its
     summary may be true to misheard words.
     """
-    if reference.text == hypothesis.text:
-        return []
-    is_negation_known = any(fact.kind == "negation" for fact in differing)
-    values = {fact for fact in differing if fact.kind in _HEARD}
-    found = []
-    for one in alterations(reference, hypothesis):
-        is_shown = one.fact in values or (one.kind == "negation" and is_negation_known)
-        is_heard = (
-            one.fact is None
-            or one.fact.kind not in _HEARD
-            or is_stated(one.fact, hypothesis.spoken_facts())
-        )
-        if is_heard and not is_shown:
-            found.append(one)
-    return found
+    shown = {Fact(fact.kind, fact.value) for fact in lost if fact.is_heard}
+    return [
+        one
+        for one in found
+        if one.kind != SAME and one.fact not in shown and _is_against_hearing(one, hypothesis)
+    ]
+
+
+def _is_against_hearing(one: Alteration, hypothesis: Stated) -> bool:
+    """Whether the run's own words have what its text has no longer, or lack what it has made."""
+    fact = one.fact
+    if fact is None or fact.kind not in _HEARD | GROUPS["negations"]:
+        return True
+    is_said = is_stated(fact, hypothesis.spoken_facts())
+    return is_said is not (fact.kind == "negation" and fact in hypothesis.facts())
 
 
 def substituted(measure: Measure) -> dict[str, int]:

@@ -207,8 +207,8 @@ def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]
     word, ahead = words[index], tuple(words[index + 1 : index + 4])
     if lexicon.language == "de":
         return _german_half(word, ahead, lexicon)
-    if word.isdigit() and ahead == ("and", "a", "half"):
-        return f"{word}.5", 4
+    if ahead == ("and", "a", "half") and (word.isdigit() or word == "one"):
+        return f"{word.replace('one', '1')}.5", 4
     for said, value in _PARTS.items():
         n = len(said)
         counted = tuple(words[index + n : index + n + 1])

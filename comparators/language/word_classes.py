@@ -18,14 +18,15 @@ FOLDER = files("comparators.language") / "data"
 class WordClasses:
     """Words as normalised, but for opposites: these are stems, each with all its opposites.
 
-    ignored: may be there or not. joining, mutual: around these, or a deed of both, two names
-    may change places. passive: turns a sentence round. conditions: what they begin counts,
-    however short. quantities and modality: the class of a word, by its name. units: the
-    canonical form of what is counted.
+    ignored: may be there or not. phrases: words that are read as one. joining, mutual: around
+    these, or a deed of both, two names may change places. passive: turns a sentence round.
+    conditions: what they begin counts, however short. quantities and modality: the class of a
+    word, by its name. units: the canonical form of what is counted.
     """
 
     language: str
     ignored: frozenset[str]
+    phrases: Mapping[tuple[str, ...], str]
     joining: frozenset[str]
     mutual: frozenset[str]
     passive: frozenset[str]
@@ -50,18 +51,19 @@ class WordClasses:
 @lru_cache
 def classes_of(language: str) -> WordClasses:
     """The lists of a language. Raises FileNotFoundError for one without a file."""
-    lists = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
-    lexicon = LEXICONS[language]
+    file = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
+    lists, lexicon = file["words"], LEXICONS[language]
     return WordClasses(
         language=language,
-        ignored=frozenset(lists["ignored"].split()),
+        ignored=frozenset(file["ignored"].split()),
+        phrases={tuple(said.split()): word for said, word in file["phrases"].items()},
         joining=frozenset(lists["joining"].split()),
         mutual=frozenset(lists["mutual"].split()),
         passive=frozenset(lists["passive"].split()),
         conditions=frozenset(lists["conditions"].split()),
         opposites=_opposites(lists["opposites"], language),
         quantities=_named(lists["quantities"]),
-        modality={word: name for name, words in lists["modality"].items()
+        modality={word: name for name, words in file["modality"].items()
                   for word in words.split()},
         units={**lexicon.units, **lexicon.measures, **lexicon.spans},
         negations=lexicon.negations,

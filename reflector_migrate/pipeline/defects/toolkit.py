@@ -5,9 +5,10 @@ Nothing here is used by a step; only files of fixtures/defects import it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from reflector_migrate.errors import TransientStepError
@@ -50,6 +51,35 @@ def with_prose(ctx: StepContext, alter: Callable[[str], str]) -> StepContext:
         return alter(ctx.questions.prose(ask, text))
 
     return replace(ctx, questions=Instead(ctx.questions, prose=prose))  # type: ignore[arg-type]
+
+
+Alter = Callable[[str], str] | Mapping[str, str]
+"""A text's other version, or what is replaced by what: at once, so that two may be exchanged."""
+
+
+def prose_with(alter: Alter) -> Callable[[Step], Step]:
+    """A step whose model's prose says another thing."""
+    return lambda step: lambda task, ctx: step(task, with_prose(ctx, partial(_altered, alter)))
+
+
+def topics_with(alter: Alter) -> Callable[[Step], Step]:
+    """A step whose model's topics have another summary; the cache keeps the true one."""
+
+    def broken(step: Step, task: Any, ctx: StepContext) -> Any:
+        def structured(*asked: Any) -> Any:
+            answer = ctx.questions.structured(*asked)
+            return answer.model_copy(update={"summary": _altered(alter, answer.summary)})
+
+        questions = Instead(ctx.questions, structured=structured)
+        return step(task, replace(ctx, questions=questions))  # type: ignore[arg-type]
+
+    return lambda step: partial(broken, step)
+
+
+def _altered(alter: Alter, text: str) -> str:
+    if not isinstance(alter, Mapping):
+        return alter(text)
+    return re.sub("|".join(map(re.escape, alter)), lambda found: alter[found.group()], text)
 
 
 def told_otherwise(
