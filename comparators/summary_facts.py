@@ -107,7 +107,8 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
         _differences(extra, hypothesis, reference),
     )
     altered = altered_in_place(in_place, hypothesis, lost)
-    differing = len(missing) + len(extra) + len(altered)
+    n_altered = sum(one.fact not in {*missing, *extra} for one in altered)  # each counts once
+    differing = len(missing) + len(extra) + n_altered
     agreed = len(facts[0]) - len(missing)
     return Measure(
         name=name,
@@ -118,7 +119,7 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
             "agreed": agreed,
             "missing": len(missing),
             "extra": len(extra),
-            "altered": len(altered),
+            "altered": n_altered,
             "unsupported": sum(not fact.is_said for fact in (*lost, *made)),
         },
         **sides(len(facts[0]), len(facts[1]), Unit.FACT),

@@ -72,3 +72,27 @@ def test_another_fact_is_another(one, other, language):
 def test_people_are_no_time():
     """From ten to twelve of them."""
     assert {fact.kind for fact in extract("from ten to twelve people", "en")} == {"number"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [
+        ("It took an hour and a half.", "It took 90 minutes.", "en"),
+        ("It took 1 hour 20 minutes.", "It took 80 minutes.", "en"),
+        ("It took three quarters of an hour.", "It took 45 minutes.", "en"),
+        ("A 45m break.", "A 45 minute break.", "en"),
+        ("A million and a half.", "1,500,000.", "en"),
+        ("Half a million euro.", "500,000 euro.", "en"),
+        ("Eine Viertelstunde.", "15 Minuten.", "de"),
+    ],
+)
+def test_spans_are_one_however_written(one, other, language):
+    """Neither text says what the other does not."""
+    first, second = extract(one, language), extract(other, language)
+    assert without_counterpart(first, second) == without_counterpart(second, first) == []
+
+
+def test_no_number_reaches_over_the_end_of_a_sentence():
+    """I have twenty; three people go."""
+    assert normalise("I have twenty. Three go.", "en") == ["i", "have", "20", "3", "go"]
+    assert normalise("I have twenty three.", "en") == ["i", "have", "23"]

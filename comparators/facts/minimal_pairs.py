@@ -108,7 +108,7 @@ def _exchanged(
     people = frozenset((*reference.of(PERSON), *hypothesis.of(PERSON)))
     figures = frozenset((*reference.of(FIGURE), *hypothesis.of(FIGURE)))
     named = reference.names & hypothesis.names if classes.language == "en" else frozenset()
-    turning = frozenset(filter(classes.has_opposite, (*reference.words, *hypothesis.words)))
+    turning = _turning(reference, classes)
     kinds = [("role", people | named - figures - turning), ("figure", figures),
              ("opposite", turning)]  # fmt: skip
     for kind, words in kinds:
@@ -120,6 +120,14 @@ def _exchanged(
         if _is_same(*rest) and not is_turned and not _is_joined(reference, words, classes):
             return kind, " … ".join(before), " … ".join(after)
     return None
+
+
+def _turning(sentence: Sentence, classes: WordClasses) -> frozenset[str]:
+    """Words of which the sentence has the opposite as well."""
+    known = [word for word in sentence.words if classes.has_opposite(word)]
+    return frozenset(
+        one for one in known if any(classes.are_opposite(one, other) for other in known)
+    )
 
 
 def _in_order(sentence: Sentence, words: frozenset[str]) -> list[str]:
@@ -163,11 +171,23 @@ def _replaced(
         before, after = (" ".join(w for block in changed for w in block[n]) for n in (0, 1))
         yield "negation", before, after
     if turned:
-        kind = SAME if negated % 2 else "opposite"
+        is_same = negated % 2 or _is_turned_round(reference, hypothesis, turned)
+        kind = SAME if is_same else "opposite"
         yield from ((kind, *words) for words in turned)
     yield from _classed(changed, classes, {word for words in turned for word in words})
     if len(blocks) == 1:
         yield from _clauses(blocks, classes)
+
+
+def _is_turned_round(
+    reference: Sentence, hypothesis: Sentence, turned: Sequence[tuple[str, str]]
+) -> bool:
+    """`A is faster than B`, `B is slower than A`: all others are there, in another order."""
+    rest = [
+        [word for word in side.words if word not in {pair[n] for pair in turned}]
+        for n, side in enumerate((reference, hypothesis))
+    ]
+    return rest[0] != rest[1] and Counter(rest[0]) == Counter(rest[1])
 
 
 def _blocks(

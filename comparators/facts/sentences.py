@@ -14,6 +14,7 @@ from comparators.facts.facts import extract
 from comparators.facts.tokens import ORDINAL, Fact, Reading
 from comparators.language.lexicon import LEXICONS, Lexicon
 from comparators.language.normalise import normalise
+from comparators.language.stems import stem
 from comparators.language.word_classes import classes_of
 
 ALIKE = 0.6
@@ -27,13 +28,14 @@ FIGURE, DATE, PERSON = "#", "@date", "@person"
 class Sentence:
     """A sentence's words, and what stands in their place where only the kind of word counts.
 
-    `shape` has one mark for each figure, date or person; `is_name`: written with a capital
-    where no sentence begins.
+    `shape` has one mark for each figure, date or person; `stems` are those of the shape;
+    `names` are written with a capital where no sentence begins.
     """
 
     text: str
     words: tuple[str, ...]
     shape: tuple[str, ...]
+    stems: tuple[str, ...]
     names: frozenset[str]
     facts: frozenset[Fact]
 
@@ -101,7 +103,8 @@ def read(text: str, language: str, people: frozenset[str]) -> Sentence:
             shape.append(_mark(token, lexicon, is_capital=is_capital))
             if is_capital and index:
                 names.add(token)
-    return Sentence(text, tuple(words), tuple(shape), frozenset(names),
+    return Sentence(text, tuple(words), tuple(shape),
+                    tuple(stem(each, language) for each in shape), frozenset(names),
                     extract(text, language, people))  # fmt: skip
 
 
@@ -137,8 +140,8 @@ def _paired(reference: Sequence[Sentence], hypothesis: Sequence[Sentence]) -> li
     from rapidfuzz.distance import Indel
 
     alphabet = Alphabet()
-    shapes = [[alphabet.encode(one.shape) for one in side] for side in (reference, hypothesis)]
-    sets = [[frozenset(one.shape) for one in side] for side in (reference, hypothesis)]
+    shapes = [[alphabet.encode(one.stems) for one in side] for side in (reference, hypothesis)]
+    sets = [[frozenset(one.stems) for one in side] for side in (reference, hypothesis)]
     found = []
     for i, mine in enumerate(reference):
         for j, theirs in enumerate(hypothesis):

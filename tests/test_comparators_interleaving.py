@@ -1,0 +1,55 @@
+"""People who talk at once: the order of their words is no word error, their own order is."""
+
+from __future__ import annotations
+
+from comparators.registry import by_name
+from reflector_migrate.model import Outputs, Word
+from tests.comparing import observation
+
+TURN = ["we", "will", "move", "the", "small", "boxes", "into", "the", "new", "cellar", "tomorrow"]
+OTHER = ["please", "do", "keep", "the", "door", "shut", "while", "you", "all", "carry", "them"]
+
+
+def _run(said):
+    """A run of (text, start, speaker)."""
+    words = tuple(
+        Word(text=f"{text} ", start=start, end=start + 0.3, speaker=speaker)
+        for text, start, speaker in sorted(said, key=lambda word: word[1:])
+    )
+    return observation(Outputs(words=words))
+
+
+def _both(late_s=0.0):
+    first = [(text, 1.0 + 0.5 * n, 0) for n, text in enumerate(TURN)]
+    return first + [(text, 1.02 + 0.5 * n + late_s, 1) for n, text in enumerate(OTHER)]
+
+
+def _errors(reference, hypothesis, measure="words"):
+    return by_name(measure).compare(_run(reference), _run(hypothesis)).errors
+
+
+def test_who_comes_first_of_two_at_once_is_no_word_error():
+    """By a hundredth of a second each word comes before the other's, not behind it."""
+    moved = _both(late_s=-0.04)
+    assert _errors(_both(), moved) == _errors(_both(), moved, "words_raw") == 0
+    assert _errors(_both(), moved, "word_times") > 0
+
+
+def test_a_word_out_of_its_speakers_own_order_is_one():
+    """Two words of one speaker changed places."""
+    said = _both()
+    said[2], said[3] = (said[3][0], *said[2][1:]), (said[2][0], *said[3][1:])
+    assert _errors(_both(), said) == 2
+
+
+def test_words_far_apart_do_not_pass_each_other():
+    """A speaker who is late by seven seconds answers in another place."""
+    assert _errors(_both(), _both(late_s=7.0)) > 0
+
+
+def test_numbers_are_read_in_one_speakers_words():
+    """Twenty of one and three of the other are not twenty-three, in whatever order."""
+    one = [("twenty", 1.0, 0), ("three", 1.1, 1), ("more", 1.6, 1)]
+    other = [("three", 1.0, 1), ("twenty", 1.1, 0), ("more", 1.6, 1)]
+    assert _errors(one, other) == 0
+    assert by_name("words").compare(_run(one), _run(one)).length == 3
