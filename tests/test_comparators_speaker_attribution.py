@@ -107,7 +107,8 @@ def test_an_exchange_is_a_difference_of_facts():
     """No name is missing and none is new: only who says what is another."""
     right, wrong = _run(RIGHT), _run(_swapped(RIGHT), role="candidate")
     measure = compare_summary_facts(right, wrong)
-    assert {f.path for f in measure.findings} == {"summary_facts/attribution/extra"}
+    paths = {f.path for f in measure.findings}
+    assert paths == {"summary_facts/attribution/extra", "summary_facts/person/altered"}
     assert {f.severity.value for f in measure.findings} == {"critical"}
     assert measure.counts["unsupported"] == 0, "all of it was said: nothing is invented"
     assert substituted(measure)["attributions"] == 2
