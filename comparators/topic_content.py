@@ -8,6 +8,7 @@ as they are written alike: lost casing and punctuation count.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from reflector_migrate.model import Finding, Measure, Observation, Severity, Top
 
 STEP = "detect_topics"
 MIN_SCORE = 0.02
+PLENTY = 250_000
 
 
 class Spanned(NamedTuple):
@@ -45,14 +47,7 @@ def match(
     """The pairing of greatest total score; a pair needs some overlap and some common text."""
     alphabet = Alphabet()
     mine, theirs = (_spans(side, alphabet, language) for side in (reference, hypothesis))
-    similar = [[_similarity(a, b) for b in theirs] for a in mine]
-    scores = [
-        [_overlap(a, b) * (0.05 + 0.95 * similar[i][j]) for j, b in enumerate(theirs)]
-        for i, a in enumerate(mine)
-    ]
-    pairs = [
-        (i, j) for i, j in assign([[-s for s in row] for row in scores]) if scores[i][j] > MIN_SCORE
-    ]
+    pairs = _pairs(mine, theirs)
     taken = {i for i, _ in pairs}, {j for _, j in pairs}
     return Matching(
         [(mine[i].topic, theirs[j].topic, alike(mine[i].topic, theirs[j].topic)) for i, j in pairs],
@@ -61,13 +56,32 @@ def match(
     )
 
 
+def _pairs(mine: Sequence[Spanned], theirs: Sequence[Spanned]) -> list[tuple[int, int]]:
+    """By greatest total score; where there are more than PLENTY to choose from, in order.
+
+    Thousands of topics are a fault of themselves, and must not take minutes to be seen.
+    """
+    if len(mine) * len(theirs) > PLENTY:
+        return [
+            (n, n) for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if _overlap(a, b)
+        ]
+    similar = [[_similarity(a, b) for b in theirs] for a in mine]
+    scores = [
+        [_overlap(a, b) * (0.05 + 0.95 * similar[i][j]) for j, b in enumerate(theirs)]
+        for i, a in enumerate(mine)
+    ]
+    found = assign([[-s for s in row] for row in scores])
+    return [(i, j) for i, j in found if scores[i][j] > MIN_SCORE]
+
+
 def _spans(topics: Sequence[Topic], alphabet: Alphabet, language: str | None) -> list[Spanned]:
     """Each topic until its last word ends, else until another topic begins."""
     starts = sorted({topic.timestamp for topic in topics})
     spans = []
     for topic in topics:
-        following = [start for start in starts if start > topic.timestamp]
-        end = topic.words[-1].end if topic.words else min(following, default=topic.timestamp + 60)
+        after = bisect_right(starts, topic.timestamp)
+        following = starts[after] if after < len(starts) else topic.timestamp + 60
+        end = topic.words[-1].end if topic.words else following
         code = alphabet.encode(normalise(f"{topic.title} {topic.summary}", language))
         spans.append(Spanned(topic, topic.timestamp, max(end, topic.timestamp + 1.0), code))
     return spans

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from reflector_migrate.cli.main import main
+from reflector_migrate.cli.observations import read_observation
+from reflector_migrate.errors import InputError
 from tests.comparing import observation
 
 
@@ -119,3 +123,46 @@ def test_a_secondary_gives_the_noise_floor(run: Run, tmp_path: Path) -> None:
     found = _compare(run, tmp_path, body, body, "--secondary", f"{tmp_path}/c.json")
     assert found.exit_code == 0
     assert json.loads(found.stdout)["comparison"]["secondary"] is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        pytest.param(gzip.compress(b"{}"), "gzip", id="gzip"),
+        pytest.param("{}".encode("utf-16"), "UTF-16", id="UTF-16"),
+        pytest.param(b'{"recording": "a", "recording": "b"}', "'recording' stands twice",
+                     id="a key twice"),
+        pytest.param(json.dumps(_document(outputs={"words": [{"text": "a", "start": "0",
+                                                               "end": 1}]})).encode(),
+                     "outputs.words.0.start: text", id="text for a number"),
+    ],
+)  # fmt: skip
+def test_other_forms_are_refused_by_name(tmp_path: Path, data: bytes, named: str) -> None:
+    """Said before anything is compared."""
+    (tmp_path / "a.json").write_bytes(data)
+    with pytest.raises(InputError, match=named):
+        read_observation(tmp_path / "a.json")
+
+
+def test_a_pipe_and_a_device_are_refused_at_once(tmp_path: Path) -> None:
+    """Nobody writes to the one, and the other never ends."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a regular file"):
+            read_observation(path)
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    """What editors of some systems put in front of UTF-8."""
+    (tmp_path / "a.json").write_text(json.dumps(_document()), encoding="utf-8-sig")
+    assert read_observation(tmp_path / "a.json").schema_ == "observation/1"
+
+
+def test_a_file_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is parsed."""
+    (tmp_path / "a.json").write_text(json.dumps(_document()), encoding="utf-8")
+    monkeypatch.setattr("reflector_migrate.cli.observations.MAX_BYTES", 10)
+    with pytest.raises(InputError, match="over 0 MB"):
+        read_observation(tmp_path / "a.json")

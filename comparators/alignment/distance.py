@@ -70,6 +70,8 @@ def distance(reference: str, hypothesis: str, at_least: int | None = None) -> in
     """Levenshtein distance of two encoded lists; `at_least` is their bag bound, where known."""
     from rapidfuzz.distance import Levenshtein
 
+    if _is_wholly_other(reference, hypothesis):
+        return max(len(reference), len(hypothesis))
     hint = _hint(reference, hypothesis, at_least)
     return Levenshtein.distance(reference, hypothesis, score_hint=hint)
 
@@ -93,9 +95,31 @@ def blocks(reference: str, hypothesis: str) -> list[Block]:
     """An optimal alignment of two encoded lists; equal stretches included."""
     from rapidfuzz.distance import Levenshtein
 
+    if _is_wholly_other(reference, hypothesis):
+        return _replaced(len(reference), len(hypothesis))
     hint = _hint(reference, hypothesis)
     codes = Levenshtein.opcodes(reference, hypothesis, score_hint=hint)
     return [Block(c.tag, c.src_start, c.src_end, c.dest_start, c.dest_end) for c in codes]
+
+
+def _is_wholly_other(reference: str, hypothesis: str) -> bool:
+    """Whether long lists share no token: then nothing is aligned, and each place is an edit.
+
+    What is all band to an aligner takes it the product of both lengths.
+    """
+    is_long = min(len(reference), len(hypothesis)) >= LONG
+    return is_long and set(reference).isdisjoint(hypothesis)
+
+
+def _replaced(n_reference: int, n_hypothesis: int) -> list[Block]:
+    """One stretch of replaced tokens, and what the longer list has beyond it."""
+    both = min(n_reference, n_hypothesis)
+    found = [Block("replace", 0, both, 0, both)]
+    if n_reference > both:
+        found.append(Block("delete", both, n_reference, both, both))
+    if n_hypothesis > both:
+        found.append(Block("insert", both, both, both, n_hypothesis))
+    return found
 
 
 def count(aligned: Sequence[Block]) -> Edits:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,15 +19,20 @@ from reflector_migrate.model import Observation
 
 HINT = "run `migrate schema observation` to see the expected format"
 MAX_NAMED = 8
+MAX_BYTES = 512 << 20
+_MOST = {"words": 1_000_000, "topics": 10_000}
+_NUMBERS = ("start", "end", "speaker", "timestamp", "duration")
+_OTHER_FORMS = (
+    (b"\x1f\x8b", "gzip, not JSON", "unpack it first"),
+    (codecs.BOM_UTF16_LE, "UTF-16, not UTF-8", "write it as UTF-8"),
+    (codecs.BOM_UTF16_BE, "UTF-16, not UTF-8", "write it as UTF-8"),
+)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_observation(path: Path) -> Observation:
     """The observation in a file; InputError names the file and every field that is wrong."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+    data = _text_of(path)
     try:
         observation = _parsed(data)
     except (ValidationError, ValueError, RecursionError) as invalid:
@@ -36,17 +44,66 @@ def read_observation(path: Path) -> Observation:
     return observation
 
 
+def _text_of(path: Path) -> bytes:
+    """A regular file's bytes in UTF-8, without a byte order mark; InputError says what else it is.
+
+    It is opened without waiting: a pipe that nobody writes to would hold us for ever.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise InputError(f"{path}: not a regular file", hint="write it to a file first")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path}: over {MAX_BYTES >> 20} MB", hint="give one recording's run")
+    for start, kind, hint in _OTHER_FORMS:
+        if data.startswith(start):
+            raise InputError(f"{path}: {kind}", hint=hint)
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
+def _require_distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; ValueError for a key that stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
 def _parsed(data: bytes) -> Observation:
     """Strict JSON as it is; text that is not Unicode (a lone surrogate) by its escape, noted."""
+    document = json.loads(data, object_pairs_hook=_require_distinct)
+    _require_numbers(document)
     try:
         return Observation.model_validate_json(data)
     except ValidationError as invalid:
         if not _is_json_error(invalid) or b"\\u" not in data:
             raise
-        document = json.loads(data)
         observation = Observation.model_validate(_escaped(document))
         note = f"{observation.engine}: text that is not Unicode is shown by its escape"
         return observation.model_copy(update={"notes": (*observation.notes, note)})
+
+
+def _require_numbers(document: Any) -> None:
+    """ValueError for a number written as text, and for more words or topics than a day has."""
+    outputs = document.get("outputs") if isinstance(document, dict) else None
+    for name, most in _MOST.items():
+        entries = outputs.get(name) if isinstance(outputs, dict) else None
+        if not isinstance(entries, list):
+            continue
+        if len(entries) > most:
+            raise ValueError(f"outputs.{name}: {len(entries)}, over {most}")
+        for index, entry in enumerate(entries):
+            for field in _NUMBERS if isinstance(entry, dict) else ():
+                if isinstance(entry.get(field), str):
+                    raise ValueError(f"outputs.{name}.{index}.{field}: text, not a number")
+    if isinstance(outputs, dict) and isinstance(outputs.get("duration_ms"), str):
+        raise ValueError("outputs.duration_ms: text, not a number")
 
 
 def _is_json_error(invalid: ValidationError) -> bool:
