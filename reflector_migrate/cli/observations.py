@@ -77,16 +77,16 @@ def _require_distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _parsed(data: bytes) -> Observation:
     """Strict JSON as it is; text that is not Unicode (a lone surrogate) by its escape, noted."""
-    document = json.loads(data, object_pairs_hook=_require_distinct)
-    _require_numbers(document)
     try:
-        return Observation.model_validate_json(data)
+        observation = Observation.model_validate_json(data)
     except ValidationError as invalid:
         if not _is_json_error(invalid) or b"\\u" not in data:
             raise
-        observation = Observation.model_validate(_escaped(document))
+        observation = Observation.model_validate(_escaped(json.loads(data)))
         note = f"{observation.engine}: text that is not Unicode is shown by its escape"
-        return observation.model_copy(update={"notes": (*observation.notes, note)})
+        observation = observation.model_copy(update={"notes": (*observation.notes, note)})
+    _require_numbers(json.loads(data, object_pairs_hook=_require_distinct))
+    return observation
 
 
 def _require_numbers(document: Any) -> None:
