@@ -5,6 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
+LIVE := $(PYTEST) --durations=15 --reruns 1
 unexport PYTHONDONTWRITEBYTECODE # else each of hundreds of processes compiles all that it imports
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -29,12 +30,14 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@# live tests wait half of the time: the others run on what they leave, and are shown at the end.
-	@# tests that share servers run one after another; a test of live servers gets one second chance,
+	@# live tests wait half of the time: two halves of them run side by side, the others on what they
+	@# leave, and each but one is shown at its end. a test of live servers gets one second chance,
 	@# which the summary shows: two cores may be busy
 	@nice -n 10 $(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 >.venv/beside.log 2>&1 & \
-	beside=$$!; $(PYTEST) -m live -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --reruns 1; live=$$?; \
-	wait $$beside; beside=$$?; cat .venv/beside.log; test $$live$$beside = 00
+	beside=$$!; $(LIVE) -m "live and not shared" >.venv/own.log 2>&1 & \
+	own=$$!; $(LIVE) -m "live and shared"; shared=$$?; \
+	wait $$own; own=$$?; cat .venv/own.log; \
+	wait $$beside; beside=$$?; cat .venv/beside.log; test $$shared$$own$$beside = 000
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder

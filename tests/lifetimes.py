@@ -6,14 +6,17 @@ one another, and nothing runs on until the end of the session.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
-SHARED = ("stage", "stack", "server", "conductor_server")
+SHARED = ("stage", "stack", "server", "conductor_server", "routed")
 """Fixtures of such servers, in the order in which they are used: the longest first."""
+MANY_USE = SHARED[:3]
+"""Those whose tests take as long as all other live tests do: `make test` runs both at a time."""
 
 _ends: dict[str, ExitStack] = {}
 _last_users: dict[str, pytest.Item] = {}
@@ -27,26 +30,23 @@ def until_last_use(name: str, started: AbstractContextManager[Any]) -> Iterator[
         yield ends.enter_context(started)
 
 
-def group_of(item: pytest.Item) -> str:
-    """What must run in one process: the tests of the same servers, else those of one file."""
-    shared = _shared_by(item)
-    if shared is None:
-        return item.path.stem
-    call = getattr(item, "callspec", None)
-    return f"{shared}-{call.params[shared]}" if call and shared in call.params else shared
+def is_of_many(item: pytest.Item) -> bool:
+    """Whether this test's servers are those of many files."""
+    return _shared_by(item) in MANY_USE
 
 
 def in_order_of_use(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests, those of the same servers together; notes the last user of each server."""
     ordered = sorted(items, key=_place)
-    _last_users.update({group_of(item): item for item in ordered if _shared_by(item)})
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # else another order may be asked for
+        _last_users.update({name: item for item in ordered if (name := _shared_by(item))})
     return ordered
 
 
 def end_after(item: pytest.Item) -> None:
     """Stop the servers whose last user this test was."""
     shared = _shared_by(item)
-    if shared in _ends and _last_users.get(group_of(item)) is item:
+    if shared in _ends and _last_users.get(shared) is item:
         _ends.pop(shared).close()
 
 

@@ -146,5 +146,5 @@ def test_the_normaliser_is_named_wherever_text_was_normalised():
     named = {c.name for c in MEASURES if c.compare(observation(), observation()).normaliser}
     assert named == {
         "words", "speaker_words", "speaker_mapping", "word_times", "topic_content", "title",
-        "short_summary", "long_summary", "title_facts", "summary_facts",
+        "short_summary", "long_summary", "title_facts", "summary_facts", "topic_facts",
     }  # fmt: skip

@@ -221,7 +221,7 @@ def test_the_images_lock_has_all_that_its_processes_import() -> None:
     theirs = {f"reflector_migrate.plugin.reflector_{name}" for name in ("shadow", "route")}
     wanted = [n for n in ours if n not in theirs]
     argv = [sys.executable, "-c", IMPORTS_OF_THE_LOCK_ALONE, *wanted, "kombu.transport.redis"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
