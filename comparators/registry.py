@@ -28,7 +28,7 @@ from comparators import (
     words,
 )
 from comparators.alignment.distance import Block
-from comparators.alignment.transcript_pair import Pair, Transcripts
+from comparators.alignment.transcript_pair import Columns, Pair, Transcripts
 from comparators.facts import substituted_facts
 from comparators.language.normalise import NORMALISER, base_language
 from reflector_migrate.model import Measure, Observation
@@ -37,6 +37,7 @@ __all__ = [
     "MEASURES",
     "NORMALISER",
     "Block",
+    "Columns",
     "MeasureSpec",
     "Measures",
     "Pair",

@@ -65,11 +65,7 @@ def _pairs(mine: Sequence[Spanned], theirs: Sequence[Spanned]) -> list[tuple[int
         return [
             (n, n) for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if _overlap(a, b)
         ]
-    similar = [[_similarity(a, b) for b in theirs] for a in mine]
-    scores = [
-        [_overlap(a, b) * (0.05 + 0.95 * similar[i][j]) for j, b in enumerate(theirs)]
-        for i, a in enumerate(mine)
-    ]
+    scores = [[_score(a, b) for b in theirs] for a in mine]
     found = assign([[-s for s in row] for row in scores])
     return [(i, j) for i, j in found if scores[i][j] > MIN_SCORE]
 
@@ -94,13 +90,14 @@ def _overlap(first: Spanned, second: Spanned) -> float:
     return max(shared, 0.0) / either
 
 
-def _similarity(first: Spanned, second: Spanned) -> float:
-    """Shared tokens in order over all tokens, in [0, 1]; 0 where they do not overlap in time."""
+def _score(first: Spanned, second: Spanned) -> float:
+    """Overlap x shared tokens in order over all tokens; 0 where they do not overlap in time."""
     if first.end_s <= second.start_s or second.end_s <= first.start_s:
         return 0.0
     from rapidfuzz.distance import Indel
 
-    return float(Indel.normalized_similarity(first.code, second.code))
+    similarity = float(Indel.normalized_similarity(first.code, second.code))
+    return _overlap(first, second) * (0.05 + 0.95 * similarity)
 
 
 def alike(first: Topic, second: Topic) -> float:

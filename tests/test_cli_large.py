@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.model import Observation, Outputs, Topic, Word
+from reflector_migrate.model import Observation, Outputs, Participant, Topic, Word
 from tests.comparing import observation
 
 pytestmark = pytest.mark.heavy  # seconds each
@@ -43,8 +43,9 @@ def _meeting(words: int, speakers: int, topics: int, seed: int | None = None) ->
         Topic(title=f"Topic {n}", summary=f"They spoke of {n}.", timestamp=heard[n * size].start)
         for n in range(topics)
     )
+    present = tuple(Participant(id=f"p{n}", speaker=n, name=f"P{n}") for n in range(speakers))
     outputs = Outputs(words=heard, topics=chapters, title="T", duration_ms=words * 333.0,
-                      row={"status": "ended"})  # fmt: skip
+                      participants=present, row={"status": "ended"})  # fmt: skip
     return observation(outputs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 Span = tuple[int, int, str]
@@ -18,10 +19,9 @@ class TokenStream(NamedTuple):
     @classmethod
     def of(cls, words: Sequence[str], parts: Mapping[str, Sequence[str]]) -> TokenStream:
         """The words' tokens, by what each distinct word is made of."""
-        return cls(
-            [token for word in words for token in parts[word]],
-            [place for place, word in enumerate(words) for _ in parts[word]],
-        )
+        found = list(map(parts.__getitem__, words))
+        places = map(repeat, range(len(found)), map(len, found))
+        return cls(list(chain.from_iterable(found)), list(chain.from_iterable(places)))
 
     def replaced(self, spans: Iterable[Span]) -> TokenStream:
         """Each span by one token, at the place of its first; in order, none overlapping."""

@@ -8,10 +8,10 @@ are the same and only the speaker differs, the speakers' names are the diff.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Literal, NamedTuple
 
-from comparators.registry import Block, Pair, Transcripts
+from comparators.registry import Block, Columns, Pair, Transcripts
 from reflector_migrate.model import Observation, Turn
 
 MAX_TURNS = 8
@@ -41,45 +41,49 @@ def worst_turns(
     """The turns with most changed words, at most `limit`, in order of time."""
     names = {p.speaker: p.name for p in reference.outputs.participants if p.speaker is not None}
     turns = _turns(_said(transcripts.raw_words(reference, hypothesis)))
-    scored = [(sum(_is_changed(word) for word in turn), turn) for turn in turns]
+    scored = [(len(_changed(turn)), turn) for turn in turns]
     worst = sorted((s for s in scored if s[0]), key=lambda s: (-s[0], s[1][0].at_s))[:limit]
     return tuple(sorted((_shown(turn, names) for _, turn in worst), key=lambda turn: turn.at_s))
 
 
-def _is_changed(word: _Said) -> bool:
+def _changed(turn: list[_Said]) -> list[_Said]:
     """Other words, or another speaker for the same ones."""
-    return word.mark != "equal" or word.speaker != word.other
+    return [word for word in turn if word.mark != "equal" or word.speaker != word.other]
 
 
 def _said(pair: Pair) -> Iterable[_Said]:
     """Every word of the alignment in its order, deletions before insertions."""
     reference, hypothesis = pair.reference, pair.hypothesis
     for block in pair.blocks:
-        is_equal, offset = block.tag == "equal", block.hyp_start - block.ref_start
-        mark: Mark = "equal" if is_equal else "delete"
-        for k in _near_changes(pair, block):
-            word = reference.words[reference.places[k]]
-            other = hypothesis.speaker(k + offset) if is_equal else word.speaker
-            yield _Said(mark, reference.tokens[k].strip(), word.start, word.speaker, other)
-        if block.tag in {"insert", "replace"}:
-            for k in range(block.hyp_start, block.hyp_end):
-                word = hypothesis.words[hypothesis.places[k]]
-                text = hypothesis.tokens[k].strip()
-                yield _Said("insert", text, word.start, word.speaker, word.speaker)
+        if block.tag == "equal":
+            by = block.hyp_start - block.ref_start
+            for near in _near_changes(pair, block):
+                others = hypothesis.speakers(near.start + by, near.stop + by)
+                yield from _marked("equal", reference, near, others)
+        else:
+            yield from _marked("delete", reference, slice(block.ref_start, block.ref_end))
+            yield from _marked("insert", hypothesis, slice(block.hyp_start, block.hyp_end))
 
 
-def _near_changes(pair: Pair, block: Block) -> Iterable[int]:
-    """A block's reference tokens; of a long agreement only those beside its ends."""
-    tokens = range(block.ref_start, block.ref_end)
-    if block.tag != "equal" or len(tokens) <= 2 * MAX_TURN_WORDS:
-        return tokens
-    agreed = (
-        pair.reference.speakers(block.ref_start, block.ref_end),
-        pair.hypothesis.speakers(block.hyp_start, block.hyp_end),
-    )
-    if agreed[0] != agreed[1]:
-        return tokens
-    return (*tokens[:MAX_TURN_WORDS], *tokens[-MAX_TURN_WORDS:])
+def _marked(
+    mark: Mark, side: Columns, tokens: slice, others: Iterable[int] | None = None
+) -> Iterable[_Said]:
+    """A side's words, `others` saying them on the other side; at once, for there are thousands."""
+    words = [side.words[place] for place in side.places[tokens]]
+    speakers = [word.speaker for word in words]
+    starts = [word.start for word in words]
+    texts = map(str.strip, side.tokens[tokens])
+    return map(_Said, repeat(mark), texts, starts, speakers, others or speakers)
+
+
+def _near_changes(pair: Pair, block: Block) -> tuple[slice, ...]:
+    """The reference's tokens of an equal block; of a long one only those beside its ends."""
+    start, end = block.ref_start, block.ref_end
+    if end - start <= 2 * MAX_TURN_WORDS or pair.reference.speakers(
+        start, end
+    ) != pair.hypothesis.speakers(block.hyp_start, block.hyp_end):
+        return (slice(start, end),)
+    return slice(start, start + MAX_TURN_WORDS), slice(end - MAX_TURN_WORDS, end)
 
 
 def _turns(said: Iterable[_Said]) -> list[list[_Said]]:
@@ -88,20 +92,16 @@ def _turns(said: Iterable[_Said]) -> list[list[_Said]]:
     latest: dict[int, list[_Said]] = {}
     for word in said:
         turn = latest.get(word.speaker)
-        if turn is None or len(turn) >= MAX_TURN_WORDS or _is_pause(turn[-1].at_s, word.at_s):
+        if turn is None or len(turn) >= MAX_TURN_WORDS or abs(turn[-1].at_s - word.at_s) > PAUSE_S:
             turn = latest[word.speaker] = []
             turns.append(turn)
         turn.append(word)
     return turns
 
 
-def _is_pause(before_s: float, at_s: float) -> bool:
-    return abs(at_s - before_s) > PAUSE_S
-
-
 def _shown(turn: list[_Said], names: Mapping[int, str]) -> Turn:
     """One turn with its diff."""
-    first = next((word for word in turn if _is_changed(word)), turn[0])
+    first = _changed(turn)[0]
     speaker = turn[0].speaker
     return Turn(
         at_s=first.at_s,
