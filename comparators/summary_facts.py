@@ -106,7 +106,7 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
         _differences(missing, reference, hypothesis),
         _differences(extra, hypothesis, reference),
     )
-    altered = altered_in_place(in_place, hypothesis, lost)
+    altered = altered_in_place(in_place, reference, hypothesis, lost)
     n_altered = sum(one.fact not in {*missing, *extra} for one in altered)  # each counts once
     differing = len(missing) + len(extra) + n_altered
     agreed = len(facts[0]) - len(missing)

@@ -62,29 +62,35 @@ def stated_facts(said: Mapping[Fact, bool], text: Stated, other: Stated) -> dict
 
 def altered_in_place(
     found: Sequence[Alteration],
+    reference: Stated,
     hypothesis: Stated,
     lost: Iterable[StatedFact],
 ) -> list[Alteration]:
     """Those alterations that no difference of the sets of facts shows.
 
     A figure, a date or a negation counts where the hypothesis's run heard otherwise: its
-    summary may be true to misheard words.
+    summary may be true to misheard words. A negation that is lost though both runs heard it,
+    or neither, has not that excuse.
     """
     shown = {Fact(fact.kind, fact.value) for fact in lost if fact.is_heard}
     return [
         one
         for one in found
-        if one.kind != SAME and one.fact not in shown and _is_against_hearing(one, hypothesis)
+        if one.kind != SAME and one.fact not in shown and _is_against_hearing(one, reference, hypothesis)
     ]
 
 
-def _is_against_hearing(one: Alteration, hypothesis: Stated) -> bool:
+def _is_against_hearing(one: Alteration, reference: Stated, hypothesis: Stated) -> bool:
     """Whether the run's own words have what its text has no longer, or lack what it has made."""
     fact = one.fact
     if fact is None or fact.kind not in _HEARD | GROUPS["negations"]:
         return True
     is_said = is_stated(fact, hypothesis.spoken_facts())
-    return is_said is not (fact.kind == "negation" and fact in hypothesis.facts())
+    if fact.kind != "negation":
+        return is_said
+    if fact in hypothesis.facts():
+        return not is_said
+    return is_said or not is_stated(fact, reference.spoken_facts())
 
 
 def substituted(measure: Measure) -> dict[str, int]:
