@@ -3,7 +3,7 @@
 `python -m tests.golden_recording` records all: both engines work in one process on every fixture
 recording, unaltered, under each seeded defect, with noise, under a fault and with each step run
 twice; and on the recorded runs. It takes five minutes of one core. Every identifier and time is
-a new one. `python -m tests.golden_recording NAME` records one defect and leaves the rest.
+a new one. `python -m tests.golden_recording NAME...` records these defects and leaves the rest.
 Afterwards `python -m tests.golden --write` judges what was recorded.
 """
 
@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,21 +189,23 @@ def record_all(recorder: Recorder) -> None:
     recorder.write()
 
 
-def record_one(recorder: Recorder, name: str) -> None:
-    """A defect, added to what is stored."""
+def record_named(recorder: Recorder, names: Sequence[str]) -> None:
+    """Defects, added to what is stored."""
     with services(RECORDINGS) as (s3_url, control):
         world = DefectsWorld.made(recorder.folder, s3_url, control)
-        record_defect(recorder, world, describe(name))
+        for defect in map(describe, names):
+            record_defect(recorder, world, defect)
     recorder.add()
 
 
 def main() -> None:
     """Record all, or the defects named."""
     with tempfile.TemporaryDirectory() as folder:
-        if not sys.argv[1:]:
-            record_all(Recorder(Path(folder)))
-        for name in sys.argv[1:]:
-            record_one(Recorder(Path(folder)), name)
+        recorder = Recorder(Path(folder))
+        if sys.argv[1:]:
+            record_named(recorder, sys.argv[1:])
+        else:
+            record_all(recorder)
 
 
 if __name__ == "__main__":

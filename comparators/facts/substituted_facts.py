@@ -76,7 +76,9 @@ def altered_in_place(
     return [
         one
         for one in found
-        if one.kind != SAME and one.fact not in shown and _is_against_hearing(one, reference, hypothesis)
+        if one.kind != SAME
+        and one.fact not in shown
+        and _is_against_hearing(one, reference, hypothesis)
     ]
 
 
