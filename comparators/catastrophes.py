@@ -6,7 +6,6 @@ of a speaker in one piece, and a model does not say one sentence eight times ove
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from operator import eq
@@ -138,11 +137,14 @@ def _stretches(pair: Pair) -> list[Finding]:
 
 def _is_gone(pair: Pair, run: Run, gone: Counter[str]) -> bool:
     """Whether most of a stretch's words are missing altogether, and not merely elsewhere."""
-    places = pair.reference.places
-    first, last = bisect_left(places, run.first), bisect_right(places, run.last)
-    speaker = pair.reference.speaker(first)
-    own = [t for t in range(first, last) if pair.reference.speaker(t) == speaker]
-    missing = (Counter(pair.reference_code[token] for token in own) & gone).total()
+    words = pair.reference.words
+    said = zip(pair.reference_code, pair.reference.places, strict=True)
+    own = Counter(
+        token
+        for token, place in said
+        if run.first <= place <= run.last and words[place].speaker == words[run.first].speaker
+    )
+    missing = (own & gone).total()
     return missing >= max(MIN_WORDS, run.words / 2)
 
 

@@ -103,13 +103,13 @@ def test_a_wrong_configuration_is_code_two(tmp_path: Path, written: bytes, says:
 
 
 def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
-    """A file in the way of a folder, or a full disk: the path and the system's words, code 4."""
+    """A file in the way of a folder is a wrong call; a full disk: path, system's words, code 4."""
     whole = Observation(recording="r", role=Role.PRIMARY, engine=Engine.CELERY, status="completed")
     (tmp_path / "a.json").write_text(whole.model_dump_json(by_alias=True))
     files = ["--reference", "a.json", "--candidate", "a.json"]
     done = migrate("compare", *files, "-o", "html:a.json/page.html", cwd=tmp_path)
-    assert (done.returncode, "bug" in done.stderr) == (4, False), done.stderr
-    assert "a.json: " in done.stderr
+    assert (done.returncode, "bug" in done.stderr) == (2, False), done.stderr
+    assert "there is no folder a.json" in done.stderr
     full = migrate("compare", *files, "-o", "html:page.html", cwd=tmp_path, limit_bytes=1000)
     assert (full.returncode, "page.html: File too large" in full.stderr) == (4, True), full.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json"]

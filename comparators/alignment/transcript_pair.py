@@ -40,7 +40,7 @@ class Derives:
 class Columns(Derives):
     """Tokens of a transcript, and for each the place of the word it comes from.
 
-    A pair's hypothesis may have concurrent words in the reference's order, not in its own.
+    One side of a pair may have concurrent words in the other's order, not in its own.
     """
 
     tokens: list[str]
@@ -156,26 +156,41 @@ def _raw_pair(reference: Transcript, hypothesis: Transcript) -> Pair:
 
 
 def _aligned(reference: Columns, hypothesis: Columns) -> Pair:
-    """Encode both over one alphabet and align them, concurrent speakers in one order."""
+    """Encode both over one alphabet and align them, concurrent speakers in one order.
+
+    Whichever side is put in the other's order with fewer edits: so they are the same both ways,
+    also where the sides disagree on who says a word and its order is free on one of them only.
+    """
     alphabet = Alphabet()
     codes = alphabet.encode(reference.tokens), alphabet.encode(hypothesis.tokens)
     pair = Pair(reference, hypothesis, *codes, blocks(*codes))
     if codes[0] == codes[1]:
         return pair
     sides = _side(reference, codes[0]), _side(hypothesis, codes[1])
-    if not is_reordered(*sides, pair.blocks):
+    if not _is_any_reordered(pair, *sides):
         return pair
-    order = in_order_of(*sides)
-    code = "".join(map(codes[1].__getitem__, order))
-    again = blocks(codes[0], code)
-    if count(again).total >= count(pair.blocks).total:
-        return pair
-    columns = Columns(
-        list(map(hypothesis.tokens.__getitem__, order)),
-        list(map(hypothesis.places.__getitem__, order)),
-        hypothesis.words,
+    theirs, their_code = _in_order(hypothesis, codes[1], in_order_of(*sides))
+    mine, my_code = _in_order(reference, codes[0], in_order_of(*reversed(sides)))
+    return min(
+        pair,
+        Pair(reference, theirs, codes[0], their_code, blocks(codes[0], their_code)),
+        Pair(mine, hypothesis, my_code, codes[1], blocks(my_code, codes[1])),
+        key=lambda each: count(each.blocks).total,
     )
-    return Pair(reference, columns, codes[0], code, again)
+
+
+def _is_any_reordered(pair: Pair, reference: Side, hypothesis: Side) -> bool:
+    """Asked of one alignment whichever side is which, for there are several as short."""
+    if pair.reference.tokens < pair.hypothesis.tokens:
+        return is_reordered(reference, hypothesis, pair.blocks)
+    return is_reordered(hypothesis, reference, blocks(hypothesis.code, reference.code))
+
+
+def _in_order(columns: Columns, code: str, order: list[int]) -> tuple[Columns, str]:
+    """A side's tokens, and their code, in another order."""
+    tokens = list(map(columns.tokens.__getitem__, order))
+    places = list(map(columns.places.__getitem__, order))
+    return Columns(tokens, places, columns.words), "".join(map(code.__getitem__, order))
 
 
 def _side(columns: Columns, code: str) -> Side:
