@@ -30,6 +30,8 @@ def migrate(
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
     env = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "MIGRATE_STATE_DIR": str(cwd / "state")}
+    if limit_bytes:
+        env["PYTHONDONTWRITEBYTECODE"] = "1"  # what is cut off would be imported ever after
     return subprocess.run(
         [*MIGRATE, *argv], cwd=cwd, env={**env, **environ}, capture_output=True, text=True,
         timeout=60, check=False, stdin=subprocess.DEVNULL,
