@@ -53,3 +53,11 @@ def test_numbers_are_read_in_one_speakers_words():
     other = [("three", 1.0, 1), ("twenty", 1.1, 0), ("more", 1.6, 1)]
     assert _errors(one, other) == 0
     assert by_name("words").compare(_run(one), _run(one)).length == 3
+
+
+def test_a_word_given_to_another_who_talks_at_once_counts_alike_both_ways():
+    """Its order is free on one side alone, and there are two alignments as short."""
+    one = [("yes", 1.0, 0), ("go", 1.0, 0)]
+    for other in ([("go", 1.0, 0), ("yes", 1.0, 1)], [("go", 1.0, 1), ("yes", 1.1, 0)]):
+        for measure in ("words", "words_raw"):
+            assert _errors(one, other, measure) == _errors(other, one, measure)
