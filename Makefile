@@ -30,14 +30,12 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@# live tests wait half of the time: two halves of them run side by side, the others on what they
-	@# leave, and each but one is shown at its end. a test of live servers gets one second chance,
-	@# which the summary shows: two cores may be busy
-	@nice -n 10 $(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 >.venv/beside.log 2>&1 & \
-	beside=$$!; $(LIVE) -m "live and not shared" >.venv/own.log 2>&1 & \
+	@# live tests wait half of the time, so two halves of them run side by side; the second is shown
+	@# at its end. each has one second chance, which the summary shows: two cores may be busy
+	@$(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder --durations=15; others=$$?; \
+	$(LIVE) -m "live and not shared" >.venv/own.log 2>&1 & \
 	own=$$!; $(LIVE) -m "live and shared"; shared=$$?; \
-	wait $$own; own=$$?; cat .venv/own.log; \
-	wait $$beside; beside=$$?; cat .venv/beside.log; test $$shared$$own$$beside = 000
+	wait $$own; own=$$?; cat .venv/own.log; test $$others$$shared$$own = 000
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
