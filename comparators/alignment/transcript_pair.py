@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from comparators.alignment.distance import Alphabet, Block, blocks, count
+from comparators.alignment.distance import Alphabet, Block, bag_bound, blocks, count
 from comparators.alignment.interleaving import Side, in_order_of, is_reordered
 from comparators.language.normalise import has_number_words, parts_of, with_numbers
 from comparators.language.token_stream import TokenStream
@@ -164,7 +164,7 @@ def _aligned(reference: Columns, hypothesis: Columns) -> Pair:
     alphabet = Alphabet()
     codes = alphabet.encode(reference.tokens), alphabet.encode(hypothesis.tokens)
     pair = Pair(reference, hypothesis, *codes, blocks(*codes))
-    if codes[0] == codes[1]:
+    if count(pair.blocks).total == bag_bound(*codes):  # no order of the words has fewer edits
         return pair
     sides = _side(reference, codes[0]), _side(hypothesis, codes[1])
     if not _is_any_reordered(pair, *sides):
