@@ -140,7 +140,7 @@ def test_the_nightly_page_shows_what_it_cost():
     """Bill and drawer have the sum in dollars; an unpriced night says unknown."""
     both = observed(USED), observed(USED)
     assert f"${MICRODOLLARS / 1e6:.4f}" in page_of(priced(compare(*both), (FULL,)))
-    assert "price unknown" in page_of(priced(compare(*both), ()))
+    assert "No comparison has a price on both sides" in page_of(priced(compare(*both), ()))
 
 
 def config_in(folder):

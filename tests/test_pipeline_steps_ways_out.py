@@ -19,6 +19,7 @@ PIPELINE = STEPS_FOLDER.parent
 HELPERS = (
     "publish", "topics", "summary", "artifacts", "zulip_text", "webhook_payload",
     "heartbeat_pool", "llm_tasks", "prompts", "digests", "webvtt", "fork_inputs", "work_dir",
+    "topic_rows",
 )  # fmt: skip
 FILES = [
     *(STEPS_FOLDER / f"{name}.py" for name in STEP_NAMES),
@@ -146,6 +147,7 @@ def test_the_context_itself_holds_no_client_that_acts():
     assert {f.name for f in fields(StepContext)} == {
         "run", "settings", "place", "rows", "storage", "daily", "recogniser", "questions",
         "effects", "artifacts", "cache", "meter", "heartbeat", "is_retried",
+        "bridge",  # to a child whose calls leave with the step's question, as the model's do
     }  # fmt: skip
 
 
