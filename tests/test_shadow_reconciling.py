@@ -196,7 +196,7 @@ def test_the_page_and_the_checklist_name_what_was_lost(settings: Settings) -> No
         assert (told.coverage.eligible, told.coverage.missing) == (100, 2)
         assert told.verdict is Verdict.INCONCLUSIVE
         page = render_page(told)
-        assert "2 recordings ran on the primary and never reached us: lost-0, lost-1" in page
+        assert "2 recordings ran on the primary but were never announced: lost-0, lost-1" in page
         assert "2 (2 never announced)" in page
 
 
@@ -213,7 +213,7 @@ def test_without_the_primarys_rows_nothing_passes(
     assert "rows cannot be read" in caplog.text
     told = gather(blind, now().date().isoformat())
     assert told.verdict is Verdict.INCONCLUSIVE
-    assert "a lost announcement does not show" in render_page(told)
+    assert "so lost recordings are unknown" in render_page(told)
 
 
 def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings) -> None:
