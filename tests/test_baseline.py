@@ -20,13 +20,14 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.judge.gates.recorded import evidence_of
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.dispatcher import claim
 from reflector_migrate.shadow.nightly.baseline import baseline_for, newest, record
 from reflector_migrate.shadow.nightly.gating import stored_evidence
-from reflector_migrate.shadow.observe.timings import PIPELINE, pipeline_run_s
+from reflector_migrate.shadow.observe.timings import pipeline_run_s
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing

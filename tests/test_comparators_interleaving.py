@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from comparators.registry import by_name
 from reflector_migrate.model import Outputs, Word
 from tests.comparing import observation
@@ -61,3 +63,15 @@ def test_a_word_given_to_another_who_talks_at_once_counts_alike_both_ways():
     for other in ([("go", 1.0, 0), ("yes", 1.0, 1)], [("go", 1.0, 1), ("yes", 1.1, 0)]):
         for measure in ("words", "words_raw"):
             assert _errors(one, other, measure) == _errors(other, one, measure)
+
+
+def test_words_without_times_are_compared_in_bounded_time():
+    """A recogniser that says 0 for each of thousands of words: none passes them all."""
+    turns = [[Word(text=f"{who}{n % 997} ", start=0, end=0, speaker=k) for n in range(10_000)]
+             for k, who in enumerate("ab")]  # fmt: skip
+    last = [Word(text=text, start=0, end=0, speaker=k) for k, text in enumerate(("oh ", "yes "))]
+    orders = [*turns[0], *turns[1], *last], [*turns[1], *turns[0], *reversed(last)]
+    runs = [observation(Outputs(words=tuple(words))) for words in orders]
+    begin = time.process_time()
+    assert by_name("words").compare(*runs).errors > 0
+    assert time.process_time() - begin < 5

@@ -9,7 +9,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
 from reflector_migrate.cutover.cleanup import Seen, Use, look, plan
-from reflector_migrate.cutover.infrastructure import PIPELINE
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.evidence import Spans
 from reflector_migrate.store.migrate import upgrade

@@ -13,13 +13,13 @@ import pytest
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.health import Health
 from reflector_migrate.conductor.pollers import Poller
-from reflector_migrate.cutover import infrastructure
 from reflector_migrate.cutover.checklist import ITEMS, run
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.cutover.people import sign
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.model import STEP_NAMES, Comparison, Engine, Phase, Role, Side, Verdict
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.gating import note_rules
@@ -102,7 +102,7 @@ def _pollers(world: World, *, is_met: bool) -> World:
 
 
 def _celery(world: World, *, is_met: bool) -> World:
-    found = {"w": [f"reflector.{infrastructure.PIPELINE}" if is_met else "other"]}
+    found = {"w": [f"reflector.{PIPELINE}" if is_met else "other"]}
     world.says("reflector_migrate.cutover.infrastructure.workers_say", found)
     return world
 

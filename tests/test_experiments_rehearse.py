@@ -8,7 +8,7 @@ import pytest
 
 from reflector_migrate.cutover.canary import STEPS
 from reflector_migrate.experiments.failover import Streamed, copies
-from reflector_migrate.experiments.rehearse import LEFT_OUT, in_share, rehearsal_rules
+from reflector_migrate.experiments.rehearsal_terms import LEFT_OUT, in_share, rehearsal_rules
 from reflector_migrate.plugin.reflector_route_table import CONDUCTOR_FALLBACK, Table, decide
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.shadow.nightly.gating import rules_of

@@ -199,3 +199,21 @@ def test_the_mode_is_the_environments_or_the_files(
         path.write_text(text)
         monkeypatch.setenv("MIGRATE_CONFIG", str(path))
     assert observe.mode() == found
+
+
+def test_an_observer_that_fails_stops_no_step_of_theirs(observe, monkeypatch):
+    """Neither one that raises nor one of another version, which lacks what is called."""
+    shadow = importlib.import_module("reflector_shadow")
+    monkeypatch.setattr(shadow, "_buffers", {"t": (buffer := shadow.Buffer())})
+    token = shadow._current.set(buffer)
+
+    async def pad_track():
+        return "padded"
+
+    try:
+        for broken in (object(), None):
+            monkeypatch.setattr(shadow, "_observer", lambda found=broken: found)
+            assert asyncio.run(shadow._timed("pad_track", pad_track)()) == "padded"
+    finally:
+        shadow._current.reset(token)
+        sys.modules.pop("reflector_shadow")

@@ -15,7 +15,8 @@ from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.cutover.handover import workflow_of
 from reflector_migrate.cutover.routes import change
 from reflector_migrate.experiments.load_recording import set_stage
-from reflector_migrate.experiments.secondary import PIPELINE_TASK, start
+from reflector_migrate.experiments.secondary import start
+from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.plugin.reflector_claim import ENDED, Claim
 from reflector_migrate.plugin.reflector_route_table import Table

@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 
 from reflector_migrate.cli.secondary import up
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.pipeline.rows.mark import write_mark
 from reflector_migrate.sandbox.stack import Sandbox
@@ -155,7 +156,7 @@ def test_a_second_run_begins_from_the_same_rows(settings):
     assert rows.get_recording("rec-1").bucket_name == "secondary-tracks"
     raw = redis.Redis.from_url(settings.secondary.broker_url).rpop("secondary")
     message = json.loads(raw)
-    assert message["headers"]["task"] == secondary.TASK
+    assert message["headers"]["task"] == PIPELINE_TASK
     sent = json.loads(base64.b64decode(message["body"]))[1]
     assert sent == {
         "transcript_id": "t-1", "bucket_name": "secondary-tracks", "track_keys": [KEY],

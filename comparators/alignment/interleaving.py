@@ -49,8 +49,8 @@ def in_order_of(reference: Side, hypothesis: Side) -> list[int]:
     speakers, starts_s = hypothesis.speakers, hypothesis.starts_s
     order = list(range(len(rank)))
     for place in range(1, len(order)):
-        moving, at = order[place], place
-        while at and _passes(moving, order[at - 1], rank, speakers, starts_s):
+        moving, at, first = order[place], place, max(place - REACH, 0)
+        while at > first and _passes(moving, order[at - 1], rank, speakers, starts_s):
             order[at] = order[at - 1]
             at -= 1
         order[at] = moving

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import (
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+)
 from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedError
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ CHECKED = (
     help="The settings file to write, with mode 0600.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing settings file.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_context
 def attach(
     ctx: click.Context,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.common import (
+    WHO,
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
@@ -128,9 +136,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @checklist.command(short_help="Step to a phase; the audit log keeps who and why.")
 @click.argument("phase", type=click.Choice(PHASES))
-@click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
+@WHO
 @click.option("--reason", required=True, help="Why, for who reads the log later.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_context
 def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> None:
     """Step to the next phase when every item of the present one passes, or back to an earlier one.
@@ -157,7 +165,7 @@ def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> N
 @click.option("--who", required=True, help="Your name, for the audit log.")
 @click.option("--reason", required=True, help="Why you sign, for later readers of the log.")
 @click.option("--revoke", is_flag=True, help="Take your signature back.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_context
 def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes: bool) -> None:
     """Record a dated, named signature, or take one back.

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import (
+    WHO,
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.routes import SentBack
 
-WHO = click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
 REASON = click.option("--reason", required=True, help="Why, for who reads the log later.")
-YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group()

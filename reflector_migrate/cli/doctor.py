@@ -11,6 +11,7 @@ import click
 
 from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
 from reflector_migrate.cutover.rights import MENDS
+from reflector_migrate.model.primary_task import PIPELINE
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _observed(settings: Settings) -> Answer:
 
     if settings.shadow.observe == "nothing":
         return passed("nothing is to be seen")
-    told = Harness.of(settings).spans.latest("task_pipeline_multitrack_process", LOOKED_AT)
+    told = Harness.of(settings).spans.latest(PIPELINE, LOOKED_AT)
     unseen = unseen_services(told)
     if unseen:
         return failed(f"{len(told)} runs", why=f"not seen: {', '.join(unseen)}")

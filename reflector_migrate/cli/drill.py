@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.common import YES, ask, echo_json, envelope, log_to_stderr, settings_of
 
 DRILLS = ("kill-switch", "rollback", "failover")
 
@@ -12,7 +12,7 @@ DRILLS = ("kill-switch", "rollback", "failover")
 @click.command(short_help="Drill a safeguard against the running deployment.")
 @click.argument("name", type=click.Choice(DRILLS))
 @click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import (
+    YES,
     ask,
     echo_json,
     envelope,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recording", required=False)
 @click.option("--check", is_flag=True, help="List what is still there of erased runs.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from reflector_migrate.cli.common import (
     DURATION,
+    YES,
     ask,
     echo_json,
     envelope,
@@ -33,7 +34,7 @@ SETTLED = ("compared", "sampled out")
     help="How far to look back.",
 )  # fmt: skip
 @click.option("--announce", is_flag=True, help="Dispatch the recordings that were lost.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def reconcile(ctx: click.Context, since_s: float, announce: bool, yes: bool, as_json: bool) -> None:

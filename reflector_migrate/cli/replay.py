@@ -10,6 +10,7 @@ import click
 
 from reflector_migrate.cli.common import (
     DURATION,
+    YES,
     ask,
     echo_json,
     envelope,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--failed", is_flag=True, help="Open failed runs again instead.")
 @click.option("--dry-run", is_flag=True, help="Only list them.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def replay(

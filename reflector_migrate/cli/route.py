@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, say, settings_of
+from reflector_migrate.cli.common import WHO, YES, ask, echo_json, envelope, say, settings_of
 
 if TYPE_CHECKING:
     from reflector_migrate.plugin.reflector_route_table import Room
 
 ROUTES = ("celery", "celery+shadow", "conductor+fallback", "conductor")
-WHO = click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
 WHY = click.option("--why", required=True, help="Why, for who reads the log later.")
-YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group()

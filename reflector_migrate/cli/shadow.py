@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import ask, echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import (
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    log_to_stderr,
+    say,
+    settings_of,
+)
 from reflector_migrate.errors import ConfigurationError, MigrateError
 
 if TYPE_CHECKING:
@@ -89,7 +97,7 @@ def off(ctx: click.Context) -> None:
 
 
 @shadow.command(short_help="Remove the kill switch and resume dispatching.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.pass_context
 def on(ctx: click.Context, yes: bool) -> None:
     """Remove the kill switch and resume dispatching, if shadow.enabled is true.

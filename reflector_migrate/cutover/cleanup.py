@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from reflector_migrate.cutover.infrastructure import PIPELINE, workers_say
+from reflector_migrate.cutover.infrastructure import workers_say
 from reflector_migrate.harness import Harness
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 

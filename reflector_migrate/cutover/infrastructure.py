@@ -7,10 +7,10 @@ from typing import Any
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, unreachable
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.harness import Harness
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
-PIPELINE = "task_pipeline_multitrack_process"
 PLUGIN = "migrate.shadow.plugin"
 SWEEPS_MISSED = 3
 """So many periods after its last sweep beat is missed."""

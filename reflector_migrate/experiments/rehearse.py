@@ -8,14 +8,10 @@ of recordings that they hold, and the proofs that take hours.
 from __future__ import annotations
 
 import time
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-import tomli_w
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover import canary, checklist, cleanup, route_drills, routes, tripwire
@@ -26,14 +22,19 @@ from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.experiments.failover import Streamed, copies, run_stream
 from reflector_migrate.experiments.placebo import judged_placebo, placebo_of
+from reflector_migrate.experiments.rehearsal_terms import (
+    LAXER,
+    SETTINGS,
+    in_share,
+    rehearsal_rules,
+)
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Phase, Verdict
 from reflector_migrate.pipeline.defects.registry import all_defects
-from reflector_migrate.plugin.reflector_route_table import point_of
-from reflector_migrate.sandbox.recordings import FixturePrior, FixtureRecording, load_recording
+from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import rules_in_force, shipped_rules
+from reflector_migrate.shadow.nightly.gating import rules_in_force
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.shadow.recover.replay import announce
 from reflector_migrate.store.clock import now
@@ -42,12 +43,8 @@ POOL = ("solo", "three-voices")
 FLAWED, BAD = "twelve-tracks", "tracks_joined_in_string_order"
 PER_NIGHT, NIGHTS = 50, 14
 PEOPLE = ("rehearsal-ana", "rehearsal-ben")
-LEFT_OUT = frozenset({"latency", "cost", "primary"})
-"""Layers of gates that decide nothing here: a loaded sandbox has other times and no prices."""
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "cutover": {"served_at_least": 1, "hours_at_least": 0.0, "fallbacks_at_most": 1.0},
-    "route": {"fallback_after_start": "before_first_effect", "stall_s": 60.0},
-}
+TABLE_SEEN_S = 5.5
+"""Every worker reads the routing table again within five seconds."""
 
 Say = Callable[[str], None]
 
@@ -80,6 +77,8 @@ class Rehearsal:
         return not self.wrong
 
     def _infrastructure(self) -> None:
+        for line in LAXER:
+            self._tell(f"laxer than shipped: {line}")
         self._title("1 infrastructure")
         self._items(Phase.INFRASTRUCTURE, but={"kill switch drilled"})
 
@@ -145,7 +144,7 @@ class Rehearsal:
     def _serve(self, share: float) -> None:
         """One recording whose transcript is in the share, as a person would reprocess it."""
         one = in_share(load_recording(self.settings.sandbox.recordings, "solo"), share)
-        time.sleep(5.5)
+        time.sleep(TABLE_SEEN_S)
         done = self._stream([one], one)
         self._must("one recording", done.is_right, str(done))
 
@@ -253,33 +252,6 @@ class Rehearsal:
         stamped = f"{time.monotonic() - self.begun:5.0f} s  {line}"
         self.log.append(stamped)
         self.say(stamped)
-
-
-def in_share(recording: FixtureRecording, share: float) -> FixtureRecording:
-    """A copy of it with a transcript that is in the share, and in no smaller step."""
-    smaller = max((step for step in canary.STEPS if step < share), default=0.0)
-    name = next(
-        f"canary-{n}" for n in range(100_000) if smaller <= point_of(f"t-canary-{n}") < share
-    )
-    (made,) = copies(recording, 1, name)
-    prior = FixturePrior(id=f"t-{name}", status="idle", created_at=recording.meeting.started_at)
-    return made.model_copy(update={"prior": prior, "trigger": "reprocess"})
-
-
-def rehearsal_rules(folder: Path) -> Path:
-    """The shipped rules for what a sandbox can show: fewer strata, a laxer rate."""
-    rules = tomllib.loads(shipped_rules())
-    rules["strata"] = {"tracks": ["1", "2-4"], "length": ["short"]}
-    for gate in rules["gates"]:
-        gate["report_only"] = gate.get("report_only", False) or gate["layer"] in LEFT_OUT
-        if gate["kind"] == "catastrophes":
-            gate |= {"limit": 0.1, "stratum_limit": 0.1}
-        if gate["kind"] in ("coverage", "parity"):
-            gate["require_n"] = 1
-        gate.setdefault("on_missing", "ignore" if gate["kind"] == "mean" else "inconclusive")
-    path = folder / "rehearsal-rules.toml"
-    path.write_text(tomli_w.dumps(rules), encoding="utf-8")
-    return path
 
 
 def rehearse(settings: Settings, folder: Path, say: Say, version: str | None = None) -> Rehearsal:

@@ -9,13 +9,13 @@ from typing import Any
 from reflector_migrate.experiments.load_recording import set_secondary_stage
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
+from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.routing import has_secondary
 from reflector_migrate.store.aa_pairs import SecondaryRun
 
 PROCESS_TASK = "reflector.worker.process.process_multitrack_recording"
-PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 
 
 def is_sampled(settings: Settings, recording: FixtureRecording) -> bool:

@@ -224,6 +224,15 @@ def begin_observing(task_id: str) -> None:
         _observer().begin(task_id)
 
 
+def observing(name: str, number: int) -> Any:
+    """In it, calls belong to that inner step."""
+    try:
+        return _observer().inside(name, number) if _observer() else nullcontext()
+    except Exception as error:
+        note("observe", error)
+        return nullcontext()
+
+
 def end_observing(task_id: str) -> Any:
     """What was seen of them; None where nothing was."""
     try:
@@ -281,9 +290,8 @@ def _timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         number, is_ok = buffer.calls[name], False
         buffer.calls[name] += 1
         since = time.monotonic()
-        observe = _observer()
         try:
-            with observe.inside(name, number) if observe else nullcontext():
+            with observing(name, number):
                 answer = await original(*args, **kwargs)
             is_ok = True
             return answer

@@ -21,6 +21,7 @@ from sqlalchemy import URL, make_url
 from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
+from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.bridge.child import environment_of
 from reflector_migrate.pipeline.namespace_guard import SharedPlace, covers, may_be_one_redis
 from reflector_migrate.settings import Settings
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 NAMES = uuid.UUID("3f0c1a52-0d57-4f5c-9c43-6b1c7f0b2f11")
+COPY_TIMEOUT_S = 120.0
+"""For the tables of a schema, without rows."""
 SILENT_ROOM = {"webhook_url": None, "zulip_auto_post": False}
 """A room's own copy tells nobody anything."""
 
@@ -208,7 +210,7 @@ def _send(settings: Settings, run: RunRecord, taken: Snapshot) -> str:
     try:
         with Celery(broker=settings.secondary.broker_url, set_as_current=False) as app:
             app.send_task(
-                TASK, kwargs=message, task_id=task_id, queue=settings.secondary.queue,
+                PIPELINE_TASK, kwargs=message, task_id=task_id, queue=settings.secondary.queue,
                 ignore_result=True, retry=False,
             )  # fmt: skip
     except OperationalError as error:
@@ -225,11 +227,16 @@ def _run(argv: list[str], url: str, given: bytes) -> bytes:
     ).render_as_string()
     try:
         done = subprocess.run(
-            [*argv, shown], input=given, check=True, capture_output=True, env=environ
-        )
+            [*argv, shown], input=given, check=True, capture_output=True, env=environ,
+            timeout=COPY_TIMEOUT_S,
+        )  # fmt: skip
     except FileNotFoundError:
         raise RefusedError(
             f"{argv[0]} is not on the PATH", hint="install PostgreSQL's client programs"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise RefusedError(
+            f"{argv[0]} took longer than {COPY_TIMEOUT_S:g} s", hint="does the server answer?"
         ) from None
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -13,6 +13,7 @@ import httpx
 import redis
 
 from reflector_migrate.errors import InputError, RefusedError, TerminalStepError
+from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
 from reflector_migrate.sandbox.legacy.app import app, registered, settings
 from reflector_migrate.settings import Settings
@@ -20,7 +21,6 @@ from reflector_migrate.settings import Settings
 LOCK_S = 600
 BUS_TIMEOUT_S = 5.0
 INSPECT_TIMEOUT_S = 1.0
-PIPELINE_TASK = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 
 
 @registered("worker.process.process_multitrack_recording")

@@ -34,7 +34,7 @@ Announce = Callable[[Settings, Announcement], None]
 def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
     """Do the work of every night that is not done yet, oldest first; the nights done now.
 
-    None while another process is at it. Raises MigrateError when our store is away.
+    Empty while another process is at it. Raises MigrateError when our store is away.
     """
     beats, at = Harness.of(shadow.settings).heartbeats, shadow.now()
     until = at + LEASE

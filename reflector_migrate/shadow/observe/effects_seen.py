@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reflector_migrate.model import UNSEEN_FILES, UNSEEN_WEBHOOK, UNSEEN_ZULIP, Effect
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import RoomRow, Rows, TranscriptRow
 from reflector_migrate.pipeline.services.connections import connections
@@ -20,7 +21,7 @@ from reflector_migrate.pipeline.zulip_text import content
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.calls import calls_of, webhooks_sent, zulip_sent
 from reflector_migrate.shadow.observe.deployment import Deployment
-from reflector_migrate.shadow.observe.quiescence import CONSENT, DELIVERY, PIPELINE, WEBHOOK, ZULIP
+from reflector_migrate.shadow.observe.quiescence import CONSENT, DELIVERY, WEBHOOK, ZULIP
 
 Json = Mapping[str, Any]
 AUDIO, DRAWING = "audio.mp3", "audio.json"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reflector_migrate.model.primary_task import PIPELINE
+
 Span = Mapping[str, Any]
 
-PIPELINE = "task_pipeline_multitrack_process"
 CONSENT, ZULIP = "task_cleanup_consent", "task_pipeline_post_to_zulip"
 WEBHOOK, DELIVERY = "task_send_webhook_if_needed", "send_transcript_webhook"
 ENDED = ("SUCCESS", "FAILURE")

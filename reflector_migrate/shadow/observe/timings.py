@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, StepRun, position
+from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.shadow.observe.calls import METHODS, with_usage
 from reflector_migrate.store.steps import StepLog
 
 Json = Mapping[str, Any]
 Timed = Literal["measured", "derived", "unknown"]
 
-PIPELINE = "task_pipeline_multitrack_process"
 TASKS: Mapping[str, str] = {s.primary_tasks[0]: s.name for s in STEP_SPECS if s.primary_tasks}
 BOTH_LOOKUPS = "update_participants_from_daily"
 
