@@ -37,7 +37,11 @@ CHECKED = (
     "--conductor", default="http://127.0.0.1:8080/api", show_default=True, help="Your Conductor."
 )
 @click.option(
-    "--admin-url", help="A login that may create roles and databases (default: Reflector's)."
+    "--admin-url",
+    envvar="ATTACH_ADMIN_URL",
+    show_envvar=True,
+    help="A login that may create roles and databases (default: Reflector's). With a password, give"
+    " it by the environment: arguments stand in the process list.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("migrate.toml"), show_default=True,

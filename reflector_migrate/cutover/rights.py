@@ -26,7 +26,7 @@ PROBE = "reflector-migrate-probe"
 
 MENDS: Mapping[str, str] = {
     "reflector database": "set `reflector.database_url`, as postgresql+psycopg://…; its role needs"
-    " SELECT on the tables above: migrate attach rights prints the commands",
+    " SELECT on Reflector's tables: migrate attach rights prints the commands",
     "reflector s3": "set `s3.endpoint_url`, its keys, `reflector.tracks_bucket` and"
     " `reflector.media_bucket`; the keys need s3:GetObject and s3:ListBucket there",
     "candidate database": "set `candidate.database_url`, then: migrate register --with-store; its"
