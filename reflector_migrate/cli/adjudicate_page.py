@@ -71,7 +71,7 @@ class AdjudicationPage:
             name, desk = reader(who), self._desk(text)
             hunks = desk.open_to(name)
             if not hunks:
-                del self._desks[desk.text]  # what is compared later is read the next time
+                self._desks.pop(desk.text, None)  # what is compared later is read the next time
                 result = result_lines(desk, desk.outcome())
                 return _page(Asked(self._token, (), name, text, result=result))
         except MigrateError as error:

@@ -21,7 +21,8 @@ Key = Literal["first", "second", "same"]
 
 TEXTS: dict[str, Text] = {
     "words": "words", "words_raw": "words", "speaker_words": "words", "word_times": "words",
-    "topic_boundaries": "topics", "topic_content": "topics", "topics": "topics",
+    "topic_boundaries": "topics", "topic_content": "topics", "topic_facts": "topics",
+    "topics": "topics",
     "title": "title", "title_facts": "title", "short_summary": "short_summary",
     "long_summary": "long_summary", "summary_facts": "long_summary",
 }  # fmt: skip

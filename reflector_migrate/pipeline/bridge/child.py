@@ -15,10 +15,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reflector_migrate.errors import ConfigurationError, TerminalStepError, TransientStepError
+from reflector_migrate.errors import (
+    ConfigurationError,
+    InputError,
+    TerminalStepError,
+    TransientStepError,
+)
 from reflector_migrate.pipeline.heartbeat_pool import BEAT_S, Heartbeat
 from reflector_migrate.pipeline.services.http import RETRYABLE_4XX
 from reflector_migrate.settings import PipelineSettings
+from reflector_migrate.settings.reflector_env import read_env_file
 
 PROTOCOL = 1
 SCRIPT = Path(__file__).parents[2] / "plugin" / "reflector_steps.py"
@@ -207,22 +213,9 @@ def environment_of(settings: PipelineSettings) -> dict[str, str]:
     """Of a process of Reflector's: what any needs, and what its own file says; nothing of ours."""
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     checkout = {"PYTHONPATH": str(settings.reflector_dir)} if settings.reflector_dir else {}
-    return base | checkout | _read_environment(settings.reflector_env_file)
-
-
-def _read_environment(path: Path | None) -> dict[str, str]:
-    """NAME=value a line; blank lines and those that begin with # say nothing."""
-    if path is None:
-        return {}
+    if settings.reflector_env_file is None:
+        return base | checkout
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise ConfigurationError(
-            f"setting pipeline.reflector_env_file: {path}: {error.strerror}"
-        ) from None
-    pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
-    return {
-        name.strip(): value.strip().strip("\"'")
-        for name, equals, value in pairs
-        if equals and not name.startswith("#")
-    }
+        return base | checkout | read_env_file(settings.reflector_env_file)
+    except InputError as error:
+        raise ConfigurationError(f"setting pipeline.reflector_env_file: {error.message}") from None
