@@ -96,6 +96,17 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path) -> None:
     assert "none" in str(run("--evidence", tmp_path / "none").exception)
 
 
+def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
+    """A byte order mark, Windows line ends, and a line separator within a name are no errors."""
+    file = tmp_path / "evidence.jsonl"
+    first, second = line(0, x_pp=0.5), line(1, recording="a\u2028b", x_pp=0.5)
+    said = "\r\n".join(found.model_dump_json(by_alias=True) for found in (first, second))
+    assert "\u2028" in said
+    file.write_bytes(b"\xef\xbb\xbf" + said.encode())
+    words = next(gate for gate in body("--evidence", file)["gates"] if gate["gate"] == "words")
+    assert words["n"] == 2
+
+
 def test_rules_of_ones_own_are_read_strictly(tmp_path: Path) -> None:
     """A wider margin passes what the shipped one holds; an unknown key is refused."""
     evidence = write(tmp_path / "evidence.jsonl", excess(normal(1.1, 1, 300)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.checklist import ITEMS, exit_code, run
 from reflector_migrate.cutover.gated import ByGates, Gated
 from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
@@ -146,13 +147,22 @@ def test_pairs_in_which_nothing_was_compared_pass_nothing(settings: Settings) ->
         assert answers[item].state is State.PENDING, item
 
 
-def test_the_gates_on_this_build_are_all_gates(settings: Settings) -> None:
-    """The cutover asks for every one of them."""
+def test_the_gates_on_this_build_are_all_gates(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cutover asks for every one of them, and of the very build that is installed."""
     answer = _answers(settings, Phase.CUTOVER)["shadow gates on this build"]
     assert answer.state is State.PENDING
     [asked] = [one for one in ITEMS if one.name == "shadow gates on this build"]
     assert isinstance(asked.answer, ByGates)
-    assert asked.answer.of(Gated(judge(whole(600), RULES))).state is State.PASS
+    builds = {"primary": "legacy-1", "candidate": build_hash()}
+    lines = [found.model_copy(update={"builds": builds}) for found in whole(600)]
+    gates = Gated(judge(lines, RULES))
+    assert asked.answer.of(gates).state is State.PASS
+    monkeypatch.setattr("reflector_migrate.conductor.build.build_hash", lambda: "another")
+    found = asked.answer.of(gates)
+    assert (found.state, found.n) == (State.PENDING, 0)
+    assert "this is another" in found.why
 
 
 def test_two_signatures_are_two_people(settings: Settings) -> None:

@@ -18,22 +18,33 @@ from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.cutover.people import sign
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
-from reflector_migrate.model import STEP_NAMES, Comparison, Engine, Phase, Role, Side, Verdict
+from reflector_migrate.judge.gates.rules import read_rules
+from reflector_migrate.model import (
+    STEP_NAMES,
+    Comparison,
+    Engine,
+    GateVerdict,
+    Phase,
+    Role,
+    Side,
+    Verdict,
+)
 from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import note_rules
+from reflector_migrate.shadow.nightly.gating import gates_of, not_first, note_rules
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
-from reflector_migrate.store.tables import audit
-from tests.gates_world import BUILDS, TEXT, whole
+from reflector_migrate.store.tables import audit, comparisons
+from tests.gates_world import BUILDS, RULES, TEXT, excess, gate, normal, whole
 from tests.new_stores import new_store
 
 NIGHT = "2026-11-{:02}"
+WIDER = read_rules(TEXT.replace("margin = 1.0", "margin = 1.5", 1), "wider.toml")
 SECRETS = 'path = "row/title"\nreason = "agreed"\nowner = "ana"\n'
 
 
@@ -152,9 +163,9 @@ def _defects(world: World, *, is_met: bool) -> World:
     return world
 
 
-def _placebo(world: World, *, is_met: bool, build: str = "") -> World:
+def _placebo(world: World, *, is_met: bool) -> World:
     record_placebo(
-        world.settings, build=build or build_hash(), recordings=[f"r{n}" for n in range(10)],
+        world.settings, build=build_hash(), recordings=[f"r{n}" for n in range(10)],
         failed=() if is_met else ("words all",), evidence="e", rules="r",
     )  # fmt: skip
     return world
@@ -176,18 +187,27 @@ def _signed(item: str, *people: str) -> Callable[..., World]:
     return made
 
 
+def _proved(world: World) -> None:
+    """This build's gates count: placebo, seeded defects, and rules of before its evidence."""
+    _placebo(world, is_met=True)
+    _defects(world, is_met=True)
+    note_rules(world.settings, build_hash())
+
+
 def _gated(measure: str) -> Callable[..., World]:
     def made(world: World, *, is_met: bool) -> World:
         """A whole cohort of a proved build; spoilt in one measure of each fourth recording."""
-        _placebo(world, is_met=True, build=BUILDS["candidate"])
-        found = {defect.name: "" for defect in all_defects()}
-        build = BUILDS["candidate"]
-        record_defects_run(world.settings, build=build, conductor="3.32.3", found=found)
-        lines = tuple(whole(420) if is_met else (_spoilt(line, measure) for line in whole(420)))
+        _proved(world)
+        of_build = [_of_build(line, build_hash()) for line in whole(420)]
+        lines = tuple(of_build if is_met else (_spoilt(line, measure) for line in of_build))
         world.says("reflector_migrate.shadow.nightly.gating.stored_evidence", lines)
         return world
 
     return made
+
+
+def _of_build(line: EvidenceLine, build: str) -> EvidenceLine:
+    return line.model_copy(update={"builds": {**BUILDS, "candidate": build}})
 
 
 def _spoilt(line: EvidenceLine, measure: str) -> EvidenceLine:
@@ -326,3 +346,36 @@ def test_gates_wait_for_their_proof(world: World) -> None:
     assert "migrate placebo run" in answer.why
     assert "migrate defects run" in answer.why
     assert "would PASS" in answer.why
+
+
+@pytest.mark.parametrize("minutes", [-5, 5], ids=["rules first", "evidence first"])
+def test_rules_of_after_the_first_comparison_pass_nothing(world: World, minutes: int) -> None:
+    """The digest is the one in force, and still the log has it too late: dates are compared."""
+    note_rules(world.settings, build_hash())
+    candidate = Side(
+        role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status="completed", build=build_hash()
+    )
+    _compared(world, "rec", NIGHT.format(1), candidate=candidate)
+    with writing(world.settings.store_url) as connection:
+        connection.execute(comparisons.update().values(at=now() + timedelta(minutes=minutes)))
+    found = world.answer(Phase.SHADOW, "margins before the data")
+    assert (found.state is State.PASS) is (minutes > 0), found
+    late = not_first(world.settings, build_hash(), RULES)
+    assert ("are dated" in late) is (minutes < 0)
+    assert "began under rules" in not_first(world.settings, build_hash(), WIDER) or late
+
+
+def test_no_gate_counts_by_rules_that_came_later(world: World) -> None:
+    """With another margin each gate says what it would have been, and decides nothing."""
+    _proved(world)
+    builds = {**BUILDS, "candidate": build_hash()}
+    lines = excess(normal(0, 2, 250), builds=builds)
+    found = {}
+    for rules in (RULES, WIDER):
+        run = gates_of(world.settings, lines, rules)
+        found[rules.digest] = gate(run, "words")
+        assert run.exit_code == 3
+    assert found[RULES.digest].state is GateVerdict.PASS
+    assert found[WIDER.digest].state is GateVerdict.INCONCLUSIVE
+    assert "not counted: the evidence of build" in found[WIDER.digest].why
+    assert "would PASS" in found[WIDER.digest].why

@@ -32,6 +32,8 @@ BAD_LINES: dict[str, tuple[Any, str]] = {
         json.dumps(GOOD).replace("0.5", "NaN"), "line 2, field x_pp"),
     "a negative count": (
         {**GOOD, "x_pp": None, "exact_findings": -1}, "line 2, field exact_findings"),
+    "a count that is none": (
+        {**GOOD, "x_pp": None, "exact_findings": 10**400}, "line 2, field exact_findings"),
     "an unknown origin": ({**GOOD, "origin": "elsewhere"}, "line 2, field origin"),
     "a line that says two things": ({**GOOD, "exact_findings": 0}, "line 2: Value error, exactly"),
     "a line that says nothing": ({**GOOD, "x_pp": None}, "line 2: Value error, exactly"),

@@ -12,6 +12,7 @@ from reflector_migrate.model import Gist
 from reflector_migrate.settings import Settings
 
 A_A_RECORDINGS = 30
+WAY_OUT = "put the rules back, or begin again with another build"
 
 
 def synthetic_recordings_complete(settings: Settings) -> Answer:
@@ -44,20 +45,19 @@ def a_a_recordings(settings: Settings) -> Answer:
 
 
 def margins_came_first(settings: Settings) -> Answer:
-    """The rules have not changed since this build's first comparison."""
+    """The rules in force are those that the log had before this build's first comparison."""
     from reflector_migrate.conductor.build import build_hash
-    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, rules_in_force
+    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, not_first, rules_in_force
 
-    entries = Harness.of(settings).audit.all(RULES_NOTED)
-    noted = next((e for e in entries if e["body"]["build"] == build_hash()), None)
-    limit, rules = "unchanged since", rules_in_force(settings).digest
-    if noted is None:
+    build, limit = build_hash(), "before the first"
+    harness = Harness.of(settings)
+    noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)
+    if noted is None and harness.nights.first_at(build) is None:
         return pending("no comparison of this build is stored yet", limit=limit)
-    day, then = f"{noted['at']:%Y-%m-%d}", noted["body"]["rules"]
-    if then == rules:
-        return passed(day, limit)
-    why = f"{then[:12]} then, {rules[:12]} now: put them back, or begin again with another build"
-    return failed(day, limit, why=why)
+    value = f"{noted['at']:%Y-%m-%d %H:%M}" if noted else "not noted"
+    if late := not_first(settings, build, rules_in_force(settings)):
+        return failed(value, limit, why=f"{late}: {WAY_OUT}")
+    return passed(value, limit)
 
 
 def _synthetic_recordings(folder: Path) -> dict[str, str]:

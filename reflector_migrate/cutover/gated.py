@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reflector_migrate.cutover.items import Answer, State
+from reflector_migrate.cutover.items import Answer, State, pending
 from reflector_migrate.judge.gates.answers import GateAnswer, GateRun, worst
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.model import GateVerdict
@@ -30,12 +30,14 @@ class Gated:
 class ByGates:
     """An item that passes when all of its gates do: those of some layers, or of some names.
 
-    Without either it asks for all gates.
+    Without either it asks for all gates. `is_of_this_build`: evidence of another candidate build
+    than the one installed here answers nothing.
     """
 
     layers: frozenset[str] = field(default_factory=frozenset)
     names: frozenset[str] = field(default_factory=frozenset)
     but: frozenset[str] = field(default_factory=frozenset)
+    is_of_this_build: bool = False
 
     def __call__(self, settings: Settings) -> Answer:
         """Judge what is stored, and answer from it."""
@@ -43,11 +45,19 @@ class ByGates:
 
     def of(self, judged: Gated) -> Answer:
         """The worst of the item's gates; the first that does not pass says why."""
+        from reflector_migrate.conductor.build import build_hash
+
         asked = [gate for gate in judged.run.gates if self._asks_for(gate)]
         gates = [gate for gate in asked if not gate.is_report_only]
         state = worst(gate.state for gate in gates)
         passing = sum(gate.state is GateVerdict.PASS for gate in gates)
         first = next((gate for gate in gates if gate.state is state), None)
+        others = {gate.builds.get("candidate", "") for gate in gates if gate.builds} - {
+            build_hash()
+        }
+        if self.is_of_this_build and others:
+            why = f"evidence is of build {', '.join(sorted(others))}, this is {build_hash()}"
+            return pending(why, f"{passing} of {len(gates)}", "all gates", 0)
         return Answer(
             STATES[state],
             f"{passing} of {len(gates)}",

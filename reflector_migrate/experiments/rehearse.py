@@ -34,7 +34,7 @@ from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import rules_in_force
+from reflector_migrate.shadow.nightly.gating import note_rules, rules_in_force
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.shadow.recover.replay import announce
 from reflector_migrate.store.clock import now
@@ -208,6 +208,7 @@ class Rehearsal:
     def _nights(self, pool: Sequence[Comparison], build: str, *, of_defect: bool = False) -> None:
         """Nights whose recordings are drawn from real comparisons in turn, under new names."""
         store = Harness.of(self.settings).evidence
+        note_rules(self.settings, build)
         first = now().date() + timedelta(days=1 if of_defect else 1 + NIGHTS)
         for number in range(PER_NIGHT * NIGHTS):
             drawn = pool[number % len(pool)]

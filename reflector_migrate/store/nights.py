@@ -9,11 +9,13 @@ import gc
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from reflector_migrate.model import Comparison, Gist
 from reflector_migrate.store.base import reading
+from reflector_migrate.store.clock import in_utc
 from reflector_migrate.store.gists import BESIDE, gists, made, portions
 from reflector_migrate.store.tables import comparisons, later_comparisons
 
@@ -37,6 +39,13 @@ class Nights:
     def all(self) -> tuple[Gist, ...]:
         """The gists of all nights, oldest first."""
         return self._gists(comparisons.c.id.is_not(None))
+
+    def first_at(self, candidate_build: str) -> datetime | None:
+        """When the first comparison of that candidate build was stored, or None."""
+        query = select(func.min(comparisons.c.at)).select_from(BESIDE)
+        with reading(self._url) as connection:
+            found = connection.scalar(query.where(gists.c.candidate_build == candidate_build))
+        return in_utc(found)
 
     def seeded(self) -> dict[str, tuple[str, str]]:
         """Run -> (night, verdict) of each comparison whose candidate had a defect injected.

@@ -16,6 +16,8 @@ from reflector_migrate.model.frozen import Document, Frozen
 
 Origin = Literal["deployment", "replayed", "sandbox", "seeded-defect", "placebo"]
 Coverage = Literal["compared", "failed", "open", "lost"]
+MOST = 10**9
+"""Differences in one recording: more is no count."""
 ENTRIES = ("x_pp", "exact_findings", "catastrophe", "coverage", "outcome", "log_ratio")
 NO_CATASTROPHE = ("", "none")
 
@@ -67,8 +69,8 @@ class EvidenceLine(Document):
     measure: str = Field(min_length=1)
     x_pp: float | None = Field(default=None, ge=-100, le=100)
     against: Literal["secondary", "floor"] = "secondary"
-    exact_findings: int | None = Field(default=None, ge=0)
-    waived: int = Field(default=0, ge=0)
+    exact_findings: int | None = Field(default=None, ge=0, le=MOST)
+    waived: int = Field(default=0, ge=0, le=MOST)
     catastrophe: str | None = None
     legacy_catastrophe: str | None = None
     coverage: Coverage | None = None

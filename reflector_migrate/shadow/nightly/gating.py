@@ -28,6 +28,7 @@ from reflector_migrate.store.clock import now
 SHIPPED = "rules.toml"
 RULES_NOTED = "rules-before-evidence"
 PORTION = 500
+CLOCKS_DIFFER = timedelta(minutes=1)
 LINES = TypeAdapter(tuple[EvidenceLine, ...])
 
 log = logging.getLogger(__name__)
@@ -57,21 +58,46 @@ def note_rules(settings: Settings, build: str) -> None:
         log.append(RULES_NOTED, {"build": build, "rules": rules_in_force(settings).digest})
 
 
+def not_first(settings: Settings, build: str, rules: Rules) -> str:
+    """Why these rules did not come before that build's evidence, in time; "" if they did.
+
+    The audit log must have their digest, dated before the build's first stored comparison. Two
+    hosts wrote both dates, so they may lie a minute apart.
+    """
+    harness = Harness.of(settings)
+    noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)
+    if noted is None:
+        return f"the audit log has no rules of before build {build}"
+    then, began = noted["body"]["rules"], harness.nights.first_at(build)
+    if began is not None and noted["at"] > began + CLOCKS_DIFFER:
+        dates = f"{noted['at']:%Y-%m-%d %H:%M}, its first comparison {began:%Y-%m-%d %H:%M}"
+        return f"the rules of build {build} are dated {dates}"
+    if then != rules.digest:
+        said = f"the evidence of build {build} began under rules {then[:12]}"
+        return f"{said}, these are {rules.digest[:12]}"
+    return ""
+
+
 def gates_of(
     settings: Settings, lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = None
 ) -> GateRun:
     """Every gate of stored lines.
 
-    None counts before the placebo and the seeded defects were run with that candidate build.
+    None counts before the placebo and the seeded defects were run with that candidate build, nor
+    by rules that were not in force when the build's evidence began.
     """
     run = judge(lines, rules, origin=origin)
-    why = unproved(settings, lines[-1].builds.get("candidate", "")) if lines else ""
+    if not lines:
+        return run
+    build = lines[-1].builds.get("candidate", "")
+    late = not_first(settings, build, rules)
+    why = unproved(settings, build) or (late and f"not counted: {late}")
     return held(run, why) if why else run
 
 
 def evidence_file(path: Path) -> tuple[EvidenceLine, ...]:
     """Every line of a file of evidence, in order."""
-    return read_evidence(_text(path).splitlines(), str(path))
+    return read_evidence(_text(path).split("\n"), str(path))
 
 
 def stored_evidence(settings: Settings) -> tuple[EvidenceLine, ...]:
@@ -167,6 +193,6 @@ def _other(fate: Fate) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}", hint="a readable file in UTF-8 is needed") from error
