@@ -28,6 +28,16 @@ from tests.test_judge_pricing import (
     observed,
 )
 
+PRICES = """
+[[prices]]
+since = "2026-01-01"
+gpu_second = 306
+llm_tokens_in_million = 70_000
+llm_tokens_out_million = 140_000
+s3_gib = 90_000
+s3_requests_million = 400_000
+"""
+
 
 def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
     """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
@@ -57,7 +67,8 @@ def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
     ]
     money = f"${MICRODOLLARS / 1e6:.4f}"
     used = ["10.00", "0", "1000000/500000", f"{1 << 29}", "50", "4"]
-    assert lines == [[*used, "0", "-", money], [*used, "1", "2.50", "s", "70", "t", money]]
+    saved = ["2.50", "s", "70", "t"]
+    assert lines == [[*used, "0", "-", money], [*used, "1", *saved, money, "same"]]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +104,8 @@ def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, 
     shown = CliRunner().invoke(cli, [*config, "cost", "rec"]).output.splitlines()
     rows = [line for line in shown if line[30:31] in {"P", "C"}]
     for side in "PC":
-        assert [row.split()[-1] for row in rows if row[30] == side] == money
+        place = -1 if side == "P" else -2  # the candidate's line ends with the difference
+        assert [row.split()[place] for row in rows if row[30] == side] == money
 
 
 @pytest.mark.parametrize(
@@ -159,6 +171,33 @@ def test_what_a_server_forgot_after_a_rerun_is_counted_all_the_same(tmp_path):
     assert after["primary"] == before["primary"]
     assert after["candidate"]["transcribe_track"] == 2 * MICRODOLLARS
     assert after["candidate"]["merge_transcripts"] == before["candidate"]["merge_transcripts"]
+
+
+@pytest.mark.parametrize(
+    ("prices", "is_sandbox", "is_labelled"),
+    [("", True, True), (PRICES, True, False), (PRICES, False, False), ("", False, False)],
+)
+def test_a_sandbox_has_sample_prices_and_says_so(tmp_path, prices, is_sandbox, is_labelled):
+    """S3.32: one table with a column of differences, not two tables of `unknown`."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    path = tmp_path / "migrate.toml"
+    path.write_text(
+        f'is_sandbox = {str(is_sandbox).lower()}\n[store]\nurl = "{url}"\n'
+        f'[sandbox]\nrecordings = "fixtures/recordings"\n{prices}'
+    )
+    new_store(url)
+    primary, dearer = observed(USED), USED.model_copy(update={"gpu_seconds": 1000})
+    candidate = observed(dearer).model_copy(update={"role": Role.CANDIDATE})
+    found = compare(primary, candidate).model_copy(update={"run_id": "r1"})
+    Evidence(url).add([primary, candidate], found, "2026-02-01")
+    argv = ["--config", str(path), "cost", "rec"]
+    shown = CliRunner().invoke(cli, argv).stdout
+    assert ("sample prices of the sandbox, not a tariff" in shown) is is_labelled
+    document = json.loads(CliRunner().invoke(cli, [*argv, "--json"]).stdout)
+    assert document["are_sample_prices"] is is_labelled
+    (last,) = {line.split()[-1] for line in shown.splitlines() if line[30:31] == "C"}
+    assert last == ("+161.1%" if prices or is_labelled else "unknown")
+    assert shown.count(" step ") == 1
 
 
 def costs_of(config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import jsonschema
 import pytest
@@ -93,6 +94,20 @@ def test_the_terminal_shows_the_findings_then_the_chain(migrate):
     assert after[1].startswith("    primary    in artifact:run/generate_title/input  out ")
     assert out.index("\ntitle_facts  DIVERGED") < out.index("\ngenerate_title ")
     assert "\x1b" not in out
+
+
+def test_no_python_and_no_raw_number_shows(migrate):
+    """S3.31: absent values are left out, numbers are rounded, digests have twelve letters."""
+    for argv in (("altered",), ("altered", "words"), ("same",)):
+        out = migrate("explain", *argv)[1]
+        assert not re.search(r"\bNone\b|\d\.\d{5,}|\de[+-]\d|\b(?:True|False)\b", out), out
+        assert {len(found) for found in re.findall(r"\b[bc]{8,}\b", out)} <= {12}
+
+
+def test_the_check_that_was_asked_for_is_shown_first(migrate):
+    """S3.31: not below fifteen steps."""
+    out = migrate("explain", "altered", "words")[1]
+    assert out.index("\nwords  ") < out.index("\nstep ") < out.index("\ngenerate_title ")
 
 
 def test_a_waived_finding_says_so():

@@ -169,7 +169,7 @@ def test_a_reason_tells_no_secrets(message, shown):
 
 
 def test_a_result_too_large_for_the_engine_is_hopeless():
-    """Large values travel by reference; one that does not is a defect, not a passing failure."""
+    """Large values are passed by address; one that is not is a defect, not a passing failure."""
     result, told = work(answering({"title": "x" * 70_000}))
     assert result.status == "FAILED_WITH_TERMINAL_ERROR"
     assert "64" in result.reason_for_incompletion or "65536" in result.reason_for_incompletion

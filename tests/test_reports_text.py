@@ -201,6 +201,18 @@ def test_a_match_of_unequal_amounts_is_not_called_the_same():
     assert "same" not in line
 
 
+def test_a_reason_is_a_line_below_its_check_not_four_lines_beside_it():
+    """S3.30: the whole reason on one line of 120 columns, under one line of numbers."""
+    said = "beyond noise: 5.37%, legacy differs from itself by 2.10% (its own A/A pair only)"
+    words = Measure(name="words", kind="graded", length=100, errors=5, reference_text="100 words",
+                    hypothesis_text="99 words")  # fmt: skip
+    check = Check(name="words", verdict=Verdict.DIVERGED, rule="graded", measure=words, note=said)
+    shown = printed(paired(checks=(check,))).splitlines()
+    place = next(n for n, line in enumerate(shown) if line.startswith("words "))
+    assert shown[place].endswith("✗ diverged")
+    assert shown[place + 1] == f"    {said}"
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_header_wraps_between_its_parts(width):
     """S3.42: no line of the header is wider than the terminal, and none has trailing blanks."""

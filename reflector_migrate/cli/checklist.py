@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
 
 PHASES = ("infrastructure", "parallel", "shadow", "cutover", "cleanup")
-SHOWN = 5
+SHOWN = 20
 MARKS = {"pass": "✓", "fail": "✗", "pending": "?"}
 
 
@@ -228,8 +228,9 @@ def _explain(line: Line) -> None:
     for number in answer.numbers:
         click.echo(f"         {number}")
     if answer.recordings:
-        first = ", ".join(answer.recordings[:SHOWN])
-        click.echo(f"of       {len(answer.recordings)} recordings, first {first}")
+        click.echo(f"of       {len(answer.recordings)} recordings")
+        for recording in answer.recordings[:SHOWN]:
+            click.echo(f"         migrate explain {recording}")
     click.echo(f"shown by {item.shown_by}")
 
 

@@ -117,7 +117,7 @@ def compare(
         recording, secondary = secondary, RUN  # `compare --secondary three-voices`
     _refuse_contradictions(recording, reference, candidate, secondary, waivers)
     if answers and reference is None:
-        raise click.UsageError("--answers is for --reference and --candidate")
+        raise click.UsageError("--answers needs --primary FILE and --candidate FILE")
     if reference is not None and candidate is not None:
         config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
         found = _from_files(config, reference, candidate, third, waivers, answers == "alike")

@@ -13,7 +13,7 @@ from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
     from reflector_migrate.model import Comparison, Side, StepRun
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.settings import Price, Settings
 
 Row = dict[str, Any]
 
@@ -39,7 +39,7 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
 
     Prices come from [[prices]] in migrate.toml, the entry in force on the day of the run. What
     has no price, or was not counted, is unknown, never zero. ">=" marks a lower bound: an
-    attempt was killed before it reported its usage.
+    attempt was killed before it reported its usage. A sandbox without prices uses samples.
 
     \b
     Examples:
@@ -50,24 +50,43 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     log_to_stderr(ctx, settings)
     found = comparison_of(settings, recording)
     both = found.primary, _with_kept(settings, found)
-    sides = {side.role.value: _rows(settings, side) for side in both}
+    are_samples = settings.is_sandbox and not settings.prices
+    prices = _samples() if are_samples else settings.prices
+    sides = {side.role.value: _rows(prices, side) for side in both}
     if as_json:
-        echo_json(envelope("cost", sides=sides))
+        echo_json(envelope("cost", are_sample_prices=are_samples, sides=sides))
         return
     for line in _table(sides):
         click.echo(line)
+    if are_samples:
+        click.echo(
+            "sample prices of the sandbox, not a tariff: [[prices]] of migrate.toml sets yours"
+        )
+
+
+def _samples() -> tuple[Price, ...]:
+    """Round prices for a sandbox that has none; they are those of docs/costs.md."""
+    from reflector_migrate.settings import Price
+
+    sample = Price(
+        since="2000-01-01", gpu_second=306, llm_tokens_in_million=70_000,
+        llm_tokens_out_million=140_000, s3_gib=90_000, s3_requests_million=400_000,
+    )  # fmt: skip
+    return (sample,)
 
 
 def _table(sides: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     """One table: each step's line of the primary above that of the candidate."""
-    yield f"  {'step':<29}" + "".join(f" {c.title:>{c.width}}" for c in COLUMNS)
+    heads = "".join(f" {c.title:>{c.width}}" for c in COLUMNS)
+    yield f"  {'step':<29}{heads} difference"
     by_step = {role: {row["step"]: row for row in rows} for role, rows in sides.items()}
     for step in dict.fromkeys(row["step"] for rows in sides.values() for row in rows):
         name = step
         for role, known in by_step.items():
             if step in known:
                 cells = "".join(f" {c.shown(known[step]):>{c.width}}" for c in COLUMNS)
-                yield f"  {name:<27} {role[0].upper()}{cells}".rstrip()
+                change = _change(by_step["primary"].get(step), known[step], role)
+                yield f"  {name:<27} {role[0].upper()}{cells} {change:>10}".rstrip()
                 name = ""
     totals = [rows[-1]["microdollars"] for rows in sides.values()]
     if None not in totals and totals[0]:
@@ -78,8 +97,20 @@ def _table(sides: Mapping[str, Sequence[Row]]) -> Iterator[str]:
         yield from (f"{role}: {note}" for note in _notes(rows))
 
 
+def _change(primary: Row | None, row: Row, role: str) -> str:
+    """How much more the candidate's step cost; empty in the primary's own line."""
+    if role == "primary":
+        return ""
+    before, after = primary and primary["microdollars"], row["microdollars"]
+    if before is None or after is None:
+        return "unknown"
+    if before == after:
+        return "same"
+    return f"{after / before - 1:+.1%}" if before else "new"
+
+
 def _with_kept(settings: Settings, found: Comparison) -> Side:
-    """The candidate, with what it did before and after it was compared, run again by hand."""
+    """The candidate, with what it did before and after it was compared."""
     from reflector_migrate.shadow.observe.attempts import with_kept
 
     side = found.candidate
@@ -97,14 +128,13 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
         yield f"attempts that hung or died before they reported all usage: {', '.join(silent)}"
 
 
-def _rows(settings: Settings, side: Side) -> list[Row]:
+def _rows(prices: Sequence[Price], side: Side) -> list[Row]:
     from reflector_migrate.model import STEP_NAMES, Usage
     from reflector_migrate.pricing import cost_of_steps, least_cost_of_steps, usage_of
 
     is_counted = usage_of(side) != Usage()
 
     def row(name: str, steps: Sequence[StepRun]) -> Row:
-        prices = settings.prices
         costs = cost_of_steps(side, steps, prices), least_cost_of_steps(side, steps, prices)
         return {**_row(name, steps, *costs), "is_counted": is_counted}
 

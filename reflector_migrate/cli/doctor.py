@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
-from reflector_migrate.cutover.rights import MENDS
+from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
 from reflector_migrate.model.primary_task import PIPELINE
 from reports.text import printable
 
@@ -23,7 +23,6 @@ AT_ONCE = 6
 LOOKED_AT = 20
 """The newest runs whose outside calls are looked at."""
 HINTS = {
-    **MENDS,
     "plugin": "migrate shadow plugin FOLDER, then restart Reflector's worker with PYTHONPATH=FOLDER"
     " MIGRATE_SHADOW=true and `-I reflector_shadow`",
     "beat": "migrate worker run beat, once; and migrate worker run collector, which does its tasks",
@@ -67,6 +66,8 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
     """
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
+    if sys.stderr.isatty():
+        say("checking servers and settings, up to 20 s")
     found = find(settings)
     code = exit_code(found.values())
     if as_json:
@@ -106,6 +107,9 @@ def exit_code(answers: Iterable[Answer]) -> int:
 
 def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
     """A line each; what is wrong with what mends it."""
+    from reflector_migrate.cutover.rights import MENDS
+
+    mends = {**MENDS, **HINTS}
     for name, answer in found.items():
         is_fine = answer.state.value == "pass"
         if is_fine and not is_verbose:
@@ -113,7 +117,7 @@ def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
         said = " ".join(f"{answer.value}  {answer.why}".split())
         click.echo(f"{'✓' if is_fine else '✗'} {name:<18} {printable(said)}")
         if not is_fine:
-            click.echo(f"  hint: {HINTS[name]}")
+            click.echo(f"  hint: {mends[name]}")
     if is_healthy(found):
         click.echo(f"healthy: {len(found)} checks")
 

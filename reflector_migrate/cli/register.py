@@ -17,7 +17,7 @@ from reflector_migrate.cli.common import log_to_stderr, settings_of
 )
 @click.pass_context
 def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: bool) -> None:
-    """Register the 15 task definitions and the workflow. Safe to repeat.
+    """Register the task definitions and the workflow. Safe to repeat.
 
     A workflow version that differs is refused: bump the version. A task
     definition that differs needs --force and no running workflow.

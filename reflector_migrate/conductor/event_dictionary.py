@@ -6,9 +6,8 @@ import json
 from typing import Any, NamedTuple
 
 from reflector_migrate.conductor.events import PROGRESS
-from reflector_migrate.model import STEP_SPECS, StepSpec
+from reflector_migrate.model import STEP_SPECS, USER_EVENTS, StepSpec
 from reflector_migrate.pipeline.contracts import EventData
-from reflector_migrate.pipeline.services.events import USER_EVENTS
 
 UNPUBLISHED = frozenset({"WAVEFORM"})
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.harness import Harness
 
 if TYPE_CHECKING:
     from reflector_migrate.settings import Settings
@@ -30,6 +29,7 @@ class Noise:
 
 def set_noise(settings: Settings, noise: Noise | None) -> None:
     """Switch it on or, with None, off; no answer made before is served from a cache after."""
+    from reflector_migrate.harness import Harness
     from reflector_migrate.sandbox.standins.client import StandinControl
 
     with StandinControl(_control(settings)) as control:

@@ -126,7 +126,7 @@ def _notes(grounds: Grounds, judged: Sequence[Check], verdict: Verdict) -> tuple
     """What both sides noted, and what a reader must know about the verdict."""
     notes = [*grounds.reference.notes, *grounds.hypothesis.notes]
     if grounds.reference.recording != grounds.hypothesis.recording:
-        notes.append(f"the hypothesis is of another recording: {grounds.hypothesis.recording}")
+        notes.append(f"the candidate is of another recording: {grounds.hypothesis.recording}")
     if verdict is Verdict.INCONCLUSIVE and all(c.verdict is not verdict for c in judged):
         notes.append("nothing was compared: neither side has any output")
     notes += _excepted(judged) + list(expired(grounds.waivers, grounds.today))

@@ -26,7 +26,7 @@ def _excuse(step: StepRun, reference: Observation) -> str | None:
     if step.cause != "passing":
         return None
     met = sorted({other.name for other in reference.steps if _met_the_same(other, step)})
-    return f"what {step.name} met, the reference met at {', '.join(met)}" if met else None
+    return f"what {step.name} met, the primary met at {', '.join(met)}" if met else None
 
 
 def _met_the_same(other: StepRun, step: StepRun) -> bool:

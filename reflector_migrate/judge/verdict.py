@@ -232,7 +232,7 @@ def _alike(reference: Observation, hypothesis: Observation) -> Check:
     mine, theirs = failed_steps(reference), failed_steps(hypothesis)
     if _is_outage(hypothesis, theirs):
         where = ", ".join(sorted(theirs))
-        note = f"both sides {reference.status}; a server failed the hypothesis at {where}"
+        note = f"both sides {reference.status}; a server failed the candidate at {where}"
         return _completion(Verdict.INCONCLUSIVE, "outage-met-by-both", note)
     if not mine & theirs:
         where = f"{_named(mine, reference)} here, {_named(theirs, hypothesis)} there"

@@ -237,6 +237,8 @@ VISIBLE_STEPS: tuple[str, ...] = tuple(spec.name for spec in STEP_SPECS if spec.
 """The steps a person is shown progress for."""
 TRACK_STEPS: frozenset[str] = frozenset(spec.name for spec in STEP_SPECS if spec.is_per_track)
 """The steps that run once per track."""
+USER_EVENTS = frozenset({"STATUS", "DURATION", "FINAL_TITLE"})
+"""Events that also go to the user's own channel, as TRANSCRIPT_<event> with the transcript's id."""
 
 _SPEC_OF: Mapping[str, StepSpec] = {spec.name: spec for spec in STEP_SPECS}
 

@@ -238,5 +238,5 @@ def _refuse_large(step: str, output: Mapping[str, Any]) -> None:
     if size_bytes > MAX_OUTPUT_BYTES:
         raise TerminalStepError(
             f"{step}: output of {size_bytes} bytes exceeds {MAX_OUTPUT_BYTES}; "
-            "large values travel by reference"
+            "store large values and pass their address"
         )

@@ -10,13 +10,10 @@ from typing import Any
 
 import redis
 
+from reflector_migrate.model import USER_EVENTS
 from reflector_migrate.pipeline.services.connections import bus
 
 log = logging.getLogger(__name__)
-
-USER_EVENTS = frozenset({"STATUS", "DURATION", "FINAL_TITLE"})
-"""What a user's own channel is told as well, as TRANSCRIPT_<event> with the transcript's id."""
-
 
 LEFT_ALONE_S = 10.0
 """How long nobody waits again for a bus that did not answer."""

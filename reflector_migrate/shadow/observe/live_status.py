@@ -6,6 +6,7 @@ end, its spans show which steps are over.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,17 +42,20 @@ def board(settings: Settings, run: RunRecord) -> tuple[StepLine, ...]:
 def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[str, str]:
     """Each step's last news that stands; none of what is about to be run again."""
     log = Harness.of(settings).events.of(run_id, family=FAMILY)
-    return {news.current_step: _state(news) for news in heard(log, workflow_id).told}
+    states, completed = {}, Counter[str]()
+    for news in heard(log, workflow_id).told:
+        if news.step_status == "completed" and news.track_index is not None:
+            completed[news.current_step] += 1
+        states[news.current_step] = _state(news, completed[news.current_step])
+    return states
 
 
-def _state(news: PipelineProgress) -> str:
-    """A step that is over has no track; while it runs, the track that was last heard of."""
+def _state(news: PipelineProgress, tracks_completed: int) -> str:
+    """The track that was last heard of; no track once all of them have completed."""
     words = news.step_status.replace("_", " ")
-    if news.track_index is None or news.track_total is None:
+    if news.track_index is None or tracks_completed == news.track_total:
         return words
-    number = news.track_index + 1
-    is_over = news.step_status == "completed" and number == news.track_total
-    return words if is_over else f"track {number} of {news.track_total} {words}"
+    return f"track {news.track_index + 1} of {news.track_total} {words}"
 
 
 def _primary(settings: Settings, run: RunRecord) -> dict[str, str]:

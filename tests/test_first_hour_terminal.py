@@ -1,0 +1,268 @@
+"""Faults that a new user found in what commands print, each with what is printed now."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from reflector_migrate.cli import follow, watch
+from reflector_migrate.cli.checklist import _explain
+from reflector_migrate.cli.main import COMMANDS, cli, main
+from reflector_migrate.cutover.items import Answer, Item, Line, State
+from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.model import Phase
+from reflector_migrate.model.run_life import OPEN, RunState
+from reflector_migrate.sandbox import starter
+from reflector_migrate.sandbox.recordings import load_recording
+from reflector_migrate.sandbox.servers.base import Folders
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.observe.live_lines import WORDS
+from reflector_migrate.store.runs import RunRecord, Runs
+from tests.new_stores import new_store
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT / "fixtures" / "recordings"
+
+Migrate = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """An empty store."""
+    found = f"sqlite:///{tmp_path}/store.db"
+    new_store(found)
+    return found
+
+
+@pytest.fixture
+def migrate(tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]) -> Migrate:
+    """`migrate` with a sandbox's settings; answers with stdout and stderr."""
+    config = tmp_path / "migrate.toml"
+    config.write_text(
+        f'is_sandbox = true\nstate_dir = "{tmp_path}"\n[store]\nurl = "{url}"\n'
+        f'[reflector]\ndatabase_url = "sqlite:///{tmp_path}/none.db"\n'
+        f'[sandbox]\nrecordings = "{RECORDINGS}"\n'
+    )
+
+    def answer(*argv: str) -> tuple[str, str]:
+        with pytest.raises(SystemExit):
+            main(["--config", str(config), *argv])
+        return capsys.readouterr()
+
+    return answer
+
+
+def test_a_server_that_starts_slowly_is_given_time_and_the_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2.16: a start of 94 s is no failure; after the limit the hint says how to raise it."""
+    assert Settings().sandbox.start_timeout_s >= 180
+    monkeypatch.setattr(starter, "is_alive", lambda _: True)
+    made = starter.Starter(Folders(tmp_path), timeout_s=0.0, say=lambda _: None)
+    server: Any = SimpleNamespace(name="conductor", is_ready=lambda: False)
+    record: Any = SimpleNamespace(log="conductor.log")
+    with pytest.raises(ServerUnreachableError, match="conductor was not ready within 0 s") as late:
+        made._is_ready(server, record, time.monotonic() - 1)
+    assert late.value.hint == "busy machine? raise sandbox.start_timeout_s; log: conductor.log"
+
+
+def test_explaining_an_item_says_all_that_running_it_did_and_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """S2.18: every recording it rests on, each with the command that explains it."""
+    names = tuple(f"recording-{n}" for n in range(9))
+    answer = Answer(State.FAIL, "9 unwaived", "0", 28, "words differ", recordings=names)
+    item = Item(Phase.SHADOW, "structure", "asks", "formula", "migrate gate", lambda _: answer)
+    _explain(Line(2, item, answer))
+    shown = capsys.readouterr().out
+    for said in ("9 unwaived", "limit 0", "n 28", "words differ", "9 recordings", "migrate gate"):
+        assert said in shown
+    assert re.findall(r"migrate explain (\S+)", shown) == [*names]
+
+
+def test_watching_before_the_run_has_begun_waits_for_it(
+    migrate: Migrate, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2.20: two seconds after `compare` there is no run yet; the end names the next command."""
+    recording = "solo"
+    identity = load_recording(RECORDINGS, recording).recording_id
+
+    def begin(_seconds: float) -> None:
+        run = RunRecord("run-1", "claim", identity, "t", "shadow", state=RunState.FAILED)
+        Runs(url).claim(run)
+
+    monkeypatch.setattr(watch.time, "sleep", begin)
+    monkeypatch.setattr("reflector_migrate.shadow.observe.live_status._primary", lambda *_: {})
+    shown, waited = migrate("watch", recording)
+    assert f"waiting: the candidate has not run {recording}" in waited
+    assert shown.splitlines()[-1].endswith(f"next  migrate explain {recording}")
+    assert "no recording is named 'sollo'\nhint:  did you mean solo" in migrate("watch", "sollo")[1]
+
+
+def test_progress_has_the_time_and_words_instead_of_states(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3.35: elapsed time on each line, and every state before the first step in plain words."""
+    clock = iter((0.0, 9.0, 12.0, 12.0, 12.0, 75.0, 75.0, 75.0))
+    monkeypatch.setattr(follow.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(
+        "reflector_migrate.shadow.observe.live_lines.both_sides",
+        lambda *_: ("primary    processing", "candidate  announced"),
+    )
+    progress = follow._lines(Settings())  # type: ignore[arg-type]
+    for _ in range(3):
+        progress(None, "")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["12s", "75s"]
+    assert all("primary    processing   candidate  announced" in line for line in lines)
+    assert {*WORDS} >= OPEN
+    assert not set(WORDS.values()) & {state.value for state in RunState} - {"started"}
+
+
+def test_lists_have_heads_and_say_of_which_time_they_are(
+    migrate: Migrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3.37: workers, servers and outcomes."""
+    monkeypatch.setattr(
+        "reflector_migrate.conductor.execution.task_queue_pollers", lambda *_, **__: ()
+    )
+    assert migrate("worker", "list")[0].split() == ["task", "worker", "domain", "build"]
+    server = SimpleNamespace(name="redis", health="healthy", pid=1, port=2, log="redis.log")
+    monkeypatch.setattr("reflector_migrate.sandbox.stack.Sandbox.status", lambda _: (server,))
+    head, line = migrate("sandbox", "status")[0].splitlines()
+    assert head.split() == ["server", "health", "process", "port", "log"]
+    for title, value in (("health", "healthy"), ("process", "pid 1"), ("port", "port 2")):
+        assert head.index(title) == line.index(value)
+    assert "outcomes of the last 24 h" in migrate("shadow", "status")[0]
+    assert "outcomes of the last 2 h" in migrate("shadow", "status", "--hours", "2")[0]
+
+
+# One vocabulary
+
+
+def _helps(group: click.Group, above: click.Context) -> Iterator[tuple[str, str]]:
+    for name in group.list_commands(above):
+        command = group.get_command(above, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=above, obj=above.obj)
+        yield context.command_path, command.get_help(context)
+        if isinstance(command, click.Group):
+            yield from _helps(command, context)
+
+
+HELPS = dict(
+    _helps(cli, click.Context(cli, info_name="migrate", obj={"config": None, "verbose": 0}))
+)
+SIDES = re.compile(r"\b(?:references?|hypothes[ie]s)\b")
+"""Words for the two sides that only comparators have."""
+
+
+@pytest.mark.parametrize("command", sorted(HELPS))
+def test_help_calls_the_two_sides_primary_and_candidate(command: str) -> None:
+    """S3.33: and no other name, but for the option that was called --reference."""
+    assert not SIDES.search(HELPS[command].replace("--primary, --reference", ""))
+
+
+def _sentences_of(path: Path) -> Iterator[str]:
+    """Texts of more than one word that a module may print: its docstrings are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    documents = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in documents and " " in node.value.strip():
+            yield node.value
+
+
+PRINTING = [
+    path
+    for room in ("reflector_migrate", "reports")
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
+
+
+def test_no_message_calls_a_side_by_another_name() -> None:
+    """S3.33: neither an error, a hint, a line of output nor a reason of blame."""
+    found = {
+        f"{path.relative_to(ROOT)}: {said}"
+        for path in PRINTING
+        for said in _sentences_of(path)
+        if SIDES.search(said)
+    }
+    assert found == set()
+
+
+def test_steps_and_tasks_are_counted_once_and_alike() -> None:
+    """S3.34: 15 tasks, 14 of them visible steps; no text counts otherwise."""
+    counted = re.compile(r"\b(?:14|15|fourteen|fifteen)\b[^.|]{0,30}?\b(?:steps|tasks)\b", re.I)
+    pages = {p: p.read_text("utf-8") for p in (*ROOT.glob("docs/*.md"), ROOT / "README.md")}
+    told = {f"{p.name}: {m[0]}" for p, text in pages.items() for m in counted.finditer(text)}
+    told |= {f"{name}: {m[0]}" for name, text in HELPS.items() for m in counted.finditer(text)}
+    assert told == {"glossary.md: 15 tasks", "glossary.md: 14 of them visible steps"}
+    assert "15 tasks, 14 of them visible steps" in pages[ROOT / "docs/glossary.md"]
+
+
+# Start
+
+
+HEAVY = {"sqlalchemy", "redis", "httpx", "celery", "boto3", "pandas", "starlette"}
+
+
+def _imported_at_start(module: str, seen: set[str]) -> set[str]:
+    """Every module that importing this one imports, by what stands outside functions."""
+    if module in seen:
+        return set()
+    seen.add(module)
+    places = [ROOT.joinpath(*module.split(".")).with_suffix(".py"),
+              ROOT.joinpath(*module.split("."), "__init__.py")]  # fmt: skip
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return {module.split(".", maxsplit=1)[0]}
+    found: set[str] = set()
+    for name in (module.rpartition(".")[0], *_top_level(ast.parse(path.read_text("utf-8")).body)):
+        found |= _imported_at_start(name, seen) if name else set()
+    return found
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Try):
+            yield from _top_level(node.body)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "reflector_migrate.cli.events",
+        "reflector_migrate.conductor.event_dictionary",
+        *sorted({place.partition(":")[0] for place, _ in COMMANDS.values()}),
+    ],
+)
+def test_a_command_loads_no_client_of_a_server_before_it_needs_one(module: str) -> None:
+    """S3.40: `--help`, a mistyped option and the event dictionary cost no second of imports."""
+    assert not _imported_at_start(module, set()) & HEAVY
+
+
+def test_doctor_says_what_it_waits_for(migrate: Migrate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3.40: on a terminal, before up to 20 s without a word."""
+    from reflector_migrate.cli import doctor
+
+    monkeypatch.setattr(doctor, "find", lambda *_: {"disk": Answer(State.PASS, "1 GiB", "", None)})
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown, said = migrate("doctor")
+    assert shown == "healthy: 1 checks\n"
+    assert said.endswith("checking servers and settings, up to 20 s\n")
