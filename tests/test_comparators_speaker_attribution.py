@@ -286,4 +286,4 @@ def test_many_negations_take_no_square_of_time(is_one):
         )
         seconds.append(time.process_time() - begun)
         assert len(found) == (1 if is_one else number)
-    assert seconds[1] < 24 * seconds[0]
+    assert seconds[1] < 40 * seconds[0]

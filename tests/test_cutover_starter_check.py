@@ -43,5 +43,5 @@ def test_a_starter_that_listens_is_found(settings):
     redis.Redis.from_url(settings.reflector.broker_url).set(KEY, dump(Table(1, "conductor")))
     app = Celery("ours", broker=settings.reflector.broker_url, set_as_current=False)
     app.conf.task_default_queue = QUEUE
-    with start_worker(app, perform_ping_check=False, pool="solo"):
+    with start_worker(app, perform_ping_check=False, pool="solo", loglevel="WARNING"):
         assert starter_listens(settings).value == "1 starters"

@@ -83,14 +83,14 @@ def altered_in_place(
 
 
 def _is_against_hearing(one: Alteration, reference: Stated, hypothesis: Stated) -> bool:
-    """Whether the run's own words have what its text has no longer, or lack what it has made."""
+    """Whether the run's own words have what its sentence has lost, or lack what it has made."""
     fact = one.fact
     if fact is None or fact.kind not in _HEARD | GROUPS["negations"]:
         return True
     is_said = is_stated(fact, hypothesis.spoken_facts())
     if fact.kind != "negation":
         return is_said
-    if fact in hypothesis.facts():
+    if fact in hypothesis._replace(text=one.hypothesis).facts():
         return not is_said
     return is_said or not is_stated(fact, reference.spoken_facts())
 
