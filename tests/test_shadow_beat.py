@@ -50,7 +50,7 @@ def test_a_beat_that_slept_through_the_hour_makes_up_for_it(
         assert page.exists(), logs
         assert "INCONCLUSIVE" in page.read_text(encoding="utf-8")
         heard = queues_are_served(settings)
-        assert (heard.state.value, heard.why) == ("fail", "no dispatcher listens")
+        assert (heard.state.value, heard.why) == ("fail", "no dispatcher is running")
     finally:
         for process in started:
             process.terminate()

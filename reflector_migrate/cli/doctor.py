@@ -246,6 +246,8 @@ def _observed(settings: Settings) -> Answer:
 
     if settings.shadow.observe == "nothing":
         return passed("nothing is to be seen")
+    if settings.is_sandbox:
+        return passed("the stand-ins record what they are asked")
     told = Harness.of(settings).spans.latest(PIPELINE, LOOKED_AT)
     unseen = unseen_services(told)
     if unseen:
