@@ -55,7 +55,7 @@ def test_a_killed_demo_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> 
     whole = _start(tmp_path, "whole")
     printed, _ = whole.communicate(timeout=400)
     assert whole.returncode == 0, printed + (tmp_path / "demo.log").read_text()
-    assert re.findall(r"^[✓✗] (\w+)", printed, flags=re.M) == ["MATCHED", "DIVERGED"]
+    assert re.findall(r"^[✓✗] ([A-Z]+)\b", printed, flags=re.M) == ["MATCHED", "DIVERGED"]
     assert "first divergent step: merge_transcripts" in printed
     assert (tmp_path / "out/demo.html").stat().st_size > 10_000
     assert _gone("whole")

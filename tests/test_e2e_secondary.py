@@ -47,7 +47,7 @@ def test_a_secondary_is_a_run_of_its_own(settings: Settings) -> None:
     found = compare_in_sandbox(settings, "three-voices", timeout_s=300, secondary=True)
     assert found.verdict is Verdict.MATCHED
     assert found.secondary is not None
-    assert any("queued first, by lot" in note for note in found.notes)
+    assert any("in random order" in note for note in found.notes)
     words = next(check for check in found.checks if check.name == "words")
     assert (words.between_legacy, words.from_secondary, words.excess) == (0, 0, 0)
     first, second = (_seen(settings, found.run_id, r) for r in (Role.PRIMARY, Role.SECONDARY))
