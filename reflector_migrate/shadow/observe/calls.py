@@ -35,9 +35,7 @@ def calls_of(spans: Sequence[Json], task: str, service: str) -> list[Json] | Non
     A task may call by another library than the one watched: no call seen is not "nothing sent".
     """
     ended = (span for span in spans if str(span["task"]).endswith(task))
-    calls = [
-        call for span in ended for call in span.get("calls", ()) if call["service"] == service
-    ]
+    calls = [call for span in ended for call in span.get("calls", ()) if call["service"] == service]
     return [call for call in calls if _is_success(call)] if calls else None
 
 
