@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from bench import bench_variates
 from bench.bench_gates import KINDS, PROMISED, YEAR, Row, at_the_margin, habits, pace, page, speed
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "gates.md"
@@ -45,3 +48,23 @@ def test_the_page_has_every_row() -> None:
     made = page([], [speed(0.0, 1.0, 20, 3)], [pace(1.0, 10, 20, 4)], habits(4, seed=3), 1.0)
     assert made.count("| 0 pp | 1 pp |") == 1
     assert made.count("| 1 pp | 10 |") == 1
+
+
+def test_only_a_second_candidate_run_decides_sooner_and_keeps_the_five_per_cent() -> None:
+    """Bets by stratum and a known A/A mean pass at the margin; two candidate runs do not."""
+    *_, quieter, placed = bench_variates.KINDS
+    shifted = bench_variates.measured(placed, 5.0, 1.0, 100, seed=1)
+    wrong = {name: int(np.isfinite(found).sum()) for name, found in shifted.items()}
+    assert max(wrong["x (as shipped)"], wrong["two candidate runs"]) <= 11
+    assert wrong["bets by stratum"] > 30
+    known = bench_variates.measured(quieter, 2.0, 1.0, 100, seed=2)
+    assert np.isfinite(known["A/A distance, 400 pairs, paid"]).sum() > 50
+    equal = bench_variates.measured(bench_variates.KINDS[0], 5.0, 0.0, 100, seed=3)
+    assert np.median(equal["two candidate runs"]) < 0.85 * np.median(equal["x (as shipped)"])
+
+
+def test_the_page_of_variates_has_every_way_and_kind() -> None:
+    """What the benchmark tries is what its page shows."""
+    text = (PAGE.parent / "variates.md").read_text(encoding="utf-8")
+    assert text.count(" | ".join(bench_variates.WAYS)) == 2
+    assert all(f"| {kind.name}, sd 5 |" in text for kind in bench_variates.KINDS)
