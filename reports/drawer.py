@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from reflector_migrate.model import Check, Comparison, Finding, Side, Turn, Verdict
 from reflector_migrate.model.comparison_index import wall_s
@@ -14,6 +15,8 @@ from reports.medians import Lane, chart_of, lanes_of
 
 FINDINGS = 5
 COLOURS = 8
+LONG = 40
+"""Letters from which on a reason is not repeated."""
 AS_ALLOWED = "as allowed"
 """Both sides differ by what a check allows: captions as their own words, recorded messages."""
 _FINE = {Verdict.MATCHED.value, Verdict.WITHIN_NOISE.value, "INFO"}
@@ -38,6 +41,11 @@ class CheckLine:
     def is_against(self) -> bool:
         """Neither fine nor mere information."""
         return self.state not in _FINE
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether anything is said below its numbers."""
+        return self.is_against or bool(self.remarks or self.hidden or self.traceback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +86,29 @@ class Drawer:
 def drawer(comparison: Comparison) -> Drawer:
     """The drawer of one recording."""
     lanes = lanes_of(comparison)
+    checks = sorted(map(_check, comparison.checks), key=_rank)
     sides = (comparison.primary, comparison.candidate, comparison.secondary)
     return Drawer(
         comparison=comparison,
         sides=tuple(SideLine(side, wall_s(side)) for side in sides if side is not None),
-        checks=tuple(sorted(map(_check, comparison.checks), key=_rank)),
+        checks=tuple(_said_once(checks)),
         lanes=lanes,
         chart=chart_of(comparison, lanes) if lanes else None,
         turns=tuple(_turn(turn) for turn in comparison.turns),
     )
+
+
+def _said_once(lines: Iterable[CheckLine]) -> Iterator[CheckLine]:
+    """A reason that several checks have in full at the first, and by that check's name after."""
+    first: dict[str, str] = {}
+    for line in lines:
+        for remark in line.remarks:
+            first.setdefault(remark, line.name)
+        said = (
+            r if first[r] == line.name or len(r) < LONG else f"as for {first[r]}".replace("_", " ")
+            for r in line.remarks
+        )
+        yield replace(line, remarks=tuple(dict.fromkeys(said)))
 
 
 def _rank(line: CheckLine) -> int:

@@ -208,7 +208,7 @@ def test_an_empty_night_opens(browser, tmp_path, width):
 
 
 def test_prints_to_pdf(browser, files):
-    """The page prints with its worst recordings, tables unfolded."""
+    """The page prints with its worst recordings and without what needs a mouse."""
     with Watched(browser) as watched:
         page = watched.open(files["night"])
         printed = page.pdf(format="A4")

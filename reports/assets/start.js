@@ -120,7 +120,6 @@ function wire() {
     if (link) opener = link;
   });
   addEventListener("hashchange", draw);
-  addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((one) => { one.open = true; }));
   wireDrawer(() => {
     if (asked().r) go({ r: "" });
     if (opener && opener.isConnected) opener.focus();

@@ -56,7 +56,11 @@ function cell(column, d, i) {
     link.href = "#" + written({ ...asked(), r: d.key[i] });
     const head = make("th", "", null, link);
     head.scope = "row";
-    if (d.title.length && d.title[i]) head.append(" ", make("bdi", "title", d.title[i]));
+    if (d.title.length && d.title[i]) {
+      const title = make("bdi", "title", d.title[i]);
+      title.title = d.title[i];
+      head.append(" ", title);
+    }
     return head;
   }
   const shown = column.text ? column.text(d, i) : column.show ? column.show(value) : value === null ? "-" : value;
