@@ -7,7 +7,7 @@
     attribution, untimely     whose words are whose, and which are right at a wrong time
     reading, reader, moments, refusals, facts, spoken    what a text states, whatever its wording
     sentences, whose          whose words a text gives to whom, and what a clause negates
-    told                      words as they were published, where others were stored
+    told                      published words that differ from the stored ones
     words ... cost            compare(reference, hypothesis) -> Measure with counts
 
 A comparator knows no clock, no role and no threshold; only the types of `model`

@@ -193,7 +193,7 @@ def _cut_short(reference: Observation, hypothesis: Observation) -> list[Finding]
 
 
 def _breaks_off(reference: str, hypothesis: str, words: tuple[int, int]) -> bool:
-    """Under half as long, and ending amid a sentence where the reference ends one."""
+    """Under half as long, and cut off within a sentence where the reference ends one."""
     is_amid = reference.endswith(_CLOSING) and not hypothesis.endswith(_CLOSING)
     return is_amid and words[1] < CUT_SHARE * words[0]
 

@@ -73,7 +73,7 @@ def compare_events(reference: Observation, hypothesis: Observation) -> Measure:
 
 
 def _without(observation: Observation, names: Collection[str]) -> Observation:
-    """The same without events that a newer Reflector has and no step of ours publishes."""
+    """The same without events that only a newer Reflector publishes."""
     if not names:
         return observation
     kept = tuple(event for event in observation.events if event.event not in names)

@@ -44,7 +44,7 @@ def as_finding(
     severity: Severity = Severity.MAJOR,
     public_prefix: str = "",
 ) -> Finding:
-    """A record's difference as a finding under `prefix`; what may be shown of that to anybody."""
+    """A record's difference as a finding under `prefix`, with the part of it that is public."""
     path = f"{prefix}/{difference.path}" if difference.path else prefix
     return Finding(
         path=path,

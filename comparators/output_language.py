@@ -109,7 +109,7 @@ def compare_language(reference: Observation, hypothesis: Observation) -> Measure
         reference_text=", ".join(sorted({str(r) for r, _ in known.values()})),
         hypothesis_text=", ".join(sorted({str(h) for _, h in known.values()})),
         step="generate_summary",
-        inconclusive=f"{unsure[0]}: language told of one side only"
+        inconclusive=f"{unsure[0]}: language known of one side only"
         if unsure and not different
         else "",
         findings=tuple(

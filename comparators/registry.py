@@ -61,11 +61,11 @@ class MeasureSpec:
     """All that a measure is.
 
     measure: its comparator; its Measure has this name and kind.
-    steps: whose output it tells of. Where all measures of a step's output are within noise,
+    steps: whose output it measures. Where all measures of a step's output are within noise,
         the output is.
     caused_by: of content, the last step that can make it diverge; so can all before that one,
         and those of `also_by`. Empty: only steps that its findings name.
-    margin: the practical margin above the noise floor, as a share: smaller changes nobody notices.
+    margin: the practical margin above the noise floor, as a share: less is not noticed.
     absurd: a divergence that no run of an engine has from another: no floor is asked.
     is_exact_on_equal_inputs: exact where words and answers agree, else held against the floor.
     is_written_by_model: two texts that happen to agree say nothing of how far a third may lie.
@@ -77,10 +77,10 @@ class MeasureSpec:
     words: what lost or doubled words do to it: it counts them, it grows by as many, or it is
         about the rest of a transcript (times, speakers) that no such word changes.
     has_public_paths: no part of its findings' paths comes from what was recorded. Else a finding
-        says in `public_path` what of its path may be shown to anybody.
+        says in `public_path` which part of its path is public.
     contradicted: what both legacy runs state and the hypothesis alters, by the measures of
         the pair judged and of legacy's own; empty where nothing is.
-    parts: what is held against floors of its own, from the findings that nobody waived.
+    parts: what has separate floors, counted from the unwaived findings.
     """
 
     name: str
@@ -127,7 +127,7 @@ class MeasureSpec:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Measures in order, found by name and by the step they tell of."""
+    """Measures in order, found by name and by the step that they measure."""
 
     specs: tuple[MeasureSpec, ...]
     _by_name: dict[str, MeasureSpec] = field(init=False, repr=False, compare=False)

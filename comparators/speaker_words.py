@@ -128,7 +128,7 @@ def _swapped(found: Attribution) -> list[tuple[int, int]]:
 def compare_speaker_mapping(
     reference: Observation, hypothesis: Observation, transcripts: Transcripts
 ) -> Measure:
-    """Exact: nobody's words stand under somebody else's name."""
+    """Exact: no words stand under another person's name."""
     found = attributed(transcripts.words(reference, hypothesis))
     swapped = _swapped(found)
     if unsought(found):

@@ -150,7 +150,7 @@ def _alteration(name: str, step: str, one: Alteration) -> Finding:
 
 
 def _differences(facts: Sequence[Fact], text: Stated, other: Stated) -> list[StatedFact]:
-    """Facts of one text only, and whether anybody said so in its transcript.
+    """Facts of one text only, and whether its transcript says so.
 
     What is given to the wrong person was said: it is not an invention.
     """

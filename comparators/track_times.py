@@ -29,7 +29,7 @@ def quantile(ordered: list[float], share: float) -> float:
 def slope(at_s: list[float], by_s: list[float]) -> float:
     """Seconds of shift gained per second of meeting (least squares); 0.0 if no line can be fitted.
 
-    That is of fewer than two, and of times so large that their squares are no numbers.
+    That is with fewer than two points, or if squares overflow.
     """
     n = len(at_s)
     mean_at, mean_by = sum(at_s) / max(n, 1), sum(by_s) / max(n, 1)
@@ -97,7 +97,7 @@ def lateness(by_s: Sequence[float], speakers: Sequence[int]) -> dict[str, float]
 
 
 def offset(by_s: Sequence[float]) -> float:
-    """The median; 0.0 where the words are too few to tell."""
+    """The median; 0.0 where there are too few words."""
     return _told(quantile(sorted(by_s), 0.5), len(by_s))
 
 

@@ -1,6 +1,6 @@
 """What a side does not show: effects that nothing saw, and those of steps that failed on it.
 
-Not seen is not absent, and a step that failed on the reference is no yardstick. Neither is
+Not seen is not absent, and a step that failed on the reference cannot be a standard. Neither is
 compared: the measure concludes nothing of it.
 """
 

@@ -4,9 +4,9 @@ errors / length = equal words that start or end more than DISPLACED_S apart / eq
 One that moved by less weighs next to nothing, but none only where it did not move at all.
 Words are aligned speaker by speaker (under the best permutation): one late track
 changes the order of everybody's words, but not of its own. The slope (least squares
-over the meeting) tells a stretch from an offset; each speaker's own median tells
+over the meeting) distinguishes a stretch from an offset; each speaker's own median shows
 which track's offset is wrong. A whole track that is late by less than DISPLACED_S, or
-gets so by and by, displaces no word: `offset_s` and `drift_s` of the worst track tell it,
+gets so gradually, displaces no word: `offset_s` and `drift_s` of the worst track show it,
 by words that cannot have been taken for another of their speaker's.
 
 The alarm beside it is tcpWER's numerator: edits where words may be paired only

@@ -13,7 +13,7 @@ class Coverage:
     """What became of every recording that the primary took up; the first number shown.
 
     `lost` names those that it never announced, a part of the missing ones; `unread`
-    says why its own rows could not be asked, in which case nobody knows of any.
+    says why its own rows could not be read, in which case lost ones are unknown.
     """
 
     eligible: int

@@ -155,7 +155,7 @@ def repeats(check: Check) -> str:
 def delta(check: Check) -> str:
     """How far apart: a share for graded measures, a number for exact ones; of times, the change.
 
-    Two unequal amounts without an error are told apart from equal ones.
+    Two unequal amounts without an error are not shown as `same`.
     """
     measure = check.measure
     if measure is None:

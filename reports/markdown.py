@@ -25,7 +25,7 @@ def render(comparisons: list[Comparison]) -> str:
     as a comment's length is limited.
     """
     if not comparisons:
-        return "## ? INCONCLUSIVE\n\nNothing was compared. That is no match.\n"
+        return "## ? INCONCLUSIVE\n\nNothing was compared. That is not a match.\n"
     verdict = Verdict.worst([comparison.verdict for comparison in comparisons])
     order = list(Verdict)
     worst = sorted(comparisons, key=lambda c: (order.index(c.verdict), c.recording))[:RECORDINGS]

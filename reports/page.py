@@ -1,4 +1,4 @@
-"""The nightly page: one file of HTML that opens offline, tells why, and asks for nothing.
+"""The nightly page: one HTML file that opens offline, gives reasons, and requests nothing.
 
 Every expression of every template passes through `shown`: text that others wrote
 is escaped, stripped of control characters and cut to a readable length.
@@ -141,7 +141,7 @@ def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> d
 
 
 def _whole_day(night: str) -> tuple[str, str]:
-    """From midnight to midnight UTC; as it is when the night is no date."""
+    """From midnight to midnight UTC; as it is if the night is not a date."""
     try:
         day = date.fromisoformat(night)
     except ValueError:
@@ -162,7 +162,7 @@ def _builds(gists: tuple[Gist, ...]) -> list[tuple[str, str, str, int]]:
 
 
 def asset(names: tuple[str, ...]) -> str:
-    """Files of ours that a page carries, one after the other."""
+    """Our own files that a page carries, one after the other."""
     folder = files("reports").joinpath("assets")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 

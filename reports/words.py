@@ -1,4 +1,4 @@
-"""The words of ours that a reader of the page meets, each in one sentence of the glossary."""
+"""Our words that a reader of the page meets, each in one sentence of the glossary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concurrent speakers' words in one order on both sides: who comes first is no word error.
+"""Concurrent speakers' words in one order on both sides: their order is not a word error.
 
 Two people who talk at once are merged by the starts of their words, and a hundredth of a
 second decides. So the hypothesis's words are put into the reference's order as far as each

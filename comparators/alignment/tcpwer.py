@@ -150,7 +150,7 @@ def _meet(reference: Timed, hypothesis: Timed, block: Block) -> bool:
 
 
 def _parts(reference: Timed, hypothesis: Timed) -> Iterator[tuple[Timed, Timed]]:
-    """Both sides cut wherever nobody's word spans the moment: no pair crosses a cut."""
+    """Both sides, cut at moments that no word spans: no pair crosses a cut."""
     spans = [
         *((s, e, 1, 0) for s, e in zip(reference.starts, reference.ends, strict=True)),
         *((s, e, 0, 1) for s, e in zip(hypothesis.starts, hypothesis.ends, strict=True)),

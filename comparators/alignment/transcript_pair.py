@@ -130,7 +130,7 @@ def raw(words: tuple[Word, ...]) -> Columns:
 
 
 def _normalised(transcript: Transcript, language: str | None) -> Columns:
-    """Numbers are read in each speaker's own words: Ann's twenty and Bo's three are no 23."""
+    """Numbers are read in each speaker's own words: Ann's twenty and Bo's three do not make 23."""
     words = transcript.words
     parts = {text: parts_of(text, language) for text in {word.text for word in words}}
     if not any(has_number_words(part, language) for part in parts.values()):

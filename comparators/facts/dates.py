@@ -9,7 +9,7 @@ from comparators.facts.tokens import Fact, Reader
 from comparators.language.lexicon import GERMAN_DAYS, MONTHS, word_set
 
 UNSURE = " ?"
-"""Behind a time of which nobody said whether it is morning or afternoon."""
+"""After a time that may be in the morning or in the afternoon."""
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_AND_MONTH = r"(?<![\d.,])(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\."
 _DOTTED_DATES = {
@@ -59,7 +59,7 @@ def _dotted(match: re.Match[str]) -> str:
 
 
 def _slashed(match: re.Match[str]) -> str:
-    """25/12/2025 as 2025-12-25; which is the day of 3/10/2026 nobody knows: its order stays."""
+    """25/12/2025 as 2025-12-25; 3/10/2026 is ambiguous and keeps its order."""
     first, second, year = int(match[1]), int(match[2]), match[3]
     if first > 12 >= second:
         return f"{year}-{second:02}-{first:02}"

@@ -2,7 +2,7 @@
 
 A fact is (kind, canonical value), so that `ten percent` and `10 %`, `March 10` and
 `the tenth of March` are compared by what they say. Repeating a fact does not make it
-two, and a vaguer one (a date without its year) is no other fact.
+two, and a vaguer one (a date without its year) is the same fact.
 """
 
 from __future__ import annotations

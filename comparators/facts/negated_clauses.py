@@ -1,6 +1,6 @@
 """Clauses that one text negates and another states: aligned by their words, not by their place.
 
-What paraphrase explains is no such pair: a list of key words, a question, `not until
+A pair that paraphrase explains is left out: a list of key words, a question, `not until
 Friday` beside `on Friday`, what stands beside the negation in the same text.
 """
 
@@ -68,7 +68,7 @@ def _by_stem(
 
 
 def _is_mostly(value: str, negated: Clause, other: Clause) -> bool:
-    """All or most of its words but the one; a single word is no clause: it may stand anywhere."""
+    """All or most of its words but the one; a single word may stand anywhere."""
     rest = negated.stems - {value}
     least = max(MIN_REST, MOST * len(rest))
     is_all = other.stems | {value} == negated.stems

@@ -1,12 +1,12 @@
 """Sentences of a text that give one person what another said, by the run's own transcript.
 
-Who speaks is known of every word; a sentence that names one person, and whose words
-of content are said by somebody else alone, has the wrong name. Each side is read beside
+The speaker of every word is known. A sentence that names one person has the wrong name
+if another person alone said its content words. Each side is read beside
 its own transcript, so neither wording nor misheard words make one.
 
-One such sentence may be a task that somebody takes on after another's report. Names
+One such sentence may be a task that one person takes on after another's report. Names
 that changed places leave two: who said the words is named elsewhere, beside words of
-somebody else. Only these count.
+another person. Only these count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MIN_TELLING = 3
 MANY_TIMES = 3
 """And so many times as many as the person named says."""
 MIN_RETURNED = 2
-"""Words of somebody else beside the sayer's own name, and more than are theirs."""
+"""Words of another person beside the speaker's name, and more than the speaker's own."""
 
 
 class Owners(NamedTuple):
@@ -84,7 +84,7 @@ def _speakers(participants: Iterable[Participant], language: str) -> dict[int, s
 def _told(
     sentence: str, named: str, lexicon: Lexicon, speakers: Mapping[int, str], owners: Owners
 ) -> _Credited:
-    """Whose words stand beside a name; nobody else's where the named one is no speaker."""
+    """Whose words stand beside a name; no other person's if the named one never speaks."""
     matches = dict.fromkeys(speakers.values(), 0)
     for one in stems(words_in(sentence), lexicon):
         owner = owners.by_stem.get(one)

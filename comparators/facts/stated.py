@@ -33,7 +33,7 @@ class Stated(NamedTuple):
         return extract(self.text, self.read_as, self.names)
 
     def attributions(self) -> frozenset[Fact]:
-        """Whose words it gives to somebody else."""
+        """Whose words it attributes to another person."""
         return attributions(self.text, self.read_as, self.transcript, self.participants, self.names)
 
     def spoken_facts(self) -> frozenset[Fact]:

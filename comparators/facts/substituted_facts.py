@@ -1,7 +1,7 @@
 """Facts that a side heard and wrote down otherwise: what no misheard word explains.
 
 A figure or a date: the other side's text states it, this side heard it too, and states in
-its place one that nobody said. A person: another one in their place (people are seldom
+its place one that was never said. A person: another one in their place (people are seldom
 heard by name). A negation: the clause it stands in is written without it, unless each side
 writes what it heard. An attribution: one person is given what another said.
 """
@@ -40,7 +40,7 @@ _HEARD = GROUPS["figures"] | GROUPS["dates"]
 def stated_facts(said: Mapping[Fact, bool], text: Stated, other: Stated) -> dict[Fact, StatedFact]:
     """Facts that `text` alone states, with what transcripts and the other text know of each.
 
-    `said`: whether somebody says so in the text's own transcript.
+    `said`: whether the text's own transcript says so.
     """
     negated = {fact for fact in said if fact.kind == "negation"}
     sought = {fact for fact in said if fact.kind in _HEARD}
@@ -96,7 +96,7 @@ def _is_against_hearing(one: Alteration, reference: Stated, hypothesis: Stated) 
 
 
 def substituted(measure: Measure) -> dict[str, int]:
-    """How many facts of each group either side altered, by the findings that nobody waived."""
+    """How many facts of each group either side altered, by the unwaived findings."""
     lost, made = _standing(measure, "missing"), _standing(measure, "extra")
     both_ways = {
         group: _exchanged(lost, made, GROUPS[group]) + _exchanged(made, lost, GROUPS[group])
@@ -118,7 +118,7 @@ def substituted(measure: Measure) -> dict[str, int]:
 
 
 def contradicted(measure: Measure, between_legacy: Measure) -> str:
-    """What both legacy runs state and the hypothesis alters to what nobody said; empty if nothing.
+    """What both legacy runs state and the hypothesis replaces by what was never said; or empty.
 
     `between_legacy` is the same measure of the reference and the second legacy run.
     """
@@ -134,7 +134,7 @@ def contradicted(measure: Measure, between_legacy: Measure) -> str:
 
 
 def parts(measure: Measure) -> tuple[Measure, ...]:
-    """Of all facts, those altered, by group, and those that nobody said.
+    """Of all facts, those altered, by group, and those that were never said.
 
     An invention convicts only where one of the hypothesis's own stands.
     """
@@ -168,7 +168,7 @@ def _standing(measure: Measure, kind: str) -> list[StatedFact]:
 def _exchanged(
     lost: Iterable[StatedFact], made: Iterable[StatedFact], kinds: Collection[str]
 ) -> int:
-    """What one side heard and does not state, as far as it states others that nobody said."""
+    """What one side heard and does not state, as far as it states others that were never said."""
     heard = sum(fact.is_heard for fact in lost if fact.kind in kinds)
     return min(heard, sum(not fact.is_said for fact in made if fact.kind in kinds))
 

@@ -6,7 +6,7 @@ blanks within numbers closed, scripts without spaces one character a token.
 words/2 closed those blanks, kept combining marks, wrote out more currencies; words/3
 reads `two hundred and forty` as one number and `one hundred, two hundred` as two. words/4
 multiplies figures by their scale (`12 thousand`, `3.5 million`), drops every apostrophe and
-what nobody sees, and writes `%` out in the text's language. words/5 joins no number across
+invisible characters, and writes `%` out in the text's language. words/5 joins no number across
 speakers or the end of a sentence.
 """
 

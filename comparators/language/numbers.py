@@ -148,7 +148,7 @@ class _Words:
         return value * 100 + rest, after
 
     def _small(self, start: int) -> tuple[int | None, int]:
-        """A word that is no scale; in English a ten and its unit."""
+        """A word other than a scale; in English a ten and its unit."""
         value = self._value(start)
         if value is None or self._is_scale(start):
             return None, start
@@ -203,7 +203,7 @@ def _may_begin_half(word: str, lexicon: Lexicon) -> bool:
 
 
 def _half(words: Sequence[str], index: int, lexicon: Lexicon) -> tuple[str, int]:
-    """(figures, words they stand for); nothing where there is no half."""
+    """(figures, words they stand for); nothing without a half."""
     word, ahead = words[index], tuple(words[index + 1 : index + 4])
     if lexicon.language == "de":
         return _german_half(word, ahead, lexicon)

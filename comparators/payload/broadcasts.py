@@ -2,7 +2,7 @@
 
 Values are held against the run's own outputs, because two language models need not
 choose the same words; fields against the other side's events of that type. A title that
-a reprocessed recording keeps is none of these: there the event tells what is not stored.
+a reprocessed recording keeps is none of these: there the event publishes what is not stored.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _teller(
 ) -> str:
     """The event's step; but an event equal to the reference's is contradicted by what is stored.
 
-    Only the words have two writers: the merge tells them, and they are stored with their topics.
+    Only the words have two writers: the merge publishes them, the topics store them.
     """
     published = [
         [e.data for e in stored(side) if e.event == name] for side in (reference, hypothesis)

@@ -1,4 +1,4 @@
-"""Names that Reflector itself gives: of fields, events and effects. Anybody may see them.
+"""Names that Reflector itself gives: of fields, events and effects. They are public.
 
 Tolerances are for what an encoder's version changes; each is stated here once.
 """

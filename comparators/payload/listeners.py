@@ -71,7 +71,7 @@ def _finding(name: str, field: str, kind: str, why: str, step_of: Callable[[str]
 
 
 def _contradictions(observation: Observation, events: Sequence[Event]) -> dict[str, str]:
-    """Labels of events whose value is not the one the run stored; of a title nobody knows.
+    """Labels of events whose value is not the one the run stored; a title's is unknown.
 
     A reprocessed recording keeps an earlier one.
     """

@@ -4,7 +4,7 @@ A volatile field is not dropped: it is replaced by a mark that says it was there
 so that a missing field is still a difference. Text a run wrote itself (title,
 summaries, captions) is replaced by its name in the places that are for it: what is
 compared is that the payload carries the run's own text there, not that two language
-models chose the same words. Elsewhere the same words are somebody else's. So are a
+models chose the same words. Elsewhere the same words are another text's. So are a
 payload's topics, named as the run's own: two models need not find the same ones.
 """
 

@@ -27,7 +27,7 @@ def differences(
 ) -> list[Difference]:
     """What differs, in order of path; a number within its field's tolerance does not.
 
-    A whole number equals the float of its value; true and false are no numbers.
+    A whole number equals the float of its value; true and false are not numbers.
     """
     found = _walk("", reference, hypothesis, tolerances or {})
     return sorted(found, key=lambda d: (d.path, d.kind, str(d.reference)))
