@@ -40,7 +40,7 @@ def sentences(night: Night, found: Sequence[Row], names: Sequence[str]) -> list[
     said += _lost(night.coverage)
     open_gates = [gate.name for gate in deciding if gate.state == GateVerdict.INCONCLUSIVE]
     if open_gates:
-        said.append(f"Not decided yet: {', '.join(open_gates)}.")
+        said.append(f"Gates not decided yet: {', '.join(open_gates)}.")
     return said
 
 
@@ -98,7 +98,7 @@ def _lost(coverage: Coverage) -> list[str]:
         said.append(f"{ran}: {names}. Is the plugin on in its worker, and a dispatcher running? "
                     "To run them now: migrate replay.")  # fmt: skip
     if is_open := coverage.missing - len(coverage.lost):
-        said.append(f"{_recordings(is_open)} announced, without a comparison so far.")
+        said.append(f"{_recordings(is_open)} announced, but not compared yet.")
     if coverage.unread:
         said.append(f"The primary's rows could not be read, so lost recordings are unknown: "
                     f"{coverage.unread}.")  # fmt: skip
