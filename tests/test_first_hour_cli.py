@@ -120,19 +120,21 @@ def test_a_sandbox_is_named_before_any_answer(
     assert capsys.readouterr().err == "sandbox .sandbox: nothing here is about a deployment\n"
 
 
-@pytest.mark.parametrize("given", ["variable", "file"])
+@pytest.mark.parametrize("given", ["variable", "file", "table"])
 def test_other_settings_beside_a_sandbox_are_refused(
     sandbox: Path, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     """Not ignored in silence: the error names them, and how to say which are meant."""
     if given == "variable":
         monkeypatch.setenv("MIGRATE_SHADOW__RATE", "0.123")
-    else:
+    elif given == "file":
         Path("migrate.toml").write_text("", encoding="utf-8")
+    else:
+        Path("pyproject.toml").write_text("[tool.migrate.shadow]\nrate = 0.5\n", "utf-8")
     with pytest.raises(RefusedError) as refused:
         common.settings_of(_context())
-    name = "MIGRATE_SHADOW__RATE" if given == "variable" else "./migrate.toml"
-    assert name in refused.value.message
+    names = {"variable": "MIGRATE_SHADOW__RATE", "file": "./migrate.toml"}
+    assert names.get(given, "./pyproject.toml") in refused.value.message
     assert "--config .sandbox/migrate.toml" in refused.value.hint
 
 

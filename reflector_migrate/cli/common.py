@@ -105,13 +105,15 @@ def _refuse_other_settings(folder: Path) -> None:
 
     Nothing says which of them are meant.
     """
+    from reflector_migrate.settings import file_here
+
     others = [
         name
         for name in sorted(os.environ)
         if name.startswith("MIGRATE_") and not name.startswith(OF_THE_SANDBOX)
     ]
-    if Path("migrate.toml").is_file():
-        others.append("./migrate.toml")
+    if (here := file_here()) is not None:
+        others.append(f"./{here}")
     if others:
         config = _short(folder / "migrate.toml")
         raise RefusedError(

@@ -33,6 +33,7 @@ from reflector_migrate.settings.sections import (
     WorkerSettings,
 )
 from reflector_migrate.settings.shown_url import without_user
+from reflector_migrate.settings.sources import file_here
 from reflector_migrate.settings.whole import APP, Settings
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Settings",
     "ShadowSettings",
     "WorkerSettings",
+    "file_here",
     "load_settings",
     "mark_ready",
     "origins",

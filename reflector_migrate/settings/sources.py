@@ -192,13 +192,18 @@ def _files(
             why = "is not a file" if explicit.exists() else "does not exist"
             raise ConfigurationError(f"configuration file {explicit} {why}")
         yield explicit, ()
-    elif Path("migrate.toml").is_file():
-        yield Path("migrate.toml"), ()
-    elif _has_table(Path("pyproject.toml")):
-        yield Path("pyproject.toml"), TABLE
+    elif (here := file_here()) is not None:
+        yield here, () if here.name == "migrate.toml" else TABLE
     for path in (user_config_path(APP) / "migrate.toml", site_config_path(APP) / "migrate.toml"):
         if path.is_file():
             yield path, ()
+
+
+def file_here() -> Path | None:
+    """This folder's settings: ./migrate.toml, else a ./pyproject.toml with `[tool.migrate]`."""
+    if Path("migrate.toml").is_file():
+        return Path("migrate.toml")
+    return Path("pyproject.toml") if _has_table(Path("pyproject.toml")) else None
 
 
 def _has_table(path: Path) -> bool:
