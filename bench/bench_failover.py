@@ -16,6 +16,7 @@ from pathlib import Path
 
 from reflector_migrate.cutover.routes import change
 from reflector_migrate.experiments.failover import copies, run_stream
+from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_route_table import Table
 from reflector_migrate.sandbox.layout import ROUTES
 from reflector_migrate.sandbox.recordings import load_recording
@@ -40,9 +41,9 @@ def main(argv: list[str] | None = None) -> int:
         settings = sandbox.settings
         solo = load_recording(settings.sandbox.recordings, "solo")
         (like,) = copies(solo, 1, "like")
-        change(settings, Table(0, "celery"), WHO, WHY)
+        change(Harness.of(settings), Table(0, "celery"), WHO, WHY)
         run_stream(settings, [like], lambda _number: None, like=like, timeout_s=300)
-        change(settings, Table(0, "conductor+fallback"), WHO, WHY)
+        change(Harness.of(settings), Table(0, "conductor+fallback"), WHO, WHY)
         time.sleep(FOLLOW_S)
         disturb = Disturbance(sandbox, asked.recordings, asked.switches)
         streamed = run_stream(
@@ -71,7 +72,7 @@ class Disturbance:
             self._rebirth.start()
             print(f"Conductor was killed after {number + 1} recordings", flush=True)
         elif route := self._at.get(number):
-            change(self._sandbox.settings, Table(0, route), WHO, WHY)
+            change(Harness.of(self._sandbox.settings), Table(0, route), WHO, WHY)
             print(f"after {number + 1} recordings: {route}", flush=True)
             time.sleep(FOLLOW_S)
 

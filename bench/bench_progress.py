@@ -22,6 +22,7 @@ from unittest.mock import patch
 
 from reflector_migrate.conductor import progress
 from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.settings import Settings
@@ -62,7 +63,7 @@ def held_up_s(settings: Settings) -> list[float]:
     spent = [0.0] * THREADS
 
     def publish(place: int) -> None:
-        told = Progress(settings)
+        told = Progress(Harness.of(settings))
         begun = time.monotonic()
         for step in VISIBLE_STEPS[:STEPS_PER_THREAD]:
             told.started(step, RAW)
@@ -87,7 +88,7 @@ def log() -> dict[str, Any]:
             {"store": {"url": url}, "candidate": {"bus_url": "redis://127.0.0.1:1/0"}}
         )
         with patch.object(progress, "Bus", lambda _url: Recorder(heard)):
-            told = Progress(settings)
+            told = Progress(Harness.of(settings))
             told.planned(RUN, [Track(track_index=i, s3_key=f"k{i}") for i in range(TRACKS)])
             play(told.started, told.completed)
     plain = [

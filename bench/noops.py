@@ -15,6 +15,7 @@ from typing import Any
 from celery import Celery
 
 from reflector_migrate.conductor.runtime.groups import Member
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
@@ -51,7 +52,7 @@ def serve_noops(
     """One worker process over steps that do nothing; all else is the real one's."""
     from reflector_migrate.conductor.runtime.worker_process import serve
 
-    serve(settings, member, stop, on_ready, execute)
+    serve(Harness.of(settings), member, stop, on_ready, execute)
 
 
 if __name__ == "__main__":

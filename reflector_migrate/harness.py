@@ -39,6 +39,7 @@ class Harness:
     """Settings, and every store over the database that they name."""
 
     settings: Settings
+    now: Callable[[], datetime]
     runs: Runs
     dispatches: Dispatches
     evidence: Evidence
@@ -55,12 +56,17 @@ class Harness:
     secondaries: Secondaries
     legacy_pairs: LegacyPairs
 
+    def under(self, settings: Settings) -> Self:
+        """This process under other settings: the secondary's, or those of a scratch namespace."""
+        return self.of(settings, self.now)
+
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
         """Over the store of these settings; opens nothing."""
         url, bounds = settings.store_url, settings.cache
         return cls(
             settings=settings,
+            now=clock,
             runs=Runs(url, clock),
             dispatches=Dispatches(url),
             evidence=Evidence(url),
@@ -89,25 +95,25 @@ def loaded_settings(
     return load_settings(config, environ=environ, unread=unread)
 
 
-class LiveSettings:
-    """The settings of a process that serves for weeks, read again when a file has changed.
+class LiveHarness:
+    """The harness of a process that serves for weeks, made again when a file of settings changed.
 
     A file that is being written, or is wrong, changes nothing: the last good settings stay.
     """
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._good: Settings | None = None
+        self._good: Harness | None = None
         self._stamp: object = None
 
-    def current(self) -> Settings:
-        """The last good settings. Raises ConfigurationError while there were never any."""
+    def current(self) -> Harness:
+        """That of the last good settings. Raises ConfigurationError while there were never any."""
         stamp = settings_stamp()
         if self._good is None:
-            self._good = load_settings()
+            self._good = Harness.of(load_settings())
         elif stamp != self._stamp:
             try:
-                self._good = load_settings()
+                self._good = Harness.of(load_settings())
             except ConfigurationError as error:
                 log.error("settings not read again, the last ones stay: %s", error.message)
         self._stamp = stamp

@@ -80,7 +80,7 @@ def fork(task):
     return {"tasks": names, "inputs": inputs}
 
 
-def execute(step, raw_input, settings, heartbeat, meter):
+def execute(step, raw_input, harness, heartbeat, meter):
     """What run_step does, over the table above."""
     orders = json.loads(Path(os.environ["CONDUCTOR_DOUBLE"]).read_text())
     task = CONTRACTS[step].input.model_validate(raw_input)
@@ -113,9 +113,9 @@ def misbehave(step, orders, heartbeat):
             heartbeat()
 
 
-def serve_double(settings, member, stop, on_ready):
+def serve_double(harness, member, stop, on_ready):
     """One worker process over the doubles."""
-    serve(settings, member, stop, on_ready, execute)
+    serve(harness, member, stop, on_ready, execute)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from reflector_migrate.conductor.watchdog import (
 )
 from reflector_migrate.conductor.workflows.load import FAILED, PIPELINE, VERSION
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.store.migrate import upgrade
@@ -226,5 +227,5 @@ def catch_up(settings, workflow_id):
     for repair in repairs_due(workflow, time.time(), settings.conductor.time_scale):
         workflow = apply_repair(settings, workflow, repair)
     execution = execution_of(as_running(workflow) if is_left_alone(workflow) else workflow)
-    publish_progress(settings, workflow, execution)
+    publish_progress(Harness.of(settings), workflow, execution)
     return execution

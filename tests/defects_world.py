@@ -21,6 +21,7 @@ from sqlalchemy import delete
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.errors import StepError, TransientStepError
 from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Comparison, Observation, StepRun
 from reflector_migrate.pipeline.contracts import CONTRACTS, Run
@@ -173,13 +174,13 @@ class DefectsWorld:
         """The monolith's account of a run, its post chain included."""
         spans = [_span(PIPELINE, about.task_id)]
         pipeline = PipelineMainMultitrack(
-            about.transcript_id, configured=self.settings, task_id=about.task_id
+            about.transcript_id, harness=Harness.of(self.settings), task_id=about.task_id
         )
         with suppress(StepError), self._sound_of("primary"):
             asyncio.run(pipeline.process(about.bucket_name, about.track_keys))
             spans += self._after(about, pipeline.transcript)
         return observe(
-            self.settings, primary_of(self.settings), recording_id, spans=spans,
+            Harness.of(self.settings), primary_of(self.settings), recording_id, spans=spans,
             zulip=self.control.zulip_messages(), webhooks=self.control.webhooks(),
         )  # fmt: skip
 
@@ -193,7 +194,7 @@ class DefectsWorld:
             task = CONTRACTS[name].input.model_validate(
                 {"run": run, "transcript_id": about.transcript_id}
             )
-            run_logged(task_id, name, task, self.settings)
+            run_logged(task_id, name, task, Harness.of(self.settings))
             yield _span(DELIVERY if name == "send_webhook" else f"x.{name}", task_id)
 
     def candidate(
@@ -216,7 +217,7 @@ class DefectsWorld:
         settings = self.settings.model_copy(update={"workers": workers})
         with self._sound_of("candidate"):
             execution = Candidate(settings, run, about.track_keys, is_twice).run_all()
-        return account_of_candidate(settings, _record(run, about), execution)
+        return account_of_candidate(Harness.of(settings), _record(run, about), execution)
 
     def _sound_of(self, side: str) -> AbstractContextManager[None]:
         return self.sounds.reused(side) if self.sounds else nullcontext()
@@ -305,7 +306,7 @@ class Candidate:
         }  # fmt: skip
         raw = json.loads(json.dumps({"run": self.run.model_dump(), **task}))
         try:
-            done = run_step(name, raw, self.settings)
+            done = run_step(name, raw, Harness.of(self.settings))
         except StepError as error:
             facts |= {"status": "failed", "error": error.message}
             self.steps.append(StepRun(**facts, ended=now()))

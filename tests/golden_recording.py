@@ -20,6 +20,7 @@ from pathlib import Path
 
 from fixtures.contracts.make import observations
 from reflector_migrate.experiments.noise import Noise, set_noise
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation
 from reflector_migrate.pipeline.defects.registry import Defect, all_defects, describe
 from reflector_migrate.pipeline.rows import Rows, write_mark
@@ -115,16 +116,16 @@ def record_noise(recorder: Recorder, world: DefectsWorld) -> None:
     for name in NOISY:
         recording = load_recording(RECORDINGS, name)
         for number in (1, 2, 3):
-            set_noise(world.settings, Noise(seed=number, breaks_facts=number == 3))
+            set_noise(Harness.of(world.settings), Noise(seed=number, breaks_facts=number == 3))
             primary, about, taken = world._primary(recording, {})
             recorder.keep(name, f"noisy primary {number}", primary)
         for number in (4, 5):
-            set_noise(world.settings, Noise(seed=number, wer=0.02 * (number - 3)))
+            set_noise(Harness.of(world.settings), Noise(seed=number, wer=0.02 * (number - 3)))
             recorder.keep(name, f"noisy {number}", world.candidate(about, taken, ()))
         for number, defect in enumerate(NOISY_DEFECTS, start=6):
-            set_noise(world.settings, Noise(seed=number))
+            set_noise(Harness.of(world.settings), Noise(seed=number))
             recorder.keep(name, f"noisy {defect}", world.candidate(about, taken, (defect,)))
-    set_noise(world.settings, None)
+    set_noise(Harness.of(world.settings), None)
 
 
 def record_runs(recorder: Recorder, s3_url: str, control: StandinControl) -> None:

@@ -7,6 +7,7 @@ from conductor.client.http.models.task import Task
 from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.conductor.task_domain import Identity
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings
@@ -36,7 +37,7 @@ class Watcher:
 def work(execute, step="finalize", retry_count=0, **inputs):
     """The result of one task, and what the watcher heard."""
     watcher = Watcher()
-    runner = TaskRunner(Settings(), WHO, execute, watcher, lambda _task: lambda: None)
+    runner = TaskRunner(Harness.of(Settings()), WHO, execute, watcher, lambda _task: lambda: None)
     task = Task(task_id="t", workflow_instance_id="w", input_data=inputs, retry_count=retry_count)
     return WORKERS[step](task, runner), watcher.told
 

@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from celery import Celery
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, restore, wipe
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.stack import Sandbox
@@ -102,7 +103,11 @@ class Replayed:
     def observed(self, **more: Any) -> Any:
         """The primary's observation."""
         return observe(
-            self.settings, primary_of(self.settings), self.recording_id, spans=self.spans, **more
+            Harness.of(self.settings),
+            primary_of(self.settings),
+            self.recording_id,
+            spans=self.spans,
+            **more,
         )
 
     def renamed(self, value: Any) -> Any:

@@ -11,6 +11,7 @@ from unittest.mock import Mock, patch
 
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.pipeline.contracts import Run
@@ -64,7 +65,7 @@ class World:
         self.plan: dict[int, Callable[[], None]] = {}
         self.calls = 0
         self.opened = self.retried = self.deaths = 0
-        self.shadow = Shadow.made(self.settings, self._send, lambda: self.at)
+        self.shadow = Shadow(Harness.of(self.settings, lambda: self.at), self._send)
 
     def _send(self, run: RunRecord, _delay_s: float) -> None:
         self._outside("broker")
@@ -247,7 +248,7 @@ class World:
 
     def _retry(self, run: RunRecord) -> None:
         self.retried += 1
-        retry(self.settings, run, self._send)
+        retry(Harness.of(self.settings), run, self._send)
 
     def erase_ended(self) -> None:
         """Beat's other task."""
@@ -258,7 +259,7 @@ class World:
         ago, soon = self.at - timedelta(days=99), self.at + timedelta(days=1)
 
         def work() -> None:
-            self.opened += len(reopen_failed(self.settings, ago, soon, self._send))
+            self.opened += len(reopen_failed(Harness.of(self.settings), ago, soon, self._send))
 
         self.acting(work)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reflector_migrate.conductor.progress_log import HARNESS
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.context import build_context, place_of
 from reflector_migrate.pipeline.contracts import Run
@@ -91,7 +92,7 @@ class World:
     def step(self, name: str, **task: Any) -> StepResult:
         """Run one step through the seam that engines use, on a trip through JSON."""
         raw = json.loads(json.dumps({"run": self.run.model_dump(), **task}))
-        done = run_step(name, raw, self.settings)
+        done = run_step(name, raw, Harness.of(self.settings))
         self.outputs[name] = done.output
         self.usage[name] = done.usage
         return done
@@ -99,7 +100,7 @@ class World:
     def as_monolith(self, name: str, **task: Any) -> StepResult:
         """Run one step in a context of the monolith's flavour."""
         raw = {"run": self.run.model_dump(), **task}
-        ctx = build_context(self.run, self.settings, flavour="celery")
+        ctx = build_context(self.run, Harness.of(self.settings), flavour="celery")
         return execute(name, validated_input(name, raw), ctx)
 
     def fork(self, task_type: str, **task: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Orders:
             heartbeat()
 
 
-def execute(step, raw_input, settings, heartbeat, meter):
+def execute(step, raw_input, harness, heartbeat, meter):
     """What run_step does, with the deaths and delays that were ordered."""
     orders = Orders(os.environ["RESTART_ORDERS"])
     death = orders.death_of(step)
@@ -92,7 +92,7 @@ def execute(step, raw_input, settings, heartbeat, meter):
         amid(step, lambda: orders.die(step))
     elif (orders.folder / f"stall-{step}").exists():
         amid(step, lambda: orders.hold("stall", step))
-    done = run_step(step, raw_input, settings, heartbeat, meter)
+    done = run_step(step, raw_input, harness, heartbeat, meter)
     if death is not None:
         orders.die(step)
     orders.hold("pause", step, heartbeat)
@@ -117,9 +117,9 @@ def amid(step, then):
     setattr(kind, method, followed)
 
 
-def serve_dying(settings, member, stop, on_ready):
+def serve_dying(harness, member, stop, on_ready):
     """One worker process over the real steps."""
-    serve(settings, member, stop, on_ready, execute)
+    serve(harness, member, stop, on_ready, execute)
 
 
 if __name__ == "__main__":

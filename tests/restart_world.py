@@ -18,6 +18,7 @@ from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.watchdog import read_workflow
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
 from reflector_migrate.settings import Settings
@@ -142,7 +143,7 @@ class Drama:
         for _ in range(hosts):
             self.host()
         tracks = [Track.model_validate(track) for track in self.world.tracks]
-        self.workflow_id = start_workflow(self.world.settings, self.world.run, tracks)
+        self.workflow_id = start_workflow(Harness.of(self.world.settings), self.world.run, tracks)
 
     def host(self):
         """One more worker host."""

@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.infrastructure import plugin_is_loaded
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows
@@ -156,10 +157,10 @@ def test_from_an_env_file_to_a_run_that_waits_for_its_place(
         app.send_task(TASK, kwargs=kwargs).get(timeout=120)
         enabled = settings.shadow.model_copy(update={"enabled": True})
         settings = settings.model_copy(update={"shadow": enabled})
-        assert plugin_is_loaded(settings).state == "pass"
+        assert plugin_is_loaded(Harness.of(settings)).state == "pass"
         announced = parse(_announcement(broker))
     assert announced.ui_base_url == "https://reflector.example"
-    shadow = Shadow.made(settings, lambda _run, _delay_s: None)
+    shadow = Shadow(Harness.of(settings), lambda _run, _delay_s: None)
     run = claim(shadow, announced)
     assert run is not None
     advance(shadow, run.run_id)

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.baseline import PACE, Timed, against_baseline, timed
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
@@ -178,11 +179,11 @@ def _compared(settings: Settings, run_s: float | None) -> None:
 
 def test_the_baseline_is_recorded_and_held_against(settings: Settings) -> None:
     """60 s for 5 minutes of two tracks before, 66 s now: ten per cent more."""
-    found = record(settings, None, None)
+    found = record(Harness.of(settings), None, None)
     assert found.sizes == {"tracks:2-4 length:short": 40}
     assert found.recordings[0] == timed("old-0", 60.0, 300.0, 2)
     _compared(settings, 66.0)
-    [said] = [one for one in stored_evidence(settings) if one.measure == "primary_time"]
+    [said] = [one for one in stored_evidence(Harness.of(settings)) if one.measure == "primary_time"]
     assert said.log_ratio == pytest.approx(math.log(1.1))
     assert Audit(settings.store_url).fault() == ""
 
@@ -190,41 +191,48 @@ def test_the_baseline_is_recorded_and_held_against(settings: Settings) -> None:
 def test_without_one_nothing_is_said_of_the_primarys_time(settings: Settings) -> None:
     """A pace alone is no evidence, and no gate ever sees it."""
     _compared(settings, 66.0)
-    assert not {one.measure for one in stored_evidence(settings)} & {PACE, "primary_time"}
+    assert not {one.measure for one in stored_evidence(Harness.of(settings))} & {
+        PACE,
+        "primary_time",
+    }
 
 
 def test_a_time_in_which_a_candidate_ran_is_refused(settings: Settings) -> None:
     """Then the primary was not alone; by itself the window ends before."""
-    shadow = Shadow.made(settings, lambda _run, _delay_s: None)
+    shadow = Shadow(Harness.of(settings), lambda _run, _delay_s: None)
     said = Announcement(transcript_id="t-0", bucket_name="b", track_keys=("a",), task_id="c")
     run = claim(shadow, said)
     assert run is not None
     brought(Runs(settings.store_url), run.run_id, "started", started_at=now())
     with pytest.raises(RefusedError, match="a candidate ran in that time"):
-        record(settings, None, now() + timedelta(hours=1))
-    assert len(record(settings, None, None).recordings) == 40
+        record(Harness.of(settings), None, now() + timedelta(hours=1))
+    assert len(record(Harness.of(settings), None, None).recordings) == 40
 
 
 def test_too_few_recordings_are_refused(settings: Settings) -> None:
     """Of a window without them: nothing is recorded."""
     with pytest.raises(RefusedError, match="0 recordings were timed, 30 are needed"):
-        record(settings, now() - timedelta(days=2), now() - timedelta(days=1))
-    assert newest(settings) is None
+        record(Harness.of(settings), now() - timedelta(days=2), now() - timedelta(days=1))
+    assert newest(Harness.of(settings)) is None
 
 
 def test_a_later_baseline_changes_no_evidence_of_before(settings: Settings) -> None:
     """A build keeps the baseline that was there when its first night began."""
-    record(settings, None, None)
+    record(Harness.of(settings), None, None)
     for number in range(40, 80):
         _timed(settings, number)
-    record(settings, None, None)
+    record(Harness.of(settings), None, None)
     old = now() - timedelta(days=9)
     with writing(settings.store_url) as connection:
         connection.execute(update(audit).where(audit.c.seq == 1).values(at=old))
     by_night = [
         len(found.recordings)
         for days in (20, 9, 5, -1)
-        if (found := baseline_for(settings, (now() - timedelta(days=days)).date().isoformat()))
+        if (
+            found := baseline_for(
+                Harness.of(settings), (now() - timedelta(days=days)).date().isoformat()
+            )
+        )
     ]
     assert by_night == [40, 40, 40, 80]
 

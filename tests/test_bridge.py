@@ -13,6 +13,7 @@ import pytest
 
 from reflector_migrate.cli.doctor import _processors
 from reflector_migrate.errors import ConfigurationError, TerminalStepError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation, StepRun
 from reflector_migrate.pipeline.bridge.child import Child, failure
 from reflector_migrate.pipeline.bridge.children import children
@@ -255,13 +256,13 @@ def test_an_interpreter_that_is_not_there_names_its_setting(world, tmp_path):
 
 def test_the_doctor_names_what_a_release_lacks(world, tmp_path):
     """It asks a child; a healthy one is shown with its build."""
-    found = _processors(world.settings)
+    found = _processors(Harness.of(world.settings))
     assert found.state.value == "pass"
     assert "build" in found.value
     (tmp_path / "reflector").mkdir()
     (tmp_path / "reflector" / "__init__.py").write_text("")
     bare = world.settings.pipeline.model_copy(update={"reflector_dir": tmp_path})
-    found = _processors(world.settings.model_copy(update={"pipeline": bare}))
+    found = _processors(Harness.of(world.settings.model_copy(update={"pipeline": bare})))
     assert found.state.value == "fail"
     assert "generate_title: reflector.pipelines.topic_processing cannot be imported" in found.why
 

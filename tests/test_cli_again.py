@@ -132,7 +132,9 @@ def test_a_rerun_is_collected_on_the_broker_that_its_settings_name(
     asked = []
     monkeypatch.setattr(
         "reflector_migrate.conductor.rerunning.rerun",
-        lambda settings, old, step: asked.append((settings.reflector.broker_url, old, step)) or old,
+        lambda ours, old, step: (
+            asked.append((ours.settings.reflector.broker_url, old, step)) or old
+        ),
     )
     with answering(lambda *_: (200, ENDED)) as url:
         world = World(tmp_path, redis_server, url)

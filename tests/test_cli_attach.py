@@ -15,6 +15,7 @@ from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.least_rights import make, s3_policy, sql
 from reflector_migrate.cutover.rights import reflector_database
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings, load_settings
 from reflector_migrate.settings.reflector_env import derive, read_env_file, read_process
@@ -104,7 +105,7 @@ def test_roles_and_databases_are_made_and_are_enough(postgres_url: str, tmp_path
     assert make(settings, derived.owner_url or "") == ()
     assert make(settings, derived.owner_url or "") == ()  # again: nothing is missing
     try:
-        assert reflector_database(settings).state == "pass"
+        assert reflector_database(Harness.of(settings)).state == "pass"
         with (
             pytest.raises(Exception, match="permission denied"),
             writing(settings.reflector.database_url or "") as connection,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.night import write_report
@@ -44,7 +45,7 @@ def test_a_whole_log_is_intact(settings: Settings) -> None:
 
 def test_a_cut_off_end_is_found_by_the_nightly_report(settings: Settings) -> None:
     """The night notes the head; entries that vanish afterwards are named, with exit 1."""
-    write_report(settings, "2026-11-27")
+    write_report(Harness.of(settings), "2026-11-27")
     with writing(settings.store_url) as connection:
         connection.execute(audit.delete().where(audit.c.seq > 1))
     done = CliRunner().invoke(cli, ["audit", "verify", "--json"])

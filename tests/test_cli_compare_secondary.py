@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.experiments import compare as sandbox_compare
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from tests.comparing import SPOKEN, observation, outputs_of, words_of
 
@@ -59,14 +60,18 @@ def test_the_flag_may_stand_on_either_side(monkeypatch, argv):
 
     monkeypatch.setattr(sandbox_compare, "compare_in_sandbox", run)
     settings = Settings(is_sandbox=True)
-    monkeypatch.setattr("reflector_migrate.cli.compare.settings_of", lambda _ctx: settings)
+    monkeypatch.setattr(
+        "reflector_migrate.cli.compare.harness_of", lambda _ctx: Harness.of(settings)
+    )
     CliRunner().invoke(cli, ["compare", *argv])
     assert (asked["name"], asked["secondary"], asked["is_replayed"]) == ("solo", True, False)
 
 
 def test_a_deployment_is_never_run_twice(monkeypatch):
     """Outside of a sandbox both flags are refused: nothing is run there."""
-    monkeypatch.setattr("reflector_migrate.cli.compare.settings_of", lambda _ctx: Settings())
+    monkeypatch.setattr(
+        "reflector_migrate.cli.compare.harness_of", lambda _ctx: Harness.of(Settings())
+    )
     for flag in ("--secondary", "--replayed"):
         done = CliRunner().invoke(cli, ["compare", "rec-1", flag])
         assert done.exit_code == 2, done.output

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Role, StepRun
 from reflector_migrate.pricing import priced
@@ -163,10 +164,10 @@ def test_what_a_server_forgot_after_a_rerun_is_counted_all_the_same(tmp_path):
     found = compare(side, side.model_copy(update={"role": Role.CANDIDATE}))
     Evidence(url).add([side], found.model_copy(update={"run_id": "r1"}), "2026-02-01")
     before = costs_of(config)
-    keep(settings, "r1", (first, other))
+    keep(Harness.of(settings), "r1", (first, other))
     assert costs_of(config) == before
     EventLog(url).record("r1", "progress:again:1", "c", {"event": "", "data": {}})
-    keep(settings, "r1", (again,))
+    keep(Harness.of(settings), "r1", (again,))
     after = costs_of(config)
     assert after["primary"] == before["primary"]
     assert after["candidate"]["transcribe_track"] == 2 * MICRODOLLARS

@@ -4,6 +4,7 @@ import pytest
 
 from reflector_migrate.cli.doctor import _secondary
 from reflector_migrate.cutover.infrastructure import celery_answers, queues_are_served
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 
@@ -16,12 +17,12 @@ def test_a_share_of_second_runs_that_nobody_would_make(rate, is_sandbox, state):
     settings = Settings.model_validate(
         {"is_sandbox": is_sandbox, "shadow": {"secondary_rate": rate}}
     )
-    assert _secondary(settings).state.value == state
+    assert _secondary(Harness.of(settings)).state.value == state
 
 
 def test_a_broker_that_is_away_is_not_a_broker_without_workers():
     """Said as what it is, for the primary's workers and for ours."""
     settings = Settings.model_validate({"reflector": {"broker_url": "redis://127.0.0.1:1/0"}})
     for look in (celery_answers, queues_are_served):
-        found = look(settings)
+        found = look(Harness.of(settings))
         assert (found.state.value, found.value) == ("fail", "unreachable")

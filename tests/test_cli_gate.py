@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.gated import gated
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import Comparison, Engine, Observation, Role
@@ -162,7 +163,7 @@ def test_the_store_gives_the_evidence_of_the_newest_build(settings: Settings) ->
     store(settings, 2, "new", "2026-11-02")
     store(settings, 3, "new", "2026-11-03")
     Dispatches(settings.store_url).add("rec-4", "failed", run_id="run-4", reason="track is gone")
-    lines = stored_evidence(settings)
+    lines = stored_evidence(Harness.of(settings))
     assert {found.builds["candidate"] for found in lines} == {"new"}
     words = {found.recording: found.night for found in lines if found.measure == "words"}
     assert words == {"rec-2": "2026-11-02", "rec-3": "2026-11-03"}
@@ -173,7 +174,7 @@ def test_the_store_gives_the_evidence_of_the_newest_build(settings: Settings) ->
 
 def test_an_empty_store_is_inconclusive(settings: Settings, tmp_path: Path) -> None:
     """No comparison at all: every gate is pending, and the exit code is 3."""
-    assert stored_evidence(settings) == ()
+    assert stored_evidence(Harness.of(settings)) == ()
     config = tmp_path / "migrate.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n[store]\nurl = "{settings.store_url}"\n')
     found = CliRunner().invoke(cli, ["--config", str(config), "gate", "--json"])
@@ -185,13 +186,13 @@ def test_a_sandboxs_comparisons_are_marked_as_such(settings: Settings) -> None:
     """They never decide about a deployment."""
     store(settings, 1, "new", "2026-11-01")
     made = settings.model_copy(update={"is_sandbox": True})
-    assert {found.origin for found in stored_evidence(made)} == {"sandbox"}
+    assert {found.origin for found in stored_evidence(Harness.of(made))} == {"sandbox"}
 
 
 def test_a_document_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second time its lines come from the store, the same; another version is made anew."""
     store(settings, 1, "new", "2026-11-01")
-    first = stored_evidence(settings)
+    first = stored_evidence(Harness.of(settings))
     read: list[Sequence[str]] = []
     documents = Nights.documents
 
@@ -200,13 +201,13 @@ def test_a_document_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyP
         return documents(self, run_ids)
 
     monkeypatch.setattr(Nights, "documents", counted)
-    assert stored_evidence(settings) == first
+    assert stored_evidence(Harness.of(settings)) == first
     assert read == []
     store(settings, 2, "new", "2026-11-01")
-    assert len(stored_evidence(settings)) > len(first)
+    assert len(stored_evidence(Harness.of(settings))) > len(first)
     assert read == [["run-2"]]
     monkeypatch.setattr("reflector_migrate.shadow.nightly.gating.VERSION", 0)
-    assert {line.recording for line in stored_evidence(settings)} == {"rec-1", "rec-2"}
+    assert {line.recording for line in stored_evidence(Harness.of(settings))} == {"rec-1", "rec-2"}
     assert read[1:] == [["run-1", "run-2"]]
 
 
@@ -216,7 +217,7 @@ def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings)
     store(settings, 2, "new", "2026-11-01", defects=("tracks_swapped",))
     store(settings, 3, "new", "2026-11-01", origin="replayed")
     store(settings, 4, "new", "2026-11-01", origin="deployment")
-    lines = stored_evidence(settings)
+    lines = stored_evidence(Harness.of(settings))
     run = judge(lines, RULES)
     [cohort] = run.cohorts
     assert (cohort.origin, cohort.defects) == ("deployment", ())
@@ -228,7 +229,7 @@ def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings)
 
 
 def _fates(settings: Settings) -> dict[str, str]:
-    lines = stored_evidence(settings)
+    lines = stored_evidence(Harness.of(settings))
     return {line.recording: line.coverage for line in lines if line.coverage}
 
 
@@ -252,11 +253,11 @@ def test_a_phase_asks_the_newest_cohort_alone(settings: Settings) -> None:
     store(settings, 1, "new", "2026-11-01", models="a")
     store(settings, 2, "new", "2026-11-01", models="b")
     store(settings, 3, "new", "2026-11-01", models="b", origin="sandbox", defects=("late",))
-    asked = gated(settings)
+    asked = gated(Harness.of(settings))
     [cohort] = asked.run.cohorts
     assert (cohort.models, cohort.defects) == ("b", ())
     assert {line.recording for line in asked.lines if line.measure == "words"} == {"rec-2"}
-    assert len(judge(stored_evidence(settings), RULES).cohorts) == 2
+    assert len(judge(stored_evidence(Harness.of(settings)), RULES).cohorts) == 2
 
 
 def test_defects_alone_cover_nothing(settings: Settings) -> None:
@@ -286,10 +287,10 @@ def test_what_a_run_was_made_under_is_its_key(settings: Settings) -> None:
 
 def test_the_nightly_page_says_what_the_gates_say(settings: Settings) -> None:
     """The same gates, states and reasons as `migrate gate`, and the digest of the rules."""
-    assert gather(settings, "2026-11-01").gates == ()
+    assert gather(Harness.of(settings), "2026-11-01").gates == ()
     store(settings, 1, "new", "2026-11-01")
-    night = gather(settings, "2026-11-01")
-    run = gates_of(settings, stored_evidence(settings), RULES)
+    night = gather(Harness.of(settings), "2026-11-01")
+    run = gates_of(Harness.of(settings), stored_evidence(Harness.of(settings)), RULES)
     assert [(gate.state, gate.n, gate.why) for gate in night.gates if "report" not in gate.why] == [
         (gate.state.value, gate.n, gate.why) for gate in run.gates if not gate.is_report_only
     ]

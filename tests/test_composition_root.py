@@ -18,10 +18,11 @@ from reflector_migrate.store.migrate import upgrade
 
 ROOT = Path(__file__).parents[1]
 ROOM = "reflector_migrate/harness.py"
+FIELDS = {field.name for field in dataclasses.fields(Harness)}
 STORES = {
     kind.__name__
     for name, kind in typing.get_type_hints(Harness).items()
-    if name in {field.name for field in dataclasses.fields(Harness)} and kind is not Settings
+    if name in FIELDS and isinstance(kind, type) and kind is not Settings
 }
 ENTRANCES = {
     "reflector_migrate/cli/attach.py": "the command that has just written the file",
@@ -39,7 +40,16 @@ ENTRANCES = {
     "reflector_migrate/sandbox/config.py": "the settings that a sandbox wrote itself",
 }
 """Who has settings loaded, and for what. Everybody else is given them."""
-LOADERS = {"loaded_settings", "LiveSettings"}
+MAKERS = {
+    ROOM: "again, when a file of settings has changed",
+    "reflector_migrate/cli/attach.py": "over the file that it has just written",
+    "reflector_migrate/cli/common.py": "a command of the CLI",
+    "reflector_migrate/conductor/runtime/run.py": "a worker process",
+    "reflector_migrate/sandbox/legacy/app.py": "the stand-in of Reflector's worker",
+    "reflector_migrate/sandbox/stack.py": "whoever brought the sandbox up",
+}
+"""Who makes a harness. Everybody else is given one."""
+LOADERS = {"loaded_settings", "LiveHarness"}
 SOURCES = {
     str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
     for package in ("reflector_migrate", "comparators", "reports")
@@ -109,6 +119,12 @@ def test_settings_are_loaded_at_the_entrances_alone() -> None:
     """Each process has one way in; whatever it calls is given what that way in loaded."""
     loading = {place for place, tree in SOURCES.items() if calls(tree) & LOADERS}
     assert loading - {ROOM} == set(ENTRANCES)
+
+
+def test_a_harness_is_made_at_the_entrances_alone() -> None:
+    """What a function works with stands in its signature: settings are not enough for a store."""
+    making = {place for place, tree in SOURCES.items() if "Harness.of" in calls(tree)}
+    assert making == set(MAKERS)
 
 
 @pytest.mark.parametrize(

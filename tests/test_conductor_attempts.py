@@ -20,6 +20,7 @@ from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.task_domain import identity, parse_worker_id
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.harness import Harness
 from reflector_migrate.store.events import EventLog
 from tests.conductor_world import a_run, attempts, ended, tracks, until
 
@@ -31,7 +32,7 @@ def test_a_passing_failure_is_tried_again_and_says_which_attempt(ordered):
     settings, order = ordered
     passing = ("merge_transcripts", "pad_track", "transcribe_track")
     order(fail={step: ["transient", 2] for step in passing})
-    found = ended(settings, start_workflow(settings, a_run(), tracks(2)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(2)))
     assert found.status == "completed", found.reason
     merges = [s for s in found.step_runs if s.name == "merge_transcripts"]
     assert [s.status for s in merges] == ["failed", "failed", "completed"]
@@ -63,7 +64,7 @@ def test_a_hopeless_failure_is_not_tried_again_and_sets_the_status(ordered):
     settings, order = ordered
     host = order(fail={"detect_topics": ["terminal", 99]})
     run = a_run()
-    workflow_id = start_workflow(settings, run, tracks(1))
+    workflow_id = start_workflow(Harness.of(settings), run, tracks(1))
     found = ended(settings, workflow_id)
     assert found.status == "failed"
     assert attempts(found, "detect_topics") == ["failed"]
@@ -100,7 +101,7 @@ def test_zulip_and_consent_cannot_fail_the_transcript(ordered):
     """The workflow completes, the webhook is still sent, and the failure is not hidden."""
     settings, order = ordered
     host = order(fail={"post_zulip": ["terminal", 99], "cleanup_consent": ["terminal", 99]})
-    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     assert set(found.failed_steps) == {"post_zulip", "cleanup_consent"}
     assert len(host.called("send_webhook")) == 1
@@ -110,7 +111,7 @@ def test_a_killed_workers_task_comes_back(ordered):
     """SIGKILL amid a step: its parent reports it, a new process does it, and nothing else again."""
     settings, order = ordered
     host = order(sleep={"merge_transcripts": [60.0, False, 1]})
-    workflow_id = start_workflow(settings, a_run(), tracks(2))
+    workflow_id = start_workflow(Harness.of(settings), a_run(), tracks(2))
     until(lambda: host.called("merge_transcripts"), "merging begins")
     first = host.called("merge_transcripts")[0]
     os.kill(first, signal.SIGKILL)
@@ -128,7 +129,7 @@ def test_signs_of_life_renew_a_lease_and_a_hung_step_is_timed_out_alone(ordered)
     """Silent for longer than 6 s: timed out, tried again. Alive for 9 s: one attempt."""
     settings, order = ordered
     order(sleep={"get_participants": [45.0, False, 1], "merge_transcripts": [9.0, True, 9]})
-    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     assert attempts(found, "get_participants") == ["timed_out", "completed"]
     assert attempts(found, "get_recording") == ["completed"]
@@ -139,7 +140,7 @@ def test_an_attempt_that_the_server_gave_up_stops(ordered):
     """Alive, but over its 12 s in all: another attempt has begun, and the first works no more."""
     settings, order = ordered
     host = order(sleep={"merge_transcripts": [170.0, True, 1]})
-    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     assert attempts(found, "merge_transcripts") == ["timed_out", "completed"]
     until(lambda: len(host.worked("merge_transcripts")) == 2, "both attempts are over")
@@ -151,7 +152,7 @@ def test_a_retry_runs_only_what_failed(ordered):
     """By hand: the failed step and what follows, nothing before."""
     settings, order = ordered
     host = order(fail={"generate_title": ["terminal", 1]})
-    workflow_id = start_workflow(settings, a_run(), tracks(2))
+    workflow_id = start_workflow(Harness.of(settings), a_run(), tracks(2))
     assert ended(settings, workflow_id).status == "failed"
     until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
     retry(settings, workflow_id)
@@ -165,7 +166,7 @@ def test_a_retry_runs_only_what_failed(ordered):
 @pytest.mark.parametrize("skew_s", [-600, 600])
 def test_a_backoff_is_the_servers_whatever_our_clock_says(domain, monkeypatch, skew_s):
     """A failed step that is limited comes back after its delay, not before and not much later."""
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     clock = time.time
     monkeypatch.setattr("time.time", lambda: clock() + skew_s)
     client = TaskClient(domain, server_version(domain), identity())

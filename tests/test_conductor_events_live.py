@@ -12,6 +12,7 @@ import redis
 
 from reflector_migrate.conductor.event_dictionary import UNPUBLISHED, event_dictionary
 from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_SPECS, VISIBLE_STEPS, Role
 from reflector_migrate.store.evidence import Evidence
 
@@ -29,7 +30,7 @@ def told(stack):
     with redis.Redis.from_url(stack.settings.candidate.bus_url, socket_timeout=5) as client:
         ear = client.pubsub(ignore_subscribe_messages=True)
         ear.psubscribe("*ts:*", "*user:*")
-        found = compare_in_sandbox(stack.settings, "zero-start", timeout_s=240)
+        found = compare_in_sandbox(Harness.of(stack.settings), "zero-start", timeout_s=240)
         yield list(_heard(ear)), found, stack
 
 

@@ -10,6 +10,7 @@ from conductor.client.http.models.task import Task
 from reflector_migrate.conductor.runtime.task_runner import TaskRunner, reason_of
 from reflector_migrate.conductor.task_metadata import META, without_meta
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.runner import StepResult
 from reflector_migrate.settings import Settings
@@ -129,7 +130,7 @@ def test_what_an_attempt_has_used_is_known_before_it_ends():
         told.append(runner.cut_short(task))
         raise TransientStepError("no")
 
-    runner = TaskRunner(Settings(), WHO, execute, Watcher(), lambda _task: lambda: None)
+    runner = TaskRunner(Harness.of(Settings()), WHO, execute, Watcher(), lambda _task: lambda: None)
     runner.on_usage = lambda: told.append(runner.cut_short(task))
     assert runner.cut_short(task) == Usage(llm_calls=2)
     result = runner.work("finalize", task)

@@ -25,6 +25,7 @@ from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.task_domain import identity
 from reflector_migrate.conductor.task_metadata import spent_before
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from tests.conductor_world import a_run, attempts, ended, environ_of, tracks, until
 
@@ -92,8 +93,8 @@ def test_a_task_of_another_contract_reaches_nobody(ordered, domain):
     """A host that polls all the while takes none of another domain's tasks."""
     settings, order = ordered
     host = order()
-    theirs = start_workflow(domain, a_run(), tracks(1))
-    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    theirs = start_workflow(Harness.of(domain), a_run(), tracks(1))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
     (waiting,) = read(domain, theirs).step_runs
     assert (waiting.name, waiting.started) == ("get_recording", None)
@@ -107,14 +108,14 @@ def test_a_dead_worker_process_is_replaced(ordered):
     settings, order = ordered
     for victim in order().family()[1:]:
         victim.kill()
-    found = ended(settings, start_workflow(settings, a_run(), tracks(1)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
 
 
 def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
     """A step that outlives the drain goes back into its queue at once, for the next worker."""
     host = workers(group="light", sleep={"get_recording": [60.0, False, 1]})
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     until(lambda: host.called("get_recording"), "the slow step begins")
     assert host.stop() < 10.0
     client = TaskClient(domain, server_version(domain), identity())
@@ -130,7 +131,7 @@ def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
 def test_sigterm_lets_a_short_step_finish(domain, workers):
     """What ends within the drain is handed in, not done again."""
     host = workers(group="light", drain_s=6.0, sleep={"get_recording": [1.0, False, 1]})
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     until(lambda: host.called("get_recording"), "the step begins")
     host.stop()
     found = read(domain, workflow_id)

@@ -16,6 +16,7 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.start import start_workflow
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
@@ -45,7 +46,7 @@ def executed(stack):
         control.reset()
         control.replay(recogniser=[_heard(index) for index in range(TRACKS)])
         control.put_daily_recording(*_as_daily_knows_it(run, tracks))
-        workflow_id = start_workflow(settings, run, tracks)
+        workflow_id = start_workflow(Harness.of(settings), run, tracks)
         deadline = time.monotonic() + 480
         while catch_up(settings, workflow_id).status == "running":
             assert time.monotonic() < deadline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.conductor.progress import Progress, percent_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, StepRun
 from reflector_migrate.settings import Settings
 from tests.a_run import RAW, RUN
@@ -15,7 +16,7 @@ __all__ = ["settings"]
 
 def test_a_plan_makes_every_step_pending_once(settings):
     """Fourteen steps, a track's step once per track, in the requirements' order."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     progress.planned(RUN, TRACKS)
     seen = [(d["current_step"], d.get("track_index"), d["step_index"]) for d in told(settings)]
@@ -27,7 +28,7 @@ def test_a_plan_makes_every_step_pending_once(settings):
 
 def test_a_retried_step_is_told_once_per_state(settings):
     """Three attempts: one pending, one in progress, one completed, in this order."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     for _ in range(3):
         progress.started("finalize", RAW)
     progress.completed("finalize", RAW)
@@ -37,7 +38,7 @@ def test_a_retried_step_is_told_once_per_state(settings):
 
 def test_a_slow_worker_that_lost_its_task_tells_nothing_late(settings):
     """News of an earlier state, after a later one is out, is dropped."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.completed("finalize", RAW)
     progress.started("finalize", RAW)
     progress.failed("finalize", RAW)
@@ -46,7 +47,7 @@ def test_a_slow_worker_that_lost_its_task_tells_nothing_late(settings):
 
 def test_tracks_tell_which_of_how_many(settings):
     """`transcribing track 2 of 3` can be read from the message."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     progress.started("transcribe_track", {**RAW, "track_index": 1})
     last = told(settings)[-1]
@@ -56,13 +57,13 @@ def test_tracks_tell_which_of_how_many(settings):
 
 def test_the_fork_helper_is_not_shown(settings):
     """Fourteen visible steps; the fifteenth is machinery."""
-    Progress(settings).started("generate_dynamic_fork_tasks", RAW)
+    Progress(Harness.of(settings)).started("generate_dynamic_fork_tasks", RAW)
     assert told(settings) == []
 
 
 def test_percent_rises_to_a_hundred(settings):
     """A whole run ends at 100, and never falls on its way."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     for step in STEP_NAMES:
         for index in (0, 1, 2) if step in ("pad_track", "transcribe_track") else (None,):
@@ -99,7 +100,7 @@ def test_what_the_server_timed_out_is_caught_up(settings):
         StepRun(name="pad_track", track_index=0, attempt=1, status="timed_out"),
         StepRun(name="pad_track", track_index=0, attempt=2, status="completed"),
     ]
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.catch_up(RUN, runs, has_ended=False)
     assert states(settings, "pad_track", 1) == []
     progress.catch_up(RUN, runs, has_ended=True)
@@ -112,7 +113,7 @@ def test_what_the_server_timed_out_is_caught_up(settings):
 def test_telling_never_harms_the_step(tmp_path):
     """No store, no bus, nonsense for input: nothing is raised."""
     url = f"sqlite:///{tmp_path / 'missing' / 'tables.db'}"
-    progress = Progress(Settings.model_validate({"store": {"url": url}}))
+    progress = Progress(Harness.of(Settings.model_validate({"store": {"url": url}})))
     progress.started("finalize", RAW)
     progress.completed("finalize", {"run": "nonsense"})
     progress.failed("finalize", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS
 from reflector_migrate.shadow.observe.live_status import candidate_states
 from tests.a_run import RAW, RUN
@@ -17,7 +18,7 @@ __all__ = ["settings"]
 
 def test_a_failed_step_may_still_complete_when_retried_by_hand(settings):
     """What was told stays told."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.started("finalize", RAW)
     progress.failed("finalize", RAW)
     progress.started("finalize", RAW)
@@ -27,7 +28,7 @@ def test_a_failed_step_may_still_complete_when_retried_by_hand(settings):
 
 def test_what_is_retried_by_hand_is_told_again(settings):
     """The failed step alone, with new ids; what completed stays, and nothing falls any more."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress, VISIBLE_STEPS[:8])
     progress.started("generate_title", RAW)
@@ -49,7 +50,7 @@ def test_what_is_retried_by_hand_is_told_again(settings):
 
 def test_the_finalize_that_sets_error_is_no_progress(settings):
     """A failed run says `failed` of its step, and no more; retried, it tells its own finalize."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress, VISIBLE_STEPS[:8])
     progress.started("generate_title", RAW)
@@ -85,7 +86,7 @@ def test_the_finalize_that_sets_error_is_no_progress(settings):
 )
 def test_a_rerun_is_told_from_its_step_on(settings, step, first, left):
     """Everything from there on is told again, and nothing before it; the way leads to 100 again."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress)
     before = len(told(settings))
@@ -106,7 +107,7 @@ def test_a_rerun_is_told_from_its_step_on(settings, step, first, left):
 
 def test_what_an_older_workflow_of_the_run_tells_stays_its_own(settings):
     """A run that begins anew has another workflow; neither's news is the other's."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.completed("finalize", RAW)
     progress.again(RUN.run_id, "wf-1", from_step="get_recording")
     other = {"run": {**RAW["run"], "workflow_id": "wf-2"}}
@@ -119,12 +120,12 @@ def test_what_an_older_workflow_of_the_run_tells_stays_its_own(settings):
 
 def test_the_board_shows_only_what_still_stands(settings):
     """A rerun's later steps are not begun, whatever they were before."""
-    progress = Progress(settings)
+    progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress)
     progress.again(RUN.run_id, "wf-1", from_step="generate_summary")
     progress.started("generate_summary", RAW)
-    shown = candidate_states(settings, RUN.run_id, "wf-1")
+    shown = candidate_states(Harness.of(settings), RUN.run_id, "wf-1")
     assert shown["generate_title"] == "completed"
     assert shown["generate_summary"] == "in progress"
     assert "finalize" not in shown

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from reflector_migrate.conductor.progress import Progress, percent_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.services.events import Bus
 from tests.a_run import RAW, RUN
@@ -41,7 +42,7 @@ def test_processes_that_tell_at_once_tell_one_story(
         store = settings.store.model_copy(update={"url": url})
         settings = settings.model_copy(update={"store": store})
     tracks = [Track(track_index=i, s3_key=f"k{i}") for i in range(8)]
-    Progress(settings).planned(RUN, tracks)
+    Progress(Harness.of(settings)).planned(RUN, tracks)
     with ThreadPoolExecutor(4) as pool:
         for n in (0, 2, 4, 6):
             pool.submit(tell_all, settings, [*range(n, 8), *range(n)])
@@ -74,8 +75,8 @@ def slowly(states, track_total):
 def tell_all(settings, indexes):
     """What a process tells that pads these tracks."""
     for index in indexes:
-        Progress(settings).started("pad_track", {**RAW, "track_index": index})
-        Progress(settings).completed("pad_track", {**RAW, "track_index": index})
+        Progress(Harness.of(settings)).started("pad_track", {**RAW, "track_index": index})
+        Progress(Harness.of(settings)).completed("pad_track", {**RAW, "track_index": index})
 
 
 def test_listeners_hear_it_on_the_candidates_own_channel(tmp_path, redis_server):
@@ -85,8 +86,8 @@ def test_listeners_hear_it_on_the_candidates_own_channel(tmp_path, redis_server)
     ear.psubscribe("*ts:tr-1")
     next_on(ear)
     for _ in range(2):
-        Progress(settings).completed("finalize", RAW)
-    Progress(settings).completed("post_zulip", RAW)
+        Progress(Harness.of(settings)).completed("finalize", RAW)
+    Progress(Harness.of(settings)).completed("post_zulip", RAW)
     heard = [next_on(ear), next_on(ear)]
     assert [m["channel"].decode() for m in heard] == [f"shadow:{RAW['run']['run_id']}:ts:tr-1"] * 2
     data = [json.loads(m["data"]) for m in heard]

@@ -21,6 +21,7 @@ from reflector_migrate.conductor.workflows.load import (
     workflow_definition,
 )
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.runner import validated_input
 from tests.conductor_world import SCALE, a_run, assert_small, end_all, tracks
@@ -43,7 +44,7 @@ def test_a_different_task_definition_needs_force_and_no_running_workflow(domain)
     changed = domain.model_copy(update={"conductor": slower})
     with pytest.raises(RefusedError, match="timeoutSeconds"):
         register_all(changed)
-    workflow_id = start_workflow(domain, a_run(), tracks(1))
+    workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     with pytest.raises(RefusedError, match="running"):
         register_all(changed, force=True)
     end_all(domain)

@@ -5,6 +5,7 @@ import pytest
 from reflector_migrate.conductor.http import UnknownOutcomeError
 from reflector_migrate.conductor.rerunning import rerun, why_anew
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.settings import Settings
 from tests.a_run import RAW
@@ -116,7 +117,7 @@ def test_a_lost_answer_begins_nothing_anew_twice(tmp_path):
     """The run's youngest workflow is found, and neither the old one nor one before that."""
     server = Losing()
     with answering(server) as url:
-        assert rerun(settings_at(tmp_path, url), "wf-2", "get_recording") == "wf-3"
+        assert rerun(Harness.of(settings_at(tmp_path, url)), "wf-2", "get_recording") == "wf-3"
     assert server.started == 1
 
 
@@ -124,7 +125,7 @@ def test_where_nobody_can_look_the_outcome_stays_unknown(tmp_path):
     """Not `unreachable`, which would mean that nothing has begun."""
     server = Losing(dies=True)
     with answering(server) as url, pytest.raises(UnknownOutcomeError, match="POST"):
-        rerun(settings_at(tmp_path, url), "wf-2", "get_recording")
+        rerun(Harness.of(settings_at(tmp_path, url)), "wf-2", "get_recording")
     assert server.started == 1
 
 

@@ -19,6 +19,7 @@ from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.start import start_request, start_workflow
 from reflector_migrate.conductor.task_domain import parse_worker_id
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS
 from reflector_migrate.pipeline.contracts import contract_hash
 from reflector_migrate.store.events import EventLog
@@ -31,7 +32,7 @@ def test_a_recording_runs_through_all_fifteen_steps(ordered):
     """Twelve tracks: every step completes, by known workers, tracks in parallel and in order."""
     settings, _ = ordered
     run = a_run()
-    workflow_id = start_workflow(settings, run, tracks(12))
+    workflow_id = start_workflow(Harness.of(settings), run, tracks(12))
     found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert {s.name for s in found.step_runs} == set(STEP_NAMES)
@@ -66,10 +67,10 @@ def _assert_told(settings, run, track_count):
 def test_a_run_is_started_once(domain):
     """Asked again, the same workflow is answered; another run of the recording is another."""
     run = a_run()
-    first = start_workflow(domain, run, tracks(1))
-    assert start_workflow(domain, run, tracks(1)) == first
+    first = start_workflow(Harness.of(domain), run, tracks(1))
+    assert start_workflow(Harness.of(domain), run, tracks(1)) == first
     other = run.model_copy(update={"run_id": uuid.uuid4().hex})
-    assert start_workflow(domain, other, tracks(1)) != first
+    assert start_workflow(Harness.of(domain), other, tracks(1)) != first
     with connected(domain) as client:
         assert client.workflow(first)["taskToDomain"]["finalize"] == domain.conductor.domain
     terminate(domain, first, "test")
@@ -85,7 +86,7 @@ def test_a_lost_answer_starts_nothing_twice(domain):
     """The server carries the start out, the answer is lost: the workflow is found, not repeated."""
     run = a_run()
     with _losing_answers(domain) as through:
-        workflow_id = start_workflow(through, run, tracks(1))
+        workflow_id = start_workflow(Harness.of(through), run, tracks(1))
     with connected(domain) as client:
         running = [client.workflow(i, with_tasks=False) for i in client.running(PIPELINE, VERSION)]
     mine = [w["workflowId"] for w in running if w["input"]["run"]["run_id"] == run.run_id]
@@ -146,7 +147,7 @@ def test_tracks_run_in_parallel_up_to_the_workers_limits(ordered):
     settings, order = ordered
     slow = {"pad_track": [1.0, False, 99], "transcribe_track": [1.2, False, 99]}
     host = order(sleep=slow)
-    found = ended(settings, start_workflow(settings, a_run(), tracks(9)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(9)))
     assert found.status == "completed", found.reason
     assert at_once(host.worked("pad_track")) == 2
     assert at_once(host.worked("transcribe_track")) == 3
@@ -161,7 +162,7 @@ def test_a_services_budget_binds_all_workers_together(domain, workers):
     end_all(domain)
     assert register_all(tight, force=True).replaced == ("transcribe_track",)
     try:
-        found = ended(tight, start_workflow(tight, a_run(), tracks(6)))
+        found = ended(tight, start_workflow(Harness.of(tight), a_run(), tracks(6)))
         assert found.status == "completed", found.reason
         assert at_once([span for host in hosts for span in host.worked("transcribe_track")]) == 2
     finally:
@@ -174,7 +175,7 @@ def test_what_follows_a_join_comes_soon_however_long_that_waited(ordered):
     """By its own settings 3.15.0 looks after 2, 4, 8, 16 s: seen here, 16 and 46 s late."""
     settings, order = ordered
     order(sleep={"transcribe_track": [16.0, True, 99]})
-    found = ended(settings, start_workflow(settings, a_run(), tracks(2)))
+    found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(2)))
     assert found.status == "completed", found.reason
     heard = max(s.ended for s in found.step_runs if s.name == "transcribe_track")
     (merge,) = [s for s in found.step_runs if s.name == "merge_transcripts"]

@@ -82,7 +82,7 @@ def test_each_step_has_a_worker_in_a_file_of_its_name(step):
     module = import_module(f"reflector_migrate.conductor.workers.{step}")
     called = []
 
-    def execute(name, raw, settings, heartbeat, meter):
+    def execute(name, raw, harness, heartbeat, meter):
         called.append(name)
         return StepResult({}, Usage(), "", "")
 

@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 from reflector_migrate.cli.web import build
 from reflector_migrate.cutover.adjudication import Desk, reader, text_for
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import (
     Check,
@@ -120,7 +121,7 @@ def test_a_gate_without_a_text_is_refused() -> None:
 
 def test_nothing_compared_is_nothing_to_read(settings: Settings) -> None:
     """An empty store has no hunks and no answers."""
-    desk = Desk(settings, "words")
+    desk = Desk(Harness.of(settings), "words")
     assert (desk.hunks, desk.outcome().better) == ((), "undecided")
 
 
@@ -128,7 +129,7 @@ def test_a_recording_is_asked_once_of_each_reader(settings: Settings) -> None:
     """Two readers may answer; the first answer to a recording counts."""
     for number in range(3):
         store(settings, number)
-    desk = Desk(settings, "title")
+    desk = Desk(Harness.of(settings), "title")
     first = desk.hunks[0]
     desk.record(first, "ana", "candidate")
     desk.record(first, "ana", "primary")
@@ -142,10 +143,10 @@ def test_a_recording_is_asked_once_of_each_reader(settings: Settings) -> None:
 def test_answers_are_of_one_pair_of_builds(settings: Settings) -> None:
     """Another build of the candidate begins again."""
     store(settings, 1)
-    old = Desk(settings, "words")
+    old = Desk(Harness.of(settings), "words")
     old.record(old.hunks[0], "ana", "candidate")
     store(settings, 2, build="newer")
-    new = Desk(settings, "words")
+    new = Desk(Harness.of(settings), "words")
     assert [hunk.recording for hunk in new.hunks] == ["rec-2"]
     assert new.outcome().candidate == 0
     assert old.outcome().candidate == 1
@@ -156,7 +157,7 @@ def test_the_log_keeps_who_and_which_and_not_a_word(
 ) -> None:
     """Reader, recording, side and digest; the chain holds; no word stands in log or entry."""
     store(settings, 1)
-    desk = Desk(settings, "words")
+    desk = Desk(Harness.of(settings), "words")
     with caplog.at_level(logging.DEBUG):
         desk.record(desk.hunks[0], "ana", "primary")
     log = Audit(settings.store_url)
@@ -267,7 +268,8 @@ def test_without_a_terminal_nothing_is_asked(settings: Settings) -> None:
     asked = run("words", "--who", "ana")
     assert (asked.exit_code, "not a terminal" in asked.output) == (2, True)
     assert run("words").exit_code == 2
-    Desk(settings, "words").record(Desk(settings, "words").hunks[0], "ana", "candidate")
+    desk = Desk(Harness.of(settings), "words")
+    desk.record(desk.hunks[0], "ana", "candidate")
     found = run("words", "--json")
     body = json.loads(found.stdout)
     assert (found.exit_code, body["better"], body["candidate"]) == (3, "undecided", 1)
@@ -284,7 +286,7 @@ def page(settings: Settings) -> TestClient:
     """`migrate serve` with three recordings that differ."""
     for number in range(3):
         store(settings, number, old=f"{OLD}{HOSTILE}")
-    app = build(settings, TOKEN)
+    app = build(Harness.of(settings), TOKEN)
     return TestClient(app, base_url="http://127.0.0.1:8180", follow_redirects=False)
 
 

@@ -16,6 +16,7 @@ from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.cutover.items import Item, passed, pending
 from reflector_migrate.cutover.tripwire import regression, watch
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Gist, Phase
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.plugin.reflector_route_table import Room, Table
@@ -123,14 +124,14 @@ def test_a_step_counts_what_this_build_served_since_it_was_taken(settings):
     serve(settings, "not-started", reason=f"{KEPT_BACK}no answer")
     serve(settings, "taken-over")
     Dispatches(settings.store_url).add("taken-over", "skipped", reason=f"{KEPT_BACK}it failed")
-    assert canary.served_since(settings, since) == Served(1, ("bad",), 1, 2)
+    assert canary.served_since(Harness.of(settings), since) == Served(1, ("bad",), 1, 2)
 
 
 def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
     """Refused until the evidence is there; the log has every step with who, why and evidence."""
     items.append(pending("no evidence"))
     with pytest.raises(RefusedError, match="the checklist lacks evidence"):
-        canary.advance(settings, "ana", "early")
+        canary.advance(Harness.of(settings), "ana", "early")
     assert run(tmp_path, "status").exit_code == 3
     items.append(passed("yes"))
     seen = []
@@ -144,7 +145,7 @@ def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
     assert seen == [0.01, 0.1, 0.5, 1.0]
     assert "the last step is taken" in run(tmp_path, "status").stdout
     with pytest.raises(RefusedError, match="every recording already"):
-        canary.advance(settings, "ana", "more")
+        canary.advance(Harness.of(settings), "ana", "more")
     back = run(tmp_path, "rollback", "--who", "ben", "--reason", "doubts")
     assert (back.exit_code, routes.published(settings).table.route) == (0, "celery")
     assert "back file" in run(tmp_path, "status").stdout
@@ -156,21 +157,21 @@ def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
 def test_a_step_keeps_rooms_lists_and_a_route_without_fallback(settings, items):
     """Only the share changes."""
     table = Table(0, "conductor", 0.1, "celery+shadow", {"a": Room("celery")}, (), ("t",))
-    routes.change(settings, table, "ana", "by hand")
+    routes.change(Harness.of(settings), table, "ana", "by hand")
     serve(settings, "a")
     serve(settings, "b")
-    taken = canary.advance(settings, "ana", "on")
+    taken = canary.advance(Harness.of(settings), "ana", "on")
     assert (taken.route, taken.share, taken.otherwise) == ("conductor", 0.5, "celery+shadow")
     assert (taken.rooms, taken.deny) == (table.rooms, table.deny)
 
 
 def test_a_proposal_closes_the_way_until_the_routes_change(settings, items):
     """It is answered by going back, or by setting the routes again on purpose."""
-    routes.change(settings, CANARY, "ana", "canary")
+    routes.change(Harness.of(settings), CANARY, "ana", "canary")
     Audit(settings.store_url).append(PROPOSAL, {"why": "r-1 diverged"})
-    assert canary.position(settings).proposal == "r-1 diverged"
-    routes.change(settings, CANARY, "ana", "looked at it")
-    assert canary.position(settings).proposal == ""
+    assert canary.position(Harness.of(settings)).proposal == "r-1 diverged"
+    routes.change(Harness.of(settings), CANARY, "ana", "looked at it")
+    assert canary.position(Harness.of(settings)).proposal == ""
 
 
 def gist(name, primary, verdict):
@@ -204,16 +205,16 @@ def test_a_regression_proposes_the_way_back_or_takes_it(settings, auto, is_propo
     """Once; the log says what it was, and the next step is closed."""
     asked = settings.cutover.model_copy(update={"auto_rollback": auto})
     settings = settings.model_copy(update={"cutover": asked})
-    routes.change(settings, CANARY, "ana", "canary")
-    assert watch(settings) == ""
+    routes.change(Harness.of(settings), CANARY, "ana", "canary")
+    assert watch(Harness.of(settings)) == ""
     serve(settings, "bad", "error")
-    assert [watch(settings), watch(settings)] == [
+    assert [watch(Harness.of(settings)), watch(Harness.of(settings))] == [
         "Conductor failed bad" if is_proposed else "", "",
     ]  # fmt: skip
     assert len(Audit(settings.store_url).all(PROPOSAL)) == int(is_proposed)
     assert (routes.published(settings).table.route == "celery") is is_back
     if is_proposed and not is_back:
-        assert "Conductor failed bad" in canary.position(settings).proposal
+        assert "Conductor failed bad" in canary.position(Harness.of(settings)).proposal
 
 
 @pytest.mark.parametrize("command", ["rollback", "kill"])

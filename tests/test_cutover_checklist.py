@@ -14,6 +14,7 @@ from reflector_migrate.cutover.gated import ByGates, Gated
 from reflector_migrate.cutover.items import Answer, Item, Line, State, pending
 from reflector_migrate.cutover.people import sign, signatures
 from reflector_migrate.errors import ExitCode, InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
@@ -67,7 +68,7 @@ def _store(settings: Settings, number: int, *, exact_errors: int = 0) -> None:
 
 
 def _answers(settings: Settings, phase: Phase) -> dict[str, Answer]:
-    return {line.item.name: line.answer for line in run(settings, phase)}
+    return {line.item.name: line.answer for line in run(Harness.of(settings), phase)}
 
 
 @pytest.mark.parametrize(
@@ -169,19 +170,22 @@ def test_two_signatures_are_two_people(settings: Settings) -> None:
     """The same person twice is one signature."""
     asks = signatures("cutover")
     for who in ("ana", "ana"):
-        sign(settings, "cutover", who, "ready")
-    assert (asks(settings).state, asks(settings).value) == (State.PENDING, "1 of 2")
-    sign(settings, "cutover", "ben", "ready")
-    assert asks(settings).state is State.PASS
+        sign(Harness.of(settings), "cutover", who, "ready")
+    assert (asks(Harness.of(settings)).state, asks(Harness.of(settings)).value) == (
+        State.PENDING,
+        "1 of 2",
+    )
+    sign(Harness.of(settings), "cutover", "ben", "ready")
+    assert asks(Harness.of(settings)).state is State.PASS
 
 
 def test_a_signature_can_be_taken_back(settings: Settings) -> None:
     """A revoked signature no longer counts, and its entry stays in the log."""
     asks = signatures("margins")
-    sign(settings, "margins", "ana", "agreed")
-    assert asks(settings).state is State.PASS
-    sign(settings, "margins", "ana", "changed my mind", is_revoked=True)
-    assert asks(settings).state is State.PENDING
+    sign(Harness.of(settings), "margins", "ana", "agreed")
+    assert asks(Harness.of(settings)).state is State.PASS
+    sign(Harness.of(settings), "margins", "ana", "changed my mind", is_revoked=True)
+    assert asks(Harness.of(settings)).state is State.PENDING
     assert len(Audit(settings.store_url).all("sign:margins")) == 2
 
 
@@ -189,24 +193,24 @@ def test_a_signature_lapses_with_another_build(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was signed for one build says nothing of the next."""
-    sign(settings, "margins", "ana", "agreed")
+    sign(Harness.of(settings), "margins", "ana", "agreed")
     monkeypatch.setattr("reflector_migrate.conductor.build.build_hash", lambda: "another")
-    assert signatures("margins")(settings).state is State.PENDING
+    assert signatures("margins")(Harness.of(settings)).state is State.PENDING
 
 
 def test_a_signature_lapses_with_another_margin(settings: Settings, tmp_path: Path) -> None:
     """It holds for the rules it was given under, and again once these are back."""
-    sign(settings, "margins", "ana", "agreed")
+    sign(Harness.of(settings), "margins", "ana", "agreed")
     rules = tmp_path / "gates.toml"
     rules.write_text(TEXT.replace("margin = 1.0", "margin = 1.5", 1))
     wider = settings.model_copy(
         update={"judge": settings.judge.model_copy(update={"gates_file": rules})}
     )
-    answer = signatures("margins")(wider)
+    answer = signatures("margins")(Harness.of(wider))
     assert answer.state is State.PENDING
     assert [line.partition("; ")[2] for line in answer.numbers] == ["lapsed: another rules"]
     rules.write_text(f"# a comment is no other rule\n{TEXT}")
-    assert signatures("margins")(wider).state is State.PASS
+    assert signatures("margins")(Harness.of(wider)).state is State.PASS
 
 
 @pytest.mark.parametrize(
@@ -222,13 +226,13 @@ def test_only_what_an_item_asks_for_can_be_signed(
 ) -> None:
     """The list of signatures is closed, and nothing is recorded for any other word."""
     with pytest.raises(InputError, match=says):
-        sign(settings, name, "ana", "why not", is_revoked=is_revoked)
+        sign(Harness.of(settings), name, "ana", "why not", is_revoked=is_revoked)
     assert Audit(settings.store_url).all() == ()
 
 
 def test_a_broken_audit_log_fails_every_phase(settings: Settings) -> None:
     """Each checklist run verifies the log."""
-    sign(settings, "margins", "ana", "agreed")
+    sign(Harness.of(settings), "margins", "ana", "agreed")
     assert _answers(settings, Phase.CLEANUP)["audit log intact"].state is State.PASS
     with writing(settings.store_url) as connection:
         connection.execute(update(audit).values(body={"who": "mallory"}))

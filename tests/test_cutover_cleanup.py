@@ -9,6 +9,7 @@ from celery import Celery, current_app
 from celery.contrib.testing.worker import start_worker
 
 from reflector_migrate.cutover.cleanup import Seen, Use, look, plan
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.evidence import Spans
@@ -72,7 +73,7 @@ def test_a_real_worker_is_asked(tmp_path, redis_server):
         """Their pipeline."""
 
     with start_worker(app, perform_ping_check=False, pool="solo", loglevel="WARNING"):
-        found = look(settings)
+        found = look(Harness.of(settings))
     assert found.registered - set(current_app.tasks) == {BODY}  # each app has all shared tasks
     assert not [name for name in found.registered if name.startswith(("celery.", "migrate."))]
     assert found.schedule == {"poll": OTHER}

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from reflector_migrate.cutover.drills import drill_kill_switch, drilled
 from reflector_migrate.cutover.items import State
 from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
@@ -55,7 +56,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _shadow(settings: Settings) -> Shadow:
-    return Shadow.made(settings, lambda _run, _delay_s: None)
+    return Shadow(Harness.of(settings), lambda _run, _delay_s: None)
 
 
 def dispatching(settings: Settings, said: Announcement) -> None:
@@ -92,12 +93,12 @@ def test_the_drill_sees_what_the_dispatcher_does(
     settings: Settings, announce: object, is_passed: bool, says: str, state: State
 ) -> None:
     """Only a recording that the switch held back passes; the result is kept for the checklist."""
-    assert drilled("kill-switch")(settings).state is State.PENDING
-    found = drill_kill_switch(settings, announce, timeout_s=0.3)  # type: ignore[arg-type]
+    assert drilled("kill-switch")(Harness.of(settings)).state is State.PENDING
+    found = drill_kill_switch(Harness.of(settings), announce, timeout_s=0.3)  # type: ignore[arg-type]
     assert (found.is_passed, found.recording) == (is_passed, "rec")
     assert says in found.seen
     assert not (settings.state_dir / SWITCH).exists()
-    answer = drilled("kill-switch")(settings)
+    answer = drilled("kill-switch")(Harness.of(settings))
     assert (answer.state, answer.recordings) == (state, ("rec",))
 
 
@@ -109,7 +110,7 @@ def test_the_switch_is_taken_back_whatever_happens(settings: Settings) -> None:
         raise MigrateError("the broker is away")
 
     with pytest.raises(MigrateError, match="away"):
-        drill_kill_switch(settings, broken)
+        drill_kill_switch(Harness.of(settings), broken)
     assert not (settings.state_dir / SWITCH).exists()
     assert Audit(settings.store_url).last("drill:kill-switch") is None
 
@@ -118,7 +119,7 @@ def test_a_switch_that_is_on_stays_on(settings: Settings) -> None:
     """A drill takes nobody's switch back."""
     (settings.state_dir / SWITCH).touch()
     with pytest.raises(RefusedError, match="off already"):
-        drill_kill_switch(settings, deaf)
+        drill_kill_switch(Harness.of(settings), deaf)
     assert (settings.state_dir / SWITCH).exists()
 
 
@@ -128,7 +129,7 @@ def test_what_a_drill_needs_is_named(settings: Settings) -> None:
         update={"shadow": settings.shadow.model_copy(update={"kill_switch_file": None})}
     )
     with pytest.raises(ConfigurationError, match="kill_switch_file"):
-        drill_kill_switch(bare, deaf)
+        drill_kill_switch(Harness.of(bare), deaf)
     fresh = settings.model_copy(
         update={
             "store": settings.store.model_copy(
@@ -138,7 +139,7 @@ def test_what_a_drill_needs_is_named(settings: Settings) -> None:
     )
     new_store(fresh.store_url)
     with pytest.raises(RefusedError, match="no recording was shadowed"):
-        drill_kill_switch(fresh, deaf)
+        drill_kill_switch(Harness.of(fresh), deaf)
 
 
 @pytest.mark.parametrize(
@@ -157,18 +158,18 @@ def test_a_drill_grows_stale(
     state: State,
 ) -> None:
     """It holds for fourteen days, and for the build it was run with."""
-    drill_kill_switch(settings, dispatching, timeout_s=0.3)
+    drill_kill_switch(Harness.of(settings), dispatching, timeout_s=0.3)
     with writing(settings.store_url) as connection:
         connection.execute(update(audit).values(at=now() - timedelta(days=days)))
     if build:
         monkeypatch.setattr("reflector_migrate.conductor.build.build_hash", lambda: build)
-    assert drilled("kill-switch")(settings).state is state
+    assert drilled("kill-switch")(Harness.of(settings)).state is state
 
 
 def test_a_drills_run_is_a_run_of_its_own(settings: Settings) -> None:
     """The recording's real run is as it was."""
     before = Runs(settings.store_url).claimed_between(now() - timedelta(days=1), now())
-    drill_kill_switch(settings, dispatching, timeout_s=0.3)
+    drill_kill_switch(Harness.of(settings), dispatching, timeout_s=0.3)
     after: tuple[RunRecord, ...] = Runs(settings.store_url).claimed_between(
         now() - timedelta(days=1), now()
     )

@@ -17,6 +17,7 @@ from reflector_migrate.cutover.checklist import ITEMS, run
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.cutover.people import sign
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import (
@@ -73,7 +74,7 @@ class World:
     def answer(self, phase: Phase, name: str) -> Answer:
         """That item's answer."""
         [asked] = [one for one in ITEMS if (one.phase, one.name) == (phase, name)]
-        return asked.answer(self.settings)
+        return asked.answer(Harness.of(self.settings))
 
 
 @pytest.fixture
@@ -159,13 +160,15 @@ def _synthetic(world: World, *, is_met: bool) -> World:
 
 def _defects(world: World, *, is_met: bool) -> World:
     found = {defect.name: "" if is_met else "MATCHED on solo" for defect in all_defects()}
-    record_defects_run(world.settings, build=build_hash(), conductor="3.32.3", found=found)
+    record_defects_run(
+        Harness.of(world.settings), build=build_hash(), conductor="3.32.3", found=found
+    )
     return world
 
 
 def _placebo(world: World, *, is_met: bool) -> World:
     record_placebo(
-        world.settings, build=build_hash(), recordings=[f"r{n}" for n in range(10)],
+        Harness.of(world.settings), build=build_hash(), recordings=[f"r{n}" for n in range(10)],
         failed=() if is_met else ("words all",), evidence="e", rules="r",
     )  # fmt: skip
     return world
@@ -181,7 +184,7 @@ def _paired(world: World, *, is_met: bool) -> World:
 def _signed(item: str, *people: str) -> Callable[..., World]:
     def made(world: World, *, is_met: bool) -> World:
         for who in people if is_met else people[1:]:
-            sign(world.settings, item, who, "agreed")
+            sign(Harness.of(world.settings), item, who, "agreed")
         return world
 
     return made
@@ -191,7 +194,7 @@ def _proved(world: World) -> None:
     """This build's gates count: placebo, seeded defects, and rules of before its evidence."""
     _placebo(world, is_met=True)
     _defects(world, is_met=True)
-    note_rules(world.settings, build_hash())
+    note_rules(Harness.of(world.settings), build_hash())
 
 
 def _gated(measure: str) -> Callable[..., World]:
@@ -231,7 +234,7 @@ def _routed(world: World, *, is_met: bool) -> World:
 
 
 def _noted(world: World, *, is_met: bool) -> World:
-    note_rules(world.settings, build_hash())
+    note_rules(Harness.of(world.settings), build_hash())
     if is_met:
         return world
     rules = world.settings.state_dir / "gates.toml"
@@ -333,7 +336,10 @@ def test_a_server_that_is_away_passes_nothing(world: World) -> None:
     world.says(
         "reflector_migrate.cutover.infrastructure.workers_say", ServerUnreachableError("away")
     )
-    found = {line.item.name: line.answer for line in run(world.settings, Phase.INFRASTRUCTURE)}
+    found = {
+        line.item.name: line.answer
+        for line in run(Harness.of(world.settings), Phase.INFRASTRUCTURE)
+    }
     passing = {name for name, answer in found.items() if answer.state is State.PASS}
     assert passing == {"side effects suppressed", "audit log intact"}
 
@@ -351,7 +357,7 @@ def test_gates_wait_for_their_proof(world: World) -> None:
 @pytest.mark.parametrize("minutes", [-5, 5], ids=["rules first", "evidence first"])
 def test_rules_of_after_the_first_comparison_pass_nothing(world: World, minutes: int) -> None:
     """The digest is the one in force, and still the log has it too late: dates are compared."""
-    note_rules(world.settings, build_hash())
+    note_rules(Harness.of(world.settings), build_hash())
     candidate = Side(
         role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status="completed", build=build_hash()
     )
@@ -360,9 +366,9 @@ def test_rules_of_after_the_first_comparison_pass_nothing(world: World, minutes:
         connection.execute(comparisons.update().values(at=now() + timedelta(minutes=minutes)))
     found = world.answer(Phase.SHADOW, "margins before the data")
     assert (found.state is State.PASS) is (minutes > 0), found
-    late = not_first(world.settings, build_hash(), RULES)
+    late = not_first(Harness.of(world.settings), build_hash(), RULES)
     assert ("are dated" in late) is (minutes < 0)
-    assert "began under rules" in not_first(world.settings, build_hash(), WIDER) or late
+    assert "began under rules" in not_first(Harness.of(world.settings), build_hash(), WIDER) or late
 
 
 def test_no_gate_counts_by_rules_that_came_later(world: World) -> None:
@@ -372,7 +378,7 @@ def test_no_gate_counts_by_rules_that_came_later(world: World) -> None:
     lines = excess(normal(0, 2, 250), builds=builds)
     found = {}
     for rules in (RULES, WIDER):
-        run = gates_of(world.settings, lines, rules)
+        run = gates_of(Harness.of(world.settings), lines, rules)
         found[rules.digest] = gate(run, "words")
         assert run.exit_code == 3
     assert found[RULES.digest].state is GateVerdict.PASS

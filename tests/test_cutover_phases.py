@@ -18,6 +18,7 @@ from reflector_migrate.cutover.routing_audit import (
     recordings_were_routed,
 )
 from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.plugin.reflector_route_table import CONDUCTOR, Room, Table, dump
@@ -81,10 +82,10 @@ def test_a_phase_is_entered_with_its_evidence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who, why, both phases, and digests of answers, build and rules; the chain holds."""
-    assert present(settings) is P.INFRASTRUCTURE
+    assert present(Harness.of(settings)) is P.INFRASTRUCTURE
     _answers(monkeypatch, passed("1 of 1"))
-    enter(settings, P.PARALLEL, "ana", "servers are up")
-    assert present(settings) is P.PARALLEL
+    enter(Harness.of(settings), P.PARALLEL, "ana", "servers are up")
+    assert present(Harness.of(settings)) is P.PARALLEL
     [entry] = Audit(settings.store_url).all("phase")
     body = entry["body"]
     assert (body["from"], body["to"], body["who"]) == ("infrastructure", "parallel", "ana")
@@ -97,13 +98,13 @@ def test_a_phase_that_is_not_done_is_not_left_forwards(
 ) -> None:
     """The open items are named and nothing is recorded; the way back needs none of them."""
     _answers(monkeypatch, passed("ok"))
-    enter(settings, P.PARALLEL, "ana", "up")
+    enter(Harness.of(settings), P.PARALLEL, "ana", "up")
     _answers(monkeypatch, passed("ok"), pending("no evidence"))
     with pytest.raises(RefusedError, match="phase parallel is not done: item 2"):
-        enter(settings, P.SHADOW, "ana", "impatient")
-    assert present(settings) is P.PARALLEL
-    enter(settings, P.INFRASTRUCTURE, "ben", "a server was replaced")
-    assert present(settings) is P.INFRASTRUCTURE
+        enter(Harness.of(settings), P.SHADOW, "ana", "impatient")
+    assert present(Harness.of(settings)) is P.PARALLEL
+    enter(Harness.of(settings), P.INFRASTRUCTURE, "ben", "a server was replaced")
+    assert present(Harness.of(settings)) is P.INFRASTRUCTURE
 
 
 def test_the_evidence_digest_follows_the_answers() -> None:
@@ -160,7 +161,7 @@ def test_what_conductor_served_was_sent_by_a_table(
 )
 def test_the_audit_reads_the_routing_table(settings: Settings, table: Table, state: State) -> None:
     """From the log of tables, the register of what was served, and the primary's rows."""
-    assert recordings_were_routed(settings).state is State.PENDING
+    assert recordings_were_routed(Harness.of(settings)).state is State.PENDING
     body = {"version": table.version, "table": dump(table), "who": "ana", "why": "x"}
     Audit(settings.store_url).append(KIND, body)
     rows = Rows.at(settings.reflector.database_url or "")
@@ -170,7 +171,7 @@ def test_the_audit_reads_the_routing_table(settings: Settings, table: Table, sta
     )  # fmt: skip
     rows.insert_transcript(id="t", recording_id="rec", status="ended", created_at=now())
     Dispatches(settings.store_url).add("rec", "skipped", run_id="w", reason=f"{SERVED}abc")
-    answer = recordings_were_routed(settings)
+    answer = recordings_were_routed(Harness.of(settings))
     assert (answer.state, answer.n) == (state, 1)
     assert answer.recordings == (() if state is State.PASS else ("rec",))
 
@@ -181,6 +182,6 @@ def test_the_audit_reads_the_routing_table(settings: Settings, table: Table, sta
 def test_the_rules_are_noted_once_for_each_build(settings: Settings) -> None:
     """Before the first comparison; a later one, or another margin, changes no earlier note."""
     for build in ("one", "one", "two", "one"):
-        note_rules(settings, build)
+        note_rules(Harness.of(settings), build)
     entries = Audit(settings.store_url).all(RULES_NOTED)
     assert [entry["body"]["build"] for entry in entries] == ["one", "two"]

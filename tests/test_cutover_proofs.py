@@ -9,6 +9,7 @@ import pytest
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.items import State
 from reflector_migrate.cutover.proofs import placebo_is_not_failed, seeded_defects_are_caught
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.proofs import (
@@ -31,43 +32,46 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _record(settings: Settings, found: dict[str, str], build: str | None = None) -> None:
-    record_defects_run(settings, build=build or build_hash(), conductor="3.32.3", found=found)
+    record_defects_run(
+        Harness.of(settings), build=build or build_hash(), conductor="3.32.3", found=found
+    )
 
 
 def _placebo(
     settings: Settings, number: int, failed: tuple[str, ...] = (), build: str = ""
 ) -> None:
     record_placebo(
-        settings, build=build or build_hash(), recordings=[f"r{n}" for n in range(number)],
+        Harness.of(settings), build=build or build_hash(),
+        recordings=[f"r{n}" for n in range(number)],
         failed=failed, evidence="e", rules="r",
     )  # fmt: skip
 
 
 def test_no_run_is_pending(settings: Settings) -> None:
     """Nothing tried proves nothing."""
-    assert seeded_defects_are_caught(settings).state is State.PENDING
+    assert seeded_defects_are_caught(Harness.of(settings)).state is State.PENDING
 
 
 def test_a_run_of_all_passes(settings: Settings) -> None:
     """Every defect of this build has a proof."""
     _record(settings, dict.fromkeys(NAMES, ""))
-    assert seeded_defects_are_caught(settings).state is State.PASS
+    assert seeded_defects_are_caught(Harness.of(settings)).state is State.PASS
 
 
 def test_runs_of_some_add_up(settings: Settings) -> None:
     """Two runs that cover all defects together are enough; the newest result of each counts."""
     _record(settings, {NAMES[0]: "MATCHED on solo"})
     _record(settings, dict.fromkeys(NAMES[1:], ""))
-    answer = seeded_defects_are_caught(settings)
+    answer = seeded_defects_are_caught(Harness.of(settings))
     assert (answer.state, answer.why) == (State.FAIL, f"{NAMES[0]}: MATCHED on solo")
     _record(settings, {NAMES[0]: ""})
-    assert seeded_defects_are_caught(settings).state is State.PASS
+    assert seeded_defects_are_caught(Harness.of(settings)).state is State.PASS
 
 
 def test_another_build_proves_nothing(settings: Settings) -> None:
     """A run of the build before does not count for this one."""
     _record(settings, dict.fromkeys(NAMES, ""), build="another")
-    answer = seeded_defects_are_caught(settings)
+    answer = seeded_defects_are_caught(Harness.of(settings))
     assert (answer.state, answer.value) == (State.PENDING, f"0 of {len(NAMES)}")
 
 
@@ -84,23 +88,23 @@ def test_a_placebo_proves_its_own_build(
     settings: Settings, number: int, failed: tuple[str, ...], build: str, state: State
 ) -> None:
     """Enough recordings, no gate against it, and this very build; and the last one counts."""
-    assert placebo_is_not_failed(settings).state is State.PENDING
+    assert placebo_is_not_failed(Harness.of(settings)).state is State.PENDING
     _placebo(settings, number, failed, build)
-    assert placebo_is_not_failed(settings).state is state
+    assert placebo_is_not_failed(Harness.of(settings)).state is state
     _placebo(settings, PLACEBO_AT_LEAST)
-    assert placebo_is_not_failed(settings).state is State.PASS
+    assert placebo_is_not_failed(Harness.of(settings)).state is State.PASS
 
 
 def test_what_is_missing_is_named_with_its_command(settings: Settings) -> None:
     """Both, then one, then nothing; a defect that is missed takes the proof away again."""
     build = build_hash()
-    both = unproved(settings, build)
+    both = unproved(Harness.of(settings), build)
     assert "migrate placebo run" in both
     assert f"0 of {len(NAMES)} are (migrate defects run)" in both
     _placebo(settings, PLACEBO_AT_LEAST)
-    assert "placebo" not in unproved(settings, build)
+    assert "placebo" not in unproved(Harness.of(settings), build)
     _record(settings, dict.fromkeys(NAMES, ""))
-    assert unproved(settings, build) == ""
-    assert unproved(settings, "another") != ""
+    assert unproved(Harness.of(settings), build) == ""
+    assert unproved(Harness.of(settings), "another") != ""
     _record(settings, {NAMES[0]: "MATCHED on solo"})
-    assert f"{len(NAMES) - 1} of {len(NAMES)} are" in unproved(settings, build)
+    assert f"{len(NAMES) - 1} of {len(NAMES)} are" in unproved(Harness.of(settings), build)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from reflector_migrate.cutover import rights
 from reflector_migrate.cutover.infrastructure import beat_is_alive, links_lead_where_theirs_do
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.messages import SWEEP
@@ -26,7 +27,7 @@ NOWHERE = "127.0.0.1:1"
 
 def _said(name: str, settings: Settings) -> tuple[str, str]:
     try:
-        answer = rights.CHECKS[name](settings)
+        answer = rights.CHECKS[name](Harness.of(settings))
     except MigrateError as error:
         return "check could not run", error.message
     return answer.value, answer.why
@@ -65,7 +66,7 @@ def test_a_newer_reflector_is_read_and_its_columns_are_named(postgres_url: str):
         connection.execute(text("ALTER TABLE transcript ADD COLUMN change_seq bigint"))
         connection.execute(text("ALTER TABLE room DROP COLUMN ics_last_etag"))
     settings = Settings.model_validate({"reflector": {"database_url": postgres_url}})
-    found = rights.newer_than_known(settings)
+    found = rights.newer_than_known(Harness.of(settings))
     assert found.why == "transcript.action_items, transcript.change_seq"
     assert _said("reflector database", settings) == ("readable", "")
     assert Rows.at(postgres_url).get_room("nowhere") is None
@@ -154,7 +155,10 @@ def test_beat_is_missed(any_store: str, age_s: float | None, state: str):
     upgrade(any_store)
     if age_s is not None:
         Heartbeats(any_store).beat(SWEEP, now() - timedelta(seconds=age_s))
-    assert beat_is_alive(Settings.model_validate({"store": {"url": any_store}})).state == state
+    assert (
+        beat_is_alive(Harness.of(Settings.model_validate({"store": {"url": any_store}}))).state
+        == state
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,4 +181,4 @@ def test_links_to_another_host_are_found(tmp_path: Path, told: str | None, state
         primary_task_id="task", request={"ui_base_url": told},
     )  # fmt: skip
     assert Runs(settings.store_url).claim(run)
-    assert links_lead_where_theirs_do(settings).state == state
+    assert links_lead_where_theirs_do(Harness.of(settings)).state == state

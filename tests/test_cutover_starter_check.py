@@ -9,6 +9,7 @@ from celery.contrib.testing.worker import start_worker
 
 from reflector_migrate.cutover.items import State
 from reflector_migrate.cutover.starter_check import starter_listens
+from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_claim import QUEUE
 from reflector_migrate.plugin.reflector_route_table import KEY, Room, Table, dump
 from reflector_migrate.settings import Settings
@@ -35,7 +36,7 @@ def test_without_a_starter(settings, table, state):
     """It fails where a recording would wait for one."""
     if table:
         redis.Redis.from_url(settings.reflector.broker_url).set(KEY, dump(table))
-    assert starter_listens(settings).state is state
+    assert starter_listens(Harness.of(settings)).state is state
 
 
 def test_a_starter_that_listens_is_found(settings):
@@ -44,4 +45,4 @@ def test_a_starter_that_listens_is_found(settings):
     app = Celery("ours", broker=settings.reflector.broker_url, set_as_current=False)
     app.conf.task_default_queue = QUEUE
     with start_worker(app, perform_ping_check=False, pool="solo", loglevel="WARNING"):
-        assert starter_listens(settings).value == "1 starters"
+        assert starter_listens(Harness.of(settings)).value == "1 starters"

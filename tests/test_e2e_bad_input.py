@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Observation, Role
 from tests.new_stores import new_store
 
@@ -227,7 +228,7 @@ def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
     s3.delete_object(Bucket=settings.reflector.tracks_bucket, Key=recording.keys[0])
     since = compare.now()
     compare.start_primary(settings, recording)
-    run = compare._follow(settings, recording, since, 120, lambda *_: None)
+    run = compare._follow(Harness.of(settings), recording, since, 120, lambda *_: None)
     assert run.state == "failed"
     assert recording.keys[0] in (run.reason or "")
     assert sum(number for *_, number in Evidence(settings.store_url).nights()) == before

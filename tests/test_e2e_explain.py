@@ -10,6 +10,7 @@ import pytest
 
 from reflector_migrate.cli.main import main
 from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, Verdict
 from reflector_migrate.sandbox.stack import Sandbox
 
@@ -25,7 +26,7 @@ def diverged(stack: Sandbox) -> Iterator[Sandbox]:
     """Twelve tracks through both engines, the candidate joining them in string order."""
     stack.set_defects([DEFECT])
     try:
-        found = compare_in_sandbox(stack.settings, NAME, timeout_s=400)
+        found = compare_in_sandbox(Harness.of(stack.settings), NAME, timeout_s=400)
         assert found.verdict is Verdict.DIVERGED
         yield stack
     finally:

@@ -13,6 +13,7 @@ from reflector_migrate.cutover.checklist import exit_code, run
 from reflector_migrate.cutover.items import State
 from reflector_migrate.errors import ExitCode
 from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, Phase, Role, Side, Verdict
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.stack import Sandbox
@@ -64,7 +65,7 @@ def test_no_field_of_any_recording_differs(ran: dict[str, Judged | Exception], n
 
 def test_the_server_shows_the_executed_workflow(stack: Sandbox) -> None:
     """Conductor's own API has fifteen task types, dynamic forks and the recording's id."""
-    compare_in_sandbox(stack.settings, "three-voices", timeout_s=240)
+    compare_in_sandbox(Harness.of(stack.settings), "three-voices", timeout_s=240)
     recording_id = RECORDINGS["three-voices"].recording_id
     known = Runs(stack.settings.store_url).latest(recording_id)
     assert known is not None
@@ -79,7 +80,7 @@ def test_the_server_shows_the_executed_workflow(stack: Sandbox) -> None:
 
 def test_in_shadow_the_world_is_told_once(stack: Sandbox) -> None:
     """Zulip and the webhook receiver hear of a recording from the primary alone."""
-    found = compare_in_sandbox(stack.settings, "zero-start", timeout_s=240)
+    found = compare_in_sandbox(Harness.of(stack.settings), "zero-start", timeout_s=240)
     primary = Evidence(stack.settings.store_url).observation(found.run_id, Role.PRIMARY)
     candidate = Evidence(stack.settings.store_url).observation(found.run_id, Role.CANDIDATE)
     assert primary is not None
@@ -98,12 +99,12 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
     """Ten recordings give ten comparisons, a page, and a list of what is missing."""
     settings = stack.settings
     for name in NAMES[1 : 1 + max(0, 10 - _compared(settings.store_url))]:
-        compare_in_sandbox(settings, name, timeout_s=240)
+        compare_in_sandbox(Harness.of(settings), name, timeout_s=240)
     assert _compared(settings.store_url) >= 10
     night = datetime.now(UTC).date().isoformat()
-    page = write_report(settings, night).read_text(encoding="utf-8")
+    page = write_report(Harness.of(settings), night).read_text(encoding="utf-8")
     assert "MATCHED" in page
-    lines = run(settings, Phase.SHADOW)
+    lines = run(Harness.of(settings), Phase.SHADOW)
     by_name = {line.item.name: line.answer for line in lines}
     announced = by_name["pairs compared / eligible"]
     assert announced.n is not None
@@ -116,7 +117,7 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
 
 def test_infrastructure_is_answered_by_the_servers(stack: Sandbox) -> None:
     """Everything automatic passes; the drill alone is pending until somebody made it."""
-    lines = run(stack.settings, Phase.INFRASTRUCTURE)
+    lines = run(Harness.of(stack.settings), Phase.INFRASTRUCTURE)
     answers = {line.item.name: line.answer for line in lines}
     assert answers.pop("kill switch drilled").state in {State.PENDING, State.PASS}
     assert not [(name, a) for name, a in answers.items() if a.state is not State.PASS]
@@ -128,7 +129,7 @@ def test_observations_can_be_judged_again_from_files(stack: Sandbox, tmp_path: P
 
     from reflector_migrate.cli.main import cli
 
-    found = compare_in_sandbox(stack.settings, "solo", timeout_s=240)
+    found = compare_in_sandbox(Harness.of(stack.settings), "solo", timeout_s=240)
     evidence = Evidence(stack.settings.store_url)
     for role, name in ((Role.PRIMARY, "a"), (Role.CANDIDATE, "b")):
         seen = evidence.observation(found.run_id, role)

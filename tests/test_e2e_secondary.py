@@ -12,6 +12,7 @@ from reflector_migrate.cli.main import cli
 from reflector_migrate.experiments.compare import compare_in_sandbox
 from reflector_migrate.experiments.false_alarms import Plan, measure
 from reflector_migrate.experiments.noise import Noise, set_noise
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Observation, Role, Verdict
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.process import stop
@@ -30,7 +31,7 @@ NOISE = Noise(seed=7, wer=0.1)
 def settings(stack: Sandbox) -> Iterator[Settings]:
     """The session's sandbox; without noise and without a second worker again in the end."""
     yield stack.settings
-    set_noise(stack.settings, None)
+    set_noise(Harness.of(stack.settings), None)
     records = Records.of(stack.folders.root)
     if (second := records.find("secondary")) is not None:
         stop([second], records, 6.0)
@@ -44,7 +45,7 @@ def _seen(settings: Settings, run_id: str, role: Role) -> Observation:
 
 def test_a_secondary_is_a_run_of_its_own(settings: Settings) -> None:
     """Through Celery, timed by the plugin, in places of its own; its effects are not mixed up."""
-    found = compare_in_sandbox(settings, "three-voices", timeout_s=300, secondary=True)
+    found = compare_in_sandbox(Harness.of(settings), "three-voices", timeout_s=300, secondary=True)
     assert found.verdict is Verdict.MATCHED
     assert found.secondary is not None
     assert any("in random order" in note for note in found.notes)
@@ -78,11 +79,11 @@ def _told_apart(settings: Settings, first: Observation, second: Observation) -> 
 
 def test_noise_is_seen_for_what_it_is(settings: Settings) -> None:
     """With noise a lone comparison concludes nothing; beside a secondary its own pair is shown."""
-    set_noise(settings, NOISE)
-    alone = compare_in_sandbox(settings, "three-voices", timeout_s=300)
+    set_noise(Harness.of(settings), NOISE)
+    alone = compare_in_sandbox(Harness.of(settings), "three-voices", timeout_s=300)
     assert alone.verdict is Verdict.INCONCLUSIVE
     assert {c.rule for c in alone.checks if c.verdict is Verdict.INCONCLUSIVE} == {"no-floor"}
-    both = compare_in_sandbox(settings, "three-voices", timeout_s=300, secondary=True)
+    both = compare_in_sandbox(Harness.of(settings), "three-voices", timeout_s=300, secondary=True)
     words = next(check for check in both.checks if check.name == "words")
     assert words.rule == "own-secondary"
     assert words.between_legacy
@@ -93,8 +94,8 @@ def test_noise_is_seen_for_what_it_is(settings: Settings) -> None:
 
 def test_replayed_answers_leave_nothing_but_orchestration(settings: Settings) -> None:
     """With the noise still on, both sides agree to the letter; afterwards noise is back."""
-    set_noise(settings, NOISE)
-    found = compare_in_sandbox(settings, "zero-start", timeout_s=300, is_replayed=True)
+    set_noise(Harness.of(settings), NOISE)
+    found = compare_in_sandbox(Harness.of(settings), "zero-start", timeout_s=300, is_replayed=True)
     assert found.verdict is Verdict.MATCHED
     assert any("one recorded run" in note for note in found.notes)
     with StandinControl(settings.sandbox.control_url or "") as control:
@@ -121,7 +122,7 @@ def test_false_alarms_are_counted_on_both_sides(settings: Settings) -> None:
     names = ["zero-start", "consent-denied"]
     plan = Plan(pairs=1, calibration=1, quiet=2, noise=NOISE, recordings=names, jobs=1)
     said: list[str] = []
-    found = measure(settings, plan, said.append)
+    found = measure(Harness.of(settings), plan, said.append)
     assert (found.noisy.trials, found.quiet.trials, found.calibration_pairs) == (1, 2, 1)
     assert found.quiet.verdicts == {"legacy": {"MATCHED": 2}, "candidate": {"MATCHED": 2}}
     assert set(found.noisy.verdicts) == {"legacy", "candidate"}

@@ -11,6 +11,7 @@ import redis
 
 from reflector_migrate.experiments.compare import start_primary
 from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Verdict
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.config import change_config
@@ -89,10 +90,10 @@ def test_a_message_that_comes_twice_starts_one_workflow(stack: Sandbox) -> None:
     from reflector_migrate.shadow.dispatcher import claim
     from reflector_migrate.shadow.process import Shadow
 
-    found = compare_in_sandbox(stack.settings, NAME, timeout_s=240)
+    found = compare_in_sandbox(Harness.of(stack.settings), NAME, timeout_s=240)
     known = Runs(stack.settings.store_url).by_id(found.run_id)
     assert known is not None
-    world = Shadow.made(stack.settings, lambda _run, _delay_s: None)
+    world = Shadow(Harness.of(stack.settings), lambda _run, _delay_s: None)
     assert claim(world, parse(dict(known.request))) is None
     last = Dispatches(stack.settings.store_url).last(known.recording_id)
     assert (last["outcome"], last["run_id"]) == ("duplicate", found.run_id)
@@ -110,16 +111,16 @@ def test_what_ran_unannounced_is_found_and_replayed(
         began = now()
         assert _run_legacy(settings) == "ended"
         _eventually(lambda: _posted(settings, recording.recording_id))
-        ledger = reconcile(settings, began, now(), grace=timedelta(0))
+        ledger = reconcile(Harness.of(settings), began, now(), grace=timedelta(0))
         assert ledger.lost == (recording.recording_id,)
         change_config(sandbox.folders, {"shadow": {"enabled": True, "settle_s": 1.0}})
-        (lost,) = announcements(settings, began, now(), grace=timedelta(0))
+        (lost,) = announcements(Harness.of(settings), began, now(), grace=timedelta(0))
         announce(settings, lost)
         announce(settings, lost)
         found = _eventually(lambda: Evidence(settings.store_url).latest(recording.recording_id))
         wrong = [c.name for c in found.checks if c.verdict not in (Verdict.MATCHED,)]
         assert (found.verdict, wrong) == (Verdict.MATCHED, [])
-        assert reconcile(settings, began, now(), grace=timedelta(0)).lost == ()
+        assert reconcile(Harness.of(settings), began, now(), grace=timedelta(0)).lost == ()
         assert sum(number for *_, number in Evidence(settings.store_url).nights()) == 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import VISIBLE_STEPS
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.standins.client import StandinControl
@@ -35,7 +36,7 @@ def test_both_sides_are_watched_through_a_restart_of_the_server(stack, tmp_path)
     with StandinControl(settings.sandbox.control_url) as control, ThreadPoolExecutor(1) as pool:
         control.set_noise("recogniser", latency_s=3.0)
         try:
-            verdict = pool.submit(compare_in_sandbox, settings, NAME, timeout_s=240)
+            verdict = pool.submit(compare_in_sandbox, Harness.of(settings), NAME, timeout_s=240)
             until(is_new, "the candidate begins")
             with log.open("w") as out:
                 watcher = subprocess.Popen(watch(stack), stdout=out, stderr=out)

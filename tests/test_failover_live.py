@@ -18,6 +18,7 @@ from reflector_migrate.cutover.routes import change
 from reflector_migrate.experiments.failover import copies, run_stream
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
 from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.plugin.reflector_claim import ENDED
@@ -40,7 +41,7 @@ FALLBACK = Table(0, "conductor+fallback")
 
 def put(settings: Settings, table: Table) -> None:
     """Change the routes, and wait until every worker follows."""
-    change(settings, table, "ana", "a test")
+    change(Harness.of(settings), table, "ana", "a test")
     time.sleep(5.5)
 
 
@@ -129,7 +130,7 @@ def test_a_live_run_leaves_what_a_legacy_run_leaves(routed: Sandbox) -> None:
     legacy = left_by_a_run(settings, recording)
     put(settings, Table(0, "conductor"))
     live = left_by_a_run(settings, recording)
-    assert workflow_of(settings, recording.recording_id) is not None
+    assert workflow_of(Harness.of(settings), recording.recording_id) is not None
     assert [key for key in legacy if live[key] != legacy[key]] == []
     assert len(live["messages"]) == len(live["webhooks"]) == 1
     assert len(live["transcript"]["events"]) > 5

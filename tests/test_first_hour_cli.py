@@ -22,6 +22,7 @@ from reflector_migrate.cli.main import COMMANDS, cli, main
 from reflector_migrate.cutover.checklist import exit_code
 from reflector_migrate.cutover.items import Answer, Item, Line, passed, pending, unreachable
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase, Verdict
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.settings import Settings
@@ -87,7 +88,7 @@ def test_runs_with_a_seeded_defect_are_in_no_night(tmp_path: Path) -> None:
     settings = Settings.model_validate({
         "store": {"url": url}, "is_sandbox": True, "state_dir": str(tmp_path),
         "reflector": {"database_url": f"sqlite:///{tmp_path}/none.db"}})  # fmt: skip
-    found = gather(settings, NIGHT)
+    found = gather(Harness.of(settings), NIGHT)
     assert [gist.run_id for gist in found.gists] == [fine.run_id]
     assert (found.seeded, found.coverage.compared) == (1, 1)
     assert [dict(point.counts) for point in found.trend] == [{"MATCHED": 1}]

@@ -19,6 +19,7 @@ from reflector_migrate.cli.checklist import _explain
 from reflector_migrate.cli.main import COMMANDS, cli, main
 from reflector_migrate.cutover.items import Answer, Item, Line, State
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
 from reflector_migrate.model.run_life import OPEN, RunState
 from reflector_migrate.sandbox import starter
@@ -118,7 +119,7 @@ def test_progress_has_the_time_and_words_instead_of_states(
         "reflector_migrate.shadow.observe.live_lines.both_sides",
         lambda *_: ("primary    processing", "candidate  announced"),
     )
-    progress = follow._lines(Settings())  # type: ignore[arg-type]
+    progress = follow._lines(Harness.of(Settings()))  # type: ignore[arg-type]
     for _ in range(3):
         progress(None, "")
     lines = capsys.readouterr().err.splitlines()

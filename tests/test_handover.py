@@ -31,6 +31,7 @@ from reflector_migrate.cutover.handover import (
 from reflector_migrate.cutover.route_app import AGAIN_S, LONGEST_PAUSE_S, config_of
 from reflector_migrate.cutover.takeover import take_over_stalled
 from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.pipeline.rows.tables import recording, transcript
 from reflector_migrate.plugin.reflector_claim import (
@@ -106,7 +107,7 @@ def served_by(settings, conductor):
     """What handing over answers with that Conductor."""
     with answering(conductor) as url:
         at = settings.conductor.model_copy(update={"server_url": url})
-        return hand_over(settings.model_copy(update={"conductor": at}), ASKED)
+        return hand_over(Harness.of(settings.model_copy(update={"conductor": at})), ASKED)
 
 
 def test_a_claim_gets_one_workflow_which_is_kept_by_recording(settings, claims):
@@ -114,7 +115,7 @@ def test_a_claim_gets_one_workflow_which_is_kept_by_recording(settings, claims):
     conductor = Conductor()
     assert served_by(settings, conductor) == "w-1"
     assert claims.look(T).workflow_id == "w-1"
-    assert workflow_of(settings, "rec-1") == "w-1"
+    assert workflow_of(Harness.of(settings), "rec-1") == "w-1"
     last = Dispatches(settings.store_url).last("rec-1")
     assert (last["outcome"], last["reason"]) == ("skipped", SERVED + build_hash())
     assert served_by(settings, conductor) is None  # the message was delivered again
@@ -127,7 +128,7 @@ def test_nothing_is_started_out_of_turn(settings, claims):
     conductor = Conductor()
     assert served_by(settings, conductor) is None
     assert conductor.started == 0
-    assert workflow_of(settings, "rec-1") is None
+    assert workflow_of(Harness.of(settings), "rec-1") is None
 
 
 def test_a_workflow_whose_answer_comes_too_late_does_not_count(settings, claims):
@@ -139,7 +140,7 @@ def test_a_workflow_whose_answer_comes_too_late_does_not_count(settings, claims)
 
     assert served_by(settings, Conductor(meanwhile)) is None
     assert claims.look(T).workflow_id == ""
-    assert workflow_of(settings, "rec-1") is None
+    assert workflow_of(Harness.of(settings), "rec-1") is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_broker_that_is_away_is_an_error_that_passes(settings):
     url = f"redis://127.0.0.1:{free_ports(('none',))['none']}/0"
     away = settings.reflector.model_copy(update={"broker_url": url})
     with pytest.raises(ServerUnreachableError, match="the broker does not answer"):
-        hand_over(settings.model_copy(update={"reflector": away}), ASKED)
+        hand_over(Harness.of(settings.model_copy(update={"reflector": away})), ASKED)
 
 
 def test_a_message_with_a_fault_names_the_field():
@@ -256,7 +257,7 @@ def test_a_stopped_workflow_keeps_nobody_from_its_transcript(settings, claims, s
 )
 def test_a_recording_that_nobody_announced_is_registered_with_the_reason(settings, route, why):
     """At night it counts as skipped on purpose, not as lost."""
-    note_kept(settings, Kept(transcript_id=T, route=route, reason="no answer"))
+    note_kept(Harness.of(settings), Kept(transcript_id=T, route=route, reason="no answer"))
     last = Dispatches(settings.store_url).last("rec-1")
     assert (last["outcome"], last["reason"]) == ("skipped", why)
 
@@ -270,7 +271,9 @@ def worked(settings, step, token=ASKED.token, **more):
     settings, watcher = settings.model_copy(update={"candidate": live}), Watcher()
     fence = fence_of(settings)
     execute = step_answers({})
-    runner = TaskRunner(settings, WHO, execute, watcher, lambda _task: lambda: None, fence)
+    runner = TaskRunner(
+        Harness.of(settings), WHO, execute, watcher, lambda _task: lambda: None, fence
+    )
     run = {"transcript_id": T, "run_id": token, "workflow_id": "w-1", "namespace": "live"}
     task = Task(task_id="t", workflow_instance_id="w-1", input_data={"run": run, **more})
     task.task_def_name = step
@@ -396,7 +399,7 @@ def test_kill_takes_every_running_workflow_back_with_conductor_down(settings, tm
     """Whatever its route; the file stands, and the log has it."""
     begun(settings, "conductor")
     settings = with_route(settings, back_file=tmp_path / "back")
-    sent = routes.kill(settings, "ana", "empty transcripts")
+    sent = routes.kill(Harness.of(settings), "ana", "empty transcripts")
     assert sent.is_in_force
     assert sent.faults == ()
     assert task_again_raw(settings) == [b"the call"]

@@ -15,6 +15,7 @@ from rich.console import Console
 from comparators.registry import MeasureSpec
 from reflector_migrate.cli.main import main
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.verdict import Grounds, check_one
 from reflector_migrate.judge.waivers import Waiver
@@ -279,7 +280,7 @@ def test_a_configured_bad_file_is_what_the_doctor_finds(tmp_path):
 
     def seen(text):
         settings = Settings.model_validate({"judge": {"waivers_file": _file(tmp_path, text)}})
-        return _look(_waivers, settings)
+        return _look(_waivers, Harness.of(settings))
 
     good = seen(_until("2999-01-01"))
     assert (good.state, good.value) == ("pass", "1 in force")

@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from reflector_migrate.cli.metrics import metrics_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.runs import Dispatches
 from tests.new_stores import new_store
@@ -31,7 +32,7 @@ def families(tmp_path):
     dispatches.add("rec-2", "skipped", reason="over budget: 3.14 of 3")
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "shadow-2026-11-28.html").write_text("")
-    text = metrics_of(settings)
+    text = metrics_of(Harness.of(settings))
     assert "rec-secret" not in text
     return {family.name: family for family in text_string_to_metric_families(text)}
 

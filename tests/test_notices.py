@@ -17,6 +17,7 @@ from reflector_migrate.cutover.canary import Position, Served
 from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.cutover.news import news_of_the_breaker, news_of_the_way_back
 from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict, gist_of
 from reflector_migrate.plugin.reflector_claim import BREAKER_OPEN
 from reflector_migrate.plugin.reflector_route_table import Table
@@ -104,7 +105,7 @@ def test_a_change_of_state_is_sent_once(tmp_path: Path, receiver: Receiver, chan
     """Not each night again; the way back to good is a change too, and the log says who got what."""
     settings = settings_of(tmp_path, **{f"{channel}_url": receiver.url})
     for notice in (GOOD, BAD, BAD, WORSE, GOOD, GOOD, BAD):
-        assert send(settings, [notice]) == ()
+        assert send(Harness.of(settings), [notice]) == ()
     assert receiver.texts == [
         f"✗ {BAD.text}", f"✗ {WORSE.text}", f"✓ {GOOD.text}", f"✗ {BAD.text}"
     ]  # fmt: skip
@@ -123,12 +124,12 @@ def test_a_refusal_is_said_and_tried_again(
     settings = settings_of(tmp_path, slack_url=receiver.url)
     receiver.status = status
     with caplog.at_level(logging.DEBUG):
-        assert send(settings, [BAD]) == (f"slack: answered {status}",)
+        assert send(Harness.of(settings), [BAD]) == (f"slack: answered {status}",)
     assert f"slack: answered {status}" in caplog.text
     assert SECRET not in caplog.text
     assert Audit(settings.store_url).all() == ()
     receiver.status = 200
-    assert send(settings, [BAD]) == ()
+    assert send(Harness.of(settings), [BAD]) == ()
     assert len(receiver.got) == 2
 
 
@@ -139,12 +140,12 @@ def test_one_channel_down_does_not_keep_the_other_from_it(
     nobody = f"http://127.0.0.1:{_free_port()}/{SECRET}"
     settings = settings_of(tmp_path, slack_url=receiver.url, zulip_url=nobody)
     with caplog.at_level(logging.DEBUG):
-        assert send(settings, [BAD]) == ("zulip: ConnectionRefusedError",)
-        assert send(settings, [BAD]) == ("zulip: ConnectionRefusedError",)
+        assert send(Harness.of(settings), [BAD]) == ("zulip: ConnectionRefusedError",)
+        assert send(Harness.of(settings), [BAD]) == ("zulip: ConnectionRefusedError",)
     assert SECRET not in caplog.text
     assert len(receiver.got) == 1
     both = settings_of(tmp_path, slack_url=receiver.url, zulip_url=receiver.url)
-    assert send(both, [BAD]) == ()
+    assert send(Harness.of(both), [BAD]) == ()
     assert len(receiver.got) == 2
 
 
@@ -158,14 +159,14 @@ def test_a_receiver_that_never_answers_is_given_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/{SECRET}"
         settings = settings_of(tmp_path, slack_url=url, timeout_s=0.2)
-        assert send(settings, [BAD]) == ("slack: TimeoutError",)
+        assert send(Harness.of(settings), [BAD]) == ("slack: TimeoutError",)
 
 
 def test_nothing_in_a_text_calls_or_links(tmp_path: Path, receiver: Receiver) -> None:
     """A recording's id is somebody else's text: it can call nobody and act on no terminal."""
     settings = settings_of(tmp_path, slack_url=receiver.url)
     hostile = "<!channel> @**all** <http://evil.example|x> & \x1b[31m\nsecond"
-    send(settings, [Notice("night", "x", is_bad=True, text=hostile)])
+    send(Harness.of(settings), [Notice("night", "x", is_bad=True, text=hostile)])
     [text] = receiver.texts
     assert "<" not in text
     assert "@**" not in text
@@ -178,17 +179,17 @@ def test_a_step_has_its_own_summary(tmp_path: Path) -> None:
     """Each run appends how everything stands, good or bad: a step's summary has no history."""
     summary = tmp_path / "summary.md"
     settings = settings_of(tmp_path, step_summary=summary)
-    assert send(settings, [BAD]) == ()
-    assert send(settings, [BAD, GOOD]) == ()
+    assert send(Harness.of(settings), [BAD]) == ()
+    assert send(Harness.of(settings), [BAD, GOOD]) == ()
     assert summary.read_text() == f"- ❌ {BAD.text}\n- ❌ {BAD.text}\n- ✅ {GOOD.text}\n"
     elsewhere = settings_of(tmp_path, step_summary=tmp_path / "no" / "such")
-    assert send(elsewhere, [BAD]) == ("step summary: No such file or directory",)
+    assert send(Harness.of(elsewhere), [BAD]) == ("step summary: No such file or directory",)
 
 
 def test_without_a_channel_nothing_is_kept(tmp_path: Path) -> None:
     """A deployment that calls nobody has no entries about it."""
     settings = settings_of(tmp_path)
-    assert send(settings, [BAD]) == ()
+    assert send(Harness.of(settings), [BAD]) == ()
     assert Audit(settings.store_url).all() == ()
 
 
@@ -265,10 +266,10 @@ def test_the_nightly_report_calls_and_is_written_whatever_happens(
     settings = settings_of(tmp_path, slack_url=receiver.url)
     Evidence(settings.store_url).add([], _comparison(Verdict.DIVERGED), "2026-11-23")
     receiver.status = 500
-    assert write_report(settings, "2026-11-23").is_file()
+    assert write_report(Harness.of(settings), "2026-11-23").is_file()
     receiver.status = 200
     for _ in range(2):
-        send(settings, news_of(gather(settings, "2026-11-23")))
+        send(Harness.of(settings), news_of(gather(Harness.of(settings), "2026-11-23")))
     sent = receiver.texts[2:]
     assert len(sent) == 2
     assert sent[0].startswith("✗ Night 2026-11-23: DIVERGED")
@@ -278,7 +279,7 @@ def test_the_nightly_report_calls_and_is_written_whatever_happens(
 def test_an_open_breaker_is_said_and_its_end_too(tmp_path: Path, receiver: Receiver) -> None:
     """Open as recordings met it: legacy served one for it; closed once a workflow started again."""
     settings = settings_of(tmp_path, zulip_url=receiver.url)
-    assert news_of_the_breaker(settings) == ()
+    assert news_of_the_breaker(Harness.of(settings)) == ()
     log = Dispatches(settings.store_url)
     for outcome, reason in (
         ("started", f"{SERVED}abc"),
@@ -287,7 +288,7 @@ def test_an_open_breaker_is_said_and_its_end_too(tmp_path: Path, receiver: Recei
         ("started", f"{SERVED}abc"),
     ):
         log.add("rec", outcome, reason=reason)
-        send(settings, news_of_the_breaker(settings))
+        send(Harness.of(settings), news_of_the_breaker(Harness.of(settings)))
     assert [text[:16] for text in receiver.texts] == ["✗ Breaker open: ", "✓ Breaker closed"]
 
 
@@ -298,7 +299,7 @@ def test_a_proposed_rollback_is_said_until_the_routes_change(
     settings = settings_of(tmp_path, slack_url=receiver.url)
     for proposal in ("", "Conductor failed rec-1", "Conductor failed rec-1", ""):
         at = Position(Table(1), None, Served(), proposal=proposal)
-        send(settings, [news_of_the_way_back(at)])
+        send(Harness.of(settings), [news_of_the_way_back(at)])
     assert receiver.texts == [
         "✗ A rollback is proposed: Conductor failed rec-1. migrate cutover rollback",
         "✓ No rollback is proposed any more",

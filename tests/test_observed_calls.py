@@ -10,6 +10,7 @@ import pytest
 
 from comparators.side_effects import compare_side_effects
 from reflector_migrate.cli.doctor import _observed
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNSEEN_WEBHOOK, Effect, Observation
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.calls import (
@@ -152,9 +153,9 @@ def test_the_doctor_names_the_service_that_nothing_saw(tmp_path):
     url = f"sqlite:///{tmp_path / 'm.db'}"
     upgrade(url)
     settings = Settings.model_validate({"store": {"url": url}})
-    assert _observed(settings).state.value == "pass"
+    assert _observed(Harness.of(settings)).state.value == "pass"
     spans = [span("transcribe_file"), span("on_topic")]
     Spans(url).add(task(PIPELINE, [made("llm")], spans))
-    found = _observed(settings)
+    found = _observed(Harness.of(settings))
     assert (found.state.value, found.why) == ("fail", "not seen: recogniser")
     assert unseen_services([task(PIPELINE, [], spans, state="FAILURE")]) == []

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.artifacts import words_at
 from reflector_migrate.pipeline.cache import AnswerCache
@@ -161,7 +162,7 @@ def context(url, namespace, services):
         "reflector": {"database_url": "sqlite://"},
         "services": services,
     }
-    return build_context(run, Settings.model_validate(found))
+    return build_context(run, Harness.of(Settings.model_validate(found)))
 
 
 def track_of(ctx, asked):

@@ -11,6 +11,7 @@ import pytest
 
 from reflector_migrate.cutover.infrastructure import namespaces_are_separate
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.namespace_guard import shared_on_servers
 from reflector_migrate.pipeline.rows import Rows, create_all, restore, snapshot, wipe, write_mark
 from reflector_migrate.settings import Settings
@@ -114,7 +115,7 @@ def test_a_server_says_that_two_texts_are_one_database(
         require_separate(_settings(tmp_path, reads, writes))
     with pytest.raises(ConfigurationError, match=r"store\.url and reflector"):
         require_separate(_settings(tmp_path, reads, f"sqlite:///{tmp_path}/c.db", writes))
-    refused = namespaces_are_separate(_settings(tmp_path, reads, writes))
+    refused = namespaces_are_separate(Harness.of(_settings(tmp_path, reads, writes)))
     assert refused.state.value == "fail"
     assert "word" not in refused.why
 
@@ -143,7 +144,7 @@ def test_another_database_on_the_same_server_is_apart(
     ours = postgres_server.create_database()
     settings = _settings(tmp_path, _as(server_url, "reader"), ours)
     assert shared_on_servers(settings) == ()
-    assert namespaces_are_separate(settings).state.value == "pass"
+    assert namespaces_are_separate(Harness.of(settings)).state.value == "pass"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import (
@@ -178,4 +179,4 @@ def _files(world: World) -> list[str]:
 def _account(world: World) -> Observation:
     place = candidate_of(world.settings, world.run_id)
     known = {"role": Role.CANDIDATE, "engine": Engine.CONDUCTOR}
-    return observe(world.settings, place, RECORDING, **known)
+    return observe(Harness.of(world.settings), place, RECORDING, **known)

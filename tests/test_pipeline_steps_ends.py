@@ -8,6 +8,7 @@ import pytest
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import TerminalStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.sandbox.legacy.monolith import PipelineMainMultitrack
 from tests.impatient_world import sounding, world
 from tests.pipeline_world import make_world
@@ -63,7 +64,7 @@ def test_a_status_is_told_once_each_time_a_run_is_started_by_hand(world):
         assert len(channels) == 2
         both = [(channel, value) for value in ("processing", "ended") for channel in channels]
         assert told == both * times
-        Progress(world.settings).again(world.run_id, "", from_step="get_recording")
+        Progress(Harness.of(world.settings)).again(world.run_id, "", from_step="get_recording")
 
 
 def test_a_drawing_that_a_failure_cancelled_is_made_before_the_error(sounding):

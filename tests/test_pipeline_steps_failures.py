@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reflector_migrate.errors import OutageError, TerminalStepError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.runner import run_step
 from tests.impatient_world import said, task_for, track, world
 
@@ -128,7 +129,7 @@ def test_a_slow_model_is_waited_for_with_signs_of_life(world, said):
     )
     raw = {"run": world.run.model_dump(), "topics": said["topics"]}
     beats = []
-    run_step("generate_title", raw, world.settings, lambda: beats.append(1))
+    run_step("generate_title", raw, Harness.of(world.settings), lambda: beats.append(1))
     assert len(beats) >= 2
 
     def cancelled():
@@ -136,5 +137,8 @@ def test_a_slow_model_is_waited_for_with_signs_of_life(world, said):
 
     with pytest.raises(KeyboardInterrupt):
         run_step(
-            "detect_topics", {"run": raw["run"], "words": said["words"]}, world.settings, cancelled
+            "detect_topics",
+            {"run": raw["run"], "words": said["words"]},
+            Harness.of(world.settings),
+            cancelled,
         )

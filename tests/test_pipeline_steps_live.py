@@ -9,6 +9,7 @@ import redis
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import spec_of
 from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.pipeline.runner import run_step
@@ -181,7 +182,7 @@ def test_a_run_of_an_older_build_keeps_to_what_it_told(world, has_changed):
     store.put(world.run_id, "effects", "webhook/done", {"digest": digest, "status": 200})
     if has_changed:
         world.rows.update_transcript(world.run.transcript_id, title="Another")
-    Progress(world.settings).again(world.run_id, "wf-1", from_step="send_webhook")
+    Progress(Harness.of(world.settings)).again(world.run_id, "wf-1", from_step="send_webhook")
     again = tell(world, "send_webhook")
     assert (again["sent"], again["event_id"] != ours["event_id"]) == (True, has_changed)
     assert len(world.control.webhooks()) == 1 + has_changed
@@ -192,7 +193,7 @@ def test_what_was_refused_is_delivered_when_the_run_goes_again(world, status):
     """The receiver is mended and the run rerun: only who never had the event gets it, once."""
     world.control.set_webhook_status("hook", status, times=1)
     first = tell(world, "send_webhook")
-    Progress(world.settings).again(world.run_id, "wf-1", from_step="send_webhook")
+    Progress(Harness.of(world.settings)).again(world.run_id, "wf-1", from_step="send_webhook")
     done = tell(world, "send_webhook")
     assert done == tell(world, "send_webhook", attempt=1)
     assert (done["sent"], done["status_code"]) == (True, 200)
@@ -218,7 +219,7 @@ def test_a_slow_peer_is_waited_for_with_signs_of_life(world, service, name):
     world.control.set_fault(service, "slow", times=1, latency_s=1.5)
     beats = []
     raw = {"run": world.run.model_dump(), "transcript_id": world.run.transcript_id}
-    run_step(name, raw, world.settings, heartbeat=lambda: beats.append(1))
+    run_step(name, raw, Harness.of(world.settings), heartbeat=lambda: beats.append(1))
     assert len(beats) >= 2
     assert len(world.control.requests(service)) == 1
 

@@ -6,6 +6,7 @@ import pytest
 
 from reflector_migrate.conductor.task_metadata import without_meta
 from reflector_migrate.errors import TerminalStepError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.runner import run_step
 from tests.impatient_world import sounding, track, world
@@ -28,7 +29,7 @@ def test_input_off_the_contract_is_hopeless_and_named(world, change, field):
     """The field is named, its value is not."""
     raw = {"run": world.run.model_dump(), **track(world)} | change
     with pytest.raises(TerminalStepError, match=f"transcribe_track: input: {field}"):
-        run_step("transcribe_track", raw, world.settings)
+        run_step("transcribe_track", raw, Harness.of(world.settings))
 
 
 @pytest.mark.parametrize(
@@ -71,23 +72,23 @@ def test_an_id_that_is_a_path_is_hopeless(world, transcript_id):
     """Ids name files and objects; none may leave its folder."""
     run = world.run.model_dump() | {"transcript_id": transcript_id}
     with pytest.raises(TerminalStepError, match="no plain name"):
-        run_step("get_recording", {"run": run, "recording_id": "r"}, world.settings)
+        run_step("get_recording", {"run": run, "recording_id": "r"}, Harness.of(world.settings))
 
 
 def test_an_unknown_step_or_transcript_is_hopeless(world):
     """Both say what is unknown."""
     with pytest.raises(TerminalStepError, match="unknown step 'nonsense'"):
-        run_step("nonsense", {}, world.settings)
+        run_step("nonsense", {}, Harness.of(world.settings))
     run = world.run.model_dump() | {"transcript_id": "nobody"}
     with pytest.raises(TerminalStepError, match="nobody does not exist"):
-        run_step("get_recording", {"run": run, "recording_id": "r"}, world.settings)
+        run_step("get_recording", {"run": run, "recording_id": "r"}, Harness.of(world.settings))
 
 
 def test_a_worker_of_another_namespace_refuses(world):
     """A shadow worker never touches a live run, and says why."""
     run = world.run.model_dump() | {"namespace": "live"}
     with pytest.raises(TerminalStepError, match="live, but this worker serves shadow"):
-        run_step("finalize", {"run": run, "recording_id": "r"}, world.settings)
+        run_step("finalize", {"run": run, "recording_id": "r"}, Harness.of(world.settings))
 
 
 @pytest.mark.parametrize("what", ["database_url", "media_bucket", "tracks_bucket", "data_dir"])

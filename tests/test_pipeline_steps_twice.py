@@ -8,6 +8,7 @@ import re
 import pytest
 
 from reflector_migrate.errors import TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import VISIBLE_STEPS, spec_of
 from reflector_migrate.pipeline.audio.progress import Pulse
 from reflector_migrate.pipeline.effects import RecordedEffects
@@ -200,7 +201,7 @@ def test_topics_resume_where_they_stopped(s3_url, control, tmp_path):
     world.step("detect_topics", words=stored._asdict())
     answered = len([r for r in control.requests("llm") if r["status"] == 200])
     beats, raw = [], {"run": world.run.model_dump(), "words": stored._asdict()}
-    run_step("detect_topics", raw, world.settings, heartbeat=lambda: beats.append(1))
+    run_step("detect_topics", raw, Harness.of(world.settings), heartbeat=lambda: beats.append(1))
     assert len(beats) >= 5  # nothing to wait for, and a row to be written five times
     assert (before, answered) == (5, 5 + 6)  # the third topic's analysis alone is asked again
     assert [t["timestamp"] for t in world.row.topics] == [0.0, 300.0, 600.0, 900.0, 1200.0]
@@ -213,7 +214,7 @@ def test_a_beginner_that_comes_too_late_empties_nothing(s3_url, control, tmp_pat
     before = world.row
     raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
     with pytest.raises(TransientStepError, match="given this attempt up"):
-        run_step("get_recording", raw, world.settings, heartbeat=given_up)
+        run_step("get_recording", raw, Harness.of(world.settings), heartbeat=given_up)
     assert world.row == before
 
 
@@ -247,7 +248,7 @@ def test_topics_of_a_given_up_attempt_are_not_written(s3_url, control, tmp_path)
     world.whole(until="merge_transcripts")
     raw = {"run": world.run.model_dump(), "words": world.outputs["merge_transcripts"]["all_words"]}
     with pytest.raises(TransientStepError, match="given this attempt up"):
-        run_step("detect_topics", raw, world.settings, heartbeat=given_up)
+        run_step("detect_topics", raw, Harness.of(world.settings), heartbeat=given_up)
     assert world.row.topics == []
 
 
@@ -258,7 +259,9 @@ def test_an_error_of_an_attempt_that_was_given_up_is_not_set(s3_url, control, tm
     world.whole(until=before)
     raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
     with pytest.raises(TransientStepError, match="given this attempt up"):
-        run_step("finalize", {**raw, "outcome": "error"}, world.settings, heartbeat=given_up)
+        run_step(
+            "finalize", {**raw, "outcome": "error"}, Harness.of(world.settings), heartbeat=given_up
+        )
     assert world.row.status == "processing"
 
 
@@ -290,7 +293,12 @@ def test_a_refusal_amid_the_drawing_is_not_taken_for_a_failed_drawing(
 
     raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
     with pytest.raises(TransientStepError, match="given this attempt up"):
-        run_step("finalize", {**raw, "outcome": "error"}, world.settings, heartbeat=given_up_once)
+        run_step(
+            "finalize",
+            {**raw, "outcome": "error"},
+            Harness.of(world.settings),
+            heartbeat=given_up_once,
+        )
     assert world.row.status == "processing"
 
 

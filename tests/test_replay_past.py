@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from reflector_migrate.cli.replay import replay
 from reflector_migrate.conductor import build
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.dispatcher import _why_skipped, claim
@@ -52,7 +53,10 @@ def took_place(settings, name, *, ago_h=1, status="ended", has_track=True, room=
 
 def found(settings, limit=10):
     """Which recordings are chosen of the last day."""
-    return [one.recording_id for one in chosen(settings, now() - timedelta(days=1), now(), limit)]
+    return [
+        one.recording_id
+        for one in chosen(Harness.of(settings), now() - timedelta(days=1), now(), limit)
+    ]
 
 
 def test_what_can_be_replayed_is_chosen_youngest_first(settings):
@@ -72,8 +76,8 @@ def test_each_build_replays_a_recording_once(settings, monkeypatch):
     """So an interrupted replay goes on with the rest, and a new build begins again."""
     took_place(settings, "a")
     took_place(settings, "b", ago_h=2)
-    first, _ = chosen(settings, now() - timedelta(days=1), now(), 2)
-    shadow = Shadow.made(settings, lambda _run, _wait_s: None)
+    first, _ = chosen(Harness.of(settings), now() - timedelta(days=1), now(), 2)
+    shadow = Shadow(Harness.of(settings), lambda _run, _wait_s: None)
     assert claim(shadow, first) is not None
     assert claim(shadow, first) is None
     assert found(settings) == ["b"]
@@ -116,13 +120,15 @@ def test_the_command_announces_at_the_rate_and_says_what_it_takes(settings, monk
         "reflector_migrate.shadow.recover.replay.announce",
         lambda _settings, one: announced.append(one.recording_id),
     )
-    monkeypatch.setattr("reflector_migrate.cli.replay.settings_of", lambda _ctx: settings)
+    monkeypatch.setattr(
+        "reflector_migrate.cli.replay.harness_of", lambda _ctx: Harness.of(settings)
+    )
     monkeypatch.setattr("reflector_migrate.cli.replay.log_to_stderr", lambda *_: None)
     monkeypatch.setattr("reflector_migrate.cli.replay.time.sleep", pauses.append)
     given = ["--since", "1d", "--limit", "5", "--rate", "60"]
-    dry = CliRunner().invoke(replay, [*given, "--dry-run"])
+    dry = CliRunner().invoke(replay, [*given, "--dry-run"], obj={"verbose": 0})
     assert (dry.exit_code, announced) == (0, [])
     assert "2 recordings; time and cost unknown" in dry.output
-    done = CliRunner().invoke(replay, [*given, "--yes"])
+    done = CliRunner().invoke(replay, [*given, "--yes"], obj={"verbose": 0})
     assert (done.exit_code, announced, pauses) == (0, ["a", "b"], [60])
     assert past.PREFIX == "replay-"

@@ -16,6 +16,7 @@ from reflector_migrate.cutover.handover import workflow_of
 from reflector_migrate.cutover.routes import change
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.plugin.reflector_claim import ENDED, Claim
@@ -59,7 +60,7 @@ def served(settings: Settings, recording: FixtureRecording) -> dict[str, Any]:
     with StandinControl(str(settings.sandbox.control_url)) as control:
         hooks = until(lambda: [w for w in control.webhooks() if row.id in w["body"]], 60)
         messages = [m for m in control.zulip_messages() if row.id in m["content"]]
-    workflow_id = workflow_of(settings, recording.recording_id)
+    workflow_id = workflow_of(Harness.of(settings), recording.recording_id)
     with connected(settings) as client:
         workflow = client.workflow(str(workflow_id))
     until(lambda: status_of(settings, str(workflow_id)) == "COMPLETED", 60)
@@ -74,7 +75,7 @@ def status_of(settings: Settings, workflow_id: str) -> str:
 
 def put(settings: Settings, route: str) -> None:
     """Every recording takes that route, and every worker follows."""
-    change(settings, Table(0, route), "ana", "a test")
+    change(Harness.of(settings), Table(0, route), "ana", "a test")
     time.sleep(5.5)
 
 

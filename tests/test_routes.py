@@ -13,6 +13,7 @@ from reflector_migrate.cli.main import cli, main
 from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.widening import widens
 from reflector_migrate.errors import InputError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_route_table import KEY, Room, Table
 from reflector_migrate.sandbox.ports import free_ports
 from reflector_migrate.settings import load_settings
@@ -60,10 +61,12 @@ def route(folder: Path, *words: str):
 
 def test_each_change_is_a_version_with_who_and_why(settings):
     """The log has all of them, the broker the youngest."""
-    first = routes.change(settings, Table(0, "conductor+fallback", 0.01), "ana", "canary")
-    second = routes.change(settings, Table(0, "conductor", 0.5), "ben", "half")
+    first = routes.change(
+        Harness.of(settings), Table(0, "conductor+fallback", 0.01), "ana", "canary"
+    )
+    second = routes.change(Harness.of(settings), Table(0, "conductor", 0.5), "ben", "half")
     assert (first.version, second.version) == (1, 2)
-    assert routes.published(settings).table == routes.in_log(settings) == second
+    assert routes.published(settings).table == routes.in_log(Harness.of(settings)) == second
     entries = Audit(settings.store_url).all("route")
     assert [(e["body"]["who"], e["body"]["why"]) for e in entries] == [
         ("ana", "canary"), ("ben", "half"),
@@ -73,7 +76,9 @@ def test_each_change_is_a_version_with_who_and_why(settings):
 def test_a_table_that_workers_would_not_read_is_not_published(settings):
     """The field is named, and neither log nor broker has it."""
     with pytest.raises(InputError, match=r"rooms\.a\.share"):
-        routes.change(settings, Table(0, rooms={"a": Room("celery", 2.0)}), "ana", "typo")
+        routes.change(
+            Harness.of(settings), Table(0, rooms={"a": Room("celery", 2.0)}), "ana", "typo"
+        )
     assert routes.published(settings).fault == "no table is published"
     assert Audit(settings.store_url).all("route") == ()
 
@@ -82,13 +87,13 @@ def test_what_stands_in_the_broker_and_is_no_table_is_named(settings, broker):
     """A worker answers celery then, and the command says why."""
     redis.Redis.from_url(broker).set(KEY, "{")
     assert routes.published(settings).fault == "routing table: not JSON"
-    assert routes.change(settings, Table(0, "conductor"), "ana", "mend").version == 1
+    assert routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "mend").version == 1
     assert routes.published(settings).table is not None
 
 
 def test_an_older_version_never_replaces_a_younger_one(settings):
     """Two who change at once: the second hears that it was not the first."""
-    routes.change(settings, Table(0, "conductor"), "ana", "one")
+    routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "one")
     with pytest.raises(routes.RefusedError, match="version 1 is published already"):
         routes._publish(settings, Table(1, "celery"))
 
@@ -98,7 +103,7 @@ def test_a_change_without_a_broker_is_an_error(tmp_path, nobody):
     settings = settings_with(tmp_path, nobody)
     new_store(settings.store_url)
     with pytest.raises(ServerUnreachableError, match="the broker does not answer"):
-        routes.change(settings, Table(0, "conductor"), "ana", "canary")
+        routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "canary")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_the_way_back_uses_whatever_is_there(
     """File and broker each suffice; the log is not needed; with neither it exits 4."""
     good = settings_with(tmp_path, broker)
     new_store(good.store_url)
-    routes.change(good, Table(0, "conductor", otherwise="celery+shadow"), "ana", "all")
+    routes.change(Harness.of(good), Table(0, "conductor", otherwise="celery+shadow"), "ana", "all")
     settings_with(
         tmp_path,
         broker if has_broker else nobody,

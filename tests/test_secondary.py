@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 
 from reflector_migrate.cli.secondary import up
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.pipeline.rows.mark import write_mark
@@ -148,7 +149,9 @@ def test_a_second_run_begins_from_the_same_rows(settings):
     """Copied with silent sinks, sent to its own broker, and known as the primary's secondary."""
     run, about, taken = a_run(settings)
     write_mark(settings.secondary.database_url, "stand-in")
-    assert secondary.begin(settings, run, about, taken, {"title": None, "status": "idle"})
+    assert secondary.begin(
+        Harness.of(settings), run, about, taken, {"title": None, "status": "idle"}
+    )
     rows = Rows.at(settings.secondary.database_url)
     copy, room = rows.get_transcript("t-1"), rows.get_room("room")
     assert (copy.title, copy.status) == (None, "idle")
@@ -163,7 +166,7 @@ def test_a_second_run_begins_from_the_same_rows(settings):
     }  # fmt: skip
     found = Secondaries(settings.store_url).of("root")
     assert found.secondary_root_id == message["headers"]["id"]
-    assert not secondary.begin(settings, run, about, taken, {}), "one for each primary"
+    assert not secondary.begin(Harness.of(settings), run, about, taken, {}), "one for each primary"
 
 
 @pytest.mark.parametrize(
@@ -178,14 +181,14 @@ def test_no_second_run_where_none_is_wanted(settings, rate, about):
     run, announcement, taken = a_run(settings)
     there = changed(settings, "shadow", secondary_rate=rate)
     announced = announcement.model_copy(update=about)
-    assert not secondary.begin(there, run, announced, taken, {})
+    assert not secondary.begin(Harness.of(there), run, announced, taken, {})
     assert Secondaries(settings.store_url).of("root") is None
 
 
 def test_without_a_mark_nothing_is_written(settings):
     """A database that is not marked as the secondary's is left alone; the candidate goes on."""
     run, about, taken = a_run(settings)
-    assert not secondary.begin(settings, run, about, taken, {})
+    assert not secondary.begin(Harness.of(settings), run, about, taken, {})
     assert Rows.at(settings.secondary.database_url).find_transcript("t-1") is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.harness import LiveSettings
+from reflector_migrate.harness import LiveHarness
 from reflector_migrate.settings import RouteSettings, Settings, load_settings, origins
 
 ROOT = Path(__file__).parents[1]
@@ -88,11 +88,11 @@ def test_a_rotated_secret_is_noticed(
     monkeypatch.setenv("MIGRATE_CONFIG", str(_file(tmp_path, named)))
     if named_by == "environment":
         monkeypatch.setenv("MIGRATE_S3__ACCESS_KEY_ID_FILE", str(secret))
-    live = LiveSettings()
-    assert live.current().s3.access_key_id.get_secret_value() == "old"
+    live = LiveHarness()
+    assert live.current().settings.s3.access_key_id.get_secret_value() == "old"
     assert live.current() is live.current()
     secret.write_text("newer\n")
-    assert live.current().s3.access_key_id.get_secret_value() == "newer"
+    assert live.current().settings.s3.access_key_id.get_secret_value() == "newer"
 
 
 def test_a_file_that_is_being_written_changes_nothing(
@@ -101,13 +101,13 @@ def test_a_file_that_is_being_written_changes_nothing(
     """The last good settings stay in force, and the log says which line is wrong."""
     path = _file(tmp_path, "[shadow]\nrate = 0.5\n")
     monkeypatch.setenv("MIGRATE_CONFIG", str(path))
-    live = LiveSettings()
-    assert live.current().shadow.rate == 0.5
+    live = LiveHarness()
+    assert live.current().settings.shadow.rate == 0.5
     path.write_text("[shadow]\nrate = 0.25\n[sto")
-    assert live.current().shadow.rate == 0.5
+    assert live.current().settings.shadow.rate == 0.5
     assert str(path) in caplog.text
     path.write_text("[shadow]\nrate = 0.25\n[store]\n")
-    assert live.current().shadow.rate == 0.25
+    assert live.current().settings.shadow.rate == 0.25
 
 
 @pytest.mark.parametrize(

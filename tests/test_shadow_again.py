@@ -17,6 +17,7 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.execution import read
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.shadow.observe.attempts import with_kept
 from reflector_migrate.shadow.observe.failure import Outlook, failure_view, outlook
@@ -92,7 +93,7 @@ def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
 
 def paid(it, steps):
     """Seconds and questions of the whole run, what the server forgot since with it."""
-    kept = with_kept(it.world.settings, it.world.run_id, steps)
+    kept = with_kept(Harness.of(it.world.settings), it.world.run_id, steps)
     used = [(s.usage.gpu_seconds, s.usage.llm_calls) for s in kept]
     assert min(map(sum, zip(*used, strict=True))) > 0
     return [sum(kind) for kind in zip(*used, strict=True)]
@@ -178,10 +179,10 @@ def look(it):
     settings = it.world.settings
     run = Runs(settings.store_url).by_id(it.world.run.run_id)
     execution = catch_up(settings, run.workflow_id)
-    seen = failure_view(settings, run, execution)
+    seen = failure_view(Harness.of(settings), run, execution)
     found = outlook(seen, now())
     if found is Outlook.OURS:
-        say_error(settings, run, seen.again_at)
+        say_error(Harness.of(settings), run, seen.again_at)
     return "running" if found is Outlook.COMING else execution.status
 
 

@@ -13,6 +13,7 @@ from celery.beat import PersistentScheduler
 
 from reflector_migrate.cli.worker import command_of
 from reflector_migrate.cutover.infrastructure import queues_are_served
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.messages import make_app
 from reflector_migrate.store.migrate import upgrade
@@ -49,7 +50,7 @@ def test_a_beat_that_slept_through_the_hour_makes_up_for_it(
         logs = "".join((tmp_path / f"{kind}.log").read_text() for kind in kinds)
         assert page.exists(), logs
         assert "INCONCLUSIVE" in page.read_text(encoding="utf-8")
-        heard = queues_are_served(settings)
+        heard = queues_are_served(Harness.of(settings))
         assert (heard.state.value, heard.why) == ("fail", "no dispatcher is running")
     finally:
         for process in started:

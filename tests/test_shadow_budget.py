@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun, Usage
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Price, Settings, ShadowSettings
@@ -74,7 +75,7 @@ def test_the_rest_waits_for_tomorrow(tmp_path: Path):
     runs = Runs(url, lambda: clock[0])
     for number in range(3):
         assert runs.claim(_waiting(number))
-    shadow = Shadow.made(settings, lambda _run, _delay_s: None, lambda: clock[0])
+    shadow = Shadow(Harness.of(settings, lambda: clock[0]), lambda _run, _delay_s: None)
 
     def states() -> list[str]:
         return [str(run.state) for run in runs.claimed_between(NOON, NOON + timedelta(days=9))]
@@ -87,7 +88,7 @@ def test_the_rest_waits_for_tomorrow(tmp_path: Path):
             assert moved is not None
             run = moved
         step = StepRun(name="transcribe_track", track_index=0, usage=USED)
-        attempts.keep(settings, run.run_id, [step])
+        attempts.keep(Harness.of(settings), run.run_id, [step])
 
     give_places(shadow)
     assert states() == ["starting", "waiting", "waiting"]  # what one costs is not known yet

@@ -11,6 +11,7 @@ import json
 import pytest
 from sqlalchemy import inspect, text
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Blame
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows
@@ -56,12 +57,12 @@ def test_a_defect_is_confirmed_and_one_put_right_is_not_reproduced(
 ):
     """By the output, or by what the step wrote; with the defect off, the primary's own output."""
     seen, blame = _primary(defects_world, recording), Blame(step=step, why="", track_index=track)
-    found = confirm(_with(defects_world, defect), seen, blame)
+    found = confirm(Harness.of(_with(defects_world, defect)), seen, blame)
     assert (found.outcome, found.input_from) == ("confirmed", "recorded"), found
     assert differs in found.differs
     assert found.defects == (defect,)
     assert found.input_ref.startswith("artifact:")
-    sound = confirm(_with(defects_world), seen, blame)
+    sound = confirm(Harness.of(_with(defects_world)), seen, blame)
     assert sound.outcome == "not reproduced", sound
     assert sound.hypothesis_digest == sound.reference_digest
 
@@ -78,7 +79,7 @@ def test_a_sound_step_gives_the_primarys_output(defects_world, step):
     """All fourteen, padded tracks made again where they were deleted."""
     track = 1 if step in ("pad_track", "transcribe_track") else None
     found = confirm(
-        _with(defects_world),
+        Harness.of(_with(defects_world)),
         _primary(defects_world, "three-voices"),
         Blame(step=step, why="", track_index=track),
     )
@@ -94,7 +95,9 @@ def test_a_real_deployments_input_is_derived(defects_world, step):
     """Nothing recorded: rows and objects give the input, or the answer is that nobody can tell."""
     track = 1 if step == "pad_track" else None
     seen = _digests_hidden(_primary(defects_world, "three-voices"))
-    found = confirm(_with(defects_world), seen, Blame(step=step, why="", track_index=track))
+    found = confirm(
+        Harness.of(_with(defects_world)), seen, Blame(step=step, why="", track_index=track)
+    )
     expected = "cannot tell" if step == "pad_track" else "not reproduced"
     assert (found.outcome, found.input_from) == (expected, "derived"), found
 
@@ -102,7 +105,7 @@ def test_a_real_deployments_input_is_derived(defects_world, step):
 def test_a_defect_is_confirmed_on_derived_input(defects_world):
     """The defect of the demonstration, on a primary that recorded nothing."""
     seen = _digests_hidden(_primary(defects_world, "twelve-tracks"))
-    found = confirm(_with(defects_world, "tracks_joined_in_string_order"), seen,
+    found = confirm(Harness.of(_with(defects_world, "tracks_joined_in_string_order")), seen,
                     Blame(step="merge_transcripts", why=""))  # fmt: skip
     assert (found.outcome, found.differs) == ("confirmed", ("words",))
 
@@ -116,7 +119,9 @@ def test_a_defect_is_confirmed_on_derived_input(defects_world):
 )
 def test_what_the_primary_has_not_cannot_be_told(defects_world, blame, says):
     """No input, no answer."""
-    found = confirm(_with(defects_world), _primary(defects_world, "three-voices"), blame)
+    found = confirm(
+        Harness.of(_with(defects_world)), _primary(defects_world, "three-voices"), blame
+    )
     assert found.outcome == "cannot tell"
     assert says in found.why
 
@@ -125,7 +130,9 @@ def test_settings_that_let_no_step_run_are_no_failure_of_the_step(defects_world)
     """A defect outside of a sandbox is refused; that confirms nothing."""
     outside = _with(defects_world, "title_not_stored").model_copy(update={"is_sandbox": False})
     found = confirm(
-        outside, _primary(defects_world, "three-voices"), Blame(step="generate_title", why="")
+        Harness.of(outside),
+        _primary(defects_world, "three-voices"),
+        Blame(step="generate_title", why=""),
     )
     assert found.outcome == "cannot tell"
     assert "in the sandbox only" in found.why
@@ -139,7 +146,7 @@ def test_an_erased_input_cannot_be_told(defects_world):
         kept[step.input_ref] = artifacts.get(step.input_ref)
     run_id = next(iter(kept)).removeprefix("artifact:").partition("/")[0]
     artifacts.erase(run_id)
-    found = confirm(_with(defects_world), seen, Blame(step="merge_transcripts", why=""))
+    found = confirm(Harness.of(_with(defects_world)), seen, Blame(step="merge_transcripts", why=""))
     assert found.outcome == "cannot tell"
     assert "nothing is stored at artifact:" in found.why
 
@@ -154,7 +161,9 @@ def test_noise_is_not_confirmed(defects_world):
     blame = Blame(step="generate_title", why="")
     defects_world.control.set_noise("llm", rate=1.0)
     try:
-        found = confirm(_with(defects_world), seen.model_copy(update={"steps": steps}), blame)
+        found = confirm(
+            Harness.of(_with(defects_world)), seen.model_copy(update={"steps": steps}), blame
+        )
     finally:
         defects_world.control.clear_noise("llm")
     assert found.outcome == "cannot tell"
@@ -166,7 +175,7 @@ def test_neither_side_is_touched(defects_world):
     seen = _primary(defects_world, "three-voices")
     before = _everything(defects_world, seen)
     for step in ("merge_transcripts", "detect_topics", "post_zulip", "send_webhook", "finalize"):
-        confirm(_with(defects_world), seen, Blame(step=step, why=""))
+        confirm(Harness.of(_with(defects_world)), seen, Blame(step=step, why=""))
     assert _everything(defects_world, seen) == before
 
 

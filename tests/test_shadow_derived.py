@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reflector_migrate.experiments.compare import compare_in_sandbox
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Effect, Observation, Role, Verdict
 from reflector_migrate.pipeline.rows import Rows
@@ -34,7 +35,10 @@ OWN = {"event_id", "timestamp"}  # made anew for each delivery; nobody can deriv
 def test_what_is_derived_is_what_was_seen(stack: Sandbox, name: str, kinds: set[str]) -> None:
     """The same effects, text for text and field by field, and the same verdict about them."""
     run = _compared(stack.settings, name)
-    seen, derived = _told(_account(stack.settings, run)), observe_primary(_blind(stack), run)
+    seen, derived = (
+        _told(_account(stack.settings, run)),
+        observe_primary(Harness.of(_blind(stack)), run),
+    )
     assert {effect.kind for effect in seen} >= kinds
     assert _said(_told(derived)) == _said(seen)
     assert all(any(word in note for note in derived.notes) for word in ("zulip", "webhook"))
@@ -60,7 +64,7 @@ def _kinds(stack: Sandbox, run: RunRecord, spans: list[dict[str, Any]]) -> set[s
     from reflector_migrate.shadow.observe.reader import observe, primary_of
 
     blind = _blind(stack)
-    found = observe(blind, primary_of(blind), run.recording_id, spans=spans)
+    found = observe(Harness.of(blind), primary_of(blind), run.recording_id, spans=spans)
     return {effect.kind for effect in found.effects}
 
 
@@ -77,7 +81,7 @@ def _compared(settings: Settings, name: str) -> RunRecord:
     row = Rows.at(settings.reflector.database_url or "").transcript_of(recording.recording_id)
     if run is None or row is None or run.state != "compared" or run.transcript_id != row.id:
         made = Runs(settings.store_url).by_id(
-            compare_in_sandbox(settings, name, timeout_s=240).run_id
+            compare_in_sandbox(Harness.of(settings), name, timeout_s=240).run_id
         )
         assert made is not None
         return made

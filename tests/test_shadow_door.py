@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reflector_migrate.errors import ConfigurationError, InputError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import app as door
 from reflector_migrate.shadow.advance import FOREIGN_TRIES
@@ -38,7 +39,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shadow:
     """A store of this test's own."""
     settings = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path}/s.db"}})
     new_store(settings.store_url)
-    made = Shadow.made(settings, lambda _run, _delay_s: None)
+    made = Shadow(Harness.of(settings), lambda _run, _delay_s: None)
     monkeypatch.setattr(door, "shadow", lambda: made)
     return made
 

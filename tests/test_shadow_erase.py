@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reflector_migrate.errors import ConfigurationError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, OPEN, RunState
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.pipeline.rows import Rows, fill_run_tables, find_run_tables, write_mark
@@ -66,7 +67,7 @@ def test_nothing_is_erased_where_our_mark_is_missing_or_a_place_is_the_primarys(
 
 
 def _shadow(settings) -> Shadow:
-    return Shadow.made(settings, lambda _run, _delay_s: None)
+    return Shadow(Harness.of(settings), lambda _run, _delay_s: None)
 
 
 def _stored(world, state: str, **values: object) -> RunRecord:
@@ -138,7 +139,7 @@ def test_a_compared_run_is_erased_once_the_primary_has_deleted_its_audio(world) 
         assert erase_ended(shadow) == 0
         erased = shadow.runs.by_id(run.run_id)
         with pytest.raises(RefusedError, match="was erased"):
-            retry(shadow.settings, erased, shadow.send)
+            retry(Harness.of(shadow.settings), erased, shadow.send)
     with pytest.raises(RefusedError, match="was erased"):
         shadow.runs.move(erased, RunState.STARTED)
 
@@ -192,8 +193,8 @@ def test_what_could_not_be_erased_is_erased_later_and_never_opened_meanwhile(wor
     shadow = _shadow(away)
     assert erase_ended(shadow) == 0
     since, until = now() - timedelta(days=1), now() + timedelta(days=1)
-    assert reopen_failed(away, since, until) == ()
-    assert reopen_failed(away, since, until, shadow.send) == ()
+    assert reopen_failed(Harness.of(away), since, until) == ()
+    assert reopen_failed(Harness.of(away), since, until, shadow.send) == ()
     with answering(lambda *_: (404, {"message": "no such workflow"})) as url:
         assert erase_ended(_shadow(at(world.settings, url))) == 1
     assert _is_left(world) == (False, False, False)
@@ -219,8 +220,8 @@ def test_a_run_is_erased_after_its_days_and_what_is_left_is_listed(world) -> Non
     before = leftovers(world.settings, run)
     assert any(line.startswith("object s3://") for line in before)
     assert any(line.startswith("folder ") for line in before)
-    later = replace(shadow, now=lambda: now() + timedelta(days=31))
-    assert erase_ended(later) == 1
+    then = replace(shadow.harness, now=lambda: now() + timedelta(days=31))
+    assert erase_ended(replace(shadow, harness=then)) == 1
     left = leftovers(world.settings, run)
     assert not [line for line in left if not line.startswith("words: ")]
     assert [one.run_id for one in Runs(world.settings.store_url).erased()] == [run.run_id]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly import job
 from reflector_migrate.shadow.nightly.job import DONE, LEASE, LOCK, nights_due, run_nights
@@ -42,7 +43,7 @@ def shadow(any_store: str, tmp_path: Path) -> Shadow:
     """A store on each database, no recordings, and a clock that stands still."""
     new_store(any_store)
     settings = Settings.model_validate({"store": {"url": any_store}, "state_dir": tmp_path})
-    return Shadow.made(settings, lambda _run, _delay_s: None, lambda: AT)
+    return Shadow(Harness.of(settings, lambda: AT), lambda _run, _delay_s: None)
 
 
 def test_it_catches_up_and_is_safe_twice(shadow: Shadow, tmp_path: Path):
@@ -60,7 +61,9 @@ def test_one_process_at_a_time(shadow: Shadow):
     beats = Heartbeats(shadow.settings.store_url)
     assert beats.lease(LOCK, AT, AT + LEASE)
     assert run_nights(shadow) == ()
-    late = Shadow.made(shadow.settings, shadow.send, lambda: AT + LEASE + timedelta(seconds=1))
+    late = Shadow(
+        Harness.of(shadow.settings, lambda: AT + LEASE + timedelta(seconds=1)), shadow.send
+    )
     assert run_nights(late) == ("2026-11-27",)
 
 

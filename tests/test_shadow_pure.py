@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from reflector_migrate.cli.web import build
 from reflector_migrate.errors import ConfigurationError, InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings, ShadowSettings
 from reflector_migrate.shadow.announcement import parse
 from reflector_migrate.shadow.nightly.night import day_of, gather, write_report
@@ -153,8 +154,8 @@ def test_an_empty_night_is_inconclusive_and_still_a_page(tmp_path: Path) -> None
     settings = _settings(tmp_path)
     new_store(settings.store_url)
     night = now().date().isoformat()
-    assert gather(settings, night).verdict == "INCONCLUSIVE"
-    page = write_report(settings, night).read_text(encoding="utf-8")
+    assert gather(Harness.of(settings), night).verdict == "INCONCLUSIVE"
+    page = write_report(Harness.of(settings), night).read_text(encoding="utf-8")
     assert "INCONCLUSIVE" in page
     assert list((tmp_path / "reports").iterdir()) == [tmp_path / f"reports/shadow-{night}.html"]
 
@@ -167,7 +168,7 @@ def test_coverage_has_every_reason(tmp_path: Path) -> None:
     log.add("a", "skipped", reason="not sampled")
     log.add("b", "started", run_id="run-b")
     log.add("b", "failed", run_id="run-b", reason="track is gone")
-    found = gather(settings, now().date().isoformat()).coverage
+    found = gather(Harness.of(settings), now().date().isoformat()).coverage
     assert (found.eligible, found.compared, found.missing) == (2, 0, 0)
     assert (found.skipped, found.failed) == ({"not sampled": 1}, {"track is gone": 1})
 
@@ -182,7 +183,7 @@ def test_a_night_is_a_date(night: str) -> None:
 def test_serve_reads_and_never_writes(tmp_path: Path) -> None:
     """Reports, health and metrics by GET; other methods, names and paths are refused."""
     settings = _settings(tmp_path)
-    client = TestClient(build(settings), base_url="http://127.0.0.1:8180")
+    client = TestClient(build(Harness.of(settings)), base_url="http://127.0.0.1:8180")
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
     assert client.get("/", headers={"Host": "localhost:8180"}).status_code == 200
     assert client.get("/readyz").status_code == 503
@@ -190,7 +191,7 @@ def test_serve_reads_and_never_writes(tmp_path: Path) -> None:
     assert (unready.status_code, "the store is not initialised" in unready.text) == (503, True)
     new_store(settings.store_url)
     night = now().date().isoformat()
-    write_report(settings, night)
+    write_report(Harness.of(settings), night)
     (tmp_path / "reports/secret.txt").write_text("no")
     assert f"shadow-{night}.html" in client.get("/").text
     assert client.get(f"/reports/shadow-{night}.html").status_code == 200

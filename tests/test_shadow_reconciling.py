@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.gated import ByGates
 from reflector_migrate.cutover.items import State
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Check, Comparison, Engine, Role, Side, Verdict
 from reflector_migrate.model.run_life import LIFE, OPEN
 from reflector_migrate.pipeline.rows import Rows, create_all
@@ -76,7 +77,7 @@ def _compared(settings: Settings, name: str, *, note: str = "", primary: str = "
 
 
 def _fates(settings: Settings) -> dict[str, Fate]:
-    ledger = reconcile(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    ledger = reconcile(Harness.of(settings), now() - timedelta(days=1), now() + timedelta(days=1))
     return {entry.recording_id: entry.fate for entry in ledger.entries}
 
 
@@ -156,7 +157,7 @@ def test_a_run_whose_recording_was_not_read_yet_is_not_lost_besides(settings: Se
     """It is known by its transcript: one recording is one entry."""
     _ran(settings, "one")
     _claimed(settings, "one", "failed", recording_id="")
-    ledger = reconcile(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    ledger = reconcile(Harness.of(settings), now() - timedelta(days=1), now() + timedelta(days=1))
     assert [(e.recording_id, e.fate) for e in ledger.entries] == [("t-one", Fate.FAILED)]
 
 
@@ -188,10 +189,10 @@ def test_the_page_and_the_checklist_name_what_was_lost(settings: Settings) -> No
     _make_first_announcement_older(settings)
     for number in range(2):
         _ran(settings, f"lost-{number}", ago=max(ago, timedelta(minutes=6)))
-    answer = COVERAGE(settings)
+    answer = COVERAGE(Harness.of(settings))
     assert (answer.state, answer.n) == (State.PENDING, 100)
     assert "98 of 100 compared; 2 lost; first lost-0, lost-1" in answer.why
-    told = gather(settings, night)
+    told = gather(Harness.of(settings), night)
     if told.coverage.lost:  # not in the first minutes after midnight
         assert (told.coverage.eligible, told.coverage.missing) == (100, 2)
         assert told.verdict is Verdict.INCONCLUSIVE
@@ -208,10 +209,10 @@ def test_without_the_primarys_rows_nothing_passes(
     _compared(settings, "one")
     gone = settings.reflector.model_copy(update={"database_url": f"sqlite:///{tmp_path}/no/x.db"})
     blind = settings.model_copy(update={"reflector": gone})
-    answer = COVERAGE(blind)
+    answer = COVERAGE(Harness.of(blind))
     assert (answer.state, answer.n) == (State.PENDING, 0)
     assert "rows cannot be read" in caplog.text
-    told = gather(blind, now().date().isoformat())
+    told = gather(Harness.of(blind), now().date().isoformat())
     assert told.verdict is Verdict.INCONCLUSIVE
     assert "so lost recordings are unknown" in render_page(told)
 
@@ -223,7 +224,7 @@ def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings)
     _ran(settings, "lost", keys=[KEY, "r/1-x-screen-audio-2"])
     _ran(settings, "known")
     _announced(settings, "known")
-    found = list(announcements(settings, now() - timedelta(days=1), now()))
+    found = list(announcements(Harness.of(settings), now() - timedelta(days=1), now()))
     assert [(one.recording_id, one.transcript_id) for one in found] == [("lost", "t-lost")]
     assert (found[0].bucket_name, found[0].track_keys) == ("b", (KEY,))
     assert found[0].task_id is None
@@ -231,7 +232,7 @@ def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings)
     assert abs(now() - HOUR_AGO - found[0].published_at) < timedelta(minutes=1)
     span = {"transcript_id": "t-lost", "task_id": "task-7", "root_id": "root-7"}
     Spans(settings.store_url).add({**span, "task": "x.task_pipeline_multitrack_process"})
-    (again,) = announcements(settings, now() - timedelta(days=1), now())
+    (again,) = announcements(Harness.of(settings), now() - timedelta(days=1), now())
     assert (again.task_id, again.root_id) == ("task-7", "root-7")
 
 
@@ -249,7 +250,7 @@ def _make_first_announcement_older(settings: Settings) -> None:
 
 
 def _accounted(settings: Settings) -> dict[str, tuple[str, str]]:
-    found = accounts(settings, now() - timedelta(days=1), now() + timedelta(days=1))
+    found = accounts(Harness.of(settings), now() - timedelta(days=1), now() + timedelta(days=1))
     return {entry.recording_id: (entry.what, entry.why) for entry in found.entries}
 
 
@@ -277,7 +278,9 @@ def test_every_recording_is_accounted_for(settings: Settings) -> None:
         "unsampled": ("sampled out", "not sampled"),
         "silent": ("lost", ""),
     }
-    bounds = {e.bound for e in accounts(settings, now() - timedelta(days=1), now()).entries}
+    bounds = {
+        e.bound for e in accounts(Harness.of(settings), now() - timedelta(days=1), now()).entries
+    }
     assert "shadow.place_wait_s, then failed" in bounds
     assert all(row.bound for row in LIFE if row.to and row.state in OPEN)
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import InputError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
@@ -63,7 +64,7 @@ def settings(tmp_path: Path) -> Settings:
 def _collect(settings: Settings) -> str:
     """Have a collector look once, however lately another did; the run's state then."""
     runs = Runs(settings.store_url)
-    advance(Shadow.made(settings, lambda _run, _delay_s: None), "run-1")
+    advance(Shadow(Harness.of(settings), lambda _run, _delay_s: None), "run-1")
     found = runs.by_id("run-1")
     assert found is not None
     return found.state
@@ -71,7 +72,7 @@ def _collect(settings: Settings) -> str:
 
 def _again(settings: Settings) -> None:
     """What `migrate retry` does to the run."""
-    Progress(settings).again("run-1", "wf-1")
+    Progress(Harness.of(settings)).again("run-1", "wf-1")
     brought(Runs(settings.store_url), "run-1", "started")
 
 
@@ -79,7 +80,7 @@ def test_a_run_that_is_run_again_has_its_time_anew(settings: Settings) -> None:
     """An old run is not late the moment it is reopened; late, it frees its place and no more."""
     nowhere = {"conductor": {"server_url": "http://127.0.0.1:9/api"}, "shadow": {"timeout_s": 60.0}}
     settings = Settings.model_validate({**settings.model_dump(), **nowhere})
-    Progress(settings).again("run-1", "wf-1")
+    Progress(Harness.of(settings)).again("run-1", "wf-1")
     assert _collect(settings) == "started"
     impatient = settings.model_copy(
         update={"shadow": settings.shadow.model_copy(update={"timeout_s": 0.01})}
@@ -129,7 +130,7 @@ def test_a_run_retried_after_its_verdict_is_compared_anew(
         assert _collect(there) == "compared"
         assert Evidence(settings.store_url).comparison("run-1").verdict is Verdict.DIVERGED
         _again(settings)
-        assert stored_comparison(there, "rec").verdict is Verdict.INCONCLUSIVE
+        assert stored_comparison(Harness.of(there), "rec").verdict is Verdict.INCONCLUSIVE
         status[Role.CANDIDATE] = "completed"
         assert _collect(there) == "compared"
     anew = Evidence(settings.store_url).comparison("run-1")
@@ -151,7 +152,7 @@ def test_the_end_before_a_retry_is_not_judged(
         return "completed"
 
     _observing(monkeypatch, look)
-    Progress(settings).again("run-1", "wf-1")
+    Progress(Harness.of(settings)).again("run-1", "wf-1")
     with _ended(settings) as there:
         assert _collect(there) == "started"
         assert Role.CANDIDATE not in seen
@@ -232,7 +233,7 @@ def _compare(tmp_path: Path, *more: str) -> Result:
 
 def test_a_run_that_has_not_ended_says_where_it_is(settings: Settings, tmp_path: Path) -> None:
     """INCONCLUSIVE, exit 3, with what either side is doing and for how long."""
-    notes = stored_comparison(settings, "rec").notes
+    notes = stored_comparison(Harness.of(settings), "rec").notes
     assert notes[0] == "the candidate's run is started"
     assert any(note.startswith("primary    processing") for note in notes)
     assert notes[-1].startswith("4m1")
@@ -268,12 +269,12 @@ def test_a_recording_that_has_not_begun_is_waited_for(settings: Settings) -> Non
     )  # fmt: skip
     later = threading.Timer(0.7, Runs(settings.store_url).claim, [run])
     later.start()
-    found = stored_comparison(settings, "later", wait_s=60)
+    found = stored_comparison(Harness.of(settings), "later", wait_s=60)
     later.join()
     assert found.notes[0] == "the candidate's run is skipped: not sampled"
     began = now()
     with pytest.raises(InputError, match="nothing is stored"):
-        stored_comparison(settings, "another", wait_s=60)
+        stored_comparison(Harness.of(settings), "another", wait_s=60)
     assert now() - began < timedelta(seconds=20)
 
 
@@ -298,7 +299,7 @@ def test_a_row_that_our_models_refuse_ends_its_run(
 
     monkeypatch.setattr(reader, "effects_of", lambda *_about: ((), ()))
     Rows.at(settings.reflector.database_url).update_transcript("t-1", status="ended", **poison)
-    seen = reader.observe(settings, reader.primary_of(settings), "rec", role=role)
+    seen = reader.observe(Harness.of(settings), reader.primary_of(settings), "rec", role=role)
     assert said in str(seen.error)
     assert "Ana" not in str(seen.error)
     whole = Observation(recording="rec", role=Role.PRIMARY, engine=Engine.CELERY,
@@ -312,4 +313,4 @@ def test_a_row_that_our_models_refuse_ends_its_run(
 def test_nothing_at_all_is_no_comparison(settings: Settings) -> None:
     """An unknown recording is an error of input, not an empty match."""
     with pytest.raises(InputError, match="nothing is stored"):
-        stored_comparison(settings, "another")
+        stored_comparison(Harness.of(settings), "another")

@@ -10,6 +10,7 @@ import pytest
 
 from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.places import place_of_run
@@ -67,7 +68,7 @@ def told(settings):
 
 def test_it_is_processing_while_it_is_worked_on(settings):
     """Column and both channels; the end that stood in the row has gone, and nothing else."""
-    with taken_up(settings, RUN):
+    with taken_up(Harness.of(settings), RUN):
         assert row_of(settings).status == "processing"
         assert row_of(settings).events == ENDED[:1]
     assert row_of(settings).status == "processing"  # until finalize says otherwise
@@ -76,7 +77,7 @@ def test_it_is_processing_while_it_is_worked_on(settings):
 
 def test_what_is_refused_leaves_it_as_it_was(settings):
     """Row and listeners have the earlier status again."""
-    with pytest.raises(RefusedError), taken_up(settings, RUN):
+    with pytest.raises(RefusedError), taken_up(Harness.of(settings), RUN):
         raise RefusedError("no")
     assert (row_of(settings).status, row_of(settings).events) == ("ended", ENDED)
     assert [value for channel, value in told(settings) if channel == "ts:t"] == [
@@ -89,7 +90,7 @@ def fail(settings, error, work):
     """Take the run up, and fail after some work."""
 
     def taken():
-        with taken_up(settings, RUN):
+        with taken_up(Harness.of(settings), RUN):
             work()
             raise error
 
@@ -106,7 +107,9 @@ def tell(settings, status):
     """A step's end, as finalize writes and tells it."""
     about = {"recording_id": "rec", "transcript_id": "t", "namespace": "shadow"}
     run = Run(run_id="r", bucket_name="b", workflow_id="w", **about)
-    keep_and_tell(build_context(run, settings), "STATUS", {"value": status}, status=status)
+    keep_and_tell(
+        build_context(run, Harness.of(settings)), "STATUS", {"value": status}, status=status
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_before_the_server_is_asked_the_run_is_started(settings, definite):
 @pytest.mark.parametrize("lost", [UnknownOutcomeError("sent"), KeyboardInterrupt()])
 def test_what_may_have_begun_is_left_to_go_on(settings, lost):
     """The answer is lost: the workflow may run, its row is its own, the collector finds out."""
-    with pytest.raises(type(lost)), taken_up(settings, RUN):
+    with pytest.raises(type(lost)), taken_up(Harness.of(settings), RUN):
         raise lost
     assert (state_of(settings), row_of(settings).status) == ("started", "processing")
     assert [value for _, value in told(settings)] == ["processing"] * 2
@@ -132,7 +135,7 @@ def test_what_may_have_begun_is_left_to_go_on(settings, lost):
 def test_what_another_has_the_server_do_already_goes_on(settings):
     """Two retry at once: the second is refused, and the first one's run is really going."""
     running = answering(lambda *_: (200, {**FAILED, "status": "RUNNING"}))
-    with running as url, pytest.raises(NotFoundError), taken_up(at(settings, url), RUN):
+    with running as url, pytest.raises(NotFoundError), taken_up(Harness.of(at(settings, url)), RUN):
         raise NotFoundError("not in a retryable state")
     assert (state_of(settings), row_of(settings).status) == ("started", "processing")
 
@@ -163,7 +166,7 @@ def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
     rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status="processing", events=[])
     meanwhile(monkeypatch, lambda: tell(settings, "error"))
-    with taken_up(settings, RUN):
+    with taken_up(Harness.of(settings), RUN):
         tell(settings, "error")
     values = [value for channel, value in told(settings) if channel == "ts:t"]
     assert values == ["error", "processing", "error"]
@@ -173,7 +176,7 @@ def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
     """It stands in the row a moment before; told after the mark it would be the second's."""
     Rows.at(place_of_run(settings, "r").database_url).set_status("t", "error")
     meanwhile(monkeypatch, lambda: tell(settings, "error"))
-    with taken_up(settings, RUN):
+    with taken_up(Harness.of(settings), RUN):
         values = [value for channel, value in told(settings) if channel == "ts:t"]
     assert values == ["error", "processing"]
 
@@ -184,9 +187,9 @@ def test_a_failure_that_is_being_told_is_waited_for(settings, monkeypatch):
     rows.update_transcript("t", status="processing", events=[])
     threading.Timer(0.5, tell, [settings, "error"]).start()
     began = time.monotonic()
-    with taken_up(settings, RUN):
+    with taken_up(Harness.of(settings), RUN):
         assert time.monotonic() - began >= 0.4
         assert (row_of(settings).status, row_of(settings).events) == ("processing", [])
     monkeypatch.setattr("reflector_migrate.shadow.recover.reopen.TOLD_WITHIN_S", 0.1)
-    with taken_up(settings, RUN):  # nobody ever told it: it is taken up all the same
+    with taken_up(Harness.of(settings), RUN):  # nobody ever told it: it is taken up all the same
         assert row_of(settings).status == "processing"

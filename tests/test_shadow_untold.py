@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from reflector_migrate.conductor.execution import Execution, execution_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows
@@ -29,10 +30,10 @@ TERMINATED, FOLLOWED = None, "another-workflow"
 
 def look(settings, run, execution):
     """As the collector does: look, then act; whether `error` is still to come."""
-    seen = failure_view(settings, run, execution)
+    seen = failure_view(Harness.of(settings), run, execution)
     found = outlook(seen, now())
     if found is Outlook.OURS:
-        say_error(settings, run, seen.again_at)
+        say_error(Harness.of(settings), run, seen.again_at)
     return found is Outlook.COMING
 
 
@@ -127,10 +128,10 @@ def test_what_is_being_taken_up_again_is_left_alone(settings, monkeypatch):
 def test_taken_up_between_look_and_write_it_is_left_alone(settings):
     """Whoever takes it up marks it before the row is reopened: the mark is looked for last."""
     begin(settings)
-    seen = failure_view(settings, RUN, failed(99))
+    seen = failure_view(Harness.of(settings), RUN, failed(99))
     again(settings)
     assert outlook(seen, now()) is Outlook.OURS
-    say_error(settings, RUN, seen.again_at)
+    say_error(Harness.of(settings), RUN, seen.again_at)
     assert (row_of(settings).status, told(settings)) == ("processing", [])
 
 

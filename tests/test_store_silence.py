@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import OutageError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.contracts import Track
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.pipeline.services.events import Bus
@@ -158,11 +159,11 @@ def test_one_stuck_writer_holds_up_no_other_step(postgres_server: PostgresServer
     url = postgres_server.create_database()
     upgrade(url)
     settings = _settings(url, "redis://127.0.0.1:9/2")
-    Progress(settings).started("get_recording", RAW)
+    Progress(Harness.of(settings)).started("get_recording", RAW)
     waited: list[float] = []
 
     def tell() -> None:
-        waited.append(took(lambda: Progress(settings).started("finalize", RAW)))
+        waited.append(took(lambda: Progress(Harness.of(settings)).started("finalize", RAW)))
 
     with stopped(postgres_server):
         threads = [threading.Thread(target=tell) for _ in range(8)]
@@ -173,7 +174,7 @@ def test_one_stuck_writer_holds_up_no_other_step(postgres_server: PostgresServer
         assert len(waited) == 8
         assert max(waited) < TIGHTEST_S - 2
         assert sorted(waited)[-2] < psycopg_timeout.SILENCE_S - 2  # all but the one who found out
-        assert took(lambda: Progress(settings).completed("finalize", RAW)) < 2
+        assert took(lambda: Progress(Harness.of(settings)).completed("finalize", RAW)) < 2
 
 
 def test_a_mute_bus_is_tried_once_and_then_left_alone(mute: int, tmp_path) -> None:
@@ -181,7 +182,7 @@ def test_a_mute_bus_is_tried_once_and_then_left_alone(mute: int, tmp_path) -> No
     settings = _settings(f"sqlite:///{tmp_path / 'store.db'}", f"redis://127.0.0.1:{mute}/2")
     upgrade(settings.store_url)
     tracks = [Track(track_index=i, s3_key=f"k{i}") for i in range(40)]
-    assert took(lambda: Progress(settings).planned(RUN, tracks)) < 5
+    assert took(lambda: Progress(Harness.of(settings)).planned(RUN, tracks)) < 5
 
 
 def test_a_bus_that_answers_again_is_used_again(redis_server: str, monkeypatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.adjudication import Desk
@@ -42,9 +42,9 @@ def adjudicate(ctx: click.Context, gate: str, who: str | None, result: bool, as_
     """
     from reflector_migrate.cutover.adjudication import Desk, reader, text_for
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    desk = Desk(settings, text_for(gate))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    desk = Desk(harness, text_for(gate))
     if not (result or as_json):
         if who is None:
             raise click.UsageError("missing a reader: pass --who NAME, or --result")

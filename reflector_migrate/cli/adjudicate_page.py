@@ -17,8 +17,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from reflector_migrate.cli.adjudicate import result_lines
 from reflector_migrate.cutover.adjudication import Desk, reader
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.adjudication import Key, Text, blinded
-from reflector_migrate.settings import Settings
 from reports.adjudication import Asked, render_question
 
 PATH = "/adjudicate"
@@ -32,9 +32,9 @@ HEADERS = {
 class AdjudicationPage:
     """Shows a reader's next question, and records the answer."""
 
-    def __init__(self, settings: Settings, token: str) -> None:
+    def __init__(self, harness: Harness, token: str) -> None:
         """Answer only requests that bear the token."""
-        self._settings, self._token = settings, token
+        self._harness, self._token = harness, token
         self._secret = secrets.token_bytes(16)
         self._desks: dict[Text, Desk] = {}
 
@@ -101,7 +101,7 @@ class AdjudicationPage:
 
     def _desk(self, text: str) -> Desk:
         known = next(name for name in get_args(Text) if name == text)
-        return self._desks.setdefault(known, Desk(self._settings, known))
+        return self._desks.setdefault(known, Desk(self._harness, known))
 
 
 def _key(text: str) -> Key:

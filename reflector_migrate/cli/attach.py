@@ -13,6 +13,7 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
     settings_of,
@@ -20,6 +21,7 @@ from reflector_migrate.cli.common import (
 from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedError
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
 
 CHECKED = (
@@ -83,12 +85,12 @@ def attach(
     click.echo(f"written  {out}  (mode 0600: it holds keys)")
     for name in derived.unset:
         click.echo(f"✗ not in Reflector's environment: {name}; set it in {out}")
-    settings = _loaded(ctx, out)
+    harness = _loaded(ctx, out)
     ask("create our role, databases, buckets and definitions?", yes=yes)
-    for problem in _made(settings, admin_url or derived.owner_url):
+    for problem in _made(harness.settings, admin_url or derived.owner_url):
         click.echo(f"✗ {problem}")
     _show_worker(folder, out)
-    ctx.exit(_check(settings, as_json=False))
+    ctx.exit(_check(harness, as_json=False))
 
 
 @attach.command(short_help="Check each connection and right that we need.")
@@ -104,9 +106,9 @@ def check(ctx: click.Context, as_json: bool) -> None:
       migrate attach check
       migrate --config /srv/migrate/migrate.toml attach check --json
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    ctx.exit(_check(settings, as_json=as_json))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    ctx.exit(_check(harness, as_json=as_json))
 
 
 @attach.command(short_help="Print the least rights: SQL and an S3 policy.")
@@ -144,14 +146,14 @@ def _write(out: Path, settings: dict[str, object], *, force: bool) -> None:
         file.write(tomli_w.dumps(settings))
 
 
-def _loaded(ctx: click.Context, out: Path) -> Settings:
+def _loaded(ctx: click.Context, out: Path) -> Harness:
     """By the file alone: a sandbox that runs here is none of this."""
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.harness import Harness, loaded_settings
 
-    settings = loaded_settings(out)
-    ctx.find_root().obj.update(config=out, settings=settings)
-    log_to_stderr(ctx, settings)
-    return settings
+    harness = Harness.of(loaded_settings(out))
+    ctx.find_root().obj.update(config=out, harness=harness)
+    log_to_stderr(ctx, harness.settings)
+    return harness
 
 
 def _made(settings: Settings, admin_url: str | None) -> list[str]:
@@ -186,10 +188,10 @@ def _show_worker(folder: Path, out: Path) -> None:
     click.echo(texts(plugin, out.absolute()))
 
 
-def _check(settings: Settings, *, as_json: bool) -> int:
+def _check(harness: Harness, *, as_json: bool) -> int:
     from reflector_migrate.cli.doctor import find, is_healthy, show
 
-    found = find(settings, CHECKED)
+    found = find(harness, CHECKED)
     code = int(not is_healthy(found))
     if as_json:
         checks = [

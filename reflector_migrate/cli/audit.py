@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, say
 
 
 @click.group()
@@ -39,12 +39,11 @@ def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
       migrate audit verify --json
     """
     from reflector_migrate.cutover.trail import exported_heads
-    from reflector_migrate.harness import Harness
     from reflector_migrate.store.audit import Head
 
-    settings = settings_of(ctx)
-    log = Harness.of(settings).audit
-    known = [*exported_heads(settings), *map(Head.parse, heads)]
+    harness = harness_of(ctx)
+    log = harness.audit
+    known = [*exported_heads(harness.settings), *map(Head.parse, heads)]
     fault, head = log.fault(known), log.head()
     if as_json:
         body = {"fault": fault, "head": str(head), "heads_checked": len(known)}
@@ -67,12 +66,11 @@ def export(ctx: click.Context, output: Path | None) -> None:
       migrate audit export
       migrate audit export -o audit.jsonl
     """
-    from reflector_migrate.harness import Harness
     from reflector_migrate.store.atomic_write import write_aside
 
     entries = [
         json.dumps({**entry, "at": entry["at"].isoformat()}, ensure_ascii=False)
-        for entry in Harness.of(settings_of(ctx)).audit.all()
+        for entry in harness_of(ctx).audit.all()
     ]
     if output is None:
         for line in entries:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr
 
 if TYPE_CHECKING:
     from reflector_migrate.shadow.nightly.baseline import Baseline
@@ -43,10 +43,10 @@ def record(
     """
     from reflector_migrate.shadow.nightly.baseline import record as take
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     bounds = [at and at.replace(tzinfo=UTC) for at in (since, until)]
-    _show(take(settings, *bounds), as_json=as_json)
+    _show(take(harness, *bounds), as_json=as_json)
 
 
 @baseline.command(short_help="Show the one recorded last.")
@@ -63,7 +63,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
     from reflector_migrate.errors import InputError
     from reflector_migrate.shadow.nightly.baseline import newest
 
-    found = newest(settings_of(ctx))
+    found = newest(harness_of(ctx))
     if found is None:
         raise InputError("no baseline is recorded", hint="migrate baseline record")
     _show(found, as_json=as_json)

@@ -12,8 +12,8 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
-    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ def run(ctx: click.Context, phase: str, as_json: bool) -> None:
     from reflector_migrate.cutover.checklist import run as answer
     from reflector_migrate.model import Phase
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    lines = answer(settings, Phase(phase))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    lines = answer(harness, Phase(phase))
     code = int(exit_code(lines))
     if as_json:
         items = [_as_json(line) for line in lines]
         echo_json(envelope("checklist", code, phase=phase, items=items))
     else:
-        _print(phase, lines, code, is_sandbox=settings.is_sandbox)
+        _print(phase, lines, code, is_sandbox=harness.settings.is_sandbox)
     ctx.exit(code)
 
 
@@ -86,7 +86,7 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
     from reflector_migrate.errors import InputError
     from reflector_migrate.model import Phase
 
-    lines = answer(settings_of(ctx), Phase(phase))
+    lines = answer(harness_of(ctx), Phase(phase))
     if not 1 <= number <= len(lines):
         raise InputError(f"phase {phase} has items 1 to {len(lines)}, not {number}")
     _explain(lines[number - 1])
@@ -110,14 +110,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
     from reflector_migrate.cutover.phases import present
     from reflector_migrate.model import Phase
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    found = {phase: answer(settings, Phase(phase)) for phase in PHASES}
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    found = {phase: answer(harness, Phase(phase)) for phase in PHASES}
     codes = {phase: int(exit_code(lines)) for phase, lines in found.items()}
     current = next((phase for phase, code in codes.items() if code), "")
     code = codes.get(current, 0)
     counts = {phase: _counts(lines) for phase, lines in found.items()}
-    entered = present(settings).value
+    entered = present(harness).value
     if as_json:
         echo_json(
             envelope("checklist-status", code, current=current, entered=entered, phases=counts)
@@ -153,10 +153,10 @@ def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> N
     from reflector_migrate.cutover.phases import enter as step
     from reflector_migrate.model import Phase
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     ask(f"enter phase {phase}, as {who}?", yes=yes)
-    digest = step(settings, Phase(phase), who, reason)
+    digest = step(harness, Phase(phase), who, reason)
     click.echo(f"entered phase {phase}, by {who}  {digest[:12]}")
 
 
@@ -182,7 +182,7 @@ def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes
 
     verb = "revoke" if revoke else "record"
     ask(f"{verb} {item}, signed by {who}?", yes=yes)
-    digest = record(settings_of(ctx), item, who, reason, is_revoked=revoke)
+    digest = record(harness_of(ctx), item, who, reason, is_revoked=revoke)
     click.echo(f"{verb.removesuffix('e')}ed {item}, signed by {who}  {digest[:12]}")
 
 

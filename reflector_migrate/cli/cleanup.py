@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of
 
 MARKS = {"unused": "✓", "used": "✗", "unknown": "?"}
 
@@ -42,7 +42,7 @@ def plan(ctx: click.Context, nights: int, as_json: bool) -> None:
     """
     from reflector_migrate.cutover.cleanup import plan_now
 
-    found = plan_now(settings_of(ctx), nights)
+    found = plan_now(harness_of(ctx), nights)
     code = 0 if found and all(part.use == "unused" for part in found) else 3
     if as_json:
         parts = [{"kind": p.kind, "name": p.name, "use": p.use.value, "why": p.why} for p in found]

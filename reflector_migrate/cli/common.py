@@ -17,6 +17,7 @@ from reflector_migrate.errors import RefusedError, ServerUnreachableError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
 
 PIPE_COLUMNS = 120
@@ -56,21 +57,26 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def settings_of(ctx: click.Context) -> Settings:
-    """Settings by --config, environment and files; else those of a sandbox that runs here.
+def harness_of(ctx: click.Context) -> Harness:
+    """Over settings by --config, environment and files; else those of a sandbox that runs here.
 
-    Loaded once per process: every part of a command works with the same ones.
+    Made once per process: every part of a command works with the same one.
     """
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.harness import Harness, loaded_settings
 
     shared = ctx.find_root().obj
-    if "settings" not in shared:
+    if "harness" not in shared:
         place, environ = settings_place(ctx)
-        shared["settings"] = loaded_settings(place, environ=environ)
-        if shared["settings"].is_sandbox and place is not None:
+        shared["harness"] = Harness.of(loaded_settings(place, environ=environ))
+        if shared["harness"].settings.is_sandbox and place is not None:
             say(f"sandbox {_short(place.parent)}: nothing here is about a deployment")
-    settings: Settings = shared["settings"]
-    return settings
+    harness: Harness = shared["harness"]
+    return harness
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """Those of the command's harness."""
+    return harness_of(ctx).settings
 
 
 def _short(folder: Path) -> str:

@@ -10,15 +10,15 @@ import click
 from reflector_migrate.cli.common import (
     DURATION,
     echo_json,
+    harness_of,
     log_to_stderr,
-    settings_of,
     stdout_console,
 )
 from reflector_migrate.cli.completing import recordings
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model import Comparison, Observation
-    from reflector_migrate.settings import Settings
 
 
 RUN = "(run)"
@@ -122,10 +122,10 @@ def compare(
         config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
         found = _from_files(config, reference, candidate, third, waivers, answers == "alike")
     else:
-        settings = settings_of(ctx)
-        log_to_stderr(ctx, settings)
+        harness = harness_of(ctx)
+        log_to_stderr(ctx, harness.settings)
         how = {"secondary": secondary is not None, "is_replayed": is_replayed}
-        found = _run_or_look_up(settings, recording or "", timeout_s, wait_s, **how)
+        found = _run_or_look_up(harness, recording or "", timeout_s, wait_s, **how)
     code = 0 if exit_zero else failing(found.verdict, fail_on)
     _write(found, outputs, code)  # a disk that is full is an error, and no answer before it
     is_stored = reference is None
@@ -208,17 +208,17 @@ def _is_same_run(one: Observation, other: Observation) -> bool:
 
 
 def _run_or_look_up(
-    settings: Settings, recording: str, timeout_s: float, wait_s: float, **how: bool
+    harness: Harness, recording: str, timeout_s: float, wait_s: float, **how: bool
 ) -> Comparison:
-    if settings.is_sandbox:
+    if harness.settings.is_sandbox:
         if wait_s:
             raise click.UsageError("--wait is for a deployment; in a sandbox: --timeout")
         from reflector_migrate.cli.follow import follow
         from reflector_migrate.experiments.compare import compare_in_sandbox
 
-        with follow(settings) as progress:
+        with follow(harness) as progress:
             return compare_in_sandbox(
-                settings, recording, timeout_s=timeout_s, progress=progress, **how
+                harness, recording, timeout_s=timeout_s, progress=progress, **how
             )
     from reflector_migrate.shadow.observe.lookup import stored_comparison
 
@@ -226,7 +226,7 @@ def _run_or_look_up(
         raise click.UsageError(
             "--secondary and --replayed need a sandbox: nothing is run in a deployment"
         )
-    return stored_comparison(settings, recording, wait_s=wait_s)
+    return stored_comparison(harness, recording, wait_s=wait_s)
 
 
 def _show(

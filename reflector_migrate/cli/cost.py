@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr
 from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import comparison_of
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model import Comparison, Side, StepRun
-    from reflector_migrate.settings import Price, Settings
+    from reflector_migrate.settings import Price
 
 Row = dict[str, Any]
 
@@ -46,12 +47,12 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
       migrate cost three-voices
       migrate cost three-voices --json
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    found = comparison_of(settings, recording)
-    both = found.primary, _with_kept(settings, found)
-    are_samples = settings.is_sandbox and not settings.prices
-    prices = _samples() if are_samples else settings.prices
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    found = comparison_of(harness, recording)
+    both = found.primary, _with_kept(harness, found)
+    are_samples = harness.settings.is_sandbox and not harness.settings.prices
+    prices = _samples() if are_samples else harness.settings.prices
     sides = {side.role.value: _rows(prices, side) for side in both}
     if as_json:
         echo_json(envelope("cost", are_sample_prices=are_samples, sides=sides))
@@ -109,12 +110,12 @@ def _change(primary: Row | None, row: Row, role: str) -> str:
     return f"{after / before - 1:+.1%}" if before else "new"
 
 
-def _with_kept(settings: Settings, found: Comparison) -> Side:
+def _with_kept(harness: Harness, found: Comparison) -> Side:
     """The candidate, with what it did before and after it was compared."""
     from reflector_migrate.shadow.observe.attempts import with_kept
 
     side = found.candidate
-    steps = with_kept(settings, found.run_id, side.steps) if found.run_id else side.steps
+    steps = with_kept(harness, found.run_id, side.steps) if found.run_id else side.steps
     return side.model_copy(update={"steps": steps})
 
 

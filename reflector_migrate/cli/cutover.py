@@ -12,9 +12,9 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
-    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """
     from reflector_migrate.cutover.canary import missing_now, position, told
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    at = position(settings)
-    missing = missing_now(settings, at)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    at = position(harness)
+    missing = missing_now(harness, at)
     code = 3 if missing else 0
     if as_json:
         served = {"ended": at.served.ended, "failed": list(at.served.failed),
@@ -84,10 +84,10 @@ def advance(ctx: click.Context, who: str, reason: str, yes: bool) -> None:
     """
     from reflector_migrate.cutover.canary import advance as take
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     ask("send more recordings to Conductor?", yes=yes)
-    table = take(settings, who, reason)
+    table = take(harness, who, reason)
     click.echo(f"published version {table.version}: {table.route}, share {table.share:g}")
 
 
@@ -108,7 +108,7 @@ def rollback(ctx: click.Context, who: str, reason: str) -> None:
     """
     from reflector_migrate.cutover.routes import send_back
 
-    _show(ctx, send_back(settings_of(ctx), who, reason))
+    _show(ctx, send_back(harness_of(ctx), who, reason))
 
 
 @cutover.command(short_help="Send everything back, running workflows too.")
@@ -129,7 +129,7 @@ def kill(ctx: click.Context, who: str, reason: str) -> None:
     """
     from reflector_migrate.cutover.routes import kill as send_all_back
 
-    _show(ctx, send_all_back(settings_of(ctx), who, reason))
+    _show(ctx, send_all_back(harness_of(ctx), who, reason))
 
 
 def _show(ctx: click.Context, sent: SentBack) -> None:

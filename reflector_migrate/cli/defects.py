@@ -11,9 +11,9 @@ import click
 from reflector_migrate.cli.common import (
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
-    settings_of,
     stdout_console,
 )
 from reflector_migrate.cli.completing import defects as known_defects
@@ -21,6 +21,7 @@ from reflector_migrate.cli.false_alarms import false_alarms
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.defect_proofs import DefectProof, DefectsRun
+    from reflector_migrate.harness import Harness
     from reflector_migrate.pipeline.defects.registry import Defect
     from reflector_migrate.settings import Settings
 
@@ -95,10 +96,10 @@ def run(
 
     _refuse_unknown(outputs)
     asked = tuple(describe(name) for name in dict.fromkeys(names)) or all_defects()
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    result = _run(settings, asked, jobs, timeout_s)
-    _record(settings, result)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    result = _run(harness.settings, asked, jobs, timeout_s)
+    _record(harness, result)
     _write(result, outputs)
     if as_json:
         echo_json(result.model_dump(mode="json", by_alias=True))
@@ -148,7 +149,7 @@ def _refuse_noise(settings: Settings) -> None:
         )
 
 
-def _record(settings: Settings, result: DefectsRun) -> None:
+def _record(harness: Harness, result: DefectsRun) -> None:
     """Add the run to the audit log that the checklist reads; say so, or why not."""
     from reflector_migrate.errors import MigrateError
     from reflector_migrate.shadow.nightly.proofs import record_defects_run
@@ -159,7 +160,7 @@ def _record(settings: Settings, result: DefectsRun) -> None:
     }
     try:
         digest = record_defects_run(
-            settings, build=result.build, conductor=result.conductor, found=found
+            harness, build=result.build, conductor=result.conductor, found=found
         )
     except MigrateError as error:
         say(f"not recorded in the audit log: {error.message}")

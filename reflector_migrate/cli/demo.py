@@ -43,7 +43,7 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
         with Sandbox(settings, folder, shadow=True, conductor_version=version, say=say) as sandbox:
             from reflector_migrate.cli.follow import follow
 
-            with follow(sandbox.settings) as progress:
+            with follow(sandbox.harness) as progress:
                 result = run_demo(sandbox, progress, _show)
     finally:
         if not keep_logs:

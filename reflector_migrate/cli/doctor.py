@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 from reflector_migrate.model.primary_task import PIPELINE
 from reports.text import printable
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Answer
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
 
 FREE_BYTES = 2 << 30
 AT_ONCE = 6
@@ -64,11 +64,11 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
       migrate doctor -v
       migrate doctor --json
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     if sys.stderr.isatty():
         say("checking servers and settings, up to 20 s")
-    found = find(settings)
+    found = find(harness)
     code = exit_code(found.values())
     if as_json:
         checks = [
@@ -78,17 +78,17 @@ def doctor(ctx: click.Context, verbose: bool, as_json: bool) -> None:
         echo_json(envelope("doctor", code, checks=checks))
     else:
         show(found, is_verbose=verbose or bool(ctx.find_root().obj["verbose"]))
-        if code and settings.reflector.database_url is None:
+        if code and harness.settings.reflector.database_url is None:
             click.echo(UNCONFIGURED)
     ctx.exit(code)
 
 
-def find(settings: Settings, names: Iterable[str] | None = None) -> dict[str, Answer]:
+def find(harness: Harness, names: Iterable[str] | None = None) -> dict[str, Answer]:
     """The answer of every check, or of these; they wait for their servers side by side."""
     known = _checks()
     checks = known if names is None else {name: known[name] for name in names}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(lambda check: _look(check, settings), checks.values())
+        answers = pool.map(lambda check: _look(check, harness), checks.values())
         return dict(zip(checks, answers, strict=True))
 
 
@@ -122,7 +122,7 @@ def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
         click.echo(f"healthy: {len(found)} checks")
 
 
-def _checks() -> dict[str, Callable[[Settings], Answer]]:
+def _checks() -> dict[str, Callable[[Harness], Answer]]:
     from reflector_migrate.cutover import infrastructure, rights, starter_check
 
     return {
@@ -149,14 +149,14 @@ def _checks() -> dict[str, Callable[[Settings], Answer]]:
     }
 
 
-def _look(check: Callable[[Settings], Answer], settings: Settings) -> Answer:
+def _look(check: Callable[[Harness], Answer], harness: Harness) -> Answer:
     """The check's answer; one that could not run has failed, with its reason."""
     from reflector_migrate.cutover.items import failed, unreachable
     from reflector_migrate.errors import ExitCode, MigrateError, ServerUnreachableError
     from reflector_migrate.shadow.advance import place_of
 
     try:
-        return check(settings)
+        return check(harness)
     except ServerUnreachableError as error:
         return unreachable(error.message)
     except MigrateError as error:
@@ -167,21 +167,21 @@ def _look(check: Callable[[Settings], Answer], settings: Settings) -> Answer:
         return failed("check could not run", why=place_of(error))
 
 
-def _store(settings: Settings) -> Answer:
+def _store(harness: Harness) -> Answer:
     from reflector_migrate.cutover.items import judged
     from reflector_migrate.store.migrate import current, head
 
-    revision = current(settings.store_url)
+    revision = current(harness.settings.store_url)
     return judged(revision == head(), f"schema {revision or 'none'}", f"schema {head()}")
 
 
-def _redis(settings: Settings) -> Answer:
+def _redis(harness: Harness) -> Answer:
     import redis
 
     from reflector_migrate.cutover.items import passed, unreachable
 
     client = redis.Redis.from_url(
-        settings.reflector.bus_url, socket_timeout=2, socket_connect_timeout=2
+        harness.settings.reflector.bus_url, socket_timeout=2, socket_connect_timeout=2
     )
     try:
         client.ping()
@@ -192,43 +192,45 @@ def _redis(settings: Settings) -> Answer:
     return passed("answers")
 
 
-def _waivers(settings: Settings) -> Answer:
+def _waivers(harness: Harness) -> Answer:
     """A file that cannot be read would keep every comparison waiting."""
     from reflector_migrate.cutover.items import passed
     from reflector_migrate.judge.waivers import expired
     from reflector_migrate.shadow.waiver_files import waivers_in_force
     from reflector_migrate.store.clock import now
 
-    granted = [w for w in waivers_in_force(settings.judge.waivers_file) if not w.is_improvement]
+    granted = [
+        w for w in waivers_in_force(harness.settings.judge.waivers_file) if not w.is_improvement
+    ]
     gone = expired(granted, now().date())
     return passed(f"{len(granted) - len(gone)} in force", why="; ".join(gone))
 
 
-def _secondary(settings: Settings) -> Answer:
+def _secondary(harness: Harness) -> Answer:
     """Where nothing runs legacy again, a share of recordings that should would be none, unsaid."""
     from reflector_migrate.cutover.items import failed, passed
     from reflector_migrate.errors import ConfigurationError
     from reflector_migrate.shadow.secondary import require_own_places
 
-    share = f"{settings.shadow.secondary_rate:.0%} of recordings"
-    if settings.is_sandbox or not settings.shadow.secondary_rate:
+    share = f"{harness.settings.shadow.secondary_rate:.0%} of recordings"
+    if harness.settings.is_sandbox or not harness.settings.shadow.secondary_rate:
         return passed(share)
     try:
-        require_own_places(settings)
+        require_own_places(harness.settings)
     except ConfigurationError as error:
         return failed(share, why=error.message)
     return passed(share)
 
 
-def _processors(settings: Settings) -> Answer:
+def _processors(harness: Harness) -> Answer:
     """Starts a child of Reflector's environment and asks it what it has."""
     from reflector_migrate.cutover.items import failed, passed
     from reflector_migrate.pipeline.bridge.children import children
 
-    wanted = settings.pipeline.handed_over
+    wanted = harness.settings.pipeline.handed_over
     if not wanted:
         return passed("ours")
-    asked = children(settings.pipeline)
+    asked = children(harness.settings.pipeline)
     hello = asked.hello(lambda: None)
     asked.end()
     named = f"Reflector {hello.release or 'without a version'}, build {hello.build}"
@@ -238,27 +240,26 @@ def _processors(settings: Settings) -> Answer:
     return passed(named)
 
 
-def _observed(settings: Settings) -> Answer:
+def _observed(harness: Harness) -> Answer:
     """A service that finished recordings must have called, and that nothing saw, is named."""
     from reflector_migrate.cutover.items import failed, passed
-    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.observe.calls import unseen_services
 
-    if settings.shadow.observe == "nothing":
+    if harness.settings.shadow.observe == "nothing":
         return passed("nothing is to be seen")
-    if settings.is_sandbox:
+    if harness.settings.is_sandbox:
         return passed("the stand-ins record what they are asked")
-    told = Harness.of(settings).spans.latest(PIPELINE, LOOKED_AT)
+    told = harness.spans.latest(PIPELINE, LOOKED_AT)
     unseen = unseen_services(told)
     if unseen:
         return failed(f"{len(told)} runs", why=f"not seen: {', '.join(unseen)}")
     return passed(f"{len(told)} runs")
 
 
-def _disk(settings: Settings) -> Answer:
+def _disk(harness: Harness) -> Answer:
     from reflector_migrate.cutover.items import judged
 
-    folder = settings.state_dir
+    folder = harness.settings.state_dir
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

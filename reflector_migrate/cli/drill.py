@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import YES, ask, echo_json, envelope, log_to_stderr, settings_of
+from reflector_migrate.cli.common import YES, ask, echo_json, envelope, harness_of, log_to_stderr
 
 DRILLS = ("kill-switch", "rollback", "failover")
 
@@ -39,14 +39,14 @@ def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: b
     from reflector_migrate.cutover.drills import drill_kill_switch
     from reflector_migrate.shadow.recover.replay import announce
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     ask("hold recordings back for some seconds?", yes=yes)
     drills = {
-        "kill-switch": lambda: drill_kill_switch(settings, announce, timeout_s),
-        "rollback": lambda: route_drills.drill_rollback(settings),
+        "kill-switch": lambda: drill_kill_switch(harness, announce, timeout_s),
+        "rollback": lambda: route_drills.drill_rollback(harness),
         "failover": lambda: route_drills.drill_failover(
-            settings, route_drills.send_start, timeout_s
+            harness, route_drills.send_start, timeout_s
         ),
     }
     found = drills[name]()

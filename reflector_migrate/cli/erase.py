@@ -11,13 +11,14 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
-    settings_of,
 )
 from reflector_migrate.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
     from reflector_migrate.store.runs import RunRecord
 
@@ -41,15 +42,15 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
       migrate erase 2026-11-23-board --yes
       migrate erase --check
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     if check == (recording is not None):
         raise click.UsageError("name a recording, or --check those that were erased")
-    runs = _erased_runs(settings) if recording is None else _runs_of(settings, recording)
+    runs = _erased_runs(harness) if recording is None else _runs_of(harness, recording)
     if recording is not None:
         ask(f"erase what {len(runs)} runs of {recording} left?", yes=yes)
-        _erase(settings, runs)
-    left = _left(settings, runs)
+        _erase(harness, runs)
+    left = _left(harness.settings, runs)
     code = int(any(left.values()))
     if as_json:
         echo_json(envelope("erase", code, runs=len(runs), left=left))
@@ -61,11 +62,10 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
     ctx.exit(code)
 
 
-def _runs_of(settings: Settings, recording: str) -> tuple[RunRecord, ...]:
-    from reflector_migrate.harness import Harness
+def _runs_of(harness: Harness, recording: str) -> tuple[RunRecord, ...]:
     from reflector_migrate.model.run_life import OPEN
 
-    found = Harness.of(settings).runs.of_recording(recording)
+    found = harness.runs.of_recording(recording)
     if not found:
         raise InputError(f"no run of recording {recording} is known")
     if open_ones := [run.run_id for run in found if run.state in OPEN]:
@@ -74,17 +74,16 @@ def _runs_of(settings: Settings, recording: str) -> tuple[RunRecord, ...]:
     return found
 
 
-def _erased_runs(settings: Settings) -> tuple[RunRecord, ...]:
-    from reflector_migrate.harness import Harness
+def _erased_runs(harness: Harness) -> tuple[RunRecord, ...]:
 
-    return Harness.of(settings).runs.erased()
+    return harness.runs.erased()
 
 
-def _erase(settings: Settings, runs: tuple[RunRecord, ...]) -> None:
+def _erase(harness: Harness, runs: tuple[RunRecord, ...]) -> None:
     from reflector_migrate.shadow.erase import erase_now
     from reflector_migrate.shadow.process import Shadow
 
-    erase_now(Shadow.made(settings, lambda _run, _delay_s: None), runs)
+    erase_now(Shadow(harness, lambda _run, _delay_s: None), runs)
 
 
 def _left(settings: Settings, runs: tuple[RunRecord, ...]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr
 from reflector_migrate.cli.completing import checks, recordings
 from reflector_migrate.cli.lookup import comparison_of
 from reflector_migrate.errors import InputError
@@ -18,11 +18,11 @@ from reports.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from reflector_migrate.harness import Harness
     from reflector_migrate.judge.chain import End, Link
     from reflector_migrate.judge.explanation import Confirmation, Explanation
     from reflector_migrate.judge.word_rates import WordRates
     from reflector_migrate.model import Check, Comparison, Finding, Turn
-    from reflector_migrate.settings import Settings
 
 CODES = {"confirmed": 0, "not reproduced": 1, "cannot tell": 3}
 DIGITS = 12
@@ -52,10 +52,10 @@ def explain(
       migrate explain twelve-tracks speaker_words
       migrate explain twelve-tracks --confirm
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    found = comparison_of(settings, recording)
-    told = _explanation(settings, found, recording, check, confirm)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    found = comparison_of(harness, recording)
+    told = _explanation(harness, found, recording, check, confirm)
     if as_json:
         echo_json(told.model_dump(mode="json", by_alias=True))
     else:
@@ -64,26 +64,26 @@ def explain(
 
 
 def _explanation(
-    settings: Settings, found: Comparison, recording: str, check: str | None, confirm: bool
+    harness: Harness, found: Comparison, recording: str, check: str | None, confirm: bool
 ) -> Explanation:
     from reflector_migrate.judge.explanation import explanation_of
 
     told = explanation_of(found, recording, tuple(_chosen(found, check)))
     if not confirm:
         return told
-    confirmation = _confirmed(settings, found)
+    confirmation = _confirmed(harness, found)
     code = CODES[confirmation.outcome]
     changes = {"confirmation": confirmation, "exit_code": code, "ok": code == 0}
     return told.model_copy(update=changes)
 
 
-def _confirmed(settings: Settings, found: Comparison) -> Confirmation:
+def _confirmed(harness: Harness, found: Comparison) -> Confirmation:
     from reflector_migrate.shadow.confirm.confirmation import confirm, primary_of_run
 
     if found.first_divergent_step is None:
         raise InputError(f"nothing to confirm: no step of {found.recording} differs")
-    seen = primary_of_run(settings, found.run_id)
-    told = confirm(settings, seen, found.first_divergent_step)
+    seen = primary_of_run(harness, found.run_id)
+    told = confirm(harness, seen, found.first_divergent_step)
     if told.build == found.candidate.build:
         return told
     builds = f"build {told.build}, where the run's was {found.candidate.build}"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import harness_of, log_to_stderr, say
 from reflector_migrate.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model import Comparison, Gist
-    from reflector_migrate.settings import Settings
     from reflector_migrate.store.nights import Nights
 
 TABLES = ("recordings", "checks", "steps")
@@ -47,9 +47,9 @@ def export(ctx: click.Context, form: str, table: str, night: str | None, path: P
     """
     if form == "parquet" and path is None:
         raise click.UsageError("parquet is a binary format: pass -o PATH")
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    written = _written(_frame(settings, table, night), form)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    written = _written(_frame(harness, table, night), form)
     if path is None:
         click.echo(written, nl=False)
         return
@@ -59,19 +59,18 @@ def export(ctx: click.Context, form: str, table: str, night: str | None, path: P
     say(f"written {path}")
 
 
-def _frame(settings: Settings, table: str, night: str | None) -> pd.DataFrame:
+def _frame(harness: Harness, table: str, night: str | None) -> pd.DataFrame:
     from reflector_migrate.frames import checks_frame, night_frame, steps_frame
-    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.nightly.night import day_of
 
-    nights = Harness.of(settings).nights
+    nights = harness.nights
     if night is not None:
         day_of(night)
     gists = nights.all() if night is None else nights.of(night)
     if table == "recordings":
         return night_frame(gists)
     found = _documents(nights, gists)
-    return checks_frame(found) if table == "checks" else steps_frame(found, settings.prices)
+    return checks_frame(found) if table == "checks" else steps_frame(found, harness.settings.prices)
 
 
 def _documents(nights: Nights, gists: tuple[Gist, ...]) -> Iterator[Comparison]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.false_alarms import FalseAlarms, Plan
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
 
 FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cleans after a kill
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
@@ -61,13 +61,13 @@ def false_alarms(
     from reflector_migrate.experiments.false_alarms import RECORDINGS, Plan
     from reflector_migrate.experiments.noise import Noise
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     plan = Plan(
         pairs, calibration, quiet, Noise(seed, wer, rate), recordings or RECORDINGS, jobs,
         defects=defects,
     )  # fmt: skip
-    found = _in_sandbox(settings, plan)
+    found = _in_sandbox(harness, plan)
     code = EXIT_CODES[found.verdict.value]
     if as_json:
         echo_json(envelope("false-alarms", code, **found.model_dump(mode="json")))
@@ -76,13 +76,13 @@ def false_alarms(
     ctx.exit(code)
 
 
-def _in_sandbox(settings: Settings, plan: Plan) -> FalseAlarms:
+def _in_sandbox(harness: Harness, plan: Plan) -> FalseAlarms:
     from reflector_migrate.experiments.false_alarms import measure
     from reflector_migrate.sandbox.borrowed import own_or_running
 
     own = FOLDER.resolve()
-    with own_or_running(settings, own, say=say, defects=plan.defects) as sandbox:
-        return measure(sandbox.settings, plan, say)
+    with own_or_running(harness.settings, own, say=say, defects=plan.defects) as sandbox:
+        return measure(sandbox.harness, plan, say)
 
 
 def _show(found: FalseAlarms) -> None:

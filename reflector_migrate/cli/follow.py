@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reflector_migrate.cli.common import say
 
 if TYPE_CHECKING:
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
     from reflector_migrate.store.runs import RunRecord
 
 LINE_EVERY_S = 10.0
@@ -20,12 +20,12 @@ Progress = Callable[["RunRecord | None", str], None]
 
 
 @contextmanager
-def follow(settings: Settings) -> Iterator[Progress]:
+def follow(harness: Harness) -> Iterator[Progress]:
     """Give a function to call often; it shows what both sides are doing."""
     from reflector_migrate.shadow.observe.live_lines import both_sides
 
     if not sys.stderr.isatty():
-        yield _lines(settings)
+        yield _lines(harness)
         return
     from rich.console import Console
     from rich.live import Live
@@ -34,11 +34,11 @@ def follow(settings: Settings) -> Iterator[Progress]:
     begun = time.monotonic()
     with Live(Text(""), console=Console(stderr=True), refresh_per_second=5, transient=True) as live:
         yield lambda run, _words: live.update(
-            Text("\n".join((_elapsed(begun), *both_sides(settings, run))))
+            Text("\n".join((_elapsed(begun), *both_sides(harness, run))))
         )
 
 
-def _lines(settings: Settings) -> Progress:
+def _lines(harness: Harness) -> Progress:
     from reflector_migrate.shadow.observe.live_lines import both_sides
 
     begun = time.monotonic()
@@ -47,7 +47,7 @@ def _lines(settings: Settings) -> Progress:
     def progress(run: RunRecord | None, _words: str) -> None:
         if time.monotonic() - last[0] >= LINE_EVERY_S:
             last[0] = time.monotonic()
-            say("   ".join((_elapsed(begun), *both_sides(settings, run))))
+            say("   ".join((_elapsed(begun), *both_sides(harness, run))))
 
     return progress
 

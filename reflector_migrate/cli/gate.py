@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, settings_of
+from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr
 
 if TYPE_CHECKING:
     from reflector_migrate.judge.gates.answers import Cohort, GateAnswer, GateRun
@@ -55,11 +55,11 @@ def gate(
     if evidence is not None:
         found = judge(gating.evidence_file(evidence), gating.rules_of(rules), origin=origin)
     else:
-        settings = settings_of(ctx)
-        log_to_stderr(ctx, settings)
-        in_force = gating.rules_of(rules) if rules else gating.rules_in_force(settings)
-        lines = gating.stored_evidence(settings)
-        found = gating.gates_of(settings, lines, in_force, origin=origin)
+        harness = harness_of(ctx)
+        log_to_stderr(ctx, harness.settings)
+        in_force = gating.rules_of(rules) if rules else gating.rules_in_force(harness.settings)
+        lines = gating.stored_evidence(harness)
+        found = gating.gates_of(harness, lines, in_force, origin=origin)
     if as_json:
         echo_json(found.model_dump(mode="json", by_alias=True))
     else:

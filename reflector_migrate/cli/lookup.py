@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reflector_migrate.errors import InputError
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model import Comparison
     from reflector_migrate.settings import Settings
     from reflector_migrate.store.runs import RunRecord
@@ -22,26 +23,22 @@ def recording_id_of(settings: Settings, recording: str) -> str:
     return known[recording].recording_id if recording in known else recording
 
 
-def comparison_of(settings: Settings, recording: str) -> Comparison:
+def comparison_of(harness: Harness, recording: str) -> Comparison:
     """The newest stored comparison; InputError when there is none."""
-    from reflector_migrate.harness import Harness
-
-    found = Harness.of(settings).evidence.latest(recording_id_of(settings, recording))
+    found = harness.evidence.latest(recording_id_of(harness.settings, recording))
     if found is None:
-        _refuse_unknown(settings, recording)
+        _refuse_unknown(harness.settings, recording)
         raise InputError(
             f"no comparison of {recording} is stored", hint=f"migrate compare {recording}"
         )
     return found
 
 
-def run_of(settings: Settings, recording: str) -> RunRecord:
+def run_of(harness: Harness, recording: str) -> RunRecord:
     """The newest candidate run; InputError when there is none."""
-    from reflector_migrate.harness import Harness
-
-    found = Harness.of(settings).runs.latest(recording_id_of(settings, recording))
+    found = harness.runs.latest(recording_id_of(harness.settings, recording))
     if found is None:
-        _refuse_unknown(settings, recording)
+        _refuse_unknown(harness.settings, recording)
         raise InputError(
             f"the candidate has not run {recording}", hint="recent runs: migrate shadow status"
         )

@@ -12,20 +12,18 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from reflector_migrate.harness import Harness
-from reflector_migrate.settings import Settings
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def metrics_of(settings: Settings) -> str:
+def metrics_of(harness: Harness) -> str:
     """The text that Prometheus reads. Raises MigrateError when the store cannot be read."""
     registry = CollectorRegistry()
-    registry.register(_Stored(list(_families(settings))))
+    registry.register(_Stored(list(_families(harness))))
     return generate_latest(registry).decode()
 
 
-def _families(settings: Settings) -> Iterator[Metric]:
-    harness = Harness.of(settings)
+def _families(harness: Harness) -> Iterator[Metric]:
     pairs: Counter[str] = Counter()
     for _night, verdict, number in harness.evidence.nights():
         pairs[verdict] += number
@@ -40,7 +38,7 @@ def _families(settings: Settings) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "shadow_in_flight", "Workflows in flight", harness.runs.count_in_flight()
     )
-    pages = list((settings.state_dir / "reports").glob("shadow-*.html"))
+    pages = list((harness.settings.state_dir / "reports").glob("shadow-*.html"))
     if pages:
         yield GaugeMetricFamily(
             "shadow_report_last_success_timestamp_seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 
 
 @click.command()
@@ -25,10 +25,10 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
     from reflector_migrate.shadow.nightly.job import run_nights
     from reflector_migrate.shadow.process import Shadow
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    with make_app(settings) as app:
-        done = run_nights(Shadow.made(settings, sender(app)))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    with make_app(harness.settings) as app:
+        done = run_nights(Shadow(harness, sender(app)))
     if as_json:
         echo_json(envelope("nightly", nights=list(done)))
         return

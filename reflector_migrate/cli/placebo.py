@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr, say
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.placebo import PlaceboRun
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
 
 FOLDER = Path(".sandbox/placebo")  # a fixed place, so that the next run cleans after a kill
 
@@ -50,10 +50,10 @@ def run(
       migrate placebo run
       migrate placebo run solo zero-start --json
     """
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    found = _run(settings, names, jobs, timeout_s)
-    file = _keep(settings, found)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    found = _run(harness, names, jobs, timeout_s)
+    file = _keep(harness, found)
     if as_json:
         echo_json(found.model_dump(mode="json", by_alias=True))
     else:
@@ -62,33 +62,33 @@ def run(
     ctx.exit(found.exit_code)
 
 
-def _run(settings: Settings, names: tuple[str, ...], jobs: int, timeout_s: float) -> PlaceboRun:
+def _run(harness: Harness, names: tuple[str, ...], jobs: int, timeout_s: float) -> PlaceboRun:
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.experiments.placebo import run_placebo
     from reflector_migrate.sandbox.borrowed import own_or_running
     from reflector_migrate.sandbox.recordings import load_recording
     from reflector_migrate.shadow.nightly.gating import rules_in_force
 
-    folder, rules = settings.sandbox.recordings, rules_in_force(settings)
+    folder, rules = harness.settings.sandbox.recordings, rules_in_force(harness.settings)
     asked = names or tuple(sorted(file.parent.name for file in folder.glob("*/recording.json")))
     for name in asked:
         load_recording(folder, name)
-    with own_or_running(settings, FOLDER.resolve(), say=say) as sandbox:
+    with own_or_running(harness.settings, FOLDER.resolve(), say=say) as sandbox:
         return run_placebo(
-            sandbox.settings, asked, rules, build_hash(), jobs=jobs, timeout_s=timeout_s, say=say
+            sandbox.harness, asked, rules, build_hash(), jobs=jobs, timeout_s=timeout_s, say=say
         )
 
 
-def _keep(settings: Settings, found: PlaceboRun) -> Path:
+def _keep(harness: Harness, found: PlaceboRun) -> Path:
     """Write the evidence, and record the run in the audit log with the evidence's digest."""
     from reflector_migrate.shadow.nightly.proofs import record_placebo
     from reflector_migrate.store.atomic_write import write_aside
 
     text = "".join(f"{line.model_dump_json(by_alias=True)}\n" for line in found.evidence)
-    file = settings.state_dir / "evidence" / f"placebo-{found.build}.jsonl"
+    file = harness.settings.state_dir / "evidence" / f"placebo-{found.build}.jsonl"
     write_aside(file, text)
     digest = record_placebo(
-        settings,
+        harness,
         build=found.build,
         recordings=found.recordings,
         failed=found.failed,

@@ -14,14 +14,14 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
-    settings_of,
 )
 from reports.text import printable
 
 if TYPE_CHECKING:
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.nightly.accounts import Accounts
 
 SETTLED = ("compared", "sampled out")
@@ -51,11 +51,11 @@ def reconcile(ctx: click.Context, since_s: float, announce: bool, yes: bool, as_
     from reflector_migrate.shadow.nightly.accounts import accounts
     from reflector_migrate.store.clock import now
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     since, until = now() - timedelta(seconds=since_s), now()
-    found = accounts(settings, since, until)
-    announced = _announce(settings, since_s, yes=yes) if announce else []
+    found = accounts(harness, since, until)
+    announced = _announce(harness, since_s, yes=yes) if announce else []
     code = _code(found)
     if as_json:
         entries = [asdict(entry) for entry in found.entries]
@@ -66,7 +66,7 @@ def reconcile(ctx: click.Context, since_s: float, announce: bool, yes: bool, as_
     ctx.exit(code)
 
 
-def _announce(settings: Settings, since_s: float, *, yes: bool) -> list[str]:
+def _announce(harness: Harness, since_s: float, *, yes: bool) -> list[str]:
     from reflector_migrate.shadow.recover.replay import (
         announce,
         announcements,
@@ -74,12 +74,12 @@ def _announce(settings: Settings, since_s: float, *, yes: bool) -> list[str]:
     )
     from reflector_migrate.store.clock import now
 
-    require_empty_queue(settings)
-    lost = list(announcements(settings, now() - timedelta(seconds=since_s), now()))
+    require_empty_queue(harness.settings)
+    lost = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if lost:
         ask(f"announce {len(lost)} recordings?", yes=yes)
     for one in lost:
-        announce(settings, one)
+        announce(harness.settings, one)
     return [one.recording_id or one.transcript_id for one in lost]
 
 

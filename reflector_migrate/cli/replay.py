@@ -14,12 +14,12 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
-    settings_of,
 )
 
 if TYPE_CHECKING:
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.recover.past import Estimate
 
 
@@ -73,43 +73,43 @@ def replay(
     )
     from reflector_migrate.store.clock import now
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     if failed:
-        names = _open_again(settings, since_s, dry_run=dry_run, yes=yes)
+        names = _open_again(harness, since_s, dry_run=dry_run, yes=yes)
         _show(names, "opened again", dry_run=dry_run, as_json=as_json)
         return
     if limit is not None:
-        names = _run_past(settings, since_s, limit, rate, dry_run=dry_run, yes=yes)
+        names = _run_past(harness, since_s, limit, rate, dry_run=dry_run, yes=yes)
         _show(names, "announced", dry_run=dry_run, as_json=as_json)
         return
     if not dry_run:
-        require_empty_queue(settings)
-    found = list(announcements(settings, now() - timedelta(seconds=since_s), now()))
+        require_empty_queue(harness.settings)
+    found = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if found and not dry_run:
         ask(f"announce {len(found)} recordings?", yes=yes)
         for one in found:
-            announce(settings, one)
+            announce(harness.settings, one)
     names = [one.recording_id or one.transcript_id for one in found]
     _show(names, "announced", dry_run=dry_run, as_json=as_json)
 
 
 def _run_past(
-    settings: Settings, since_s: float, limit: int, rate: float | None, *, dry_run: bool, yes: bool
+    harness: Harness, since_s: float, limit: int, rate: float | None, *, dry_run: bool, yes: bool
 ) -> list[str]:
     from reflector_migrate.shadow.recover.past import chosen, estimate
     from reflector_migrate.shadow.recover.replay import announce
     from reflector_migrate.store.clock import now
 
-    found = list(chosen(settings, now() - timedelta(seconds=since_s), now(), limit))
+    found = list(chosen(harness, now() - timedelta(seconds=since_s), now(), limit))
     names = [one.recording_id or one.transcript_id for one in found]
-    click.echo(_told(estimate(settings, len(found), rate)), err=True)
+    click.echo(_told(estimate(harness, len(found), rate)), err=True)
     if found and not dry_run:
         ask(f"run {len(found)} past recordings through the candidate?", yes=yes)
         for number, one in enumerate(found):
             if number and rate:
                 time.sleep(3600 / rate)
-            announce(settings, one)
+            announce(harness.settings, one)
     return names
 
 
@@ -124,17 +124,17 @@ def _told(expected: Estimate) -> str:
     )
 
 
-def _open_again(settings: Settings, since_s: float, *, dry_run: bool, yes: bool) -> list[str]:
+def _open_again(harness: Harness, since_s: float, *, dry_run: bool, yes: bool) -> list[str]:
     from reflector_migrate.shadow.messages import make_app, sender
     from reflector_migrate.shadow.recover.replay import reopen_failed
     from reflector_migrate.store.clock import now
 
     since, until = now() - timedelta(seconds=since_s), now()
-    failed = reopen_failed(settings, since, until)
+    failed = reopen_failed(harness, since, until)
     if failed and not dry_run:
         ask(f"open {len(failed)} failed runs again?", yes=yes)
-        with make_app(settings) as app:
-            failed = reopen_failed(settings, since, until, sender(app))
+        with make_app(harness.settings) as app:
+            failed = reopen_failed(harness, since, until, sender(app))
     return [run.recording_id or run.transcript_id for run in failed]
 
 

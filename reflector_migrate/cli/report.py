@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 from reflector_migrate.model import Verdict
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.model import Comparison
     from reflector_migrate.settings import Settings
     from reports.document import Night
@@ -72,16 +73,16 @@ def report(
         if not dry_run:
             write_outputs(read, outputs, 0, is_redacted=not unredacted)
     else:
-        settings = settings_of(ctx)
-        log_to_stderr(ctx, settings)
+        harness = harness_of(ctx)
+        log_to_stderr(ctx, harness.settings)
         night = _past(night)
         if unredacted:
-            _refuse_served(settings, wanted)
-        found = _gathered(settings, night, wanted, is_redacted=not unredacted)
+            _refuse_served(harness.settings, wanted)
+        found = _gathered(harness, night, wanted, is_redacted=not unredacted)
         if not dry_run:
-            _write(settings, found, wanted, is_quiet=as_json)
+            _write(harness.settings, found, wanted, is_quiet=as_json)
             if notify:
-                _notify(settings, found)
+                _notify(harness, found)
     code = failing(found.verdict, fail_on)
     _show(found, code, as_json=as_json)
     ctx.exit(code)
@@ -112,13 +113,13 @@ def _refuse_served(settings: Settings, wanted: list[tuple[str, Path]]) -> None:
 
 
 def _gathered(
-    settings: Settings, night: str, wanted: list[tuple[str, Path]], *, is_redacted: bool
+    harness: Harness, night: str, wanted: list[tuple[str, Path]], *, is_redacted: bool
 ) -> Night:
     """The night from the store, whole where more than pages is asked for."""
     from reflector_migrate.shadow.nightly.night import gather
 
     is_whole = any(form != "html" for form, _ in wanted)
-    return gather(settings, night, is_redacted=is_redacted, is_whole=is_whole)
+    return gather(harness, night, is_redacted=is_redacted, is_whole=is_whole)
 
 
 def _write(
@@ -142,12 +143,12 @@ def _write(
     write_outputs(list(redact(found).comparisons), others, 0)
 
 
-def _notify(settings: Settings, found: Night) -> None:
+def _notify(harness: Harness, found: Night) -> None:
     """Call people where due; a channel that does not answer is named on stderr."""
     from reflector_migrate.shadow.nightly.news import news_of
     from reflector_migrate.shadow.notices import send
 
-    for fault in send(settings, news_of(found)):
+    for fault in send(harness, news_of(found)):
         say(f"not notified: {fault}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, settings_of
+from reflector_migrate.cli.common import harness_of, log_to_stderr
 from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import run_of
 from reflector_migrate.model import STEP_NAMES
@@ -24,10 +24,10 @@ def retry(ctx: click.Context, recording: str) -> None:
     from reflector_migrate.shadow.messages import make_app, sender
     from reflector_migrate.shadow.recover.rerun import retry as again
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    with make_app(settings) as app:
-        workflow_id = again(settings, run_of(settings, recording), sender(app))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    with make_app(harness.settings) as app:
+        workflow_id = again(harness, run_of(harness, recording), sender(app))
     click.echo(f"workflow {workflow_id} continues")
 
 
@@ -61,11 +61,11 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     from reflector_migrate.shadow.messages import make_app, sender
     from reflector_migrate.shadow.recover.rerun import rerun as again
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    run = run_of(settings, recording)
-    with make_app(settings) as app:
-        workflow_id = again(settings, run, step, sender(app))
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    run = run_of(harness, recording)
+    with make_app(harness.settings) as app:
+        workflow_id = again(harness, run, step, sender(app))
     if workflow_id == run.workflow_id:
         click.echo(f"workflow {workflow_id} runs from {step}")
     else:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reflector_migrate.cli.common import WHO, YES, ask, echo_json, envelope, say, settings_of
+from reflector_migrate.cli.common import (
+    WHO,
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    harness_of,
+    say,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from reflector_migrate.plugin.reflector_route_table import Room
@@ -106,7 +115,7 @@ def set_(
 
     from reflector_migrate.cutover.routes import advance, in_force
 
-    settings = settings_of(ctx)
+    harness = harness_of(ctx)
     named = {
         "route": to, "share": share, "otherwise": otherwise, "rooms": dict(map(_room, rooms)),
         "allow": allow, "deny": deny,
@@ -115,8 +124,8 @@ def set_(
     if not changes:
         raise click.UsageError("nothing to change: name a route, a share, a room or a list")
     ask("change who serves recordings?", yes=yes)
-    wanted = replace(in_force(settings), **changes)
-    table = advance(settings, wanted, who, why, needs_evidence=not without_evidence)
+    wanted = replace(in_force(harness), **changes)
+    table = advance(harness, wanted, who, why, needs_evidence=not without_evidence)
     click.echo(f"published version {table.version}: {table.route}, share {table.share:g}")
 
 
@@ -137,7 +146,7 @@ def back(ctx: click.Context, who: str, why: str) -> None:
     """
     from reflector_migrate.cutover.routes import send_back
 
-    sent = send_back(settings_of(ctx), who, why)
+    sent = send_back(harness_of(ctx), who, why)
     for line in sent.done:
         click.echo(f"✓ {line}")
     for fault in sent.faults:
@@ -161,7 +170,7 @@ def allow(ctx: click.Context, who: str, why: str, yes: bool) -> None:
     from reflector_migrate.cutover.routes import allow_again
 
     ask("let the table decide again?", yes=yes)
-    was_there = allow_again(settings_of(ctx), who, why)
+    was_there = allow_again(harness_of(ctx), who, why)
     click.echo("the table decides again" if was_there else "there was no file: the table decides")
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
 from reflector_migrate.experiments.noise import RATE, WER, Noise
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
 
 
@@ -86,7 +87,7 @@ def up(
     if secondary:
         made.ensure_secondary()
     if seed is not None:
-        _switch(made.settings, Noise(seed=seed))
+        _switch(made.harness, Noise(seed=seed))
     click.echo(f"sandbox {'up' if was_down else 'is already up'} in {made.folders.root}")
     click.echo(f"conductor  {made.settings.conductor.server_url}")
     click.echo("next       migrate compare three-voices")
@@ -166,20 +167,20 @@ def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: 
     """
     from reflector_migrate.experiments.noise import noises_in
 
-    settings = settings_of(ctx)
+    harness = harness_of(ctx)
     if seed is not None:
         if not (seed == "off" or seed.isdigit()):
             raise click.UsageError(f"{seed!r}: a seed is a whole number, or `off`")
         is_on = seed != "off"
-        _switch(settings, Noise(int(seed), wer, rate, facts) if is_on else None)
-    for service, said in noises_in(settings).items():
+        _switch(harness, Noise(int(seed), wer, rate, facts) if is_on else None)
+    for service, said in noises_in(harness.settings).items():
         click.echo(f"{service:<12} {said}")
 
 
-def _switch(settings: Settings, noise: Noise | None) -> None:
+def _switch(harness: Harness, noise: Noise | None) -> None:
     from reflector_migrate.experiments.noise import set_noise
 
-    set_noise(settings, noise)
+    set_noise(harness, noise)
 
 
 def _base(ctx: click.Context) -> Settings:

@@ -8,7 +8,7 @@ import socket
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import harness_of, log_to_stderr, say
 from reflector_migrate.errors import MigrateError
 
 HOST = "127.0.0.1"
@@ -38,13 +38,13 @@ def serve(ctx: click.Context, port: int) -> None:
     from reflector_migrate.cli.adjudicate_page import PATH
     from reflector_migrate.cli.web import build
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     with _listening(port) as listener:
         place, token = f"http://127.0.0.1:{listener.getsockname()[1]}", secrets.token_urlsafe()
         say(f"{place}/  (Ctrl-C stops)")
         say(f"adjudicate: {place}{PATH}?token={token}")
-        config = uvicorn.Config(build(settings, token), log_level="warning", lifespan="off")
+        config = uvicorn.Config(build(harness, token), log_level="warning", lifespan="off")
         uvicorn.Server(config).run(sockets=[listener])
 
 

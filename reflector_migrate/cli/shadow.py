@@ -14,9 +14,9 @@ from reflector_migrate.cli.common import (
     ask,
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     say,
-    settings_of,
 )
 from reflector_migrate.errors import ConfigurationError, MigrateError
 
@@ -47,22 +47,22 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
       migrate shadow status
       migrate shadow status --hours 168 --json
     """
-    from reflector_migrate.harness import Harness
     from reflector_migrate.store.clock import now
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     until = now()
-    found = Harness.of(settings).dispatches.between(until - timedelta(hours=hours), until)
+    found = harness.dispatches.between(until - timedelta(hours=hours), until)
     outcomes = Counter(f"{o['outcome']} {o['reason'] or ''}".strip() for o in found)
-    bounds = settings.shadow.model_dump(mode="json")
-    in_flight = Harness.of(settings).runs.count_in_flight()
+    bounds = harness.settings.shadow.model_dump(mode="json")
+    in_flight = harness.runs.count_in_flight()
     if as_json:
         echo_json(envelope("shadow", settings=bounds, in_flight=in_flight, outcomes=dict(outcomes)))
         return
-    click.echo(f"shadow is {_state(settings)}")
-    click.echo(f"rate {settings.shadow.rate}   rooms {list(settings.shadow.rooms) or 'all'}")
-    click.echo(f"in flight {in_flight} of at most {settings.shadow.max_in_flight}")
+    click.echo(f"shadow is {_state(harness.settings)}")
+    asked = harness.settings.shadow
+    click.echo(f"rate {asked.rate}   rooms {list(asked.rooms) or 'all'}")
+    click.echo(f"in flight {in_flight} of at most {asked.max_in_flight}")
     click.echo(f"outcomes of the last {hours} h")
     for outcome, number in outcomes.most_common():
         click.echo(f"  {number:>6}  {outcome}")
@@ -83,15 +83,14 @@ def off(ctx: click.Context) -> None:
       migrate shadow off
       migrate shadow off && migrate shadow status
     """
-    from reflector_migrate.harness import Harness
     from reflector_migrate.store.atomic_write import write_aside
 
-    settings = settings_of(ctx)
-    path = _kill_switch(settings)
+    harness = harness_of(ctx)
+    path = _kill_switch(harness.settings)
     write_aside(path, "dispatching is off: migrate shadow on\n")
     click.echo(f"dispatching is off (kill switch: {path})")
     try:
-        Harness.of(settings).audit.append("kill-switch", {"is_off": True})
+        harness.audit.append("kill-switch", {"is_off": True})
     except MigrateError as error:  # the switch works without a store
         say(f"not in the audit log: {error.message}")
 
@@ -107,14 +106,12 @@ def on(ctx: click.Context, yes: bool) -> None:
       migrate shadow on
       migrate shadow on --yes
     """
-    from reflector_migrate.harness import Harness
-
-    settings = settings_of(ctx)
-    path = _kill_switch(settings)
+    harness = harness_of(ctx)
+    path = _kill_switch(harness.settings)
     ask("dispatch recordings again?", yes=yes)
     path.unlink(missing_ok=True)
-    Harness.of(settings).audit.append("kill-switch", {"is_off": False})
-    if settings.shadow.enabled:
+    harness.audit.append("kill-switch", {"is_off": False})
+    if harness.settings.shadow.enabled:
         click.echo("dispatching resumed (shadow.enabled = true)")
     else:
         click.echo("kill switch removed; still off: shadow.enabled = false")

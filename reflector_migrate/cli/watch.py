@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import DURATION, log_to_stderr, say, settings_of
+from reflector_migrate.cli.common import DURATION, harness_of, log_to_stderr, say
 from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import is_known, run_of
 
 if TYPE_CHECKING:
-    from reflector_migrate.settings import Settings
+    from reflector_migrate.harness import Harness
     from reflector_migrate.shadow.observe.live_status import StepLine
     from reflector_migrate.store.runs import RunRecord
 
@@ -45,14 +45,14 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
     from reflector_migrate.model.run_life import ENDS
     from reflector_migrate.shadow.observe.live_status import board
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     begun, said = time.monotonic(), ""
     with _shown() as show:
         while (elapsed_s := time.monotonic() - begun) < timeout_s:
             try:
-                run = run_of(settings, recording)
-                show(board(settings, run))
+                run = run_of(harness, recording)
+                show(board(harness, run))
             except (OutageError, ServerUnreachableError) as error:
                 if error.message != said:
                     said = error.message
@@ -61,7 +61,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
                 continue
             except InputError as error:
                 # right after `compare` has queued the primary there is no run of the candidate yet
-                if not is_known(settings, recording) or elapsed_s > FIRST_S:
+                if not is_known(harness.settings, recording) or elapsed_s > FIRST_S:
                     raise
                 if error.message != said:
                     said = error.message
@@ -69,18 +69,16 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
                 time.sleep(LOOK_S)
                 continue
             if run.state in ENDS:
-                click.echo(f"{_ended(settings, run)}   next  migrate explain {recording}")
+                click.echo(f"{_ended(harness, run)}   next  migrate explain {recording}")
                 return
             time.sleep(LOOK_S)
     say(f"still running after {timeout_s:.0f} s: the run goes on, only watching has ended")
     ctx.exit(3)
 
 
-def _ended(settings: Settings, run: RunRecord) -> str:
+def _ended(harness: Harness, run: RunRecord) -> str:
     """The verdict of a run that was compared; else its state and the reason."""
-    from reflector_migrate.harness import Harness
-
-    found = Harness.of(settings).evidence.comparison(run.run_id)
+    found = harness.evidence.comparison(run.run_id)
     if found is not None:
         return found.verdict.value
     return f"{run.state}: {run.reason}" if run.reason else str(run.state)

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from reflector_migrate.cli.adjudicate_page import PATH, AdjudicationPage
 from reflector_migrate.cli.metrics import metrics_of
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.settings import Settings
+from reflector_migrate.harness import Harness
 
 NAME = re.compile(r"shadow-\d{4}-\d{2}-\d{2}\.html")
 HOSTS = ("127.0.0.1", "localhost")
@@ -45,13 +45,13 @@ HEAD_BYTES = 4096
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def build(settings: Settings, token: str | None = None) -> Starlette:
+def build(harness: Harness, token: str | None = None) -> Starlette:
     """An ASGI app over the reports' folder and the store; every route but one is GET.
 
     `token` opens the page to adjudicate; without it one is drawn, and that page stays shut.
     """
-    view = _View(settings)
-    page = AdjudicationPage(settings, token or secrets.token_urlsafe())
+    view = _View(harness)
+    page = AdjudicationPage(harness, token or secrets.token_urlsafe())
     return Starlette(
         routes=[
             Route("/", view.index),
@@ -69,9 +69,9 @@ def build(settings: Settings, token: str | None = None) -> Starlette:
 class _View:
     """The routes; each reads, none writes."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._folder: Path = settings.state_dir / "reports"
+    def __init__(self, harness: Harness) -> None:
+        self._harness = harness
+        self._folder: Path = harness.settings.state_dir / "reports"
 
     def index(self, _request: Request) -> Response:
         names = sorted((p.name for p in self._folder.glob("shadow-*.html")), reverse=True)
@@ -81,7 +81,7 @@ class _View:
             for name in names
         )
         body = f"<table><tbody>{rows}</tbody></table>" if rows else "<p>None yet.</p>"
-        where = "sandbox: " if self._settings.is_sandbox else ""
+        where = "sandbox: " if self._harness.settings.is_sandbox else ""
         page = (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{where}Reports</title>'
             f"<style>{STYLE}</style><h1>{where}Nightly reports</h1>{body}"
@@ -103,7 +103,7 @@ class _View:
         from reflector_migrate.store.migrate import current, head
 
         try:
-            is_ready = current(self._settings.store_url) == head()
+            is_ready = current(self._harness.settings.store_url) == head()
         except MigrateError:
             is_ready = False
         return PlainTextResponse(
@@ -119,7 +119,7 @@ class _View:
 
     def metrics(self, _request: Request) -> Response:
         try:
-            text = metrics_of(self._settings)
+            text = metrics_of(self._harness)
         except MigrateError as error:
             return PlainTextResponse(f"{error.message}\n", 503)
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

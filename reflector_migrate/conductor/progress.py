@@ -29,7 +29,6 @@ from reflector_migrate.model import TRACK_STEPS, VISIBLE_STEPS, Event, StepRun
 from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.services.events import Bus
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.events import News
 
 logger = logging.getLogger(__name__)
@@ -54,10 +53,10 @@ def _harmless(
 class Progress:
     """Tells the listeners of a transcript how far its workflow is."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, harness: Harness) -> None:
         """Open nothing yet."""
-        self._settings = settings
-        self._log = Harness.of(settings).events
+        self._settings = harness.settings
+        self._log = harness.events
 
     @_harmless
     def planned(self, run: Run, tracks: Sequence[Track]) -> None:

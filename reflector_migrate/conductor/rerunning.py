@@ -10,9 +10,9 @@ from typing import Any
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.start import start_anew
 from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.pipeline.contracts import Run, Track
-from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ YOUNG = 0.5
 """Share of a workflow's timeout after which there is too little left of it to run again."""
 
 
-def rerun(settings: Settings, workflow_id: str, from_step: str) -> str:
+def rerun(harness: Harness, workflow_id: str, from_step: str) -> str:
     """Run a step and everything after it again; the id of the workflow that does.
 
     A track's step means all tracks. That is another workflow, which begins with the first
@@ -34,7 +34,7 @@ def rerun(settings: Settings, workflow_id: str, from_step: str) -> str:
     """
     if from_step not in STEP_NAMES:
         raise InputError(f"unknown step {from_step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    with connected(settings) as client:
+    with connected(harness.settings) as client:
         workflow = client.workflow(workflow_id)
         if workflow["status"] in ("RUNNING", "PAUSED"):
             raise RefusedError(
@@ -45,7 +45,7 @@ def rerun(settings: Settings, workflow_id: str, from_step: str) -> str:
             logger.warning("workflow %s cannot be run again: %s", workflow_id, reason)
             run = Run.model_validate(workflow["input"]["run"])
             tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
-            return start_anew(settings, client, run, tracks, int(workflow.get("createTime") or 0))
+            return start_anew(harness, client, run, tracks, int(workflow.get("createTime") or 0))
         return client.rerun(workflow_id, str(task["taskId"]))
 
 

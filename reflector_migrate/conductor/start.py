@@ -15,6 +15,7 @@ from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
 from reflector_migrate.conductor.workflows.step_order import FIRST
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.settings import Settings
 
@@ -27,7 +28,7 @@ STRAY = "migrate: another workflow serves this run"
 
 
 def start_workflow(
-    settings: Settings,
+    harness: Harness,
     run: Run,
     tracks: Sequence[Track],
     before_start: Callable[[], None] = lambda: None,
@@ -40,12 +41,12 @@ def start_workflow(
     raises if the run is no longer this caller's, and `stop_others` ends what was
     started in between. Raises ServerUnreachableError, RefusedError (not registered, say).
     """
-    with connected(settings) as client:
+    with connected(harness.settings) as client:
         found = find_workflow(client, run)
         if found is None:
             before_start()
-            found = _begin(settings, client, run, tracks)
-        Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
+            found = _begin(harness.settings, client, run, tracks)
+        Progress(harness).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found
 
@@ -81,15 +82,15 @@ def start_request(settings: Settings, run: Run, tracks: Sequence[Track]) -> dict
 
 
 def start_anew(
-    settings: Settings, client: ConductorClient, run: Run, tracks: Sequence[Track], after_ms: int
+    harness: Harness, client: ConductorClient, run: Run, tracks: Sequence[Track], after_ms: int
 ) -> str:
     """Id of another workflow of a run, whose last one was made at `after_ms`.
 
     After a lost answer the server is searched for one that is younger. Raises
     UnknownOutcomeError when that cannot be done either.
     """
-    found = _begin(settings, client, run, tracks, after_ms)
-    Progress(settings).planned(run.model_copy(update={"workflow_id": found}), tracks)
+    found = _begin(harness.settings, client, run, tracks, after_ms)
+    Progress(harness).planned(run.model_copy(update={"workflow_id": found}), tracks)
     return found
 
 

@@ -16,6 +16,7 @@ from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import scaled
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
@@ -84,11 +85,11 @@ def apply_repair(settings: Settings, workflow: Json, repair: Repair) -> Json:
     return workflow
 
 
-def publish_progress(settings: Settings, workflow: Json, execution: Execution) -> None:
+def publish_progress(harness: Harness, workflow: Json, execution: Execution) -> None:
     """Publish what its listeners do not know yet; best effort."""
     run = {**workflow["input"]["run"], "workflow_id": workflow["workflowId"]}
     has_ended = execution.status != "running"
-    Progress(settings).catch_up(Run.model_validate(run), execution.step_runs, has_ended=has_ended)
+    Progress(harness).catch_up(Run.model_validate(run), execution.step_runs, has_ended=has_ended)
 
 
 def is_left_alone(workflow: Json, unix_s: float | None = None) -> bool:

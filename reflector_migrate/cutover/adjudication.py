@@ -17,7 +17,6 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.judge.adjudication import TEXTS, Choice, Hunk, Text, hunk_of
 from reflector_migrate.judge.preference import Preference, preference
 from reflector_migrate.model import Role
-from reflector_migrate.settings import Settings
 
 KIND = "adjudicate"
 LONGEST_NAME = 80
@@ -27,7 +26,7 @@ LONGEST_NAME = 80
 class Desk:
     """The hunks of one text, of the newest pair of builds: a recording has one or none."""
 
-    settings: Settings
+    harness: Harness
     text: Text
 
     @cached_property
@@ -60,7 +59,7 @@ class Desk:
             "who": who, "text": self.text, "recording": hunk.recording, "run": hunk.run,
             "shown": hunk.digest, "choice": choice, "builds": dict(self.builds),
         }  # fmt: skip
-        Harness.of(self.settings).audit.append(KIND, body)
+        self.harness.audit.append(KIND, body)
 
     def outcome(self) -> Preference:
         """Which side is better by the answers of this pair of builds; a recording counts once.
@@ -73,7 +72,7 @@ class Desk:
         return preference(list(first.values()))
 
     def _answers(self) -> Iterator[Mapping[str, Any]]:
-        for entry in Harness.of(self.settings).audit.all(KIND):
+        for entry in self.harness.audit.all(KIND):
             body = entry["body"]
             if (body["text"], body["builds"]) == (self.text, self.builds):
                 yield body
@@ -84,7 +83,7 @@ class Desk:
         from reflector_migrate.judge.gates.cohorts import newest_of
         from reflector_migrate.shadow.nightly.gating import stored_evidence
 
-        newest = newest_of(stored_evidence(self.settings))
+        newest = newest_of(stored_evidence(self.harness))
         runs: dict[str, str] = {}
         for line in newest.lines if newest else ():
             if line.outcome is not None and line.outcome.is_complete:
@@ -96,7 +95,7 @@ class Desk:
         return self._newest[1]
 
     def _hunk(self, run: str) -> Hunk | None:
-        store = Harness.of(self.settings).evidence
+        store = self.harness.evidence
         comparison = store.first(run)
         if comparison is None:
             return None

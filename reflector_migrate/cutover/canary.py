@@ -21,7 +21,6 @@ from reflector_migrate.plugin.reflector_route_table import (
     LEGACY_ROUTES,
     Table,
 )
-from reflector_migrate.settings import Settings
 from reflector_migrate.settings.sections import CutoverSettings
 from reflector_migrate.store.clock import now
 
@@ -66,27 +65,27 @@ class Position:
         return next((step for step in STEPS if step > self.share), None)
 
 
-def position(settings: Settings) -> Position:
+def position(harness: Harness) -> Position:
     """Read where the cutover stands. Raises ServerUnreachableError without store or broker."""
-    table, path = routes.in_force(settings), settings.route.back_file
-    log = Harness.of(settings).audit
+    table, path = routes.in_force(harness), harness.settings.route.back_file
+    log = harness.audit
     entry, proposed = log.last(KIND), log.last(PROPOSAL)
     since = entry["at"] if entry else None
     is_open = bool(entry and proposed and proposed["at"] > entry["at"])
     return Position(
         table,
         since,
-        served_since(settings, since) if since else Served(),
+        served_since(harness, since) if since else Served(),
         path is not None and path.exists(),
         str(proposed["body"]["why"]) if proposed and is_open else "",
     )
 
 
-def served_since(settings: Settings, since: datetime) -> Served:
+def served_since(harness: Harness, since: datetime) -> Served:
     """What became of each recording that was meant for Conductor since then, by its row."""
-    mine, rows = SERVED + build_hash(), Rows.at(settings.reflector.database_url or "")
+    mine, rows = SERVED + build_hash(), Rows.at(harness.settings.reflector.database_url or "")
     last: dict[str, str] = {}
-    for told in Harness.of(settings).dispatches.between(since, now() + timedelta(days=1)):
+    for told in harness.dispatches.between(since, now() + timedelta(days=1)):
         if told["reason"] == mine or told["reason"].startswith(KEPT_BACK):
             last[told["recording_id"]] = told["reason"]
     by_conductor = [name for name, reason in last.items() if reason == mine]
@@ -126,32 +125,32 @@ def what_misses(
     return tuple(missing)
 
 
-def missing_now(settings: Settings, at: Position) -> tuple[str, ...]:
+def missing_now(harness: Harness, at: Position) -> tuple[str, ...]:
     """What the next step lacks now, the cutover's checklist included."""
     from reflector_migrate.cutover.checklist import run
     from reflector_migrate.cutover.items import State
     from reflector_migrate.model import Phase
 
-    lines = run(settings, Phase.CUTOVER)
+    lines = run(harness, Phase.CUTOVER)
     items = [line.item.name for line in lines if line.answer.state is not State.PASS]
-    return what_misses(at, settings.cutover, now(), items)
+    return what_misses(at, harness.settings.cutover, now(), items)
 
 
-def advance(settings: Settings, who: str, why: str) -> Table:
+def advance(harness: Harness, who: str, why: str) -> Table:
     """Take the next step; RefusedError names all that it lacks. Returns the published table.
 
     Rooms and lists stay as they are, and so does what all other recordings take.
     """
-    at = position(settings)
+    at = position(harness)
     share = at.next_share
     if share is None:
         raise RefusedError("Conductor serves every recording already", hint="migrate cleanup plan")
-    if missing := missing_now(settings, at):
+    if missing := missing_now(harness, at):
         said = f"the step to {share:.0%} is not open: {'; '.join(missing)}"
         raise RefusedError(said, hint="migrate cutover status; migrate checklist run cutover")
     route = at.table.route if at.share else CONDUCTOR_FALLBACK
     evidence = f"checklist of the cutover passes; {told(at.served)}, build {build_hash()}"
-    return routes.change(settings, replace(at.table, route=route, share=share), who, why, evidence)
+    return routes.change(harness, replace(at.table, route=route, share=share), who, why, evidence)
 
 
 def told(served: Served) -> str:

@@ -17,8 +17,8 @@ from reflector_migrate.cutover.gated import ByGates, Gated, judged_once
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed, unreachable
 from reflector_migrate.cutover.people import signatures
 from reflector_migrate.errors import ExitCode, MigrateError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
-from reflector_migrate.settings import Settings
 
 WORDS = frozenset({"words", "words_raw", "speaker_words", "word_times"})
 MEAN = (
@@ -112,23 +112,23 @@ ITEMS: tuple[Item, ...] = (
 )  # fmt: skip
 
 
-def run(settings: Settings, phase: Phase) -> tuple[Line, ...]:
+def run(harness: Harness, phase: Phase) -> tuple[Line, ...]:
     """Answer every item of a phase; an item that raises has failed, with its reason.
 
     The gates are judged once, however many items ask for them.
     """
     of_phase = [item for item in ITEMS if item.phase is phase]
-    gates = judged_once(settings)
+    gates = judged_once(harness)
     return tuple(
-        Line(n, item, _answer(settings, item, gates)) for n, item in enumerate(of_phase, start=1)
+        Line(n, item, _answer(harness, item, gates)) for n, item in enumerate(of_phase, start=1)
     )
 
 
-def _answer(settings: Settings, item: Item, gates: Callable[[], Gated]) -> Answer:
+def _answer(harness: Harness, item: Item, gates: Callable[[], Gated]) -> Answer:
     try:
         if isinstance(item.answer, ByGates):
             return item.answer.of(gates())
-        return item.answer(settings)
+        return item.answer(harness)
     except ServerUnreachableError as error:
         return unreachable(error.message)
     except MigrateError as error:

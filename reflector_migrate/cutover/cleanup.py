@@ -15,7 +15,6 @@ from typing import Any
 from reflector_migrate.cutover.infrastructure import workers_say
 from reflector_migrate.harness import Harness
 from reflector_migrate.model.primary_task import PIPELINE
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 
 OURS = ("celery.", "migrate.")
@@ -60,15 +59,15 @@ def plan(seen: Seen, nights: int, at: datetime) -> tuple[Part, ...]:
     )
 
 
-def look(settings: Settings) -> Seen:
+def look(harness: Harness) -> Seen:
     """Ask every worker of the primary, and read the spans. ServerUnreachableError without broker.
 
     Workers of ours register no task of Reflector's.
     """
-    nodes = workers_say(settings, "registered")
+    nodes = workers_say(harness.settings, "registered")
     theirs = {name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
-    stats = {n: s for n, s in workers_say(settings, "stats").items() if n in theirs}
-    confs = [c for n, c in workers_say(settings, "conf").items() if n in theirs]
+    stats = {n: s for n, s in workers_say(harness.settings, "stats").items() if n in theirs}
+    confs = [c for n, c in workers_say(harness.settings, "conf").items() if n in theirs]
     calls: dict[str, int] = {}
     for one in stats.values():
         for task, number in dict(one.get("total") or {}).items():
@@ -77,15 +76,15 @@ def look(settings: Settings) -> Seen:
     return Seen(
         frozenset(name for name in names if not name.startswith(OURS)),
         {key: str(entry.get("task")) for conf in confs for key, entry in _entries(conf)},
-        Harness.of(settings).spans.uses(),
+        harness.spans.uses(),
         calls,
         min((float(one.get("uptime") or 0) for one in stats.values()), default=0.0),
     )
 
 
-def plan_now(settings: Settings, nights: int) -> tuple[Part, ...]:
+def plan_now(harness: Harness, nights: int) -> tuple[Part, ...]:
     """The plan as of now."""
-    return plan(look(settings), nights, now())
+    return plan(look(harness), nights, now())
 
 
 def _task(seen: Seen, name: str, since: datetime, at: datetime) -> Part:

@@ -36,7 +36,7 @@ class Drilled:
     duration_s: float
 
 
-def drill_kill_switch(settings: Settings, announce: Announce, timeout_s: float = 60.0) -> Drilled:
+def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 60.0) -> Drilled:
     """Switch dispatching off, announce a known recording, and see the dispatcher hold it back.
 
     The newest run that was started is announced once more, under a task of the drill's own.
@@ -45,12 +45,12 @@ def drill_kill_switch(settings: Settings, announce: Announce, timeout_s: float =
     """
     from reflector_migrate.conductor.build import build_hash
 
-    switch = settings.shadow.kill_switch_file
+    switch = harness.settings.shadow.kill_switch_file
     if switch is None:
         raise ConfigurationError("shadow.kill_switch_file is not set", hint="name a file for it")
     if switch.exists():
         raise RefusedError("dispatching is off already", hint="migrate shadow on")
-    known = _newest_started(settings)
+    known = _newest_started(harness)
     if known is None:
         raise RefusedError(
             f"no recording was shadowed in {KNOWN_SINCE.days} days, to be announced once more",
@@ -62,8 +62,8 @@ def drill_kill_switch(settings: Settings, announce: Announce, timeout_s: float =
     begun = time.monotonic()
     write_aside(switch, "dispatching is off: a drill\n")
     try:
-        announce(settings, said)
-        ended = _ended(settings, run_id_of(claim_of(said.transcript_id, said.task_id)), timeout_s)
+        announce(harness.settings, said)
+        ended = _ended(harness, run_id_of(claim_of(said.transcript_id, said.task_id)), timeout_s)
     finally:
         switch.unlink(missing_ok=True)
     is_passed = ended is not None and (ended.state, ended.reason) == ("skipped", "kill switch")
@@ -75,18 +75,18 @@ def drill_kill_switch(settings: Settings, announce: Announce, timeout_s: float =
         "build": build_hash(), "is_passed": is_passed, "seen": found.seen,
         "recording": found.recording, "duration_s": found.duration_s,
     }  # fmt: skip
-    Harness.of(settings).audit.append(f"drill:{found.name}", body)
+    harness.audit.append(f"drill:{found.name}", body)
     return found
 
 
-def drilled(name: str) -> Callable[[Settings], Answer]:
+def drilled(name: str) -> Callable[[Harness], Answer]:
     """An item that passes while the newest drill of that name passed, young, with this build."""
 
-    def answer(settings: Settings) -> Answer:
+    def answer(harness: Harness) -> Answer:
         from reflector_migrate.conductor.build import build_hash
 
         limit, command = f"≤ {WITHIN_DAYS} d", f"migrate drill {name}"
-        entry = Harness.of(settings).audit.last(f"drill:{name}")
+        entry = harness.audit.last(f"drill:{name}")
         if entry is None:
             return pending(f"no drill is on record: {command}", limit=limit)
         body, age = entry["body"], now() - entry["at"]
@@ -102,9 +102,9 @@ def drilled(name: str) -> Callable[[Settings], Answer]:
     return answer
 
 
-def _newest_started(settings: Settings) -> RunRecord | None:
+def _newest_started(harness: Harness) -> RunRecord | None:
     until = now()
-    found = Harness.of(settings).runs.claimed_between(until - KNOWN_SINCE, until)
+    found = harness.runs.claimed_between(until - KNOWN_SINCE, until)
     return max(
         (run for run in found if run.started_at is not None),
         key=lambda run: run.created_at,
@@ -112,11 +112,11 @@ def _newest_started(settings: Settings) -> RunRecord | None:
     )
 
 
-def _ended(settings: Settings, run_id: str, timeout_s: float) -> RunRecord | None:
+def _ended(harness: Harness, run_id: str, timeout_s: float) -> RunRecord | None:
     """The run as it was decided, or as it stands when the time is up."""
     deadline = time.monotonic() + timeout_s
     while True:
-        run = Harness.of(settings).runs.by_id(run_id)
+        run = harness.runs.by_id(run_id)
         is_decided = run is not None and (run.state in ENDED or run.started_at is not None)
         if is_decided or time.monotonic() > deadline:
             return run

@@ -9,18 +9,17 @@ from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Gist
-from reflector_migrate.settings import Settings
 
 A_A_RECORDINGS = 30
 WAY_OUT = "put the rules back, or begin again with another build"
 
 
-def synthetic_recordings_complete(settings: Settings) -> Answer:
+def synthetic_recordings_complete(harness: Harness) -> Answer:
     """Every recording of the sandbox's folder was compared and matched."""
-    known = _synthetic_recordings(settings.sandbox.recordings)
+    known = _synthetic_recordings(harness.settings.sandbox.recordings)
     if not known:
-        return pending(f"{settings.sandbox.recordings}: no recordings")
-    latest = {gist.recording: gist.verdict for gist in _gists(settings)}
+        return pending(f"{harness.settings.sandbox.recordings}: no recordings")
+    latest = {gist.recording: gist.verdict for gist in _gists(harness)}
     found = {name: latest.get(recording_id) for name, recording_id in known.items()}
     missing = sorted(name for name, verdict in found.items() if verdict is None)
     wrong = sorted(name for name, verdict in found.items() if verdict not in (None, "MATCHED"))
@@ -34,9 +33,9 @@ def synthetic_recordings_complete(settings: Settings) -> Answer:
     return passed(value, "all matched", len(known))
 
 
-def a_a_recordings(settings: Settings) -> Answer:
+def a_a_recordings(harness: Harness) -> Answer:
     """Enough different recordings ran twice on the primary's engine."""
-    paired = {gist.recording for gist in _gists(settings) if gist.secondary_engine is not None}
+    paired = {gist.recording for gist in _gists(harness) if gist.secondary_engine is not None}
     names, value, limit = tuple(sorted(paired)), str(len(paired)), f"≥ {A_A_RECORDINGS}"
     if len(paired) >= A_A_RECORDINGS:
         return passed(value, limit, len(paired), recordings=names)
@@ -44,18 +43,17 @@ def a_a_recordings(settings: Settings) -> Answer:
     return pending(to_go, value, limit, len(paired), recordings=names)
 
 
-def margins_came_first(settings: Settings) -> Answer:
+def margins_came_first(harness: Harness) -> Answer:
     """The rules in force are those that the log had before this build's first comparison."""
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.shadow.nightly.gating import RULES_NOTED, not_first, rules_in_force
 
     build, limit = build_hash(), "before the first"
-    harness = Harness.of(settings)
     noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)
     if noted is None and harness.nights.first_at(build) is None:
         return pending("no comparison of this build is stored yet", limit=limit)
     value = f"{noted['at']:%Y-%m-%d %H:%M}" if noted else "not noted"
-    if late := not_first(settings, build, rules_in_force(settings)):
+    if late := not_first(harness, build, rules_in_force(harness.settings)):
         return failed(value, limit, why=f"{late}: {WAY_OUT}")
     return passed(value, limit)
 
@@ -71,8 +69,8 @@ def _synthetic_recordings(folder: Path) -> dict[str, str]:
     return known
 
 
-def _gists(settings: Settings) -> tuple[Gist, ...]:
+def _gists(harness: Harness) -> tuple[Gist, ...]:
     """All but those of runs with a seeded defect."""
-    nights = Harness.of(settings).nights
-    seeded = nights.seeded() if settings.is_sandbox else {}
+    nights = harness.nights
+    seeded = nights.seeded() if harness.settings.is_sandbox else {}
     return tuple(gist for gist in nights.all() if gist.run_id not in seeded)

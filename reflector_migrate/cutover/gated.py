@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reflector_migrate.cutover.items import Answer, State, pending
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.answers import GateAnswer, GateRun, worst
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.model import GateVerdict
-from reflector_migrate.settings import Settings
 
 STATES = {
     GateVerdict.PASS: State.PASS,
@@ -39,9 +39,9 @@ class ByGates:
     but: frozenset[str] = field(default_factory=frozenset)
     is_of_this_build: bool = False
 
-    def __call__(self, settings: Settings) -> Answer:
+    def __call__(self, harness: Harness) -> Answer:
         """Judge what is stored, and answer from it."""
-        return self.of(gated(settings))
+        return self.of(gated(harness))
 
     def of(self, judged: Gated) -> Answer:
         """The worst of the item's gates; the first that does not pass says why."""
@@ -75,7 +75,7 @@ class ByGates:
         return is_any or gate.layer in self.layers or gate.gate in self.names
 
 
-def gated(settings: Settings) -> Gated:
+def gated(harness: Harness) -> Gated:
     """Every gate of the newest cohort, by the rules in force.
 
     What was made under another configuration or with a seeded defect answers for no phase.
@@ -83,18 +83,18 @@ def gated(settings: Settings) -> Gated:
     from reflector_migrate.judge.gates.cohorts import newest_of
     from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
 
-    newest = newest_of(stored_evidence(settings))
+    newest = newest_of(stored_evidence(harness))
     lines = newest.lines if newest else ()
-    return Gated(gates_of(settings, lines, rules_in_force(settings)), lines)
+    return Gated(gates_of(harness, lines, rules_in_force(harness.settings)), lines)
 
 
-def judged_once(settings: Settings) -> Callable[[], Gated]:
+def judged_once(harness: Harness) -> Callable[[], Gated]:
     """The same run of the gates for every item of a phase."""
     found: list[Gated] = []
 
     def judged() -> Gated:
         if not found:
-            found.append(gated(settings))
+            found.append(gated(harness))
         return found[0]
 
     return judged

@@ -92,20 +92,20 @@ def parse(message: Mapping[str, Any], as_: type[M]) -> M:
         raise InputError(f"message of the plugin: {where}: {first['msg']}") from None
 
 
-def hand_over(settings: Settings, asked: Asked) -> str | None:
+def hand_over(harness: Harness, asked: Asked) -> str | None:
     """Id of the workflow that serves the claim; None if it is another's turn by now.
 
     Raises MigrateError where it could not be started. The claim then holds the reason, so
     that a waiting plugin falls back at once; whoever calls tries again as long as it is asked.
     """
     with broker_errors():
-        claims = claims_of(settings)
+        claims = claims_of(harness.settings)
         found = claims.look(asked.transcript_id)
     if not _is_asked(found, asked):
         log.info("transcript %s: another run serves it", asked.transcript_id)
         return None
     try:
-        recording_id, workflow_id = _start(settings, asked)
+        recording_id, workflow_id = _start(harness, asked)
     except MigrateError as error:
         with broker_errors():
             claims.note(asked.transcript_id, asked.token, refused=error.message[:200])
@@ -113,9 +113,9 @@ def hand_over(settings: Settings, asked: Asked) -> str | None:
     with broker_errors():
         is_noted = claims.note(asked.transcript_id, asked.token, workflow_id=workflow_id)
     if not is_noted:
-        _terminate(settings, workflow_id)
+        _terminate(harness.settings, workflow_id)
         return None
-    Harness.of(settings).dispatches.add(
+    harness.dispatches.add(
         recording_id, "skipped", run_id=workflow_id, reason=SERVED + build_hash()
     )
     return workflow_id
@@ -138,12 +138,12 @@ def resend_waiting(settings: Settings) -> int:
     return len(waiting)
 
 
-def note_kept(settings: Settings, kept: Kept) -> None:
+def note_kept(harness: Harness, kept: Kept) -> None:
     """Register why a recording was not announced, so that nobody misses it at night."""
-    rows = read_rows(settings, kept.transcript_id, ())
+    rows = read_rows(harness.settings, kept.transcript_id, ())
     why = f"route {kept.route}"
     why += f": {kept.reason[:120]}" if kept.route == Route.CONDUCTOR_FALLBACK else ""
-    Harness.of(settings).dispatches.add(rows.recording_id, "skipped", reason=why)
+    harness.dispatches.add(rows.recording_id, "skipped", reason=why)
 
 
 def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
@@ -194,9 +194,9 @@ def _is_left_waiting(found: Claim) -> bool:
     return is_left and bool(found.given) and not found.sent_back
 
 
-def workflow_of(settings: Settings, recording_id: str) -> str | None:
+def workflow_of(harness: Harness, recording_id: str) -> str | None:
     """The workflow that served a recording last; None if the primary did."""
-    last = Harness.of(settings).dispatches.last(recording_id)
+    last = harness.dispatches.last(recording_id)
     return str(last["run_id"]) if last and last["reason"].startswith(SERVED) else None
 
 
@@ -205,8 +205,8 @@ def _is_asked(found: Claim | None, asked: Asked) -> bool:
     return is_its and not (found and found.workflow_id)
 
 
-def _start(settings: Settings, asked: Asked) -> tuple[str, str]:
-    rows = read_rows(settings, asked.transcript_id, asked.track_keys)
+def _start(harness: Harness, asked: Asked) -> tuple[str, str]:
+    rows = read_rows(harness.settings, asked.transcript_id, asked.track_keys)
     run = Run(
         run_id=asked.token,
         recording_id=rows.recording_id,
@@ -217,7 +217,7 @@ def _start(settings: Settings, asked: Asked) -> tuple[str, str]:
     )
     keys = enumerate(asked.track_keys)
     tracks = [Track(track_index=index, s3_key=key) for index, key in keys]
-    return rows.recording_id, start_workflow(settings, run, tracks)
+    return rows.recording_id, start_workflow(harness, run, tracks)
 
 
 def _terminate(settings: Settings, workflow_id: str) -> None:

@@ -7,17 +7,16 @@ from itertools import groupby
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine
-from reflector_migrate.settings import Settings
 
 NIGHTS = 14
 
 
-def nights_with_roles_reversed(settings: Settings) -> Answer:
+def nights_with_roles_reversed(harness: Harness) -> Answer:
     """How many nights up to the newest had Conductor as the primary of every comparison."""
-    nights = [night for night, _ in groupby(Harness.of(settings).evidence.nights(), lambda n: n[0])]
+    nights = [night for night, _ in groupby(harness.evidence.nights(), lambda n: n[0])]
     number, why = 0, "no night is stored"
     for night in reversed(nights):
-        gists = Harness.of(settings).nights.of(night)
+        gists = harness.nights.of(night)
         by_celery = [g.recording for g in gists if g.primary_engine != Engine.CONDUCTOR.value]
         if by_celery:
             why = f"{night}: {len(by_celery)} of {len(gists)} had Celery as the primary"
@@ -29,12 +28,12 @@ def nights_with_roles_reversed(settings: Settings) -> Answer:
     return pending(why, f"{number} nights", f"≥ {NIGHTS}", number)
 
 
-def waivers_have_expired(settings: Settings) -> Answer:
+def waivers_have_expired(harness: Harness) -> Answer:
     """No granted waiver is in force; known legacy defects are no waivers."""
     from reflector_migrate.shadow.waiver_files import read_waivers
     from reflector_migrate.store.clock import now
 
-    path = settings.judge.waivers_file
+    path = harness.settings.judge.waivers_file
     granted = () if path is None else read_waivers(path)
     today = now().date()
     in_force = [

@@ -21,31 +21,31 @@ FAILING_S = 600.0
 OUR_QUEUES = {"dispatcher": "shadow", "collector": "collect"}
 
 
-def conductor_is_healthy(settings: Settings) -> Answer:
+def conductor_is_healthy(harness: Harness) -> Answer:
     """The server's own health check answers."""
     from reflector_migrate.conductor.health import health
 
-    found = health(settings)
+    found = health(harness.settings)
     if found.is_unreachable:
         return unreachable(found.reason, "healthy")
     return judged(found.is_healthy, found.version or "no answer", "healthy", why=found.reason)
 
 
-def definitions_are_registered(settings: Settings) -> Answer:
+def definitions_are_registered(harness: Harness) -> Answer:
     """The workflow and its 15 tasks are on the server, exactly as this build has them."""
     from reflector_migrate.conductor.register import unregistered
 
-    found = unregistered(settings)
+    found = unregistered(harness.settings)
     return judged(not found, f"{len(found)} differ", "0 differ", why=", ".join(found[:3]))
 
 
-def celery_answers(settings: Settings) -> Answer:
+def celery_answers(harness: Harness) -> Answer:
     """At least one worker on the primary's broker says that it has the primary's pipeline.
 
     Any worker answers a ping there, ours too; only that task tells them apart.
     """
     try:
-        nodes = workers_say(settings, "registered")
+        nodes = workers_say(harness.settings, "registered")
     except ServerUnreachableError as error:
         return unreachable(f"broker: {error.message}", "1 worker")
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
@@ -53,29 +53,29 @@ def celery_answers(settings: Settings) -> Answer:
     return judged(bool(theirs), f"{len(theirs)} run the pipeline", "1 worker", len(theirs), why)
 
 
-def plugin_is_loaded(settings: Settings) -> Answer:
+def plugin_is_loaded(harness: Harness) -> Answer:
     """Each worker that has the primary's pipeline has loaded our plugin, switched on."""
     try:
-        nodes = workers_say(settings, "registered")
+        nodes = workers_say(harness.settings, "registered")
     except ServerUnreachableError as error:
         return failed("unreachable", "loaded", why=error.message)
     theirs = {n: tasks for n, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
     without = sorted(n for n, tasks in theirs.items() if not any(PLUGIN in task for task in tasks))
-    if not settings.shadow.enabled and without:
+    if not harness.settings.shadow.enabled and without:
         return passed("not loaded", why="shadow.enabled is off: nothing is announced")
     why = f"not in {', '.join(without)}, or MIGRATE_SHADOW is not true there" if without else ""
     return judged(not without, f"{len(theirs) - len(without)} of {len(theirs)} workers", "all",
                   len(theirs), why)  # fmt: skip
 
 
-def beat_is_alive(settings: Settings) -> Answer:
+def beat_is_alive(harness: Harness) -> Answer:
     """The last sweep is not long ago: without beat nothing lost is ever found again."""
     from reflector_migrate.shadow.messages import REPORT, SWEEP, SWEEP_S
     from reflector_migrate.store.clock import now
 
-    if settings.is_sandbox:
+    if harness.settings.is_sandbox:
         return passed("none", why="a sandbox runs without beat")
-    beats = Harness.of(settings).heartbeats
+    beats = harness.heartbeats
     swept, reported = beats.last(SWEEP), beats.last(REPORT)
     if swept is None:
         return failed("never", f"{SWEEP_S:.0f} s", why="no sweep was ever made")
@@ -85,14 +85,14 @@ def beat_is_alive(settings: Settings) -> Answer:
     return judged(age_s < SWEEPS_MISSED * SWEEP_S, value, f"{SWEEP_S:.0f} s", why=last)
 
 
-def runs_get_on(settings: Settings) -> Answer:
+def runs_get_on(harness: Harness) -> Answer:
     """No open run has failed to get on for minutes; of the last day's ends, why those failed."""
     from collections import Counter
     from datetime import timedelta
 
     from reflector_migrate.store.clock import now
 
-    runs, at = Harness.of(settings).runs, now()
+    runs, at = harness.runs, now()
     since = at - timedelta(seconds=FAILING_S)
     stuck = [run for run in runs.open() if run.failing_since and run.failing_since < since]
     ended = runs.claimed_between(at - timedelta(days=1), at)
@@ -103,24 +103,24 @@ def runs_get_on(settings: Settings) -> Answer:
     return judged(not stuck, f"{len(stuck)} stuck", "0", len(stuck), why)
 
 
-def links_lead_where_theirs_do(settings: Settings) -> Answer:
+def links_lead_where_theirs_do(harness: Harness) -> Answer:
     """Our links begin as Reflector's own, by the last announcement that says how those do."""
     from datetime import timedelta
 
     from reflector_migrate.store.clock import now
 
-    at, ours = now(), settings.reflector.ui_base_url
-    runs = Harness.of(settings).runs.claimed_between(at - timedelta(days=7), at)
+    at, ours = now(), harness.settings.reflector.ui_base_url
+    runs = harness.runs.claimed_between(at - timedelta(days=7), at)
     told = [str(url) for run in runs if (url := run.request.get("ui_base_url"))]
     if not told:
         return passed(ours, why="no announcement of the last week says how Reflector's begin")
     return judged(told[-1] == ours, ours, told[-1])
 
 
-def queues_are_served(settings: Settings) -> Answer:
+def queues_are_served(harness: Harness) -> Answer:
     """A dispatcher and a collector of ours listen; without them no announcement is heard."""
     try:
-        nodes = workers_say(settings, "active_queues")
+        nodes = workers_say(harness.settings, "active_queues")
     except ServerUnreachableError as error:
         return unreachable(f"broker: {error.message}", f"{len(OUR_QUEUES)} queues")
     heard = {queue["name"] for queues in nodes.values() for queue in queues}
@@ -147,11 +147,11 @@ def workers_say(settings: Settings, what: str) -> dict[str, Any]:
         raise ServerUnreachableError(type(error).__name__) from error
 
 
-def workers_are_ours(settings: Settings) -> Answer:
+def workers_are_ours(harness: Harness) -> Answer:
     """Every task queue is polled, and only by workers of this build."""
     from reflector_migrate.conductor.execution import task_queue_pollers
 
-    pollers = task_queue_pollers(settings)
+    pollers = task_queue_pollers(harness.settings)
     strangers = sorted({p.worker_id for p in pollers if p.is_stranger})
     tasks = {p.task for p in pollers if not p.is_stranger}
     is_met = not strangers and len(tasks) == len(_step_names())
@@ -163,20 +163,20 @@ def workers_are_ours(settings: Settings) -> Answer:
     )
 
 
-def namespaces_are_separate(settings: Settings) -> Answer:
+def namespaces_are_separate(harness: Harness) -> Answer:
     """Database, buckets and folders of the candidate are its own."""
     from reflector_migrate.shadow.snapshot import require_separate
 
     try:
-        require_separate(settings)
+        require_separate(harness.settings)
     except ConfigurationError as error:
         return failed("shared", "separate", why=f"{error.message}: {error.hint}")
     return passed("separate", "separate")
 
 
-def effects_are_suppressed(settings: Settings) -> Answer:
+def effects_are_suppressed(harness: Harness) -> Answer:
     """Workers of this configuration may only write to the shadow namespace."""
-    namespace = settings.candidate.namespace
+    namespace = harness.settings.candidate.namespace
     return judged(namespace == "shadow", namespace, "shadow")
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
-from reflector_migrate.settings import Settings
 
 
 class State(StrEnum):
@@ -49,7 +49,7 @@ class Item:
     asks: str
     formula: str
     shown_by: str
-    answer: Callable[[Settings], Answer]
+    answer: Callable[[Harness], Answer]
 
 
 @dataclass(frozen=True, slots=True)

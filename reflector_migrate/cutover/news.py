@@ -8,22 +8,21 @@ from reflector_migrate.cutover.canary import Position, position
 from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_claim import BREAKER_OPEN
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.notices import Notice
 from reflector_migrate.store.clock import now
 
 LOOKS_BACK = timedelta(hours=1)
 
 
-def news(settings: Settings) -> tuple[Notice, ...]:
+def news(harness: Harness) -> tuple[Notice, ...]:
     """The breaker's state as recordings have met it, and whether a rollback is proposed."""
-    return (*news_of_the_breaker(settings), news_of_the_way_back(position(settings)))
+    return (*news_of_the_breaker(harness), news_of_the_way_back(position(harness)))
 
 
-def news_of_the_breaker(settings: Settings) -> tuple[Notice, ...]:
+def news_of_the_breaker(harness: Harness) -> tuple[Notice, ...]:
     """Open while the last recording of the hour went to legacy for it; unknown without one."""
     until = now() + timedelta(minutes=1)
-    for told in reversed(Harness.of(settings).dispatches.between(until - LOOKS_BACK, until)):
+    for told in reversed(harness.dispatches.between(until - LOOKS_BACK, until)):
         reason = told["reason"]
         if reason == f"{KEPT_BACK}{BREAKER_OPEN}":
             text = f"Breaker open: {BREAKER_OPEN}, so legacy serves. migrate cutover status"

@@ -14,15 +14,15 @@ SIGNATURES = {"margins": 1, "cutover": 2}
 """What may be signed, and by how many different people."""
 
 
-def signatures(name: str) -> Callable[[Settings], Answer]:
+def signatures(name: str) -> Callable[[Harness], Answer]:
     """An item that passes once that many different people have signed.
 
     A signature is of one build under one set of rules: with another build, margin or rule
     it lapses.
     """
 
-    def answer(settings: Settings) -> Answer:
-        signed, of = _signed(settings, name), SIGNATURES[name]
+    def answer(harness: Harness) -> Answer:
+        signed, of = _signed(harness, name), SIGNATURES[name]
         is_enough = len(signed) >= of
         why = ", ".join(sorted(signed)) if is_enough else f"needs {of - len(signed)} more"
         return Answer(
@@ -31,13 +31,13 @@ def signatures(name: str) -> Callable[[Settings], Answer]:
             str(of),
             len(signed),
             why,
-            tuple(_history(settings, name)),
+            tuple(_history(harness, name)),
         )
 
     return answer
 
 
-def sign(settings: Settings, name: str, who: str, reason: str, *, is_revoked: bool = False) -> str:
+def sign(harness: Harness, name: str, who: str, reason: str, *, is_revoked: bool = False) -> str:
     """Record a signature, or that it is taken back; returns the entry's digest.
 
     Raises InputError for a name that no checklist item asks for, and for a signature to take
@@ -46,10 +46,10 @@ def sign(settings: Settings, name: str, who: str, reason: str, *, is_revoked: bo
     if name not in SIGNATURES:
         known = ", ".join(SIGNATURES)
         raise InputError(f"no checklist item asks for a signature {name!r}", hint=f"one of {known}")
-    if is_revoked and who not in _signed(settings, name):
+    if is_revoked and who not in _signed(harness, name):
         raise InputError(f"{who} has no signature {name!r} in force for this build")
-    body = {"who": who, "reason": reason, "is_revoked": is_revoked, **_signed_for(settings)}
-    return Harness.of(settings).audit.append(f"sign:{name}", body)
+    body = {"who": who, "reason": reason, "is_revoked": is_revoked, **_signed_for(harness.settings)}
+    return harness.audit.append(f"sign:{name}", body)
 
 
 def _signed_for(settings: Settings) -> dict[str, str]:
@@ -60,21 +60,21 @@ def _signed_for(settings: Settings) -> dict[str, str]:
     return {"build": build_hash(), "rules": rules_in_force(settings).digest}
 
 
-def _signed(settings: Settings, name: str) -> set[str]:
+def _signed(harness: Harness, name: str) -> set[str]:
     """Who has signed for this build and these rules, and not taken it back."""
     signed: set[str] = set()
-    mine = _signed_for(settings)
-    for entry in Harness.of(settings).audit.all(f"sign:{name}"):
+    mine = _signed_for(harness.settings)
+    for entry in harness.audit.all(f"sign:{name}"):
         body = entry["body"]
         if not _lapsed(body, mine):
             (signed.discard if body.get("is_revoked") else signed.add)(body["who"])
     return signed
 
 
-def _history(settings: Settings, name: str) -> Iterator[str]:
+def _history(harness: Harness, name: str) -> Iterator[str]:
     """Every signature of that name ever given, with what has become of it."""
-    mine = _signed_for(settings)
-    for entry in Harness.of(settings).audit.all(f"sign:{name}"):
+    mine = _signed_for(harness.settings)
+    for entry in harness.audit.all(f"sign:{name}"):
         body = entry["body"]
         changed = _lapsed(body, mine)
         verb = "took it back" if body.get("is_revoked") else "signed"

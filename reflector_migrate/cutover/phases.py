@@ -14,19 +14,18 @@ from reflector_migrate.cutover.items import Line, State
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
-from reflector_migrate.settings import Settings
 
 KIND = "phase"
 ORDER = tuple(Phase)
 
 
-def present(settings: Settings) -> Phase:
+def present(harness: Harness) -> Phase:
     """The phase entered last; infrastructure before the first step."""
-    entry = Harness.of(settings).audit.last(KIND)
+    entry = harness.audit.last(KIND)
     return Phase(entry["body"]["to"]) if entry else Phase.INFRASTRUCTURE
 
 
-def enter(settings: Settings, phase: Phase, who: str, why: str) -> str:
+def enter(harness: Harness, phase: Phase, who: str, why: str) -> str:
     """Step to a phase; returns the entry's digest.
 
     Raises InputError for a step that is not allowed, and RefusedError that names the items
@@ -36,9 +35,9 @@ def enter(settings: Settings, phase: Phase, who: str, why: str) -> str:
     from reflector_migrate.cutover.checklist import run
     from reflector_migrate.shadow.nightly.gating import rules_in_force
 
-    before = present(settings)
+    before = present(harness)
     require_allowed(before, phase)
-    lines = run(settings, before)
+    lines = run(harness, before)
     if ORDER.index(phase) > ORDER.index(before):
         missing = [line.item.name for line in lines if line.answer.state is not State.PASS]
         if missing:
@@ -47,9 +46,9 @@ def enter(settings: Settings, phase: Phase, who: str, why: str) -> str:
     body = {
         "from": before.value, "to": phase.value, "who": who, "why": why,
         "evidence": digest_of(lines), "build": build_hash(),
-        "rules": rules_in_force(settings).digest,
+        "rules": rules_in_force(harness.settings).digest,
     }  # fmt: skip
-    return Harness.of(settings).audit.append(KIND, body)
+    return harness.audit.append(KIND, body)
 
 
 def require_allowed(before: Phase, after: Phase) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
-from reflector_migrate.settings import Settings
+from reflector_migrate.harness import Harness
 from reflector_migrate.shadow.nightly.proofs import (
     DEFECTS_COMMAND,
     PLACEBO_AT_LEAST,
@@ -14,9 +14,9 @@ from reflector_migrate.shadow.nightly.proofs import (
 )
 
 
-def seeded_defects_are_caught(settings: Settings) -> Answer:
+def seeded_defects_are_caught(harness: Harness) -> Answer:
     """The newest result of every seeded defect, tried on this very build, is a proof."""
-    found = defect_proofs(settings, build_hash())
+    found = defect_proofs(harness, build_hash())
     n = len(found.known)
     value, limit = f"{found.proved} of {n}", "all"
     if found.wrong:
@@ -27,10 +27,10 @@ def seeded_defects_are_caught(settings: Settings) -> Answer:
     return passed(value, limit, n)
 
 
-def placebo_is_not_failed(settings: Settings) -> Answer:
+def placebo_is_not_failed(harness: Harness) -> Answer:
     """A third legacy run in the candidate's place was compared, and no gate failed it."""
     limit = "0 gates fail"
-    found = placebo(settings, build_hash())
+    found = placebo(harness, build_hash())
     if found is None:
         return pending(f"not run on this build: {PLACEBO_COMMAND}", limit=limit)
     value, n = f"{len(found.failed)} fail", len(found.recordings)

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import tables
 from reflector_migrate.settings import Settings, without_user
 
@@ -39,43 +40,43 @@ MENDS: Mapping[str, str] = {
     "daily": "set `services.daily_api_key`; `services.daily_url` is Daily's own by default",
 }
 
-Check = Callable[[Settings], Answer]
+Check = Callable[[Harness], Answer]
 
 
-def reflector_database(settings: Settings) -> Answer:
+def reflector_database(harness: Harness) -> Answer:
     """A row of each table that we read, by the columns that we use."""
-    url = settings.reflector.database_url
+    url = harness.settings.reflector.database_url
     if not url:
         return failed("not set", "readable")
     problem = _database(url, _unreadable)
     return problem or passed("readable", "readable", len(READ))
 
 
-def candidate_database(settings: Settings) -> Answer:
+def candidate_database(harness: Harness) -> Answer:
     """Our mark stands in it, and its login may make the schema of a run."""
-    url = settings.candidate.database_url
+    url = harness.settings.candidate.database_url
     if not url:
         return failed("not set", "ours")
     return _database(url, _not_ours) or passed("ours", "ours")
 
 
-def reflector_s3(settings: Settings) -> Answer:
+def reflector_s3(harness: Harness) -> Answer:
     """Both of its buckets can be listed, and an object in them read."""
-    theirs = settings.reflector
-    return _s3(settings, (theirs.tracks_bucket, theirs.media_bucket), _read_one, "readable")
+    theirs = harness.settings.reflector
+    return _s3(harness.settings, (theirs.tracks_bucket, theirs.media_bucket), _read_one, "readable")
 
 
-def candidate_s3(settings: Settings) -> Answer:
+def candidate_s3(harness: Harness) -> Answer:
     """In both of our buckets an object can be put, read and deleted."""
-    ours = settings.candidate
-    return _s3(settings, (ours.tracks_bucket, ours.media_bucket), _write_one, "writable")
+    ours = harness.settings.candidate
+    return _s3(harness.settings, (ours.tracks_bucket, ours.media_bucket), _write_one, "writable")
 
 
-def candidate_bus(settings: Settings) -> Answer:
+def candidate_bus(harness: Harness) -> Answer:
     """The Redis on which the candidate publishes answers."""
     import redis
 
-    url = settings.candidate.bus_url
+    url = harness.settings.candidate.bus_url
     client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
     try:
         client.ping()
@@ -86,18 +87,18 @@ def candidate_bus(settings: Settings) -> Answer:
     return passed("answers", "answers")
 
 
-def recogniser(settings: Settings) -> Answer:
+def recogniser(harness: Harness) -> Answer:
     """It refuses an empty question as one who understood it: nothing is recognised."""
-    services = settings.services
+    services = harness.settings.services
     if not services.transcript_url:
         return failed("not set", "answers")
     url = f"{services.transcript_url.rstrip('/')}/v1/audio/transcriptions-from-url"
     return _http("POST", url, _bearer(services.transcript_api_key), (200, 400, 415, 422), json={})
 
 
-def language_model(settings: Settings) -> Answer:
+def language_model(harness: Harness) -> Answer:
     """It lists the model that is asked for; a server without a list refuses an empty question."""
-    services = settings.services
+    services = harness.settings.services
     if not services.llm_url:
         return failed("not set", "answers")
     base, key = services.llm_url.rstrip("/"), _bearer(services.llm_api_key)
@@ -118,9 +119,9 @@ def language_model(settings: Settings) -> Answer:
     return _http("POST", f"{base}/chat/completions", key, (200, 400, 422), json=asked)
 
 
-def daily(settings: Settings) -> Answer:
+def daily(harness: Harness) -> Answer:
     """One recording of the list can be read."""
-    services = settings.services
+    services = harness.settings.services
     url = f"{services.daily_url.rstrip('/')}/recordings"
     return _http("GET", url, _bearer(services.daily_api_key), (200,), params={"limit": 1})
 
@@ -137,13 +138,13 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def newer_than_known(settings: Settings) -> Answer:
+def newer_than_known(harness: Harness) -> Answer:
     """Columns of Reflector's tables that no comparison reads; named, and no fault."""
     from reflector_migrate.pipeline.rows.columns import unknown_columns
 
-    if not settings.reflector.database_url:
+    if not harness.settings.reflector.database_url:
         return pending("reflector.database_url is not set")
-    found = unknown_columns(settings.reflector.database_url)
+    found = unknown_columns(harness.settings.reflector.database_url)
     return passed(f"{len(found)} not compared", why=", ".join(found))
 
 

@@ -16,7 +16,7 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
-from reflector_migrate.harness import LiveSettings
+from reflector_migrate.harness import LiveHarness
 from reflector_migrate.plugin.reflector_claim import CHECK, KEPT, QUEUE, START
 from reflector_migrate.settings import Settings, mark_ready
 from reflector_migrate.shadow.messages import until_done
@@ -35,7 +35,7 @@ TRIES = 6000
 """About a day of pauses: as long as Conductor may be away without anybody sending it back."""
 
 app = Celery("reflector_migrate.route")
-_live = LiveSettings()
+_live = LiveHarness()
 
 
 def config_of(settings: Settings) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def config_of(settings: Settings) -> dict[str, Any]:
 
 @app.on_configure.connect
 def _configure(sender: Celery, **_: Any) -> None:
-    sender.config_from_object(config_of(_live.current()))
+    sender.config_from_object(config_of(_live.current().settings))
 
 
 @app.task(name=START, bind=True, max_retries=TRIES)
@@ -72,7 +72,7 @@ def check(task: Task, message: dict[str, Any]) -> None:
     """Ask whether a workflow that kept a task from running was stopped."""
     from reflector_migrate.cutover.handover import Blocked, parse, take_up_if_stopped
 
-    _attempt(task, lambda: take_up_if_stopped(_live.current(), parse(message, Blocked)))
+    _attempt(task, lambda: take_up_if_stopped(_live.current().settings, parse(message, Blocked)))
 
 
 @app.task(name=KEPT, bind=True, max_retries=TRIES)
@@ -89,7 +89,7 @@ def stalled() -> None:
     from reflector_migrate.cutover.takeover import take_over_stalled
 
     try:
-        take_over_stalled(_live.current())
+        take_over_stalled(_live.current().settings)
     except MigrateError as error:
         log.warning("%s: not now: %s", STALLED, error.message)
 
@@ -101,11 +101,11 @@ def tripwire() -> None:
     from reflector_migrate.cutover.tripwire import watch
     from reflector_migrate.shadow.notices import send
 
-    settings = _live.current()
+    harness = _live.current()
     try:
-        if found := watch(settings):
+        if found := watch(harness):
             log.error("a rollback is due: %s", found)
-        send(settings, news(settings))
+        send(harness, news(harness))
     except MigrateError as error:
         log.warning("%s: not now: %s", TRIPWIRE, error.message)
 

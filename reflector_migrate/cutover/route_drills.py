@@ -30,30 +30,30 @@ SAMPLE = tuple(f"sample-{number}" for number in range(100))
 Send = Callable[[Settings, dict[str, str | list[str]]], None]
 
 
-def drill_rollback(settings: Settings) -> Drilled:
+def drill_rollback(harness: Harness) -> Drilled:
     """Send everything back for real, see what workers decide then, and restore the routes.
 
     For some seconds legacy serves every new recording. RefusedError while a back file is there.
     """
-    before, begun = routes.in_force(settings), time.monotonic()
-    path = settings.route.back_file
+    before, begun = routes.in_force(harness), time.monotonic()
+    path = harness.settings.route.back_file
     if path is None or path.exists():
         said = "route.back_file is not set" if path is None else f"{path} is there already"
         raise RefusedError(said, hint="a drill of the way back begins with routes in force")
     try:
-        sent = routes.send_back(settings, WHO, "a drill of the way back")
+        sent = routes.send_back(harness, WHO, "a drill of the way back")
         back_s = time.monotonic() - begun
-        by_file, by_table = _all_legacy(None, is_back=path.exists()), _published(settings)
+        by_file, by_table = _all_legacy(None, is_back=path.exists()), _published(harness.settings)
     finally:
         path.unlink(missing_ok=True)
-        routes.change(settings, before, WHO, "the drill is over", "the routes before the drill")
+        routes.change(harness, before, WHO, "the drill is over", "the routes before the drill")
     places = {"file": by_file, "table": _all_legacy(by_table, is_back=False), "log": True}
     wrong = [name for name, is_right in places.items() if not is_right] + list(sent.faults)
     seen = f"not by {'; '.join(wrong)}" if wrong else f"file and table each within {back_s:.1f} s"
-    return _kept(settings, Drilled("rollback", not wrong, seen, "", _took(begun)))
+    return _kept(harness, Drilled("rollback", not wrong, seen, "", _took(begun)))
 
 
-def drill_failover(settings: Settings, send: Send, timeout_s: float = 10.0) -> Drilled:
+def drill_failover(harness: Harness, send: Send, timeout_s: float = 10.0) -> Drilled:
     """Ask for a workflow that cannot be started, and see its claim go to legacy at once.
 
     The deployment's starter must refuse it. Without a starter nothing refuses, and legacy takes
@@ -66,13 +66,13 @@ def drill_failover(settings: Settings, send: Send, timeout_s: float = 10.0) -> D
     }  # fmt: skip
     begun = time.monotonic()
     with broker_errors():
-        claims = claims_of(settings)
+        claims = claims_of(harness.settings)
         claims.ask(
             transcript, token, task_id=task, route=Route.CONDUCTOR_FALLBACK.value,
             at=time.time(), queue=QUEUE, message=b"",
         )  # fmt: skip
-    send(settings, message)
-    refused = _refused(settings, transcript, begun + timeout_s)
+    send(harness.settings, message)
+    refused = _refused(harness.settings, transcript, begun + timeout_s)
     reason = refused.refused if refused else f"no starter refused it within {timeout_s:g} s"
     with broker_errors():
         other = claims.take_for_legacy(
@@ -81,7 +81,7 @@ def drill_failover(settings: Settings, send: Send, timeout_s: float = 10.0) -> D
         is_late_fenced = not claims.hold(transcript, token, "late", is_end=False)
         claims.remove(transcript)
     is_passed = refused is not None and other is None and is_late_fenced
-    return _kept(settings, Drilled("failover", is_passed, reason, "", _took(begun)))
+    return _kept(harness, Drilled("failover", is_passed, reason, "", _took(begun)))
 
 
 def send_start(settings: Settings, message: dict[str, str | list[str]]) -> None:
@@ -124,10 +124,10 @@ def _took(begun: float) -> float:
     return round(time.monotonic() - begun, 1)
 
 
-def _kept(settings: Settings, found: Drilled) -> Drilled:
+def _kept(harness: Harness, found: Drilled) -> Drilled:
     body = {
         "build": build_hash(), "is_passed": found.is_passed, "seen": found.seen,
         "recording": found.recording, "duration_s": found.duration_s,
     }  # fmt: skip
-    Harness.of(settings).audit.append(f"drill:{found.name}", body)
+    harness.audit.append(f"drill:{found.name}", body)
     return found

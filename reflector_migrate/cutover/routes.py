@@ -71,15 +71,15 @@ class SentBack:
         return any(line.startswith(("file", "published")) for line in self.done)
 
 
-def in_force(settings: Settings) -> Table:
+def in_force(harness: Harness) -> Table:
     """The youngest version of log and broker, to be changed; all on Celery before the first."""
-    logged, held = in_log(settings), published(settings).table
+    logged, held = in_log(harness), published(harness.settings).table
     return max((t for t in (logged, held) if t), key=_version, default=Table(0))
 
 
-def in_log(settings: Settings) -> Table | None:
+def in_log(harness: Harness) -> Table | None:
     """The youngest version that the audit log holds; None before the first."""
-    entry = Harness.of(settings).audit.last(KIND)
+    entry = harness.audit.last(KIND)
     return load(entry["body"]["table"]) if entry else None
 
 
@@ -96,7 +96,7 @@ def published(settings: Settings) -> Published:
 
 
 def advance(
-    settings: Settings, table: Table, who: str, why: str, *, needs_evidence: bool = True
+    harness: Harness, table: Table, who: str, why: str, *, needs_evidence: bool = True
 ) -> Table:
     """Change the routes, where that sends more to Conductor only with the cutover's evidence.
 
@@ -104,46 +104,47 @@ def advance(
     """
     from reflector_migrate.cutover.widening import require_evidence, widens
 
-    before = in_force(settings)
+    before = in_force(harness)
     _refuse_unreadable(replace(table, version=before.version + 1))
     if not widens(before, table):
         evidence = "none needed: nothing more goes to Conductor"
     elif needs_evidence:
-        evidence = require_evidence(settings)
+        evidence = require_evidence(harness)
     else:
         evidence = "none: changed without it"
-    return change(settings, table, who, why, evidence)
+    return change(harness, table, who, why, evidence)
 
 
-def change(settings: Settings, table: Table, who: str, why: str, evidence: str = "") -> Table:
+def change(harness: Harness, table: Table, who: str, why: str, evidence: str = "") -> Table:
     """Log the next version of the routes, then publish it; returns it with its number.
 
     Raises InputError for a table that workers would not read, ServerUnreachableError when
     the store or the broker does not answer. The log comes first: a change that could not be
     published stands there, and the next one publishes it too.
     """
-    numbered = replace(table, version=in_force(settings).version + 1)
+    numbered = replace(table, version=in_force(harness).version + 1)
     _refuse_unreadable(numbered)
-    _log(settings, numbered, who, why, evidence)
-    _publish(settings, numbered)
+    _log(harness, numbered, who, why, evidence)
+    _publish(harness.settings, numbered)
     return numbered
 
 
-def kill(settings: Settings, who: str, why: str) -> SentBack:
+def kill(harness: Harness, who: str, why: str) -> SentBack:
     """As `send_back`, and every workflow that has sent nothing yet loses its transcript too."""
     from reflector_migrate.cutover.takeover import take_over_all
 
     attempts = _Attempts([], [])
-    sent = send_back(settings, who, f"kill: {why}")
+    sent = send_back(harness, who, f"kill: {why}")
     attempts.make(
-        "recordings whose workflow runs", lambda: take_over_all(settings, f"killed by {who}: {why}")
+        "recordings whose workflow runs",
+        lambda: take_over_all(harness.settings, f"killed by {who}: {why}"),
     )
     return SentBack(
         (*sent.done, *attempts.done), tuple(dict.fromkeys((*sent.faults, *attempts.faults)))
     )
 
 
-def send_back(settings: Settings, who: str, why: str) -> SentBack:
+def send_back(harness: Harness, who: str, why: str) -> SentBack:
     """Send every recording back to the primary: by file, broker and log, each on its own.
 
     What one of them cannot do, because its server is down, the others still do. It needs no
@@ -152,22 +153,27 @@ def send_back(settings: Settings, who: str, why: str) -> SentBack:
     from reflector_migrate.cutover.handover import resend_waiting
 
     attempts = _Attempts([], [])
-    attempts.make(f"file {settings.route.back_file}", lambda: _write_back_file(settings, who, why))
-    logged = attempts.make("", lambda: in_log(settings))
-    held = attempts.make("", lambda: published(settings).table)
+    attempts.make(
+        f"file {harness.settings.route.back_file}",
+        lambda: _write_back_file(harness.settings, who, why),
+    )
+    logged = attempts.make("", lambda: in_log(harness))
+    held = attempts.make("", lambda: published(harness.settings).table)
     table = _all_back(logged, held)
-    attempts.make(f"published version {table.version}", lambda: _publish(settings, table))
-    attempts.make(f"audit log version {table.version}", lambda: _log(settings, table, who, why))
-    attempts.make("recordings that wait for their workflow", lambda: resend_waiting(settings))
+    attempts.make(f"published version {table.version}", lambda: _publish(harness.settings, table))
+    attempts.make(f"audit log version {table.version}", lambda: _log(harness, table, who, why))
+    attempts.make(
+        "recordings that wait for their workflow", lambda: resend_waiting(harness.settings)
+    )
     return SentBack(tuple(attempts.done), tuple(dict.fromkeys(attempts.faults)))
 
 
-def allow_again(settings: Settings, who: str, why: str) -> bool:
+def allow_again(harness: Harness, who: str, why: str) -> bool:
     """Remove the local file, so that the table decides again; False if there was none."""
-    path = settings.route.back_file
+    path = harness.settings.route.back_file
     if path is None or not path.exists():
         return False
-    Harness.of(settings).audit.append("route-allow", {"who": who, "why": why})
+    harness.audit.append("route-allow", {"who": who, "why": why})
     path.unlink(missing_ok=True)
     return True
 
@@ -222,10 +228,10 @@ def _refuse_unreadable(table: Table) -> None:
         raise InputError(str(error)) from None
 
 
-def _log(settings: Settings, table: Table, who: str, why: str, evidence: str = "") -> None:
+def _log(harness: Harness, table: Table, who: str, why: str, evidence: str = "") -> None:
     body = {"version": table.version, "table": dump(table), "who": who, "why": why}
     body |= {"evidence": evidence} if evidence else {}
-    Harness.of(settings).audit.append(KIND, body)
+    harness.audit.append(KIND, body)
 
 
 def _publish(settings: Settings, table: Table) -> None:

@@ -11,7 +11,6 @@ from reflector_migrate.cutover.items import Answer, judged, pending
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.plugin.reflector_route_table import Table, decide, load, room_of
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 
 DAYS = 14
@@ -28,15 +27,15 @@ class Served(NamedTuple):
     at: datetime
 
 
-def recordings_were_routed(settings: Settings) -> Answer:
+def recordings_were_routed(harness: Harness) -> Answer:
     """Shadow runs are of rooms in `shadow.rooms`; live ones of what the routing table sent."""
     until, limit = now(), "0 astray"
-    since, harness = until - timedelta(days=DAYS), Harness.of(settings)
+    since = until - timedelta(days=DAYS)
     started = [run for run in harness.runs.claimed_between(since, until) if run.started_at]
-    served = tuple(_served(settings, since, until))
+    served = tuple(_served(harness, since, until))
     if not started and not served:
         return pending(f"no run was started in {DAYS} days", "0 runs", limit, 0)
-    rooms = settings.shadow.rooms
+    rooms = harness.settings.shadow.rooms
     found = [
         (run.recording_id, run.inputs.get("room_name") or "-")
         for run in started
@@ -68,13 +67,13 @@ def _was_sent(one: Served, versions: Sequence[tuple[datetime, Table]]) -> bool:
     )
 
 
-def _served(settings: Settings, since: datetime, until: datetime) -> Iterator[Served]:
+def _served(harness: Harness, since: datetime, until: datetime) -> Iterator[Served]:
     """Every live recording of that time; one whose row is gone cannot be asked."""
-    found = Harness.of(settings).dispatches.between(since, until)
+    found = harness.dispatches.between(since, until)
     live = [entry for entry in found if entry["reason"].startswith(SERVED)]
     if not live:
         return
-    rows = Rows.at(settings.reflector.database_url or "")
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     for entry in live:
         row = rows.transcript_of(entry["recording_id"])
         recording = rows.get_recording(entry["recording_id"])

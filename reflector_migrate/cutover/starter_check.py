@@ -6,19 +6,19 @@ from reflector_migrate.cutover.infrastructure import workers_say
 from reflector_migrate.cutover.items import Answer, failed, judged, passed
 from reflector_migrate.cutover.routes import published
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.plugin.reflector_claim import QUEUE
 from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES
-from reflector_migrate.settings import Settings
 
 
-def starter_listens(settings: Settings) -> Answer:
+def starter_listens(harness: Harness) -> Answer:
     """Without one, a fallback comes 2 s late and a route without fallback waits."""
     try:
-        table = published(settings).table
+        table = published(harness.settings).table
         rooms = [room.route for room in table.rooms.values()] if table else []
         if table is None or {table.route, *rooms} <= set(LEGACY_ROUTES):
             return passed("not needed", why="no recording is routed to Conductor")
-        nodes = workers_say(settings, "active_queues")
+        nodes = workers_say(harness.settings, "active_queues")
     except MigrateError as error:
         return failed("could not look", "1 starter", why=error.message)
     number = sum(any(queue["name"] == QUEUE for queue in queues) for queues in nodes.values())

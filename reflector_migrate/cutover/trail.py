@@ -17,9 +17,9 @@ def exported_heads(settings: Settings) -> tuple[Head, ...]:
     return tuple(Head.parse(line.rpartition(" ")[2]) for line in lines if line.strip())
 
 
-def audit_log_is_intact(settings: Settings) -> Answer:
+def audit_log_is_intact(harness: Harness) -> Answer:
     """No entry was edited, removed or moved, and none that was exported is gone."""
-    log, heads = Harness.of(settings).audit, exported_heads(settings)
+    log, heads = harness.audit, exported_heads(harness.settings)
     if fault := log.fault(heads):
         return failed("broken", "intact", why=fault)
     return passed("intact", "intact", log.head().seq, f"{len(heads)} exported heads")

@@ -13,7 +13,6 @@ from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.canary import PROPOSAL, Position, position
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Gist, Verdict
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 
 WHO = "tripwire"
@@ -37,23 +36,23 @@ def regression(at: Position, gists: Sequence[Gist]) -> str:
     return f"legacy's shadow diverged on {', '.join(diverged[:3])}" if diverged else ""
 
 
-def watch(settings: Settings) -> str:
+def watch(harness: Harness) -> str:
     """Look for a regression, and do what the settings say, once; returns what was found."""
-    if settings.cutover.auto_rollback == "off":
+    if harness.settings.cutover.auto_rollback == "off":
         return ""
-    at = position(settings)
+    at = position(harness)
     if at.since is None or at.is_back or at.proposal:
         return ""
-    found = regression(at, _since(settings, at.since.date()))
+    found = regression(at, _since(harness, at.since.date()))
     if not found:
         return ""
-    Harness.of(settings).audit.append(PROPOSAL, {"who": WHO, "why": found, "share": at.share})
-    if settings.cutover.auto_rollback == "on":
-        routes.send_back(settings, WHO, found)
+    harness.audit.append(PROPOSAL, {"who": WHO, "why": found, "share": at.share})
+    if harness.settings.cutover.auto_rollback == "on":
+        routes.send_back(harness, WHO, found)
     return found
 
 
-def _since(settings: Settings, day: date) -> list[Gist]:
-    nights, today = Harness.of(settings).nights, now().date()
+def _since(harness: Harness, day: date) -> list[Gist]:
+    nights, today = harness.nights, now().date()
     days = [day + timedelta(days=n) for n in range((today - day).days + 1)]
     return [gist for one in days for gist in nights.of(one.isoformat())]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
 from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES, ROUTES, Table
-from reflector_migrate.settings import Settings
 
 
 def widens(before: Table, after: Table) -> bool:
@@ -21,12 +21,12 @@ def widens(before: Table, after: Table) -> bool:
     return is_used and bool(set(before.deny) - set(after.deny))
 
 
-def require_evidence(settings: Settings) -> str:
+def require_evidence(harness: Harness) -> str:
     """What stands for it in the log; RefusedError names the items of the cutover that miss."""
     from reflector_migrate.cutover.checklist import run
     from reflector_migrate.cutover.items import State
 
-    lines = run(settings, Phase.CUTOVER)
+    lines = run(harness, Phase.CUTOVER)
     missing = [line.item.name for line in lines if line.answer.state is not State.PASS]
     if missing:
         raise RefusedError(

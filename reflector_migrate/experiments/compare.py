@@ -20,7 +20,6 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison
 from reflector_migrate.model.run_life import ENDS
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 
@@ -31,7 +30,7 @@ Progress = Callable[[RunRecord | None, str], None]
 
 
 def compare_in_sandbox(
-    settings: Settings,
+    harness: Harness,
     name: str,
     *,
     timeout_s: float = 600.0,
@@ -46,31 +45,31 @@ def compare_in_sandbox(
     recorded run. Raises InputError for an unknown recording, MigrateError
     when the run could not be followed to a comparison within `timeout_s`.
     """
-    if not settings.shadow.enabled:
+    if not harness.settings.shadow.enabled:
         raise ConfigurationError(
             "the shadow flag is off in this sandbox", hint="migrate sandbox up --shadow"
         )
-    recording = load_recording(settings.sandbox.recordings, name)
-    answered = replayed(settings, recording, timeout_s) if is_replayed else nullcontext()
+    recording = load_recording(harness.settings.sandbox.recordings, name)
+    answered = replayed(harness, recording, timeout_s) if is_replayed else nullcontext()
     with answered:
-        return _compare(settings, recording, timeout_s, progress, secondary)
+        return _compare(harness, recording, timeout_s, progress, secondary)
 
 
 def _compare(
-    settings: Settings,
+    harness: Harness,
     recording: FixtureRecording,
     timeout_s: float,
     progress: Progress,
     secondary: bool,
 ) -> Comparison:
-    set_stage(settings, recording)
+    set_stage(harness.settings, recording)
     since = now()
-    if secondary or is_sampled(settings, recording):
-        start_pair(settings, recording)
+    if secondary or is_sampled(harness.settings, recording):
+        start_pair(harness, recording)
     else:
-        start_primary(settings, recording)
-    run = _follow(settings, recording, since, timeout_s, progress)
-    found = Harness.of(settings).evidence.comparison(run.run_id)
+        start_primary(harness.settings, recording)
+    run = _follow(harness, recording, since, timeout_s, progress)
+    found = harness.evidence.comparison(run.run_id)
     if found is None:
         why = run.reason or "no comparison"
         raise MigrateError(f"{recording.name}: run {run.run_id} {run.state}: {why}")
@@ -78,7 +77,7 @@ def _compare(
 
 
 def _follow(
-    settings: Settings,
+    harness: Harness,
     recording: FixtureRecording,
     since: datetime,
     timeout_s: float,
@@ -86,13 +85,13 @@ def _follow(
 ) -> RunRecord:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        run = Harness.of(settings).runs.latest(recording.recording_id)
+        run = harness.runs.latest(recording.recording_id)
         is_this = run is not None and run.created_at >= since
         progress(run if is_this else None, "")
         if run is not None and is_this and run.state in ENDS:
             return run
         if run is None or not is_this:
-            _raise_if_refused(settings, recording, since)
+            _raise_if_refused(harness, recording, since)
         time.sleep(LOOK_S)
     raise MigrateError(
         f"{recording.name}: no verdict within {timeout_s:.0f} s",
@@ -100,9 +99,9 @@ def _follow(
     )
 
 
-def _raise_if_refused(settings: Settings, recording: FixtureRecording, since: datetime) -> None:
+def _raise_if_refused(harness: Harness, recording: FixtureRecording, since: datetime) -> None:
     """The dispatcher may have said no before there was a run."""
-    last = Harness.of(settings).dispatches.last(recording.recording_id)
+    last = harness.dispatches.last(recording.recording_id)
     if last is None or last["outcome"] not in ("skipped", "failed"):
         return
     at = last["at"]

@@ -38,9 +38,9 @@ def run_demo(
     show: Callable[[str, Comparison], None],
 ) -> DemoResult:
     """Run both in a sandbox that is up; `show` gets a heading and each comparison as it comes."""
-    sound = compare_in_sandbox(sandbox.settings, SOUND, progress=progress)
+    sound = compare_in_sandbox(sandbox.harness, SOUND, progress=progress)
     show(f"{SOUND}, as it is", sound)
     sandbox.set_defects([DEFECT])
-    flawed = compare_in_sandbox(sandbox.settings, FLAWED, progress=progress)
+    flawed = compare_in_sandbox(sandbox.harness, FLAWED, progress=progress)
     show(f"{FLAWED}, with the candidate's workers under the seeded defect {DEFECT}", flawed)
     return DemoResult(sound, flawed)

@@ -29,7 +29,6 @@ from reflector_migrate.judge.noise import NoiseFloors, floors_of
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Frozen, GateVerdict, Observation, Role
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.waiver_files import waivers_in_force
 from reflector_migrate.store.aa_pairs import LegacyPair
 from reflector_migrate.store.clock import now
@@ -75,18 +74,18 @@ class Plan:
     defects: tuple[str, ...] = ()
 
 
-def measure(settings: Settings, plan: Plan, say: Say) -> FalseAlarms:
+def measure(harness: Harness, plan: Plan, say: Say) -> FalseAlarms:
     """Without noise, then floors, then trials; the stand-ins' noise is off in the end."""
-    run = Run(settings, plan, say)
-    set_noise(settings, None)
+    run = Run(harness, plan, say)
+    set_noise(harness, None)
     try:
         quiet = run.trials(plan.quiet, None, "quiet")
-        set_noise(settings, plan.noise)
+        set_noise(harness, plan.noise)
         pairs = run.calibrate(plan.calibration)
         floors = floors_of((pair.stratum, pair.divergences) for pair in pairs)
         noisy = run.trials(plan.pairs, floors, "noisy")
     finally:
-        set_noise(settings, None)
+        set_noise(harness, None)
     return _result(plan, pairs, floors, noisy, quiet)
 
 
@@ -124,7 +123,7 @@ def _widest(floors: NoiseFloors) -> dict[str, float]:
 class Run:
     """The work itself: a recording is never run twice at once, `jobs` of them are."""
 
-    settings: Settings
+    harness: Harness
     plan: Plan
     say: Say
 
@@ -132,9 +131,9 @@ class Run:
         """Legacy pairs without a candidate; one that is lost is told and left out."""
 
         def one(recording: FixtureRecording) -> LegacyPair:
-            return legacy_pair(self.settings, recording, self.plan.timeout_s)
+            return legacy_pair(self.harness, recording, self.plan.timeout_s)
 
-        with without_candidate(self.settings):
+        with without_candidate(self.harness.settings):
             return [pair for pair in self._all(pairs, one, "floor") if pair is not None]
 
     def trials(self, number: int, floors: NoiseFloors | None, what: str) -> Tally:
@@ -147,11 +146,11 @@ class Run:
         return tally([trial for trial in done if trial is not None], done.count(None))
 
     def _trial(self, recording: FixtureRecording, floors: NoiseFloors | None) -> Trial:
-        settings, name = self.settings, recording.name
+        name = recording.name
         timeout_s = self.plan.timeout_s
-        run_id = compare_in_sandbox(settings, name, timeout_s=timeout_s, secondary=True).run_id
-        sides = {role: Harness.of(settings).evidence.observation(run_id, role) for role in Role}
-        waivers = waivers_in_force(settings.judge.waivers_file)
+        run_id = compare_in_sandbox(self.harness, name, timeout_s=timeout_s, secondary=True).run_id
+        sides = {role: self.harness.evidence.observation(run_id, role) for role in Role}
+        waivers = waivers_in_force(self.harness.settings.judge.waivers_file)
         return judged(name, sides, floors, waivers, now().date())
 
     def _all(
@@ -162,7 +161,7 @@ class Run:
         shares = [number // len(names) + (n < number % len(names)) for n in range(len(names))]
 
         def of(place: int) -> list[T | None]:
-            recording = load_recording(self.settings.sandbox.recordings, names[place])
+            recording = load_recording(self.harness.settings.sandbox.recordings, names[place])
             return [self._safely(one, recording, f"{what} {n + 1}") for n in range(shares[place])]
 
         with ThreadPoolExecutor(self.plan.jobs) as pool:

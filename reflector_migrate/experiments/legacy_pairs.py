@@ -49,53 +49,53 @@ class Accounts(NamedTuple):
     run: RunRecord
 
 
-def legacy_accounts(settings: Settings, recording: FixtureRecording, timeout_s: float) -> Accounts:
+def legacy_accounts(harness: Harness, recording: FixtureRecording, timeout_s: float) -> Accounts:
     """Run both and observe them; MigrateError unless both complete in time."""
-    set_stage(settings, recording)
-    started = start_pair(settings, recording)
-    run = _ended(settings, recording, started, timeout_s)
-    second = secondary_of(settings, run)
-    primary = observe_primary(settings, run)
+    set_stage(harness.settings, recording)
+    started = start_pair(harness, recording)
+    run = _ended(harness, recording, started, timeout_s)
+    second = secondary_of(harness, run)
+    primary = observe_primary(harness, run)
     secondary = second.observe() if second else None
     if secondary is None or (primary.status, secondary.status) != ("completed", "completed"):
         raise MigrateError(f"{recording.name}: a legacy run did not complete")
     return Accounts(primary, secondary, started, run)
 
 
-def legacy_pair(settings: Settings, recording: FixtureRecording, timeout_s: float) -> LegacyPair:
+def legacy_pair(harness: Harness, recording: FixtureRecording, timeout_s: float) -> LegacyPair:
     """Run both, and keep how far they lie apart; MigrateError unless both complete in time."""
-    primary, secondary, started, run = legacy_accounts(settings, recording, timeout_s)
-    told = conditions(settings, primary)
+    primary, secondary, started, run = legacy_accounts(harness, recording, timeout_s)
+    told = conditions(harness.settings, primary)
     between = divergences(primary, secondary)
     pair = pair_of(primary, secondary, run, told, started.came_first, between)
     if pair is None:
         raise MigrateError(f"{recording.name}: a legacy run did not complete")
-    Harness.of(settings).legacy_pairs.add(pair)
+    harness.legacy_pairs.add(pair)
     return pair
 
 
 def _ended(
-    settings: Settings, recording: FixtureRecording, started: SecondaryRun, timeout_s: float
+    harness: Harness, recording: FixtureRecording, started: SecondaryRun, timeout_s: float
 ) -> RunRecord:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        run = _record(settings, recording, started)
-        second = secondary_of(settings, run)
+        run = _record(harness.settings, recording, started)
+        second = secondary_of(harness, run)
         if (
             second
-            and _look(settings, run, Role.PRIMARY)
-            and (_look(second.settings, second.run, Role.SECONDARY))
+            and _look(harness, run, Role.PRIMARY)
+            and (_look(second.harness, second.run, Role.SECONDARY))
         ):
             return run
         time.sleep(LOOK_S)
     raise MigrateError(f"{recording.name}: two legacy runs did not end within {timeout_s:.0f} s")
 
 
-def _look(settings: Settings, run: RunRecord, role: Role) -> bool:
+def _look(harness: Harness, run: RunRecord, role: Role) -> bool:
     """Note an end that is seen for the first time; whether nothing more can follow."""
-    view = legacy_view(settings, run, role)
+    view = legacy_view(harness, run, role)
     if view.has_ended and view.ended_at is None:
-        apply(settings, run, NoteEnd(role))
+        apply(harness, run, NoteEnd(role))
     return view.is_over(now())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reflector_migrate.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
 
 SERVICES = ("recogniser", "llm")
@@ -27,18 +28,17 @@ class Noise:
     breaks_facts: bool = False
 
 
-def set_noise(settings: Settings, noise: Noise | None) -> None:
+def set_noise(harness: Harness, noise: Noise | None) -> None:
     """Switch it on or, with None, off; no answer made before is served from a cache after."""
-    from reflector_migrate.harness import Harness
     from reflector_migrate.sandbox.standins.client import StandinControl
 
-    with StandinControl(_control(settings)) as control:
+    with StandinControl(_control(harness.settings)) as control:
         control.clear_noise()
         if noise is not None:
             control.set_noise("recogniser", wer=noise.wer, seed=noise.seed)
             wording = {"rate": noise.rate, "seed": noise.seed, "facts": noise.breaks_facts}
             control.set_noise("llm", **wording)
-    Harness.of(settings).cache.clear()
+    harness.cache.clear()
 
 
 def noises_in(settings: Settings) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.experiments.legacy_pairs import legacy_accounts, without_candidate
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.judge.gates.evidence import EvidenceLine
@@ -23,7 +24,6 @@ from reflector_migrate.judge.gates.rules import Rules
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Comparison, Frozen, GateVerdict, Observation, Role
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.noise_floors import conditions, is_repeatable
 from reflector_migrate.shadow.waiver_files import waivers_in_force
 from reflector_migrate.store.clock import now
@@ -52,22 +52,22 @@ class PlaceboRun(Frozen):
 
 
 def run_placebo(
-    settings: Settings, names: Sequence[str], rules: Rules, build: str, *,
+    harness: Harness, names: Sequence[str], rules: Rules, build: str, *,
     jobs: int, timeout_s: float, say: Say,
 ) -> PlaceboRun:  # fmt: skip
     """Each recording's placebo, `jobs` at a time, and what the gates say of all of them."""
 
     def one(name: str) -> Comparison | None:
-        recording = load_recording(settings.sandbox.recordings, name)
+        recording = load_recording(harness.settings.sandbox.recordings, name)
         try:
-            found = placebo_of(settings, recording, timeout_s)
+            found = placebo_of(harness, recording, timeout_s)
         except MigrateError as error:
             say(f"{name}: lost: {error.message}")
             return None
         say(f"{name}: {found.verdict.value}")
         return found
 
-    with without_candidate(settings), ThreadPoolExecutor(jobs) as pool:
+    with without_candidate(harness.settings), ThreadPoolExecutor(jobs) as pool:
         found = list(pool.map(one, names))
     return judged_placebo(
         [comparison for comparison in found if comparison is not None],
@@ -76,16 +76,16 @@ def run_placebo(
     )  # fmt: skip
 
 
-def placebo_of(settings: Settings, recording: FixtureRecording, timeout_s: float) -> Comparison:
+def placebo_of(harness: Harness, recording: FixtureRecording, timeout_s: float) -> Comparison:
     """One recording's comparison; MigrateError unless all four legacy runs complete in time."""
-    first = legacy_accounts(settings, recording, timeout_s)
-    third = legacy_accounts(settings, recording, timeout_s).primary
+    first = legacy_accounts(harness, recording, timeout_s)
+    third = legacy_accounts(harness, recording, timeout_s).primary
     found = as_placebo(
         first.primary,
         first.secondary,
         third,
-        waivers=waivers_in_force(settings.judge.waivers_file),
-        is_repeatable=is_repeatable(conditions(settings, first.primary)),
+        waivers=waivers_in_force(harness.settings.judge.waivers_file),
+        is_repeatable=is_repeatable(conditions(harness.settings, first.primary)),
     )
     return found.model_copy(update={"recording": recording.name, "run_id": first.run.run_id})
 

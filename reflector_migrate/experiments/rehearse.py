@@ -64,6 +64,11 @@ class Rehearsal:
         """Of the sandbox."""
         return self.sandbox.settings
 
+    @property
+    def harness(self) -> Harness:
+        """Over them."""
+        return self.sandbox.harness
+
     def run(self) -> bool:
         """All phases in their order; whether each came out as it must."""
         self._infrastructure()
@@ -72,7 +77,7 @@ class Rehearsal:
         self._cutover()
         self._outage()
         self._cleanup()
-        fault = Harness.of(self.settings).audit.fault()
+        fault = self.harness.audit.fault()
         self._must("audit", not fault, fault or "the log of all this is intact")
         return not self.wrong
 
@@ -93,21 +98,19 @@ class Rehearsal:
             f"{len(found)} recordings, one beside a second legacy run",
         )
         self._placebo()
-        drilled = drill_kill_switch(self.settings, announce, timeout_s=120)
+        drilled = drill_kill_switch(self.harness, announce, timeout_s=120)
         self._must("kill switch drill", drilled.is_passed, drilled.seen)
 
     def _shadow(self) -> None:
         self._title("3 shadow")
-        good = Harness.of(self.settings).nights.documents(
-            [gist.run_id for gist in Harness.of(self.settings).nights.all()]
-        )
+        good = self.harness.nights.documents([gist.run_id for gist in self.harness.nights.all()])
         self.sandbox.set_defects([BAD])
         bad = self._compared(FLAWED)
         blamed = bad.first_divergent_step
         step = blamed.step if blamed else "none"
         self._must("a bad candidate", bad.verdict is Verdict.DIVERGED, f"diverged at {step}")
         self._nights([*good, bad], "bad-build", of_defect=True)
-        lines = checklist.run(self.settings, Phase.SHADOW)
+        lines = checklist.run(self.harness, Phase.SHADOW)
         failed = [line.item.name for line in lines if line.answer.state is State.FAIL]
         self._must("the gates fail the bad build", bool(failed), ", ".join(failed))
         self._refused("the bad build is held")
@@ -122,24 +125,24 @@ class Rehearsal:
         self._refused("the good build without drills and signatures")
         for name in SIGNATURES:
             for who in PEOPLE:
-                sign(self.settings, name, who, "a rehearsal")
+                sign(self.harness, name, who, "a rehearsal")
         self._tell(f"simulated: the signatures of {' and '.join(PEOPLE)}")
-        way_back = route_drills.drill_rollback(self.settings)
+        way_back = route_drills.drill_rollback(self.harness)
         self._must("rollback drill", way_back.is_passed, way_back.seen)
-        fallback = route_drills.drill_failover(self.settings, route_drills.send_start, 120)
+        fallback = route_drills.drill_failover(self.harness, route_drills.send_start, 120)
         self._must("failover drill", fallback.is_passed, fallback.seen)
         self._items(Phase.CUTOVER, but=set())
         for share in canary.STEPS:
             self._step(share)
 
     def _step(self, share: float) -> None:
-        table = canary.advance(self.settings, PEOPLE[0], f"rehearsal: {share:.0%}")
+        table = canary.advance(self.harness, PEOPLE[0], f"rehearsal: {share:.0%}")
         self._must(f"canary {share:.0%}", table.share == share, f"version {table.version}")
         self._serve(share)
-        at = canary.position(self.settings)
+        at = canary.position(self.harness)
         is_served = at.served.ended + at.served.fell_back > 0 and not at.served.failed
         self._must(f"served at {share:.0%}", is_served, canary.told(at.served))
-        self._must("tripwire", not tripwire.watch(self.settings), "no regression")
+        self._must("tripwire", not tripwire.watch(self.harness), "no regression")
 
     def _serve(self, share: float) -> None:
         """One recording whose transcript is in the share, as a person would reprocess it."""
@@ -163,30 +166,30 @@ class Rehearsal:
 
         done = run_stream(self.settings, recordings, disturb, like=recordings[0], timeout_s=300)
         self._must("failover", done.is_right, str(done))
-        sent = routes.send_back(self.settings, PEOPLE[1], "rehearsal: the way back")
+        sent = routes.send_back(self.harness, PEOPLE[1], "rehearsal: the way back")
         self._must("rollback", sent.is_in_force and not sent.faults, ", ".join(sent.done))
         self._refused("no step is open while the back file is there")
-        routes.allow_again(self.settings, PEOPLE[1], "rehearsal: go on")
-        table = canary.advance(self.settings, PEOPLE[0], "rehearsal: once more")
+        routes.allow_again(self.harness, PEOPLE[1], "rehearsal: go on")
+        table = canary.advance(self.harness, PEOPLE[0], "rehearsal: once more")
         self._must("re-cutover", table.share == canary.STEPS[0], f"{table.share:.0%} again")
 
     def _cleanup(self) -> None:
         self._title("6 cleanup")
-        parts = cleanup.plan_now(self.settings, 14)
+        parts = cleanup.plan_now(self.harness, 14)
         used = sum(part.use is cleanup.Use.USED for part in parts)
         self._must("cleanup plan", used > 0, f"{used} of {len(parts)} parts still used: none goes")
-        lines = checklist.run(self.settings, Phase.CLEANUP)
+        lines = checklist.run(self.harness, Phase.CLEANUP)
         nights = next(line for line in lines if line.item.name == "nights with roles reversed")
         is_held = nights.answer.state is not State.PASS
         self._must("cleanup is held", is_held, nights.answer.why)
 
     def _compared(self, name: str) -> Comparison:
-        return compare_in_sandbox(self.settings, name, secondary=name == POOL[0], timeout_s=300)
+        return compare_in_sandbox(self.harness, name, secondary=name == POOL[0], timeout_s=300)
 
     def _placebo(self) -> None:
         rules = rules_in_force(self.settings)
         real = placebo_of(
-            self.settings, load_recording(self.settings.sandbox.recordings, POOL[0]), 300
+            self.harness, load_recording(self.settings.sandbox.recordings, POOL[0]), 300
         )
         found = judged_placebo(
             [real.model_copy(update={"recording": f"placebo-{n}"}) for n in range(10)],
@@ -196,19 +199,19 @@ class Rehearsal:
         self._tell("simulated: the placebo's other nine recordings are the first one again")
         for build in (build_hash(), "bad-build"):
             record_placebo(
-                self.settings, build=build, recordings=found.recordings, failed=found.failed,
+                self.harness, build=build, recordings=found.recordings, failed=found.failed,
                 evidence="", rules=rules.digest,
             )  # fmt: skip
             known = {defect.name: "" for defect in all_defects()}
-            record_defects_run(self.settings, build=build, conductor="rehearsal", found=known)
+            record_defects_run(self.harness, build=build, conductor="rehearsal", found=known)
         self._tell(
             f"simulated: {len(known) - 1} of {len(known)} seeded defects; one is tried below"
         )
 
     def _nights(self, pool: Sequence[Comparison], build: str, *, of_defect: bool = False) -> None:
         """Nights whose recordings are drawn from real comparisons in turn, under new names."""
-        store = Harness.of(self.settings).evidence
-        note_rules(self.settings, build)
+        store = self.harness.evidence
+        note_rules(self.harness, build)
         first = now().date() + timedelta(days=1 if of_defect else 1 + NIGHTS)
         for number in range(PER_NIGHT * NIGHTS):
             drawn = pool[number % len(pool)]
@@ -226,7 +229,7 @@ class Rehearsal:
         return run_stream(self.settings, recordings, lambda _number: None, like=like, timeout_s=300)
 
     def _items(self, phase: Phase, but: set[str]) -> None:
-        for line in checklist.run(self.settings, phase):
+        for line in checklist.run(self.harness, phase):
             answer, name = line.answer, line.item.name
             if name in but:
                 self._tell(f"not rehearsed here: {name}: {answer.state}, {answer.why}")
@@ -235,7 +238,7 @@ class Rehearsal:
 
     def _refused(self, what: str) -> None:
         try:
-            canary.advance(self.settings, PEOPLE[0], what)
+            canary.advance(self.harness, PEOPLE[0], what)
         except RefusedError as error:
             self._must(what, True, error.message)
         else:

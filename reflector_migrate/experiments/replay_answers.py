@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.experiments.secondary import ready_secondary, start
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.sandbox.standins.client import StandinControl
@@ -22,13 +23,13 @@ LOOK_S = 0.2
 
 
 @contextmanager
-def replayed(settings: Settings, recording: FixtureRecording, timeout_s: float) -> Iterator[None]:
+def replayed(harness: Harness, recording: FixtureRecording, timeout_s: float) -> Iterator[None]:
     """Record one run; within the block its answers are all there are; then the services' own."""
-    with StandinControl(settings.sandbox.control_url or "") as control:
-        ready_secondary(settings, recording)
+    with StandinControl(harness.settings.sandbox.control_url or "") as control:
+        ready_secondary(harness, recording)
         control.answers("record")
         try:
-            _run(settings.as_secondary(), recording, timeout_s)
+            _run(harness.settings.as_secondary(), recording, timeout_s)
             control.answers("replay")
             yield
         finally:

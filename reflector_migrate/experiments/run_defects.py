@@ -71,6 +71,11 @@ class Proving:
         """The settings that the sandbox's processes read."""
         return self.sandbox.settings
 
+    @property
+    def harness(self) -> Harness:
+        """Over them."""
+        return self.sandbox.harness
+
     def prove(self, defects: Sequence[Defect], shown: Shown) -> list[DefectProof]:
         """A proof for each defect, in the order given; `shown` gets each as it comes."""
         made: dict[str, DefectProof] = {}
@@ -96,7 +101,7 @@ class Proving:
             return
         if found.verdict is not Verdict.MATCHED:
             self.unsound[name] = f"{name} without a defect: {found.verdict.value}"
-        primary = Harness.of(self.settings).evidence.observation(found.run_id, Role.PRIMARY)
+        primary = self.harness.evidence.observation(found.run_id, Role.PRIMARY)
         if primary is not None:
             self.secondaries[name] = primary
 
@@ -136,7 +141,7 @@ class Proving:
 
     def _run(self, name: str, inject: Mapping[str, int] | None = None) -> Comparison:
         run = partial(
-            compare_in_sandbox, self.settings, name, timeout_s=self.timeout_s, progress=self._look
+            compare_in_sandbox, self.harness, name, timeout_s=self.timeout_s, progress=self._look
         )
         if not inject:
             return run()
@@ -150,7 +155,7 @@ class Proving:
 
     def _judged(self, name: str, found: Comparison) -> Comparison:
         """The same two accounts, judged with the primary's earlier run as the secondary."""
-        evidence = Harness.of(self.settings).evidence
+        evidence = self.harness.evidence
         sides = [evidence.observation(found.run_id, r) for r in (Role.PRIMARY, Role.CANDIDATE)]
         primary, candidate = sides
         if primary is None or candidate is None:

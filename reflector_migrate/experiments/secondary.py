@@ -23,18 +23,18 @@ def is_sampled(settings: Settings, recording: FixtureRecording) -> bool:
     return has_secondary(settings.shadow, recording.recording_id)
 
 
-def ready_secondary(settings: Settings, recording: FixtureRecording) -> None:
+def ready_secondary(harness: Harness, recording: FixtureRecording) -> None:
     """Its worker up, its stage set, and no answer of an earlier run in the candidate's cache."""
     from reflector_migrate.sandbox.stack import Sandbox
 
-    Sandbox(settings, detached=True).ensure_secondary()
-    set_secondary_stage(settings, recording)
-    Harness.of(settings).cache.clear()
+    Sandbox(harness.settings, detached=True).ensure_secondary()
+    set_secondary_stage(harness.settings, recording)
+    harness.cache.clear()
 
 
-def start_pair(settings: Settings, recording: FixtureRecording) -> SecondaryRun:
+def start_pair(harness: Harness, recording: FixtureRecording) -> SecondaryRun:
     """Queue the primary and its secondary, in an order drawn by lot and kept."""
-    ready_secondary(settings, recording)
+    ready_secondary(harness, recording)
     roots = {Role.PRIMARY: str(uuid.uuid4()), Role.SECONDARY: str(uuid.uuid4())}
     order = random.SystemRandom().sample(list(roots), 2)
     pair = SecondaryRun(
@@ -43,9 +43,9 @@ def start_pair(settings: Settings, recording: FixtureRecording) -> SecondaryRun:
         recording_id=recording.recording_id,
         came_first=order[0],
     )
-    Harness.of(settings).secondaries.add(pair)
+    harness.secondaries.add(pair)
     for role in order:
-        there = settings if role is Role.PRIMARY else settings.as_secondary()
+        there = harness.settings if role is Role.PRIMARY else harness.settings.as_secondary()
         start(there, recording, roots[role])
     return pair
 

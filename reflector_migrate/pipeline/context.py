@@ -46,7 +46,7 @@ class StepContext:
     """
 
     run: Run
-    settings: Settings
+    harness: Harness
     place: Place
     rows: Rows
     storage: Storage
@@ -61,6 +61,11 @@ class StepContext:
     heartbeat: Heartbeat
     is_retried: bool
 
+    @property
+    def settings(self) -> Settings:
+        """Those of the harness."""
+        return self.harness.settings
+
     def local(self, name: str) -> Path:
         """A file of this transcript in the data folder."""
         return self.place.data_dir / plain(self.run.transcript_id) / plain(name)
@@ -68,7 +73,7 @@ class StepContext:
 
 def build_context(
     run: Run,
-    settings: Settings,
+    harness: Harness,
     *,
     heartbeat: Heartbeat = lambda: None,
     meter: UsageMeter | None = None,
@@ -81,21 +86,28 @@ def build_context(
     namespace is not configured or not apart from the primary's.
     """
     plain(run.transcript_id)
-    place, is_retried = place_of(run, settings), flavour != "celery"
-    make = _Maker(run, settings, place, meter or UsageMeter(), connections(settings), is_retried)
+    place, is_retried = place_of(run, harness.settings), flavour != "celery"
+    make = _Maker(
+        run,
+        harness,
+        place,
+        meter or UsageMeter(),
+        connections(harness.settings),
+        is_retried,
+    )
     storage, cache = make.storage(), make.cache()
     return StepContext(
         run=run,
-        settings=settings,
+        harness=harness,
         place=place,
         rows=Rows(engine_for(place.database_url)),
         storage=storage,
         daily=make.daily(),
         recogniser=make.recogniser(),
         questions=make.questions(cache),
-        bridge=Bridge(settings, make.session_id, cache, make.meter, heartbeat),
+        bridge=Bridge(harness.settings, make.session_id, cache, make.meter, heartbeat),
         effects=make.effects(storage),
-        artifacts=Harness.of(settings).artifacts,
+        artifacts=harness.artifacts,
         cache=cache,
         meter=make.meter,
         heartbeat=heartbeat,
@@ -106,7 +118,7 @@ def build_context(
 @dataclass(frozen=True, slots=True)
 class _Maker:
     run: Run
-    settings: Settings
+    harness: Harness
     place: Place
     meter: UsageMeter
     links: Connections
@@ -126,19 +138,22 @@ class _Maker:
         return Storage(self.links.s3, self.meter, writable)
 
     def cache(self) -> AnswerCache:
-        store = Harness.of(self.settings).cache if self.is_retried else None
+        store = self.harness.cache if self.is_retried else None
         return AnswerCache(store, self.run.namespace, self.meter)
 
     def daily(self) -> Daily:
-        services, attempts = self.settings.services, DAILY_ATTEMPTS if self.is_retried else 1
+        services, attempts = (
+            self.harness.settings.services,
+            DAILY_ATTEMPTS if self.is_retried else 1,
+        )
         return Daily(self.caller("daily", services.daily_timeout_s, attempts), services)
 
     def recogniser(self) -> Recogniser:
-        services = self.settings.services
+        services = self.harness.settings.services
         return Recogniser(self.caller("recogniser", services.transcript_timeout_s), services)
 
     def questions(self, cache: AnswerCache) -> Questions:
-        services = self.settings.services
+        services = self.harness.settings.services
         attempts = 1 if self.is_retried else MONOLITH_LLM_ATTEMPTS
         caller = self.caller("language model", services.llm_timeout_s, attempts)
         return Questions(
@@ -149,7 +164,7 @@ class _Maker:
         )
 
     def effects(self, storage: Storage) -> Effects:
-        services, stores, run = self.settings.services, Harness.of(self.settings), self.run
+        services, stores, run = self.harness.settings.services, self.harness, self.run
         log = stores.events if self.is_retried else None
         listeners = Listeners(run, Bus(self.place.bus_url), self.place.channel_prefix, log)
         media = Media(storage, self.place.media_bucket, self.place.data_dir)

@@ -22,6 +22,7 @@ from reflector_migrate.errors import (
     TerminalStepError,
     TransientStepError,
 )
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.bridge.steps import steps_of
 from reflector_migrate.pipeline.context import StepContext, build_context
@@ -52,7 +53,7 @@ class StepResult(NamedTuple):
 def run_step(
     name: str,
     raw_input: Mapping[str, Any],
-    settings: Settings,
+    harness: Harness,
     heartbeat: Heartbeat = lambda: None,
     meter: UsageMeter | None = None,
 ) -> StepResult:
@@ -63,10 +64,10 @@ def run_step(
     is in `meter`, if one is given.
     """
     task = validated_input(name, raw_input)
-    _refuse_foreign(task.run, settings)
+    _refuse_foreign(task.run, harness.settings)
     with as_step_errors():
-        ctx = build_context(task.run, settings, heartbeat=heartbeat, meter=meter)
-        step = _steps(settings, task.run)[name]
+        ctx = build_context(task.run, harness, heartbeat=heartbeat, meter=meter)
+        step = _steps(harness.settings, task.run)[name]
     return execute(name, task, ctx, step)
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.defects.registry import describe
 from reflector_migrate.sandbox import prepare
 from reflector_migrate.sandbox.config import (
@@ -105,6 +106,11 @@ class Sandbox:
         if self._settings is None:
             raise MigrateError("the sandbox is not up")
         return self._settings
+
+    @property
+    def harness(self) -> Harness:
+        """Over those settings, for the process that brought the sandbox up."""
+        return Harness.of(self.settings)
 
     def up(self) -> bool:
         """Start everything and wait until it is ready; False when it was up already.

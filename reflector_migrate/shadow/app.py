@@ -17,7 +17,7 @@ from celery import Celery, Task
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
-from reflector_migrate.harness import Harness, LiveSettings
+from reflector_migrate.harness import LiveHarness
 from reflector_migrate.shadow.messages import (
     ADVANCE,
     DISPATCH,
@@ -41,17 +41,17 @@ RETRIES = 300
 """With pauses of up to five minutes: a message waits for a day for what it needs."""
 
 app = Celery("reflector_migrate.shadow")
-_live = LiveSettings()
+_live = LiveHarness()
 
 
 @app.on_configure.connect
 def _configure(sender: Celery, **_: Any) -> None:
-    sender.config_from_object(config_of(_live.current()))
+    sender.config_from_object(config_of(_live.current().settings))
 
 
 def shadow() -> Shadow:
-    """What this process works with, by its settings as they are now."""
-    return Shadow.made(_live.current(), sender(app))
+    """What this process works with, by the settings as they are now."""
+    return Shadow(_live.current(), sender(app))
 
 
 def behind_door(
@@ -70,7 +70,7 @@ def behind_door(
             world = shadow()
             work(world, *args, **kwargs)
             if task.name in BEATS:
-                Harness.of(world.settings).heartbeats.beat(task.name, world.now())
+                world.harness.heartbeats.beat(task.name, world.now())
             return
         except InputError as error:
             log.error("%s: refused: %s", task.name, error.message)
@@ -108,7 +108,7 @@ def dispatch(world: Shadow, message: dict[str, Any]) -> None:
 @behind_door
 def spans(world: Shadow, message: dict[str, Any]) -> None:
     """The plugin's timings of one task of the primary."""
-    Harness.of(world.settings).spans.add(message)
+    world.harness.spans.add(message)
 
 
 @app.task(name=ADVANCE, bind=True)
@@ -148,7 +148,7 @@ def nightly_report(world: Shadow, night: str | None = None) -> None:
     if night is None:
         run_nights(world)
     else:
-        log.info("nightly report written to %s", write_report(world.settings, night))
+        log.info("nightly report written to %s", write_report(world.harness, night))
 
 
 @worker_ready.connect

@@ -80,22 +80,24 @@ def _amount(key: str, used: Usage, price: Price | None) -> float | None:
     return None if cost is None else cost / MICRO
 
 
-def why_no_place(settings: Settings, now: datetime) -> str | None:
+def why_no_place(harness: Harness, now: datetime) -> str | None:
     """As `why_over`, by what is stored and what the server says of runs in flight."""
-    if not has_budget(settings.shadow):
+    if not has_budget(harness.settings.shadow):
         return None
-    spending = spending_of(settings, now)
-    return why_over(settings.shadow, spending, price_on(settings.prices, now.date()))
+    spending = spending_of(harness, now)
+    return why_over(
+        harness.settings.shadow, spending, price_on(harness.settings.prices, now.date())
+    )
 
 
-def spending_of(settings: Settings, now: datetime) -> Spending:
+def spending_of(harness: Harness, now: datetime) -> Spending:
     """What runs that were started today used, and what the last known ones did."""
-    runs = Harness.of(settings).runs
+    runs = harness.runs
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today = runs.started_since(midnight)
-    finished = [used for run in today if (used := _kept(settings, run)) is not None]
-    running = [_so_far(settings, run) for run in today if run.state in IN_FLIGHT]
-    known = [used for run in runs.last_started(LAST) if (used := _kept(settings, run)) is not None]
+    finished = [used for run in today if (used := _kept(harness, run)) is not None]
+    running = [_so_far(harness.settings, run) for run in today if run.state in IN_FLIGHT]
+    known = [used for run in runs.last_started(LAST) if (used := _kept(harness, run)) is not None]
     return Spending(tuple(finished), tuple(running), tuple(known))
 
 
@@ -109,8 +111,8 @@ def _so_far(settings: Settings, run: RunRecord) -> Usage:
         return Usage()
 
 
-def _kept(settings: Settings, run: RunRecord) -> Usage | None:
-    steps = attempts.with_kept(settings, run.run_id, ())
+def _kept(harness: Harness, run: RunRecord) -> Usage | None:
+    steps = attempts.with_kept(harness, run.run_id, ())
     return _total([step.usage for step in steps]) if steps else None
 
 

@@ -13,7 +13,6 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.judge.noise import stratum_of
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.model.run_life import RunState
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import dispatcher
 from reflector_migrate.shadow.decision import (
     End,
@@ -68,10 +67,10 @@ def look(shadow: Shadow, run: RunRecord) -> None:
 def _step(shadow: Shadow, run: RunRecord) -> RunRecord | None:
     """One look: the run as it is then, None if it is no longer this caller's."""
     settings = shadow.settings
-    view = run_view(settings, run)
+    view = run_view(shadow.harness, run)
     decision = decide(view, shadow.now(), settings)
     for action in decision.heals:
-        apply(settings, run, action)
+        apply(shadow.harness, run, action)
     match decision.then:
         case Wait(until):
             _hand_on(shadow, run, until)
@@ -79,7 +78,7 @@ def _step(shadow: Shadow, run: RunRecord) -> RunRecord | None:
         case Postpone(trouble):
             raise trouble
         case Observe(role):
-            shadow.evidence.keep(_observed(settings, run, role), view.go)
+            shadow.evidence.keep(_observed(shadow.harness, run, role), view.go)
             return run
         case Settle():
             settling = shadow.runs.move(run, RunState.SETTLING)
@@ -106,17 +105,17 @@ def _hand_on(shadow: Shadow, run: RunRecord, until: datetime) -> None:
         shadow.send(handed, max(0.0, (until - shadow.now()).total_seconds()))
 
 
-def _observed(settings: Settings, run: RunRecord, role: Role) -> Observation:
+def _observed(harness: Harness, run: RunRecord, role: Role) -> Observation:
     """A side's account. Raises MigrateError where it cannot be read."""
     if role is Role.PRIMARY:
-        return observe_primary(settings, run)
+        return observe_primary(harness, run)
     if role is Role.SECONDARY:
-        second = secondary_of(settings, run)
+        second = secondary_of(harness, run)
         if second is None:
             raise MigrateError(f"run {run.run_id}: its secondary is no longer there")
         return second.observe()
-    seen = observe_candidate(settings, run)
-    attempts.keep(settings, run.run_id, seen.steps)
+    seen = observe_candidate(harness, run)
+    attempts.keep(harness, run.run_id, seen.steps)
     return seen
 
 
@@ -126,7 +125,7 @@ def judge(shadow: Shadow, run: RunRecord) -> None:
     primary, candidate = seen.get(Role.PRIMARY), seen.get(Role.CANDIDATE)
     if primary is None or candidate is None:
         raise MigrateError(f"run {run.run_id} is observed, but a side of it is not stored")
-    store_comparison(shadow.settings, run, primary, candidate, _second(shadow, run, seen))
+    store_comparison(shadow.harness, run, primary, candidate, _second(shadow, run, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +140,12 @@ def _second(shadow: Shadow, run: RunRecord, seen: dict[Role, Any]) -> Second | N
     observation = seen.get(Role.SECONDARY)
     if observation is None:
         return None
-    beside = secondary_of(shadow.settings, run)
+    beside = secondary_of(shadow.harness, run)
     return Second(observation, beside.came_first if beside else Role.PRIMARY)
 
 
 def store_comparison(
-    settings: Settings,
+    harness: Harness,
     run: RunRecord,
     primary: Observation,
     candidate: Observation,
@@ -161,25 +160,25 @@ def store_comparison(
     from reflector_migrate.shadow.waiver_files import waivers_in_force
 
     at, secondary = now(), second.observation if second else None
-    evidence, told = Harness.of(settings).evidence, conditions(settings, primary, candidate)
-    stored = floors_of_stored(settings, told, run.run_id)
+    evidence, told = harness.evidence, conditions(harness.settings, primary, candidate)
+    stored = floors_of_stored(harness, told, run.run_id)
     judged = judge(
         primary,
         candidate,
         secondary=secondary,
         earlier=evidence.earlier_candidate(candidate),
         floors=stored.floors,
-        waivers=waivers_in_force(settings.judge.waivers_file),
+        waivers=waivers_in_force(harness.settings.judge.waivers_file),
         today=at.date(),
         compared_at=at,
         is_repeatable=is_repeatable(told),
     )
     comparison = judged.comparison
-    spans = spans_of(settings, run)
+    spans = spans_of(harness, run)
     known = {
         "run_id": run.run_id,
         "recording": run.recording_id,
-        **evidence_key(settings, run, told),
+        **evidence_key(harness.settings, run, told),
         **plugin_key(spans),
         "primary_run_s": pipeline_run_s(spans),
     }
@@ -187,13 +186,15 @@ def store_comparison(
     why = stored.note(run.recording_id, stratum)
     notes = (*comparison.notes, *_notes(second, why, comparison, is_replayed=is_replayed))
     notes += _supersedes(evidence.first(run.run_id))
-    comparison = priced(comparison, settings.prices).model_copy(update={**known, "notes": notes})
+    comparison = priced(comparison, harness.settings.prices).model_copy(
+        update={**known, "notes": notes}
+    )
     pair, sides = None, [primary, candidate]
     if second is not None and secondary is not None:
         between = judged.repeats.between_legacy
         pair = pair_of(primary, secondary, run, told, second.came_first, between)
         sides.append(secondary)
-    note_rules(settings, candidate.build)
+    note_rules(harness, candidate.build)
     is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)
     log.info("run %s: %s%s", run.run_id, comparison.verdict, "" if is_kept else ", not kept")
     return is_kept

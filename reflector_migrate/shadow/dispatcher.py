@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reflector_migrate.errors import MigrateError, RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import secondary
@@ -77,7 +78,7 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
         run = going_on
     known_for = shadow.now() - run.created_at
     prior = take_snapshot(shadow.settings, announcement, rows, run.run_id, known_for)
-    secondary.begin(shadow.settings, run, announcement, rows, prior)
+    secondary.begin(shadow.harness, run, announcement, rows, prior)
     at = shadow.now()
     if waiting := shadow.runs.move(run, RunState.WAITING, until=at, waiting_since=at):
         give_places(shadow)
@@ -99,7 +100,7 @@ def give_places(shadow: Shadow) -> None:
         _begin(shadow, shadow.runs.give_places(limit, admit))
         return
     for _ in range(limit):
-        why = why_no_place(shadow.settings, shadow.now())
+        why = why_no_place(shadow.harness, shadow.now())
         if why:
             log.info("no place is given: %s", why)
         free = 0 if why else min(limit, shadow.runs.count_in_flight() + 1)
@@ -132,7 +133,7 @@ def start(shadow: Shadow, run: RunRecord) -> None:
             raise RefusedError(f"run {run.run_id} was taken over before its workflow was started")
         held[0] = renewed
 
-    workflow_id = _start(shadow.settings, run, renew)
+    workflow_id = _start(shadow.harness, run, renew)
     at, poll_s = shadow.now(), shadow.settings.shadow.poll_s
     begun = {"workflow_id": workflow_id, "started_at": at, "build": build_hash()}
     started = shadow.runs.move(
@@ -183,13 +184,13 @@ def _why_skipped(
     return why_skipped(bounds, recording_id, room_name, is_killed=is_killed)
 
 
-def _start(settings: Settings, run: RunRecord, before_start: Callable[[], None]) -> str:
+def _start(harness: Harness, run: RunRecord, before_start: Callable[[], None]) -> str:
     from reflector_migrate.conductor.start import start_workflow
     from reflector_migrate.pipeline.contracts import Track
 
     keys = enumerate(run.inputs["track_keys"])
     tracks = [Track(track_index=i, s3_key=key) for i, key in keys]
-    return start_workflow(settings, _as_given(settings, run), tracks, before_start)
+    return start_workflow(harness, _as_given(harness.settings, run), tracks, before_start)
 
 
 def _as_given(settings: Settings, run: RunRecord) -> Run:

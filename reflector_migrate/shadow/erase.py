@@ -16,7 +16,6 @@ from datetime import timedelta
 from itertools import islice
 
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Shadow
@@ -90,7 +89,7 @@ def _erased(shadow: Shadow, run: RunRecord, *, with_words: bool) -> int:
             if _stop_workflow(shadow.settings, run):
                 return 0  # a step may still be at work: its files are erased the next time
             erase_run(shadow.settings, run.run_id)
-        Harness.of(shadow.settings).spans.forget_bodies(run.transcript_id)
+        shadow.harness.spans.forget_bodies(run.transcript_id)
         if with_words:
             _forget_words(shadow.settings, run)
     except MigrateError as error:

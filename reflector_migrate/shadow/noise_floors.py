@@ -110,9 +110,9 @@ def is_repeatable(told: Mapping[str, Any]) -> bool:
     return bool(standins) and bool(standins["replayed"] or not standins["noise"])
 
 
-def floors_of_stored(settings: Settings, told: Mapping[str, Any], run_id: str) -> StoredFloors:
+def floors_of_stored(harness: Harness, told: Mapping[str, Any], run_id: str) -> StoredFloors:
     """Floors from every stored pair of these conditions but the run's own."""
-    return StoredFloors(Harness.of(settings).legacy_pairs.of(told, but=run_id))
+    return StoredFloors(harness.legacy_pairs.of(told, but=run_id))
 
 
 class StoredFloors:

@@ -34,18 +34,18 @@ class Notice:
     text: str
 
 
-def send(settings: Settings, notices: Sequence[Notice]) -> tuple[str, ...]:
+def send(harness: Harness, notices: Sequence[Notice]) -> tuple[str, ...]:
     """Send what has changed; returns what could not be sent, a sentence each.
 
     A topic begins as good: nothing is sent before it is bad for the first time. What a channel
     got stands in the audit log.
     """
-    faults = list(_summarised(settings.notify.step_summary, notices))
-    channels = _channels(settings)
+    faults = list(_summarised(harness.settings.notify.step_summary, notices))
+    channels = _channels(harness.settings)
     if channels:
-        known = _known(settings)
+        known = _known(harness)
         for notice in notices:
-            faults += _sent(settings, channels, known.get(notice.topic, {}), notice)
+            faults += _sent(harness, channels, known.get(notice.topic, {}), notice)
     for fault in faults:
         log.warning("notice not delivered: %s", fault)
     return tuple(faults)
@@ -60,10 +60,10 @@ def _channels(settings: Settings) -> Mapping[str, Callable[[Notice], None]]:
     }
 
 
-def _known(settings: Settings) -> dict[str, dict[str, str]]:
+def _known(harness: Harness) -> dict[str, dict[str, str]]:
     """Topic -> channel -> the state that it got last."""
     found: dict[str, dict[str, str]] = {}
-    for entry in Harness.of(settings).audit.all(KIND):
+    for entry in harness.audit.all(KIND):
         body = entry["body"]
         for channel in body["channels"]:
             found.setdefault(body["topic"], {})[channel] = body["state"]
@@ -71,7 +71,7 @@ def _known(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def _sent(
-    settings: Settings,
+    harness: Harness,
     channels: Mapping[str, Callable[[Notice], None]],
     known: Mapping[str, str],
     notice: Notice,
@@ -89,7 +89,7 @@ def _sent(
             yield f"{name}: {_reason(error)}"
     if got:
         body = {"topic": notice.topic, "state": notice.state, "channels": got}
-        Harness.of(settings).audit.append(KIND, body)
+        harness.audit.append(KIND, body)
 
 
 def _poster(address: str, timeout_s: float) -> Callable[[Notice], None]:

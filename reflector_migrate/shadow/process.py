@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
 
@@ -19,17 +17,31 @@ Send = Callable[[RunRecord, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """Settings, stores, the way to other workers, and the clock."""
+    """The harness, and the way to other workers."""
 
-    settings: Settings
-    runs: Runs
-    dispatches: Dispatches
-    evidence: Evidence
+    harness: Harness
     send: Send
-    now: Callable[[], datetime]
 
-    @classmethod
-    def made(cls, settings: Settings, send: Send, clock: Callable[[], datetime] = now) -> Self:
-        """Over the store of these settings; opens nothing yet."""
-        made = Harness.of(settings, clock)
-        return cls(settings, made.runs, made.dispatches, made.evidence, send, clock)
+    @property
+    def settings(self) -> Settings:
+        """Those of the harness, as the next ones are its own."""
+        return self.harness.settings
+
+    @property
+    def runs(self) -> Runs:
+        """The claimed runs."""
+        return self.harness.runs
+
+    @property
+    def dispatches(self) -> Dispatches:
+        """What came of each announcement."""
+        return self.harness.dispatches
+
+    @property
+    def evidence(self) -> Evidence:
+        """Observations and comparisons."""
+        return self.harness.evidence
+
+    def now(self) -> datetime:
+        """By the clock of the harness."""
+        return self.harness.now()

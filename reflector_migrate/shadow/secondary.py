@@ -149,7 +149,7 @@ def make_schema(settings: Settings) -> bool:
 
 
 def begin(
-    settings: Settings,
+    harness: Harness,
     run: RunRecord,
     announcement: Announcement,
     taken: Snapshot,
@@ -160,17 +160,17 @@ def begin(
     Never for a replay, whose primary ran at another time. What fails is logged: the candidate's
     run goes on without a secondary.
     """
-    is_wanted = has_secondary(settings.shadow, run.recording_id or taken.recording_id)
-    if settings.is_sandbox or announcement.is_replayed or not is_wanted:
+    is_wanted = has_secondary(harness.settings.shadow, run.recording_id or taken.recording_id)
+    if harness.settings.is_sandbox or announcement.is_replayed or not is_wanted:
         return False
-    store = Harness.of(settings).secondaries
+    store = harness.secondaries
     root = announcement.root_id or announcement.task_id or ""
     if not root or store.of(root) is not None:
         return False
     try:
-        require_own_places(settings)
-        _copy(settings, announcement.bucket_name, taken, prior)
-        task_id = _send(settings, run, taken)
+        require_own_places(harness.settings)
+        _copy(harness.settings, announcement.bucket_name, taken, prior)
+        task_id = _send(harness.settings, run, taken)
     except MigrateError as error:
         log.warning("run %s: no secondary: %s", run.run_id, error.message)
         return False

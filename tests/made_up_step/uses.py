@@ -17,6 +17,7 @@ from reflector_migrate.conductor.runtime.groups import GROUPS
 from reflector_migrate.conductor.runtime.task_runner import TaskRunner
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.conductor.tasks.definitions import task_definitions
+from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.judge.explanation import explanation_of
 from reflector_migrate.model import STEP_SPECS, VISIBLE_STEPS, Event, Observation, StepRun
@@ -50,7 +51,7 @@ def worked(folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     given = {"run": run.model_dump(mode="json"), "topics": ref._asdict()}
     watcher = Watcher()
-    runner = TaskRunner(settings, WHO, run_step, watcher, lambda _task: lambda: None)
+    runner = TaskRunner(Harness.of(settings), WHO, run_step, watcher, lambda _task: lambda: None)
     task = Task(task_id="t", workflow_instance_id="w", input_data=given, retry_count=0)
     result = WORKERS[STEP](task, runner)
     return {

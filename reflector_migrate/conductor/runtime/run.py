@@ -20,12 +20,12 @@ from typing import NamedTuple, NoReturn
 from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
-from reflector_migrate.harness import loaded_settings
+from reflector_migrate.harness import Harness, loaded_settings
 from reflector_migrate.settings import Settings, mark_ready
 
 logger = logging.getLogger(__name__)
 
-Serve = Callable[[Settings, Member, threading.Event, Callable[[], None]], None]
+Serve = Callable[[Harness, Member, threading.Event, Callable[[], None]], None]
 
 
 class Options(NamedTuple):
@@ -65,30 +65,31 @@ def main(
     `serve` and `command` let a test put other steps into the same processes.
     """
     options = parse(sys.argv[1:] if argv is None else argv)
-    settings = loaded_settings(options.config)
+    harness = Harness.of(loaded_settings(options.config))
     log_to_stderr()
     stop = stop_on_signals()
     if options.is_child:
         stop_when_input_closes(stop)
-    ours = members(options.group, settings.workers)
+    ours = members(options.group, harness.settings.workers)
     if options.is_child or len(ours) == 1:
-        (serve or serve_member)(settings, ours[0], stop, mark_ready)
+        (serve or serve_member)(harness, ours[0], stop, mark_ready)
     else:
-        _keep_family(options, ours, settings, stop, command)
+        _keep_family(options, ours, harness.settings, stop, command)
     return 0
 
 
 def serve_member(
-    settings: Settings, member: Member, stop: threading.Event, on_ready: Callable[[], None]
+    harness: Harness, member: Member, stop: threading.Event, on_ready: Callable[[], None]
 ) -> None:
     """Be one worker process over the pipeline's own steps."""
     from reflector_migrate.conductor.runtime.worker_process import serve
     from reflector_migrate.pipeline.connection_guard import guard_connections
     from reflector_migrate.pipeline.runner import run_step
 
-    if settings.candidate.namespace != "live":  # live ones call the webhooks of any customer
-        guard_connections(settings)
-    serve(settings, member, stop, on_ready, run_step)
+    namespace = harness.settings.candidate.namespace
+    if namespace != "live":  # live ones call the webhooks of any customer
+        guard_connections(harness.settings)
+    serve(harness, member, stop, on_ready, run_step)
 
 
 def log_to_stderr() -> None:

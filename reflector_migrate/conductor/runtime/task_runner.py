@@ -27,6 +27,7 @@ from reflector_migrate.errors import (
     TerminalStepError,
     TransientStepError,
 )
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage, spec_of
 from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
@@ -42,7 +43,7 @@ OUTAGE_S = 5
 """Seconds before a task postponed by a database outage is redelivered."""
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 
-Execute = Callable[[str, Mapping[str, Any], Settings, Heartbeat, UsageMeter], StepResult]
+Execute = Callable[[str, Mapping[str, Any], Harness, Heartbeat, UsageMeter], StepResult]
 Unless = Callable[[Settings, Mapping[str, Any]], bool]
 
 
@@ -91,7 +92,7 @@ class TaskRunner:
 
     def __init__(
         self,
-        settings: Settings,
+        harness: Harness,
         who: Identity,
         execute: Execute,
         watcher: Watcher,
@@ -99,7 +100,7 @@ class TaskRunner:
         fence: Fence | None = None,
     ) -> None:
         """`lease` gives the heartbeat with which a running step keeps its task."""
-        self._settings = settings
+        self._harness = harness
         self._who = who
         self._execute = execute
         self._watcher = watcher
@@ -117,10 +118,10 @@ class TaskRunner:
         try:
             if not self._fence.is_open(step, raw):
                 return self._fenced_off(step, task, raw)
-            if unless(self._settings, raw):
+            if unless(self._harness.settings, raw):
                 return self._spared(step, task)
             self._watcher.started(step, raw)
-            done = self._execute(step, raw, self._settings, lease, meter)
+            done = self._execute(step, raw, self._harness, lease, meter)
             _refuse_large(step, done.output)
         except OutageError as error:
             return self._postponed(step, task, error, meter.total)

@@ -31,6 +31,7 @@ from reflector_migrate.conductor.task_domain import identity, task_domain
 from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.conductor.workflows.step_order import FOLLOWING
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -43,27 +44,27 @@ LEAVE_S = 1.5
 
 
 def serve(
-    settings: Settings,
+    harness: Harness,
     member: Member,
     stop: threading.Event,
     on_ready: Callable[[], None],
     execute: Execute,
 ) -> None:
     """Work until `stop`; ends the process itself when a step still runs after the drain."""
-    version = _wait_for_server(settings, stop)
+    version = _wait_for_server(harness.settings, stop)
     if version is None:
         return
     who = identity()
-    client = TaskClient(settings, version, who)
+    client = TaskClient(harness.settings, version, who)
     runner = TaskRunner(
-        settings, who, execute, Progress(settings), client.lease, fence_of(settings)
+        harness, who, execute, Progress(harness), client.lease, fence_of(harness.settings)
     )
     logger.info(
         "%s polls server %s in domain %s as %s",
-        member.group, version, task_domain(settings), who.worker_id,
+        member.group, version, task_domain(harness.settings), who.worker_id,
     )  # fmt: skip
-    is_drained = WorkerProcess(member, client, runner, WakeupChannel(settings)).run(
-        stop, max(0.0, settings.workers.drain_s - LEAVE_S), on_ready
+    is_drained = WorkerProcess(member, client, runner, WakeupChannel(harness.settings)).run(
+        stop, max(0.0, harness.settings.workers.drain_s - LEAVE_S), on_ready
     )
     if not is_drained:
         logging.shutdown()

@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Celery
 
-from reflector_migrate.harness import loaded_settings
+from reflector_migrate.harness import Harness, loaded_settings
 from reflector_migrate.settings import Settings
 
 PREFIX = "reflector."
@@ -23,9 +23,9 @@ POLL_S = 180.0
 
 
 @cache
-def settings() -> Settings:
-    """The settings of this process."""
-    return loaded_settings()
+def harness() -> Harness:
+    """That of this process."""
+    return Harness.of(loaded_settings())
 
 
 def config_of(configured: Settings) -> dict[str, Any]:
@@ -57,7 +57,7 @@ app = Celery("reflector", include=TASKS)
 
 @app.on_configure.connect
 def _configure(sender: Celery, **_: Any) -> None:
-    sender.config_from_object(config_of(settings()))
+    sender.config_from_object(config_of(harness().settings))
 
 
 def registered(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -13,12 +13,13 @@ from typing import Any
 
 from celery import Task, chain
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.contracts import CONTRACTS, StepInput, Track
 from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.steps import Step
 from reflector_migrate.pipeline.steps.get_recording import look_up
-from reflector_migrate.sandbox.legacy.app import registered, settings
+from reflector_migrate.sandbox.legacy.app import harness, registered
 from reflector_migrate.sandbox.legacy.post import (
     task_cleanup_consent,
     task_pipeline_post_to_zulip,
@@ -26,7 +27,6 @@ from reflector_migrate.sandbox.legacy.post import (
 )
 from reflector_migrate.sandbox.legacy.process import rows_of
 from reflector_migrate.sandbox.legacy.running import live_run, run_logged
-from reflector_migrate.settings import Settings
 
 Output = Mapping[str, Any]
 
@@ -34,9 +34,9 @@ Output = Mapping[str, Any]
 class PipelineMainMultitrack:
     """One run of one transcript. Nothing is retried; a failure ends it in status `error`."""
 
-    def __init__(self, transcript_id: str, *, configured: Settings, task_id: str) -> None:
-        self.settings, self.task_id = configured, task_id
-        self.rows = rows_of(configured)
+    def __init__(self, transcript_id: str, *, harness: Harness, task_id: str) -> None:
+        self.harness, self.task_id = harness, task_id
+        self.rows = rows_of(harness.settings)
         self.transcript = self.rows.get_transcript(transcript_id)
         self.run = live_run(task_id, self.transcript, "")
         self.made: Output = {}
@@ -75,7 +75,7 @@ class PipelineMainMultitrack:
             self._run("finalize", recording_id=self.run.recording_id, outcome=status, **made)
             return
         self.rows.set_status(transcript_id, status)
-        tell(build_context(self.run, self.settings, flavour="celery"), "STATUS", {"value": status})
+        tell(build_context(self.run, self.harness, flavour="celery"), "STATUS", {"value": status})
 
     async def update_participants_from_daily(
         self, transcript_id: str, track_keys: Sequence[str]
@@ -138,7 +138,7 @@ class PipelineMainMultitrack:
     ) -> Output:
         model: type[StepInput] = CONTRACTS[name].input
         task = model.model_validate({"run": self.run, **fields})
-        return run_logged(self.task_id, name, task, self.settings, track_index=at, step=step)
+        return run_logged(self.task_id, name, task, self.harness, track_index=at, step=step)
 
 
 @registered("pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process", bind=True)
@@ -146,8 +146,7 @@ def task_pipeline_multitrack_process(
     self: Task, *, transcript_id: str, bucket_name: str, track_keys: list[str]
 ) -> None:
     """Run the pipeline; after a good end, and only then, queue what follows it."""
-    configured = settings()
-    pipeline = PipelineMainMultitrack(transcript_id, configured=configured, task_id=self.request.id)
+    pipeline = PipelineMainMultitrack(transcript_id, harness=harness(), task_id=self.request.id)
     asyncio.run(pipeline.process(bucket_name, track_keys))
     following = (task_cleanup_consent, task_pipeline_post_to_zulip, task_send_webhook_if_needed)
     chain(*(task.si(transcript_id=transcript_id) for task in following)).delay()

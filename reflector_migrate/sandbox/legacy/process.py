@@ -15,7 +15,7 @@ import redis
 from reflector_migrate.errors import InputError, RefusedError, TerminalStepError
 from reflector_migrate.model.primary_task import PIPELINE_TASK
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
-from reflector_migrate.sandbox.legacy.app import app, registered, settings
+from reflector_migrate.sandbox.legacy.app import app, harness, registered
 from reflector_migrate.settings import Settings
 
 LOCK_S = 600
@@ -30,12 +30,14 @@ def process_multitrack_recording(
     """Make the rows of a recording and queue its pipeline; skip what another worker has in hand."""
     if not track_keys:
         return
-    bus = redis.Redis.from_url(settings().reflector.bus_url, socket_timeout=BUS_TIMEOUT_S)
+    bus = redis.Redis.from_url(harness().settings.reflector.bus_url, socket_timeout=BUS_TIMEOUT_S)
     lock = bus.lock(f"async_lock:recording:{recording_id}", timeout=LOCK_S, blocking=False)
     if not lock.acquire():
         return
     try:
-        transcript = register(settings(), bucket_name, daily_room_name, recording_id, track_keys)
+        transcript = register(
+            harness().settings, bucket_name, daily_room_name, recording_id, track_keys
+        )
     finally:
         lock.release()
     cameras = [key for key in track_keys if "cam-audio" in key]
@@ -99,7 +101,7 @@ def enqueue(transcript_id: str, bucket_name: str, track_keys: Sequence[str]) -> 
 @registered("worker.process.poll_daily_recordings")
 def poll_daily_recordings() -> None:
     """Queue those of Daily's latest hundred recordings that have tracks and no row yet."""
-    configured = settings()
+    configured = harness().settings
     found = _daily_recordings(configured)
     known = rows_of(configured).known_recordings(one["id"] for one in found)
     for one in found:
@@ -131,7 +133,7 @@ def reprocess(transcript_id: str) -> str:
 
     Raises InputError for what has no recording, RefusedError for what is locked, idle or running.
     """
-    rows = rows_of(settings())
+    rows = rows_of(harness().settings)
     transcript = rows.find_transcript(transcript_id)
     recording = rows.get_recording((transcript and transcript.recording_id) or "")
     if transcript is None or recording is None:

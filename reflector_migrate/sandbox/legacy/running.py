@@ -15,7 +15,6 @@ from reflector_migrate.pipeline.contracts import Run, StepInput
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.runner import execute
 from reflector_migrate.pipeline.steps import Step
-from reflector_migrate.settings import Settings
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.clock import now
 
@@ -26,14 +25,14 @@ def run_logged(
     task_id: str,
     name: str,
     task: StepInput,
-    settings: Settings,
+    harness: Harness,
     *,
     track_index: int | None = None,
     step: Step | None = None,
 ) -> Mapping[str, Any]:
     """The step's output; its times, usage and digests go to the log under the Celery task's id."""
     meter = UsageMeter()
-    context = build_context(task.run, settings, flavour="celery", meter=meter)
+    context = build_context(task.run, harness, flavour="celery", meter=meter)
     facts: dict[str, Any] = {
         "name": name,
         "track_index": track_index,
@@ -42,7 +41,7 @@ def run_logged(
         "worker": socket.gethostname(),
         "build": BUILD,
     }
-    log = Harness.of(settings).steps
+    log = harness.steps
     try:
         done = execute(name, task, context, step)
     except Exception as error:

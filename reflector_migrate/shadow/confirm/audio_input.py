@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.places import place_of_run
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 
 
 def with_sounds(
-    settings: Settings, ours: Settings, seen: Observation, step: str, fields: Json, run_id: str
+    harness: Harness, ours: Settings, seen: Observation, step: str, fields: Json, run_id: str
 ) -> Json:
     """The input, its sound within reach; InputError names what is gone.
 
@@ -33,12 +34,12 @@ def with_sounds(
     if step == "mixdown_tracks":
         return {
             **fields,
-            "padded_urls": [_padded(settings, ours, seen, p) for p in fields["padded_urls"]],
+            "padded_urls": [_padded(harness, ours, seen, p) for p in fields["padded_urls"]],
         }
     if step == "transcribe_track":
         track = {"padded_url": fields["audio_url"], "sha256": fields["audio_sha256"],
                  "track_index": fields["track_index"]}  # fmt: skip
-        return {**fields, "audio_url": _padded(settings, ours, seen, track)["padded_url"]}
+        return {**fields, "audio_url": _padded(harness, ours, seen, track)["padded_url"]}
     if step == "generate_waveform":
         _copy_mixed(ours, fields["audio_key"], run_id)
     return fields
@@ -61,10 +62,10 @@ def _bucket_of(ours: Settings, seen: Observation, fields: Json) -> str:
     raise InputError(f"track {fields['track_index']} is deleted on both sides")
 
 
-def _padded(settings: Settings, ours: Settings, seen: Observation, track: Json) -> Json:
+def _padded(harness: Harness, ours: Settings, seen: Observation, track: Json) -> Json:
     if _is_there(ours, track["padded_url"]):
         return track
-    made = _padded_again(settings, ours, seen, track["track_index"])
+    made = _padded_again(harness, ours, seen, track["track_index"])
     if made["sha256"] != track["sha256"]:
         raise InputError(
             f"track {track['track_index']}, padded again, is another sound than it was"
@@ -72,19 +73,19 @@ def _padded(settings: Settings, ours: Settings, seen: Observation, track: Json) 
     return {**track, "padded_url": made["padded_url"]}
 
 
-def _padded_again(settings: Settings, ours: Settings, seen: Observation, track_index: int) -> Json:
+def _padded_again(harness: Harness, ours: Settings, seen: Observation, track_index: int) -> Json:
     """Padded once more by the step as it should be, without any seeded defect."""
     from reflector_migrate.pipeline.runner import run_step
 
     padding = [s for s in seen.steps if (s.name, s.track_index) == ("pad_track", track_index)]
     if not padding:
         raise InputError(f"the padded track {track_index} is deleted, and its making not recorded")
-    fields = given_to(settings, seen, padding[-1]).fields
+    fields = given_to(harness, seen, padding[-1]).fields
     fields = {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
     workers = ours.workers.model_copy(update={"defects": ()})
     sound = ours.model_copy(update={"workers": workers})
     run = scratch_run(ours, seen).model_dump(mode="json")
-    return run_step("pad_track", {**fields, "run": run}, sound).output
+    return run_step("pad_track", {**fields, "run": run}, harness.under(sound)).output
 
 
 def _copy_mixed(ours: Settings, key: str, run_id: str) -> None:

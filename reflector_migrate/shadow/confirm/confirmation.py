@@ -31,16 +31,16 @@ class Made:
     failure: str = ""
 
 
-def confirm(settings: Settings, seen: Observation, blame: Blame) -> Confirmation:
+def confirm(harness: Harness, seen: Observation, blame: Blame) -> Confirmation:
     """Confirmed, not reproduced, or why it cannot be told. `seen` is the primary's account."""
     step = _step_of(seen, blame)
-    facts = _facts(settings, blame)
+    facts = _facts(harness.settings, blame)
     if step is None or step.status != "completed":
         return Confirmation(**facts, outcome="cannot tell", why="the primary did not complete it")
     try:
-        given = given_to(settings, seen, step)
+        given = given_to(harness, seen, step)
         facts |= {"input_from": given.origin, "input_ref": given.ref}
-        return _judged(settings, seen, step, given, facts)
+        return _judged(harness, seen, step, given, facts)
     except MigrateError as error:
         return Confirmation(**facts, outcome="cannot tell", why=error.message)
 
@@ -63,10 +63,10 @@ def _facts(settings: Settings, blame: Blame) -> dict[str, Any]:
 
 
 def _judged(
-    settings: Settings, seen: Observation, step: StepRun, given: Given, facts: dict[str, Any]
+    harness: Harness, seen: Observation, step: StepRun, given: Given, facts: dict[str, Any]
 ) -> Confirmation:
     """One run; where it differs, another one tells the step's own noise from a fault."""
-    made = _made(settings, seen, step, given)
+    made = _made(harness, seen, step, given)
     if made.failure:
         why = f"the candidate's step fails where the primary's did not: {made.failure}"
         return Confirmation(**facts, outcome="confirmed", why=why)
@@ -77,7 +77,7 @@ def _judged(
     if not differs:
         why = f"the candidate's step gives the primary's output: {', '.join(compared)}"
         return Confirmation(**facts, outcome="not reproduced", why=why)
-    if _made(settings, seen, step, given) != made:
+    if _made(harness, seen, step, given) != made:
         why = "two runs of the step on the same input differ from each other: noise"
         return Confirmation(**facts, outcome="cannot tell", why=why, differs=differs)
     why = f"the candidate's step gives another output on the primary's input: {', '.join(differs)}"
@@ -98,13 +98,13 @@ def _differences(step: StepRun, made: Made) -> tuple[tuple[str, ...], tuple[str,
     return differs, tuple(sorted(pairs))
 
 
-def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) -> Made:
+def _made(harness: Harness, seen: Observation, step: StepRun, given: Given) -> Made:
     from reflector_migrate.pipeline.runner import run_step
 
-    with scratch(settings, seen, step.name) as (ours, run):
+    with scratch(harness, seen, step.name) as (ours, run):
         put_values(ours, given.values)
         _require_runnable(ours, run)
-        fields = with_sounds(settings, ours, seen, step.name, given.fields, run.run_id)
+        fields = with_sounds(harness, ours.settings, seen, step.name, given.fields, run.run_id)
         try:
             done = run_step(step.name, {**fields, "run": run.model_dump(mode="json")}, ours)
         except TerminalStepError as error:
@@ -115,9 +115,9 @@ def _made(settings: Settings, seen: Observation, step: StepRun, given: Given) ->
         return Made(done.output_digest, left)
 
 
-def _require_runnable(ours: Settings, run: Run) -> None:
+def _require_runnable(ours: Harness, run: Run) -> None:
     """Raise what would keep any step from running: that is no failure of this one."""
-    if ours.workers.defects and not ours.is_sandbox:
+    if ours.settings.workers.defects and not ours.settings.is_sandbox:
         raise InputError("workers.defects may be set in the sandbox only")
     build_context(run, ours)
 
@@ -126,19 +126,19 @@ def _words_digest(output: Mapping[str, Any]) -> str:
     return str((output.get("all_words") or output["words"])["sha256"])
 
 
-def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -> Mapping[str, str]:
+def _left_there(ours: Harness, seen: Observation, run_id: str, step: StepRun) -> Mapping[str, str]:
     """What the step left in the scratch row, read as both sides' rows are."""
     from reflector_migrate.shadow.observe.derived import with_derived
     from reflector_migrate.shadow.observe.reader import candidate_of, observe
 
     account = observe(
         ours,
-        candidate_of(ours, run_id),
+        candidate_of(ours.settings, run_id),
         seen.recording,
         role=Role.CANDIDATE,
         engine=Engine.CONDUCTOR,
     )
-    effects = Harness.of(ours).effects.of(run_id)
+    effects = ours.effects.of(run_id)
     ran = StepRun(name=step.name, track_index=step.track_index)
     told = account.model_copy(update={"effects": effects, "steps": (ran,)})
     [found] = [
@@ -148,9 +148,9 @@ def _left_there(ours: Settings, seen: Observation, run_id: str, step: StepRun) -
     return found.derived
 
 
-def primary_of_run(settings: Settings, run_id: str) -> Observation:
+def primary_of_run(harness: Harness, run_id: str) -> Observation:
     """The primary's account as it was stored with the comparison; InputError if it is gone."""
-    found = Harness.of(settings).evidence.observation(run_id, Role.PRIMARY)
+    found = harness.evidence.observation(run_id, Role.PRIMARY)
     if found is None:
         raise InputError(f"the primary's account of run {run_id} is not stored any more")
     return found

@@ -21,21 +21,21 @@ from reflector_migrate.shadow.snapshot import read_rows
 
 
 @contextmanager
-def scratch(settings: Settings, seen: Observation, step: str) -> Iterator[tuple[Settings, Run]]:
+def scratch(harness: Harness, seen: Observation, step: str) -> Iterator[tuple[Harness, Run]]:
     """A run in a fresh namespace that holds the primary's rows; nothing of it stays."""
     from reflector_migrate.pipeline.rows import fill_run_tables, write_mark
     from reflector_migrate.store.migrate import upgrade
 
-    rows = read_rows(settings, str(seen.outputs.row["id"]), ()).rows
+    rows = read_rows(harness.settings, str(seen.outputs.row["id"]), ()).rows
     with TemporaryDirectory(prefix="migrate-confirm-") as folder:
-        ours = _settings(settings, Path(folder))
+        ours = _settings(harness.settings, Path(folder))
         upgrade(ours.store_url)
         write_mark(ours.candidate.database_url or "")
         run = scratch_run(ours, seen)
         before = _before(seen, step, rows)
         made = fill_run_tables(candidate_url(ours), run.run_id, rows, **before)
         try:
-            yield ours, run
+            yield harness.under(ours), run
         finally:
             made.engine.dispose()
             _clear(ours)
@@ -83,9 +83,9 @@ def scratch_run(ours: Settings, seen: Observation) -> Run:
     )
 
 
-def put_values(settings: Settings, values: Mapping[str, Any]) -> None:
+def put_values(harness: Harness, values: Mapping[str, Any]) -> None:
     """Copy stored values to the same references here."""
-    artifacts = Harness.of(settings).artifacts
+    artifacts = harness.artifacts
     for ref, value in values.items():
         run_id, step, key = ref.removeprefix("artifact:").split("/", 2)
         artifacts.put(run_id, step, key, value)

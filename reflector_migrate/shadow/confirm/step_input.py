@@ -27,14 +27,14 @@ class Given:
     ref: str | None = None
 
 
-def given_to(settings: Settings, seen: Observation, step: StepRun) -> Given:
+def given_to(harness: Harness, seen: Observation, step: StepRun) -> Given:
     """What the primary's step worked on; InputError says why nobody knows."""
     if step.input_ref and step.input_ref.startswith(PREFIX):
-        return _recorded(Harness.of(settings).artifacts, step.input_ref)
+        return _recorded(harness.artifacts, step.input_ref)
     derive = DERIVED.get(step.name)
     if derive is None:
         raise InputError(f"the primary's input of {step.name} is neither recorded nor derivable")
-    fields, values = derive(settings, seen, step.track_index)
+    fields, values = derive(harness.settings, seen, step.track_index)
     return Given(fields, values, "derived")
 
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNREADABLE, Comparison
 from reflector_migrate.model.run_life import LIFE_OF, RunState
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.budget import why_no_place
 from reflector_migrate.shadow.messages import DISPATCHED
 from reflector_migrate.shadow.nightly.reconciliation import Entry, Fate, reconcile
@@ -47,17 +46,15 @@ class Accounts:
         return sum(entry.what == what for entry in self.entries)
 
 
-def accounts(settings: Settings, since: datetime, until: datetime) -> Accounts:
+def accounts(harness: Harness, since: datetime, until: datetime) -> Accounts:
     """Of each recording that the primary took up in [since, until). Raises MigrateError."""
-    ledger = reconcile(settings, since, until)
-    over = why_no_place(settings, now())
-    return Accounts(tuple(_accounts(settings, ledger.entries, over)), ledger.unread)
+    ledger = reconcile(harness, since, until)
+    over = why_no_place(harness, now())
+    return Accounts(tuple(_accounts(harness, ledger.entries, over)), ledger.unread)
 
 
-def _accounts(
-    settings: Settings, entries: tuple[Entry, ...], over: str | None
-) -> Iterator[Account]:
-    runs, evidence = Harness.of(settings).runs, Harness.of(settings).evidence
+def _accounts(harness: Harness, entries: tuple[Entry, ...], over: str | None) -> Iterator[Account]:
+    runs, evidence = harness.runs, harness.evidence
     for entry in entries:
         run = runs.by_id(entry.run_id) if entry.run_id else None
         if entry.fate is Fate.COMPARED:

@@ -16,7 +16,6 @@ from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.baseline import Timed, timed
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.timings import pipeline_run_s
 from reflector_migrate.store.clock import now
 
@@ -40,20 +39,20 @@ class Baseline:
         return dict(sorted(Counter(one.stratum for one in self.recordings).items()))
 
 
-def record(settings: Settings, since: datetime | None, until: datetime | None) -> Baseline:
+def record(harness: Harness, since: datetime | None, until: datetime | None) -> Baseline:
     """Take the baseline from the plugin's timings, and add it to the audit log.
 
     Without `until` it ends where the first candidate began, and begins 90 days before. Raises
     RefusedError where a candidate ran in that time, or fewer than 30 recordings did.
     """
-    until = until or next(iter(_starts(settings, EVER, now())), now())
+    until = until or next(iter(_starts(harness, EVER, now())), now())
     since = since or until - LOOKS_BACK
-    if ran := _starts(settings, since - MAY_STILL_RUN, until):
+    if ran := _starts(harness, since - MAY_STILL_RUN, until):
         raise RefusedError(
             f"a candidate ran in that time, the first at {ran[0]:%Y-%m-%d %H:%M}",
             hint="the time before the shadow is meant: --until, or the shadow off and --since",
         )
-    found = Baseline(since, until, tuple(_timed(settings, since, until)))
+    found = Baseline(since, until, tuple(_timed(harness, since, until)))
     if len(found.recordings) < AT_LEAST:
         raise RefusedError(
             f"{len(found.recordings)} recordings were timed, {AT_LEAST} are needed",
@@ -63,25 +62,25 @@ def record(settings: Settings, since: datetime | None, until: datetime | None) -
         "since": since.isoformat(), "until": until.isoformat(),
         "recordings": [list(one) for one in found.recordings],
     }  # fmt: skip
-    Harness.of(settings).audit.append(KIND, body)
+    harness.audit.append(KIND, body)
     return found
 
 
-def baseline_for(settings: Settings, night: str) -> Baseline | None:
+def baseline_for(harness: Harness, night: str) -> Baseline | None:
     """The last one recorded up to the night of a build's first comparison, else the first after.
 
     So evidence that was compared with one baseline is never compared with another.
     """
-    entries = Harness.of(settings).audit.all(KIND)
+    entries = harness.audit.all(KIND)
     if not entries:
         return None
     before = [entry for entry in entries if entry["at"].date().isoformat() <= night]
     return _of((before[-1] if before else entries[0])["body"])
 
 
-def newest(settings: Settings) -> Baseline | None:
+def newest(harness: Harness) -> Baseline | None:
     """The one recorded last, or None."""
-    entry = Harness.of(settings).audit.last(KIND)
+    entry = harness.audit.last(KIND)
     return _of(entry["body"]) if entry else None
 
 
@@ -90,12 +89,12 @@ def _of(body: Mapping[str, Any]) -> Baseline:
     return Baseline(since, until, tuple(Timed(*one) for one in body["recordings"]))
 
 
-def _timed(settings: Settings, since: datetime, until: datetime) -> Iterator[Timed]:
+def _timed(harness: Harness, since: datetime, until: datetime) -> Iterator[Timed]:
     """Every recording that the pipeline finished in that time, in one go."""
     by_transcript: dict[str, list[Mapping[str, Any]]] = {}
-    for span in Harness.of(settings).spans.between(since, until):
+    for span in harness.spans.between(since, until):
         by_transcript.setdefault(str(span["transcript_id"]), []).append(span)
-    rows = Rows.at(settings.reflector.database_url or "")
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     for transcript_id, spans in by_transcript.items():
         run_s = pipeline_run_s(spans)
         row = rows.find_transcript(transcript_id) if run_s else None
@@ -106,7 +105,7 @@ def _timed(settings: Settings, since: datetime, until: datetime) -> Iterator[Tim
                 yield found
 
 
-def _starts(settings: Settings, since: datetime, until: datetime) -> list[datetime]:
+def _starts(harness: Harness, since: datetime, until: datetime) -> list[datetime]:
     """When candidates began before `until`, of those claimed in that time."""
-    found = Harness.of(settings).runs.claimed_between(since, until)
+    found = harness.runs.claimed_between(since, until)
     return sorted(run.started_at for run in found if run.started_at and run.started_at < until)

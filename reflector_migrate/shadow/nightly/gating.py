@@ -51,20 +51,19 @@ def rules_in_force(settings: Settings) -> Rules:
     return rules_of(settings.judge.gates_file)
 
 
-def note_rules(settings: Settings, build: str) -> None:
+def note_rules(harness: Harness, build: str) -> None:
     """Add the rules' digest to the audit log, once for each build: before its first comparison."""
-    log = Harness.of(settings).audit
+    log = harness.audit
     if not any(entry["body"]["build"] == build for entry in log.all(RULES_NOTED)):
-        log.append(RULES_NOTED, {"build": build, "rules": rules_in_force(settings).digest})
+        log.append(RULES_NOTED, {"build": build, "rules": rules_in_force(harness.settings).digest})
 
 
-def not_first(settings: Settings, build: str, rules: Rules) -> str:
+def not_first(harness: Harness, build: str, rules: Rules) -> str:
     """Why these rules did not come before that build's evidence, in time; "" if they did.
 
     The audit log must have their digest, dated before the build's first stored comparison. Two
     hosts wrote both dates, so they may lie a minute apart.
     """
-    harness = Harness.of(settings)
     noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)
     if noted is None:
         return f"the audit log has no rules of before build {build}"
@@ -79,7 +78,7 @@ def not_first(settings: Settings, build: str, rules: Rules) -> str:
 
 
 def gates_of(
-    settings: Settings, lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = None
+    harness: Harness, lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = None
 ) -> GateRun:
     """Every gate of stored lines.
 
@@ -90,8 +89,8 @@ def gates_of(
     if not lines:
         return run
     build = lines[-1].builds.get("candidate", "")
-    late = not_first(settings, build, rules)
-    why = unproved(settings, build) or (late and f"not counted: {late}")
+    late = not_first(harness, build, rules)
+    why = unproved(harness, build) or (late and f"not counted: {late}")
     return held(run, why) if why else run
 
 
@@ -100,26 +99,26 @@ def evidence_file(path: Path) -> tuple[EvidenceLine, ...]:
     return read_evidence(_text(path).split("\n"), str(path))
 
 
-def stored_evidence(settings: Settings) -> tuple[EvidenceLine, ...]:
+def stored_evidence(harness: Harness) -> tuple[EvidenceLine, ...]:
     """The evidence of the newest pair of builds in the store, and its coverage.
 
     A run's first comparison counts, as in its night. Coverage is of what the primary took up
     since the night of this pair's first comparison.
     """
-    nights = [night for night, _, _ in Harness.of(settings).evidence.nights()]
-    lines = list(_compared(settings, list(dict.fromkeys(nights))))
+    nights = [night for night, _, _ in harness.evidence.nights()]
+    lines = list(_compared(harness, list(dict.fromkeys(nights))))
     if lines:
-        found = baseline_for(settings, min(line.night for line in lines))
+        found = baseline_for(harness, min(line.night for line in lines))
         lines = list(against_baseline(lines, found.recordings if found else ()))
-    return (*lines, *_coverage(settings, lines)) if lines else ()
+    return (*lines, *_coverage(harness, lines)) if lines else ()
 
 
-def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLine]:
+def _compared(harness: Harness, nights: Sequence[str]) -> Iterator[EvidenceLine]:
     """Lines of every comparison of the newest builds, oldest first.
 
     Lines are made of a document once, and kept. What a sandbox's store holds is a sandbox's.
     """
-    store = Harness.of(settings).nights
+    store = harness.nights
     gists = [(night, gist) for night in nights for gist in store.of(night)]
     newest = next(((gist.primary_build, gist.candidate_build) for _, gist in reversed(gists)), None)
     of_builds = {
@@ -127,28 +126,28 @@ def _compared(settings: Settings, nights: Sequence[str]) -> Iterator[EvidenceLin
         for night, gist in gists
         if (gist.primary_build, gist.candidate_build) == newest
     }
-    kept = Harness.of(settings).gate_lines.of(list(of_builds), VERSION)
+    kept = harness.gate_lines.of(list(of_builds), VERSION)
     lacking = [run_id for run_id in of_builds if run_id not in kept]
     for start in range(0, len(lacking), PORTION):
-        kept |= _made(settings, {run: of_builds[run] for run in lacking[start : start + PORTION]})
+        kept |= _made(harness, {run: of_builds[run] for run in lacking[start : start + PORTION]})
     for run_id in of_builds:
         for line in LINES.validate_json(kept[run_id]):
-            is_sandboxs = settings.is_sandbox and line.origin == DEPLOYMENT
+            is_sandboxs = harness.settings.is_sandbox and line.origin == DEPLOYMENT
             yield line.model_copy(update={"origin": "sandbox"}) if is_sandboxs else line
 
 
-def _made(settings: Settings, nights: Mapping[str, str]) -> dict[str, str]:
+def _made(harness: Harness, nights: Mapping[str, str]) -> dict[str, str]:
     """Run -> its lines as JSON, made of its document and kept."""
-    found = Harness.of(settings).nights.documents(list(nights))
+    found = harness.nights.documents(list(nights))
     made = {}
     for (run_id, night), comparison in zip(nights.items(), found, strict=True):
         lines = evidence_of(comparison, night, has_pace=True)
         made[run_id] = LINES.dump_json(lines, by_alias=True).decode()
-    Harness.of(settings).gate_lines.keep(made, VERSION)
+    harness.gate_lines.keep(made, VERSION)
     return made
 
 
-def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[EvidenceLine]:
+def _coverage(harness: Harness, lines: Sequence[EvidenceLine]) -> Iterator[EvidenceLine]:
     """One line for each recording that was eligible since the builds' first night.
 
     Compared means that both sides completed and were compared; while the primary's rows
@@ -161,7 +160,7 @@ def _coverage(settings: Settings, lines: Sequence[EvidenceLine]) -> Iterator[Evi
     completed = {line.recording for line in ended if line.outcome and line.outcome.is_complete}
     failed = {line.recording for line in ended} - completed
     first = datetime.fromisoformat(f"{min(line.night for line in lines)}T00:00:00+00:00")
-    ledger = reconcile(settings, first, now() + timedelta(days=1))
+    ledger = reconcile(harness, first, now() + timedelta(days=1))
     if ledger.unread:
         log.warning("no coverage: the primary's rows cannot be read: %s", ledger.unread)
         return

@@ -36,7 +36,7 @@ def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
 
     Empty while another process is at it. Raises MigrateError when our store is away.
     """
-    beats, at = Harness.of(shadow.settings).heartbeats, shadow.now()
+    beats, at = shadow.harness.heartbeats, shadow.now()
     until = at + LEASE
     if not beats.lease(LOCK, at, until):
         log.info("another process does the night's work")
@@ -44,8 +44,8 @@ def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
     done = []
     try:
         for night in nights_due(beats.last(DONE), at):
-            _announce_lost(shadow.settings, night, send)
-            log.info("nightly report written to %s", write_report(shadow.settings, night))
+            _announce_lost(shadow.harness, night, send)
+            log.info("nightly report written to %s", write_report(shadow.harness, night))
             beats.beat(DONE, day_of(night))
             done.append(night)
             at = shadow.now()
@@ -67,14 +67,14 @@ def nights_due(last: datetime | None, at: datetime) -> tuple[str, ...]:
     return tuple((first + number * DAY).date().isoformat() for number in range(days))
 
 
-def _announce_lost(settings: Settings, night: str, send: Announce) -> None:
+def _announce_lost(harness: Harness, night: str, send: Announce) -> None:
     """What Reflector took up that night and nobody announced; never what is still on its way."""
-    if not settings.shadow.enabled:
+    if not harness.settings.shadow.enabled:
         return
     try:
-        require_empty_queue(settings)
-        for one in announcements(settings, day_of(night), day_of(night) + DAY):
-            send(settings, one)
+        require_empty_queue(harness.settings)
+        for one in announcements(harness, day_of(night), day_of(night) + DAY):
+            send(harness.settings, one)
             log.info("recording %s was lost: announced again", one.recording_id)
     except MigrateError as error:
         log.warning("night %s: lost recordings are not announced: %s", night, error.message)

@@ -27,24 +27,24 @@ RULES_DIGITS = 12
 
 
 def write_report(
-    settings: Settings, night: str, path: Path | None = None, *, is_redacted: bool = True
+    harness: Harness, night: str, path: Path | None = None, *, is_redacted: bool = True
 ) -> Path:
     """Gather a night, write its page, note the audit log's head, and call people where due.
 
     Returns where the page is. A channel that does not answer is logged and stops nothing.
     """
-    found = gather(settings, night, is_redacted=is_redacted)
-    written = write_page(settings, found, path)
-    note_audit_head(settings, night)
-    send(settings, news_of(found))
+    found = gather(harness, night, is_redacted=is_redacted)
+    written = write_page(harness.settings, found, path)
+    note_audit_head(harness, night)
+    send(harness, news_of(found))
     return written
 
 
-def note_audit_head(settings: Settings, night: str) -> None:
+def note_audit_head(harness: Harness, night: str) -> None:
     """Append the log's head to a file of its own, so that a cut-off end is found."""
-    line = f"{night} {Harness.of(settings).audit.head()}\n"
-    settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
-    with settings.audit_heads.open("a", encoding="utf-8") as file:
+    line = f"{night} {harness.audit.head()}\n"
+    harness.settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
+    with harness.settings.audit_heads.open("a", encoding="utf-8") as file:
         file.write(line)
 
 
@@ -63,7 +63,7 @@ def write_page(
 
 
 def gather(
-    settings: Settings, night: str, *, is_redacted: bool = True, is_whole: bool = False
+    harness: Harness, night: str, *, is_redacted: bool = True, is_whole: bool = False
 ) -> Night:
     """The night's document from what is stored; an empty night is a document too.
 
@@ -72,25 +72,25 @@ def gather(
     from reports.document import Night
     from reports.picks import carried
 
-    nights = Harness.of(settings).nights
-    seeded = nights.seeded() if settings.is_sandbox else {}
+    nights = harness.nights
+    seeded = nights.seeded() if harness.settings.is_sandbox else {}
     found = nights.of(night)
     gists = tuple(gist for gist in found if gist.run_id not in seeded)
     places = tuple(range(len(gists))) if is_whole else carried(gists, night)
-    gates, rules = _gates(settings)
+    gates, rules = _gates(harness)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
-        coverage=_coverage(settings, night, {gist.run_id for gist in gists}, seeded.keys()),
+        coverage=_coverage(harness, night, {gist.run_id for gist in gists}, seeded.keys()),
         comparisons=nights.documents([gists[place].run_id for place in places]),
         gates=gates,
         rules=rules,
         gists=gists,
         places=places,
-        trend=_trend(Harness.of(settings).evidence, night, seeded.values()),
+        trend=_trend(harness.evidence, night, seeded.values()),
         is_redacted=is_redacted,
         seeded=len(found) - len(gists),
-        is_sandbox=settings.is_sandbox,
+        is_sandbox=harness.settings.is_sandbox,
     )
 
 
@@ -102,7 +102,7 @@ def day_of(night: str) -> datetime:
         raise InputError(f"night {night!r} is not a date such as 2026-11-23") from None
 
 
-def _coverage(settings: Settings, night: str, run_ids: Set[str], seeded: Set[str]) -> Coverage:
+def _coverage(harness: Harness, night: str, run_ids: Set[str], seeded: Set[str]) -> Coverage:
     """The night's runs of the primary; those compared tonight count wherever they began.
 
     Runs with a seeded defect are left out.
@@ -111,7 +111,7 @@ def _coverage(settings: Settings, night: str, run_ids: Set[str], seeded: Set[str
     from reports.document import Coverage
 
     start = day_of(night)
-    whole = reconcile(settings, start, start + timedelta(days=1))
+    whole = reconcile(harness, start, start + timedelta(days=1))
     ledger = replace(whole, entries=tuple(e for e in whole.entries if e.run_id not in seeded))
     earlier = run_ids - {entry.run_id for entry in ledger.entries}
     return Coverage(
@@ -124,7 +124,7 @@ def _coverage(settings: Settings, night: str, run_ids: Set[str], seeded: Set[str
     )
 
 
-def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
+def _gates(harness: Harness) -> tuple[tuple[GateLine, ...], str]:
     """The gates as they stand while the page is written, as `migrate gate` says; and the rules.
 
     None where nothing is compared yet.
@@ -132,8 +132,8 @@ def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
     from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
     from reports.document import GateLine
 
-    rules = rules_in_force(settings)
-    lines = stored_evidence(settings)
+    rules = rules_in_force(harness.settings)
+    lines = stored_evidence(harness)
     if not lines:
         return (), rules.digest[:RULES_DIGITS]
     found = tuple(
@@ -147,7 +147,7 @@ def _gates(settings: Settings) -> tuple[tuple[GateLine, ...], str]:
             since=gate.since,
             is_report_only=gate.is_report_only,
         )
-        for gate in gates_of(settings, lines, rules).gates
+        for gate in gates_of(harness, lines, rules).gates
     )
     return found, rules.digest[:RULES_DIGITS]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.defects.registry import all_defects
-from reflector_migrate.settings import Settings
 
 DEFECTS_RUN, PLACEBO_RUN = "run:defects", "run:placebo"
 DEFECTS_COMMAND, PLACEBO_COMMAND = "migrate defects run", "migrate placebo run"
@@ -51,18 +50,18 @@ class Placebo:
 
 
 def record_defects_run(
-    settings: Settings, *, build: str, conductor: str, found: Mapping[str, str]
+    harness: Harness, *, build: str, conductor: str, found: Mapping[str, str]
 ) -> str:
     """Add a run to the audit log; returns the entry's digest.
 
     `found` has an entry per defect tried: "" where it was proved, else what went wrong.
     """
     body: dict[str, Any] = {"build": build, "conductor": conductor, "defects": dict(found)}
-    return Harness.of(settings).audit.append(DEFECTS_RUN, body)
+    return harness.audit.append(DEFECTS_RUN, body)
 
 
 def record_placebo(
-    settings: Settings,
+    harness: Harness,
     *,
     build: str,
     recordings: Sequence[str],
@@ -78,13 +77,13 @@ def record_placebo(
         "build": build, "recordings": list(recordings), "failed": list(failed),
         "evidence": evidence, "rules": rules,
     }  # fmt: skip
-    return Harness.of(settings).audit.append(PLACEBO_RUN, body)
+    return harness.audit.append(PLACEBO_RUN, body)
 
 
-def defect_proofs(settings: Settings, build: str) -> DefectProofs:
+def defect_proofs(harness: Harness, build: str) -> DefectProofs:
     """The newest result of every seeded defect, tried with this build."""
     latest: dict[str, str] = {}
-    for entry in Harness.of(settings).audit.all(DEFECTS_RUN):
+    for entry in harness.audit.all(DEFECTS_RUN):
         if entry["body"]["build"] == build:
             latest |= entry["body"]["defects"]
     known = tuple(defect.name for defect in all_defects())
@@ -95,9 +94,9 @@ def defect_proofs(settings: Settings, build: str) -> DefectProofs:
     )
 
 
-def placebo(settings: Settings, build: str) -> Placebo | None:
+def placebo(harness: Harness, build: str) -> Placebo | None:
     """The newest placebo of this build, or None."""
-    entries = Harness.of(settings).audit.all(PLACEBO_RUN)
+    entries = harness.audit.all(PLACEBO_RUN)
     mine = [entry for entry in entries if entry["body"]["build"] == build]
     if not mine:
         return None
@@ -107,9 +106,9 @@ def placebo(settings: Settings, build: str) -> Placebo | None:
     )
 
 
-def unproved(settings: Settings, build: str) -> str:
+def unproved(harness: Harness, build: str) -> str:
     """What is missing before a gate counts for this build, with the commands; "" if nothing."""
-    defects, found = defect_proofs(settings, build), placebo(settings, build)
+    defects, found = defect_proofs(harness, build), placebo(harness, build)
     lacking = []
     if found is None or not found.is_enough or found.failed:
         lacking.append(f"a placebo that no gate fails ({PLACEBO_COMMAND})")

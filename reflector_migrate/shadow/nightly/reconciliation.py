@@ -77,44 +77,44 @@ class Ledger:
 
 
 def reconcile(
-    settings: Settings, since: datetime, until: datetime, grace: timedelta = GRACE
+    harness: Harness, since: datetime, until: datetime, grace: timedelta = GRACE
 ) -> Ledger:
     """Announced or taken up by the primary in [since, until), each with its fate."""
-    announced = _announced(settings, since, until)
+    announced = _announced(harness, since, until)
     try:
-        unknown = _never_announced(settings, since, min(until, now() - grace))
+        unknown = _never_announced(harness, since, min(until, now() - grace))
     except MigrateError as error:
         return Ledger(tuple(announced), unread=error.message)
-    return Ledger((*announced, *(_unannounced(settings, one) for one in unknown)))
+    return Ledger((*announced, *(_unannounced(harness.settings, one) for one in unknown)))
 
 
 def lost_between(
-    settings: Settings, since: datetime, until: datetime, grace: timedelta = GRACE
+    harness: Harness, since: datetime, until: datetime, grace: timedelta = GRACE
 ) -> tuple[Begun, ...]:
     """What the primary took up in [since, until), `grace` ago or longer, and nobody announced.
 
     Raises MigrateError where its rows cannot be read.
     """
-    unknown = _never_announced(settings, since, min(until, now() - grace))
-    return tuple(one for one in unknown if _unannounced(settings, one).fate is Fate.LOST)
+    unknown = _never_announced(harness, since, min(until, now() - grace))
+    return tuple(one for one in unknown if _unannounced(harness.settings, one).fate is Fate.LOST)
 
 
-def _never_announced(settings: Settings, since: datetime, until: datetime) -> list[Begun]:
-    runs = Harness.of(settings).runs
-    recordings = runs.recordings() | Harness.of(settings).dispatches.recordings()
+def _never_announced(harness: Harness, since: datetime, until: datetime) -> list[Begun]:
+    runs = harness.runs
+    recordings = runs.recordings() | harness.dispatches.recordings()
     transcripts = runs.transcripts()  # a run has one before its recording is read
     return [
         one
-        for one in _begun(settings, since, until)
+        for one in _begun(harness.settings, since, until)
         if one.recording_id not in recordings and one.transcript_id not in transcripts
     ]
 
 
-def _announced(settings: Settings, since: datetime, until: datetime) -> list[Entry]:
+def _announced(harness: Harness, since: datetime, until: datetime) -> list[Entry]:
     """By the state of each run; by the last outcome where the register has no run."""
-    compared = Harness.of(settings).evidence.compared_runs()
-    outcomes = Harness.of(settings).dispatches.between(since, until)
-    runs = Harness.of(settings).runs
+    compared = harness.evidence.compared_runs()
+    outcomes = harness.dispatches.between(since, until)
+    runs = harness.runs
     known = {run.run_id: run for run in runs.claimed_between(since, until)}
     entries = []
     for outcome in _latest(outcomes):

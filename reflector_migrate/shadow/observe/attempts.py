@@ -8,27 +8,26 @@ from itertools import chain
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun
-from reflector_migrate.settings import Settings
 
 PLACE = "attempts"
 
 
-def keep(settings: Settings, run_id: str, steps: Sequence[StepRun]) -> None:
+def keep(harness: Harness, run_id: str, steps: Sequence[StepRun]) -> None:
     """Keep what a run's workflow did in this go: before it is run again, and at its end."""
-    go = Harness.of(settings).events.times_again(run_id)
+    go = harness.events.times_again(run_id)
     kept = [step.model_dump(mode="json") for step in steps]
-    Harness.of(settings).artifacts.put(run_id, PLACE, str(go), kept)
+    harness.artifacts.put(run_id, PLACE, str(go), kept)
 
 
-def with_kept(settings: Settings, run_id: str, steps: Iterable[StepRun]) -> tuple[StepRun, ...]:
+def with_kept(harness: Harness, run_id: str, steps: Iterable[StepRun]) -> tuple[StepRun, ...]:
     """These attempts and those that were kept, each once, whatever the server still holds."""
-    goes = range(Harness.of(settings).events.times_again(run_id) + 1)
-    kept = chain.from_iterable(_of(settings, run_id, go) for go in goes)
+    goes = range(harness.events.times_again(run_id) + 1)
+    kept = chain.from_iterable(_of(harness, run_id, go) for go in goes)
     return tuple({_identity(step): step for step in chain(kept, steps)}.values())
 
 
-def _of(settings: Settings, run_id: str, go: int) -> list[StepRun]:
-    store = Harness.of(settings).artifacts
+def _of(harness: Harness, run_id: str, go: int) -> list[StepRun]:
+    store = harness.artifacts
     found = store.find(run_id, PLACE, str(go))
     return [StepRun.model_validate(step) for step in store.get(found.ref)] if found else []
 

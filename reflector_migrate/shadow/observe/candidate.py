@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
 
 
-def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
+def observe_candidate(harness: Harness, run: RunRecord) -> Observation:
     """The candidate's account, its workflow's execution read from the server.
 
     A workflow that is still at work after `shadow.timeout_s`, which is longer than its own
@@ -33,10 +33,10 @@ def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
     """
     from reflector_migrate.conductor.execution import read
 
-    execution = read(settings, run.workflow_id or "")
-    seen = account_of_candidate(settings, run, execution)
+    execution = read(harness.settings, run.workflow_id or "")
+    seen = account_of_candidate(harness, run, execution)
     if execution.status == "running":
-        why = f"still at work after shadow.timeout_s = {settings.shadow.timeout_s:.0f} s"
+        why = f"still at work after shadow.timeout_s = {harness.settings.shadow.timeout_s:.0f} s"
         return seen.model_copy(update={"status": "timed_out", "error": why})
     if execution.was_terminated and not execution.has_finalized:
         why = f"could not run: terminated by a person: {execution.reason or 'no reason given'}"
@@ -46,15 +46,15 @@ def observe_candidate(settings: Settings, run: RunRecord) -> Observation:
     return seen
 
 
-def account_of_candidate(settings: Settings, run: RunRecord, execution: Execution) -> Observation:
+def account_of_candidate(harness: Harness, run: RunRecord, execution: Execution) -> Observation:
     """Its own rows and objects, recorded effects, and the execution as given."""
     from reflector_migrate.shadow.observe.derived import with_derived
     from reflector_migrate.shadow.observe.reader import candidate_of, observe
 
-    effects = Harness.of(settings).effects.of(run.run_id)
-    place = candidate_of(settings, run.run_id)
+    effects = harness.effects.of(run.run_id)
+    place = candidate_of(harness.settings, run.run_id)
     seen = observe(
-        settings,
+        harness,
         place,
         run.recording_id,
         role=Role.CANDIDATE,
@@ -66,7 +66,7 @@ def account_of_candidate(settings: Settings, run: RunRecord, execution: Executio
     deleted = {effect.key for effect in effects if effect.kind == "s3_delete"}
     stored = tuple(e for e in seen.effects if e.kind != "s3_put" or e.key not in deleted)
     looked_at = deleted | {effect.key for effect in stored if effect.kind == "s3_put"}
-    recorded = _in_primary_terms(settings, place.tracks_bucket, effects, looked_at)
+    recorded = _in_primary_terms(harness.settings, place.tracks_bucket, effects, looked_at)
     account = seen.model_copy(
         update={
             "build": run.build,

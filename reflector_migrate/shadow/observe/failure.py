@@ -46,20 +46,22 @@ class FailureView:
     again_at: datetime | None = None
 
 
-def failure_view(settings: Settings, run: RunRecord, execution: Execution) -> FailureView | None:
+def failure_view(harness: Harness, run: RunRecord, execution: Execution) -> FailureView | None:
     """None unless the workflow failed. Raises MigrateError."""
     if execution.status not in ("failed", "timed_out") or execution.ended is None:
         return None
-    row = build_context(run_of(settings, run), settings).rows.find_transcript(run.transcript_id)
-    latest = Harness.of(settings).runs.latest(run.recording_id)
+    row = build_context(run_of(harness.settings, run), harness).rows.find_transcript(
+        run.transcript_id
+    )
+    latest = harness.runs.latest(run.recording_id)
     return FailureView(
         ended=execution.ended,
         row_status=row.status if row else None,
         has_finalized=execution.has_finalized,
         has_follower=execution.failure_workflow is not None,
-        was_followed=_was_followed(settings, execution),
+        was_followed=_was_followed(harness.settings, execution),
         is_latest=latest is None or latest.run_id == run.run_id,
-        again_at=Harness.of(settings).events.last_again(run.run_id),
+        again_at=harness.events.last_again(run.run_id),
     )
 
 

@@ -19,11 +19,11 @@ WORDS = {
 """A run's state before the first step was heard of, for a reader who does not know states."""
 
 
-def both_sides(settings: Settings, run: RunRecord | None) -> tuple[str, str]:
+def both_sides(harness: Harness, run: RunRecord | None) -> tuple[str, str]:
     """`primary …` and `candidate …`; cheap enough to be asked several times a second."""
     if run is None:
         return "primary    queued", "candidate  not announced yet"
-    return f"primary    {_primary(settings, run)}", f"candidate  {_candidate(settings, run)}"
+    return f"primary    {_primary(harness.settings, run)}", f"candidate  {_candidate(harness, run)}"
 
 
 def _primary(settings: Settings, run: RunRecord) -> str:
@@ -38,11 +38,11 @@ def _primary(settings: Settings, run: RunRecord) -> str:
     return f"{transcript.status}{known}"
 
 
-def _candidate(settings: Settings, run: RunRecord) -> str:
+def _candidate(harness: Harness, run: RunRecord) -> str:
 
     seen = [
         event
-        for event in Harness.of(settings).events.of(run.run_id)
+        for event in harness.events.of(run.run_id)
         if event.event == "PIPELINE_PROGRESS" and event.data.get("step_status") != "pending"
     ]
     if not seen:

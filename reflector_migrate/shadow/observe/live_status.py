@@ -14,7 +14,6 @@ from reflector_migrate.conductor.events import PipelineProgress
 from reflector_migrate.conductor.progress_log import FAMILY, heard
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_SPECS, TRACK_STEPS, VISIBLE_STEPS
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.sides import spans_of
 from reflector_migrate.store.runs import RunRecord
 
@@ -29,19 +28,19 @@ class StepLine(NamedTuple):
     candidate: str
 
 
-def board(settings: Settings, run: RunRecord) -> tuple[StepLine, ...]:
+def board(harness: Harness, run: RunRecord) -> tuple[StepLine, ...]:
     """Fourteen lines in the order of the steps.
 
     Raises ServerUnreachableError or OutageError while a database is away.
     """
-    primary = _primary(settings, run)
-    candidate = candidate_states(settings, run.run_id, run.workflow_id or "")
+    primary = _primary(harness, run)
+    candidate = candidate_states(harness, run.run_id, run.workflow_id or "")
     return tuple(StepLine(s, primary.get(s, ""), candidate.get(s, "")) for s in VISIBLE_STEPS)
 
 
-def candidate_states(settings: Settings, run_id: str, workflow_id: str) -> dict[str, str]:
+def candidate_states(harness: Harness, run_id: str, workflow_id: str) -> dict[str, str]:
     """Each step's last news that stands; none of what is about to be run again."""
-    log = Harness.of(settings).events.of(run_id, family=FAMILY)
+    log = harness.events.of(run_id, family=FAMILY)
     states, completed = {}, Counter[str]()
     for news in heard(log, workflow_id).told:
         if news.step_status == "completed" and news.track_index is not None:
@@ -58,16 +57,16 @@ def _state(news: PipelineProgress, tracks_completed: int) -> str:
     return f"track {news.track_index + 1} of {news.track_total} {words}"
 
 
-def _primary(settings: Settings, run: RunRecord) -> dict[str, str]:
+def _primary(harness: Harness, run: RunRecord) -> dict[str, str]:
     from reflector_migrate.pipeline.rows import Rows
 
-    row = Rows.at(settings.reflector.database_url or "").find_transcript(run.transcript_id)
+    row = Rows.at(harness.settings.reflector.database_url or "").find_transcript(run.transcript_id)
     if row is None:
         return {}
     done = behind(
         str(row.status), (str(e["event"]) for e in row.events), has_people=bool(row.participants)
     )
-    return {**done, **_afterwards(spans_of(settings, run))}
+    return {**done, **_afterwards(spans_of(harness, run))}
 
 
 def behind(status: str, events: Iterable[str], *, has_people: bool) -> dict[str, str]:

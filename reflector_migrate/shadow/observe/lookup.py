@@ -16,22 +16,22 @@ from reflector_migrate.store.runs import RunRecord
 LOOK_S = 0.5
 
 
-def stored_comparison(settings: Settings, recording_id: str, *, wait_s: float = 0.0) -> Comparison:
+def stored_comparison(harness: Harness, recording_id: str, *, wait_s: float = 0.0) -> Comparison:
     """The youngest comparison; INCONCLUSIVE while a side is missing or still running.
 
     A run that has not ended is waited for, `wait_s` at most; so is one that has not begun, of
     a recording that Reflector knows. Raises InputError when nothing at all is stored of it.
     """
     deadline = time.monotonic() + wait_s
-    while _is_awaited(settings, recording_id) and time.monotonic() < deadline:
+    while _is_awaited(harness, recording_id) and time.monotonic() < deadline:
         time.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
-    return _as_it_stands(settings, recording_id)
+    return _as_it_stands(harness, recording_id)
 
 
-def _is_awaited(settings: Settings, recording_id: str) -> bool:
+def _is_awaited(harness: Harness, recording_id: str) -> bool:
     """Whether a run of it is open, or may still begin: Reflector knows the recording."""
-    run = Harness.of(settings).runs.latest(recording_id)
-    return run.state not in ENDS if run else _is_known_to_reflector(settings, recording_id)
+    run = harness.runs.latest(recording_id)
+    return run.state not in ENDS if run else _is_known_to_reflector(harness.settings, recording_id)
 
 
 def _is_known_to_reflector(settings: Settings, recording_id: str) -> bool:
@@ -43,20 +43,20 @@ def _is_known_to_reflector(settings: Settings, recording_id: str) -> bool:
     return recording_id in rows.known_recordings([recording_id])
 
 
-def _as_it_stands(settings: Settings, recording_id: str) -> Comparison:
-    run = Harness.of(settings).runs.latest(recording_id)
-    found = Harness.of(settings).evidence.latest(recording_id)
+def _as_it_stands(harness: Harness, recording_id: str) -> Comparison:
+    run = harness.runs.latest(recording_id)
+    found = harness.evidence.latest(recording_id)
     if found is not None and (run is None or _is_of(found, run)):
         return found
     if run is None:
-        is_known = _is_known_to_reflector(settings, recording_id)
+        is_known = _is_known_to_reflector(harness.settings, recording_id)
         raise InputError(
             f"nothing is stored of recording {recording_id}",
             hint="Reflector knows it: was it announced? migrate reconcile --since 24h"
             if is_known
             else "only recordings that ran under the shadow flag are known here",
         )
-    return _unfinished(settings, run)
+    return _unfinished(harness, run)
 
 
 def _is_of(found: Comparison, run: RunRecord) -> bool:
@@ -66,7 +66,7 @@ def _is_of(found: Comparison, run: RunRecord) -> bool:
     return found.run_id == run.run_id and run.state == "compared"
 
 
-def _unfinished(settings: Settings, run: RunRecord) -> Comparison:
+def _unfinished(harness: Harness, run: RunRecord) -> Comparison:
     why = f"the candidate's run is {run.state}" + (f": {run.reason}" if run.reason else "")
     return Comparison(
         recording=run.recording_id,
@@ -74,11 +74,11 @@ def _unfinished(settings: Settings, run: RunRecord) -> Comparison:
         primary=Side(role=Role.PRIMARY, engine=Engine.CELERY),
         candidate=Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status=run.state),
         verdict=Verdict.INCONCLUSIVE,
-        notes=(why, *_where_they_are(settings, run)),
+        notes=(why, *_where_they_are(harness, run)),
     )
 
 
-def _where_they_are(settings: Settings, run: RunRecord) -> tuple[str, ...]:
+def _where_they_are(harness: Harness, run: RunRecord) -> tuple[str, ...]:
     """What both sides are doing just now, as far as that can be asked."""
     from reflector_migrate.shadow.observe.live_lines import both_sides
 
@@ -86,7 +86,7 @@ def _where_they_are(settings: Settings, run: RunRecord) -> tuple[str, ...]:
         return ()
     since = f"{_span(now() - run.created_at)} since it was announced"
     try:
-        return (*both_sides(settings, run), since)
+        return (*both_sides(harness, run), since)
     except MigrateError as error:
         return (error.message, since)
 

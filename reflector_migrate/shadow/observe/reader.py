@@ -30,7 +30,6 @@ from reflector_migrate.model import (
 )
 from reflector_migrate.pipeline.rows import RecordingRow, Rows, TranscriptRow
 from reflector_migrate.pipeline.rows.columns import unknown_columns
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of, primary_of
 from reflector_migrate.shadow.observe.derived import with_derived
 from reflector_migrate.shadow.observe.effects_seen import effects_of
@@ -52,7 +51,7 @@ LISTS = ("topics", "events", "participants")
 
 
 def observe(
-    settings: Settings,
+    harness: Harness,
     place: Deployment,
     recording_id: str,
     *,
@@ -82,8 +81,10 @@ def observe(
     if row is None:
         return Observation(**known, status="missing", error="no transcript of it")
     try:
-        sent = effects_of(settings, place, rows, row, spans, zulip, webhooks, earlier_message)
-        return _seen(settings, place, rows, row, spans, bus, sent, known)
+        sent = effects_of(
+            harness.settings, place, rows, row, spans, zulip, webhooks, earlier_message
+        )
+        return _seen(harness, place, rows, row, spans, bus, sent, known)
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]
         why = f"{invalid.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -94,7 +95,7 @@ def observe(
 
 
 def _seen(
-    settings: Settings,
+    harness: Harness,
     place: Deployment,
     rows: Rows,
     row: TranscriptRow,
@@ -114,7 +115,7 @@ def _seen(
         error=_error(row, spans),
         language=row.source_language,
         track_count=_track_count(row, recording),
-        steps=steps_of(spans, Harness.of(settings).steps),
+        steps=steps_of(spans, harness.steps),
         outputs=outputs_of(row, place),
         events=(*map(_stored, row.events), *map(_told, bus)),
         effects=seen,

@@ -13,7 +13,6 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.failure import FailureView, failure_view
 from reflector_migrate.shadow.observe.sides import LegacyView, legacy_view, secondary_of
 from reflector_migrate.store.runs import RunRecord
@@ -63,26 +62,26 @@ class RunView:
         return stored is not None and (role is not Role.CANDIDATE or stored == self.go)
 
 
-def run_view(settings: Settings, run: RunRecord) -> RunView:
+def run_view(harness: Harness, run: RunRecord) -> RunView:
     """Look at what the run's state asks for. Raises MigrateError if our own store is away."""
-    events = Harness.of(settings).events
+    events = harness.events
     go = events.times_again(run.run_id)  # first: what is seen of a later go counts for none
-    kept = Harness.of(settings).evidence.kept(run.run_id)
-    later = Harness.of(settings).runs.next_of(run)
+    kept = harness.evidence.kept(run.run_id)
+    later = harness.runs.next_of(run)
     troubles: list[MigrateError] = []
     primary = candidate = secondary = None
     second: Secondary | None = None
     if Role.PRIMARY not in kept:
-        primary = _tried(troubles, lambda: legacy_view(settings, run))
+        primary = _tried(troubles, lambda: legacy_view(harness, run))
     if Role.SECONDARY not in kept:
-        second = _tried(troubles, lambda: secondary_of(settings, run))
+        second = _tried(troubles, lambda: secondary_of(harness, run))
     if second is not None:
         beside = second
         secondary = _tried(
-            troubles, lambda: legacy_view(beside.settings, beside.run, Role.SECONDARY)
+            troubles, lambda: legacy_view(beside.harness, beside.run, Role.SECONDARY)
         )
     if run.state == RunState.STARTED:
-        candidate = _tried(troubles, lambda: candidate_view(settings, run))
+        candidate = _tried(troubles, lambda: candidate_view(harness, run))
     return RunView(
         run=run,
         primary=primary,
@@ -97,9 +96,9 @@ def run_view(settings: Settings, run: RunRecord) -> RunView:
     )
 
 
-def candidate_view(settings: Settings, run: RunRecord) -> CandidateView:
+def candidate_view(harness: Harness, run: RunRecord) -> CandidateView:
     """The workflow, and what of its failure was published. Raises MigrateError."""
-    workflow = read_workflow(settings, run.workflow_id or "")
+    workflow = read_workflow(harness.settings, run.workflow_id or "")
     if workflow is None:
         return CandidateView(Execution(run.workflow_id or "", "missing"))
     execution = execution_of(workflow)
@@ -107,8 +106,8 @@ def candidate_view(settings: Settings, run: RunRecord) -> CandidateView:
     return CandidateView(
         execution,
         workflow,
-        failure_view(settings, run, execution),
-        was_resumed=bool(Harness.of(settings).events.of(run.run_id, family=key)),
+        failure_view(harness, run, execution),
+        was_resumed=bool(harness.events.of(run.run_id, family=key)),
     )
 
 

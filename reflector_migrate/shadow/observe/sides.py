@@ -46,11 +46,11 @@ class LegacyView:
         return bool(self.has_ended and waited and waited > timedelta(seconds=self.patience_s))
 
 
-def legacy_view(settings: Settings, run: RunRecord, role: Role = Role.PRIMARY) -> LegacyView:
+def legacy_view(harness: Harness, run: RunRecord, role: Role = Role.PRIMARY) -> LegacyView:
     """Read the row, its room, the plugin's spans and the noted end. Raises MigrateError."""
-    status, has_webhook = legacy_status(settings, run)
-    spans, shadow = spans_of(settings, run), settings.shadow
-    noted = Harness.of(settings).events.of(run.run_id, family=ENDED.format(role.value))
+    status, has_webhook = legacy_status(harness.settings, run)
+    spans, shadow = spans_of(harness, run), harness.settings.shadow
+    noted = harness.events.of(run.run_id, family=ENDED.format(role.value))
     return LegacyView(
         role=role,
         status=status,
@@ -70,21 +70,25 @@ def legacy_status(settings: Settings, run: RunRecord) -> tuple[str | None, bool]
     return transcript.status if transcript else "missing", bool(room and room.webhook_url)
 
 
-def observe_primary(settings: Settings, run: RunRecord) -> Observation:
+def observe_primary(harness: Harness, run: RunRecord) -> Observation:
     """The primary's account: rows, objects, spans, and what the services saw.
 
     Links in what is derived lead where its worker said that its own do.
     """
-    links = {"ui_base_url": run.request.get("ui_base_url") or settings.reflector.ui_base_url}
-    there = settings.reflector.model_copy(update=links)
-    return _observe_legacy(settings.model_copy(update={"reflector": there}), run, Role.PRIMARY)
+    links = {
+        "ui_base_url": run.request.get("ui_base_url") or harness.settings.reflector.ui_base_url
+    }
+    there = harness.settings.reflector.model_copy(update=links)
+    return _observe_legacy(
+        harness.under(harness.settings.model_copy(update={"reflector": there})), run, Role.PRIMARY
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Secondary:
     """The primary's engine once more: its own settings, and the run as it has it."""
 
-    settings: Settings
+    harness: Harness
     run: RunRecord
     came_first: Role
     primary_bucket: str
@@ -93,20 +97,20 @@ class Secondary:
         """Its account, by the reader of the primary's and in the primary's terms."""
         from reflector_migrate.shadow.observe.derived import with_derived
 
-        seen = _observe_legacy(self.settings, self.run, Role.SECONDARY)
-        mine = self.settings.reflector.tracks_bucket
+        seen = _observe_legacy(self.harness, self.run, Role.SECONDARY)
+        mine = self.harness.settings.reflector.tracks_bucket
         effects = renamed(seen.effects, mine, self.primary_bucket)
         return with_derived(seen.model_copy(update={"effects": tuple(effects)}))
 
 
-def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
+def secondary_of(harness: Harness, run: RunRecord) -> Secondary | None:
     """The secondary that runs, or ran, beside this run's primary; None where there is none."""
     from reflector_migrate.pipeline.rows import Rows
 
-    found = Harness.of(settings).secondaries.of(_root(run))
+    found = harness.secondaries.of(_root(run))
     if found is None:
         return None
-    there = settings.as_secondary()
+    there = harness.settings.as_secondary()
     row = Rows.at(there.reflector.database_url or "").transcript_of(run.recording_id)
     as_run = replace(
         run,
@@ -114,17 +118,19 @@ def secondary_of(settings: Settings, run: RunRecord) -> Secondary | None:
         primary_task_id=found.secondary_root_id,
         request={**run.request, "root_id": found.secondary_root_id},
     )
-    return Secondary(there, as_run, found.came_first, settings.reflector.tracks_bucket)
+    return Secondary(
+        harness.under(there), as_run, found.came_first, harness.settings.reflector.tracks_bucket
+    )
 
 
-def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observation:
+def _observe_legacy(harness: Harness, run: RunRecord, role: Role) -> Observation:
     from reflector_migrate.shadow.observe.reader import observe, primary_of
 
-    spans = spans_of(settings, run)
-    zulip, webhooks = _service_records(settings, role, since=_begun(spans))
+    spans = spans_of(harness, run)
+    zulip, webhooks = _service_records(harness.settings, role, since=_begun(spans))
     seen = observe(
-        settings,
-        primary_of(settings),
+        harness,
+        primary_of(harness.settings),
         run.recording_id,
         role=role,
         engine=Engine.CELERY,
@@ -132,10 +138,10 @@ def _observe_legacy(settings: Settings, run: RunRecord, role: Role) -> Observati
         spans=spans,
         zulip=zulip,
         webhooks=webhooks,
-        earlier_message=_earlier_message(settings, run),
+        earlier_message=_earlier_message(harness.settings, run),
     )
     # the sandbox's stand-in is this very build; a real deployment does not say which one it is
-    return seen.model_copy(update={"build": run.build}) if settings.is_sandbox else seen
+    return seen.model_copy(update={"build": run.build}) if harness.settings.is_sandbox else seen
 
 
 def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
@@ -152,10 +158,10 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
     return found if found is not None and found > 0 else None
 
 
-def spans_of(settings: Settings, run: RunRecord) -> list[Mapping[str, Any]]:
+def spans_of(harness: Harness, run: RunRecord) -> list[Mapping[str, Any]]:
     """The plugin's messages about this very run: a reprocess of the transcript has others."""
     root = _root(run)
-    found = Harness.of(settings).spans.of(run.transcript_id)
+    found = harness.spans.of(run.transcript_id)
     return [span for span in found if span.get("root_id") == root]
 
 

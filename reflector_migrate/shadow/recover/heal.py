@@ -8,7 +8,6 @@ from datetime import datetime
 from reflector_migrate.conductor.watchdog import Repair, apply_repair, publish_progress
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.run_view import CandidateView, resumed_key
 from reflector_migrate.shadow.observe.sides import ENDED
 from reflector_migrate.shadow.recover.orphaned_failure import say_error
@@ -47,22 +46,22 @@ class SayError:
 Heal = NoteEnd | PublishProgress | RepairWorkflow | SayError
 
 
-def apply(settings: Settings, run: RunRecord, action: Heal) -> None:
+def apply(harness: Harness, run: RunRecord, action: Heal) -> None:
     """Do it. Raises MigrateError."""
-    events = Harness.of(settings).events
+    events = harness.events
     match action:
         case NoteEnd(role):
             name = ENDED.format(role.value)
             events.record(run.run_id, name, "harness", {"event": name, "data": {}})
         case PublishProgress(candidate):
             if candidate.workflow is not None:
-                publish_progress(settings, candidate.workflow, candidate.execution)
+                publish_progress(harness, candidate.workflow, candidate.execution)
         case RepairWorkflow(candidate, repair):
             if candidate.workflow is None:
                 return
-            apply_repair(settings, candidate.workflow, repair)
+            apply_repair(harness.settings, candidate.workflow, repair)
             if repair is Repair.RESUME:
                 key = resumed_key(candidate.workflow)
                 events.record(run.run_id, key, "harness", {"event": key, "data": {}})
         case SayError(again_at):
-            say_error(settings, run, again_at)
+            say_error(harness, run, again_at)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
 from reflector_migrate.pipeline.publish import tell
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
 from reflector_migrate.shadow.observe.failure import AN_END
 from reflector_migrate.store.runs import RunRecord
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def say_error(settings: Settings, run: RunRecord, again_at: datetime | None) -> None:
+def say_error(harness: Harness, run: RunRecord, again_at: datetime | None) -> None:
     """Set and publish `error`, unless the row was ended, or the run retried, meanwhile."""
-    ctx = build_context(run_of(settings, run), settings)
+    ctx = build_context(run_of(harness.settings, run), harness)
 
     def change(row: TranscriptRow) -> tuple[dict[str, Any], bool]:
-        is_taken_up = Harness.of(settings).events.last_again(run.run_id) != again_at
+        is_taken_up = harness.events.last_again(run.run_id) != again_at
         if row.status in AN_END or is_taken_up:  # which marks first and reopens the row then
             return {}, False
         event = {"event": "STATUS", "data": {"value": "error"}}

@@ -37,7 +37,7 @@ class Estimate:
 
 
 def chosen(
-    settings: Settings, since: datetime, until: datetime, limit: int
+    harness: Harness, since: datetime, until: datetime, limit: int
 ) -> Iterator[Announcement]:
     """At most `limit` recordings, the youngest first, that ended well and whose tracks exist.
 
@@ -49,9 +49,9 @@ def chosen(
     from reflector_migrate.pipeline.rows.begun import begun_between
     from reflector_migrate.store.runs import claim_of, run_id_of
 
-    rows, runs = Rows.at(settings.reflector.database_url or ""), Harness.of(settings).runs
-    storage, task_id = _storage(settings), f"{PREFIX}{build_hash()}"
-    bounds = settings.shadow.model_copy(update={"enabled": True, "rate": 1.0})
+    rows, runs = Rows.at(harness.settings.reflector.database_url or ""), harness.runs
+    storage, task_id = _storage(harness.settings), f"{PREFIX}{build_hash()}"
+    bounds = harness.settings.shadow.model_copy(update={"enabled": True, "rate": 1.0})
     found = 0
     for one in reversed(begun_between(rows, since, until)):
         if found == limit:
@@ -65,7 +65,7 @@ def chosen(
         if not _are_there(storage, recording.bucket_name, recording.track_keys or ()):
             continue
         found += 1
-        _task, root_id = task_of(settings, one.transcript_id)
+        _task, root_id = task_of(harness, one.transcript_id)
         yield Announcement(
             transcript_id=one.transcript_id,
             bucket_name=recording.bucket_name,
@@ -79,14 +79,12 @@ def chosen(
         )
 
 
-def estimate(settings: Settings, recordings: int, rate: float | None) -> Estimate:
+def estimate(harness: Harness, recordings: int, rate: float | None) -> Estimate:
     """From the median of the candidate's stored runs, `shadow.max_in_flight` at once.
 
     `rate` is a bound of recordings an hour.
     """
-    return estimated(
-        Harness.of(settings).nights.all(), recordings, settings.shadow.max_in_flight, rate
-    )
+    return estimated(harness.nights.all(), recordings, harness.settings.shadow.max_in_flight, rate)
 
 
 def estimated(known: Sequence[Gist], recordings: int, at_once: int, rate: float | None) -> Estimate:

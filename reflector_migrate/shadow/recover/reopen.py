@@ -37,7 +37,7 @@ NOT_BEGUN = (InputError, NotFoundError, RefusedError, ServerUnreachableError)
 
 @contextmanager
 def taken_up(
-    settings: Settings, run: RunRecord, from_step: str | None = None, *, has_end_ahead: bool = True
+    harness: Harness, run: RunRecord, from_step: str | None = None, *, has_end_ahead: bool = True
 ) -> Iterator[None]:
     """Before the block, which asks the server, the run is `started` and its states are told anew.
 
@@ -46,23 +46,23 @@ def taken_up(
     step may be at work. A failure that is still to be told is waited for, lest it be told of
     what has begun again. Raises TerminalStepError when the transcript is gone.
     """
-    ctx = build_context(run_of(settings, run), settings)
+    ctx = build_context(run_of(harness.settings, run), harness)
     if has_end_ahead:
         _wait_until_told(ctx)
-    Progress(settings).again(run.run_id, run.workflow_id or "", from_step=from_step)
-    _start_again(settings, run)
+    Progress(harness).again(run.run_id, run.workflow_id or "", from_step=from_step)
+    _start_again(harness, run)
     before = _processing(ctx) if has_end_ahead else None
     try:
         yield
     except MigrateError as error:
-        if _has_not_begun(settings, run, error):
+        if _has_not_begun(harness.settings, run, error):
             _put_back(ctx, run, before)
         raise
 
 
-def _start_again(settings: Settings, run: RunRecord) -> None:
+def _start_again(harness: Harness, run: RunRecord) -> None:
     """Mark the run as `started`; its message is overdue, and so sent by the sweep, if we die."""
-    runs = Harness.of(settings).runs
+    runs = harness.runs
     known = runs.by_id(run.run_id)
     if known is None or runs.move(known, RunState.STARTED, until=now()) is None:
         raise RefusedError(f"run {run.run_id} has just been moved on", hint="try again")
@@ -75,7 +75,7 @@ def _processing(ctx: StepContext) -> Before:
 
 
 def _put_back(ctx: StepContext, run: RunRecord, before: Before | None) -> None:
-    runs = Harness.of(ctx.settings).runs
+    runs = ctx.harness.runs
     taken = runs.by_id(run.run_id)
     if taken is not None and taken.state == RunState.STARTED:
         runs.move(taken, run.state, reason=run.reason, is_reopenable=run.is_reopenable)
@@ -107,5 +107,5 @@ def _is_told(ctx: StepContext) -> bool:
     status = ctx.rows.get_transcript(ctx.run.transcript_id).status
     if status != "error":
         return status != "processing"
-    told = Harness.of(ctx.settings).events.of(ctx.run.run_id, family="ts:STATUS:")
+    told = ctx.harness.events.of(ctx.run.run_id, family="ts:STATUS:")
     return bool(told) and told[-1].data["value"] == status

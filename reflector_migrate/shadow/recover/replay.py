@@ -29,18 +29,18 @@ PIPELINE = "task_pipeline_multitrack_process"
 
 
 def announcements(
-    settings: Settings, since: datetime, until: datetime, grace: timedelta = GRACE
+    harness: Harness, since: datetime, until: datetime, grace: timedelta = GRACE
 ) -> Iterator[Announcement]:
     """One for each lost recording of the window, as the plugin would have sent it."""
     from reflector_migrate.pipeline.rows import Rows
 
-    lost = lost_between(settings, since, until, grace)
-    rows = Rows.at(settings.reflector.database_url or "")
+    lost = lost_between(harness, since, until, grace)
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     for one in lost:
         recording = rows.get_recording(one.recording_id)
         if recording is None:
             continue
-        task_id, root_id = task_of(settings, one.transcript_id)
+        task_id, root_id = task_of(harness, one.transcript_id)
         yield Announcement(
             transcript_id=one.transcript_id,
             bucket_name=recording.bucket_name,
@@ -74,18 +74,18 @@ def require_empty_queue(settings: Settings) -> None:
 
 
 def reopen_failed(
-    settings: Settings, since: datetime, until: datetime, send: Send | None = None
+    harness: Harness, since: datetime, until: datetime, send: Send | None = None
 ) -> tuple[RunRecord, ...]:
     """Open failed runs of the window again; without `send` only say which they are.
 
     Each goes on from what is there: its observations, its copied inputs, or the announcement.
     One whose inputs are gone cannot be opened again; an erased one only to be judged.
     """
-    runs = Harness.of(settings).runs
+    runs = harness.runs
     failed = tuple(
         run
         for run in runs.failed_between(since, until)
-        if run.erase_at is None or _is_observed(settings, run)
+        if run.erase_at is None or _is_observed(harness, run)
     )
     if send is None:
         return failed
@@ -97,10 +97,10 @@ def reopen_failed(
     return tuple(opened)
 
 
-def _is_observed(settings: Settings, run: RunRecord) -> bool:
+def _is_observed(harness: Harness, run: RunRecord) -> bool:
     """Whether both sides' accounts are stored, the candidate's of its present go."""
-    kept = Harness.of(settings).evidence.kept(run.run_id)
-    go = Harness.of(settings).events.times_again(run.run_id)
+    kept = harness.evidence.kept(run.run_id)
+    go = harness.events.times_again(run.run_id)
     return Role.PRIMARY in kept and kept.get(Role.CANDIDATE) == go
 
 
@@ -110,12 +110,10 @@ def _reopened_state(run: RunRecord) -> RunState:
     return RunState.CLAIMED if run.waiting_since is None else RunState.WAITING
 
 
-def task_of(settings: Settings, transcript_id: str) -> tuple[str | None, str | None]:
+def task_of(harness: Harness, transcript_id: str) -> tuple[str | None, str | None]:
     """The primary's task by its spans, where these arrived; else nobody knows it."""
     spans: list[Mapping[str, Any]] = [
-        span
-        for span in Harness.of(settings).spans.of(transcript_id)
-        if str(span["task"]).endswith(PIPELINE)
+        span for span in harness.spans.of(transcript_id) if str(span["task"]).endswith(PIPELINE)
     ]
     if not spans:
         return None, None

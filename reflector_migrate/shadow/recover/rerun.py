@@ -20,23 +20,23 @@ MOVES = 5
 """How often a run is read anew because a collector moved it on in between."""
 
 
-def retry(settings: Settings, run: RunRecord, send: Send) -> str:
+def retry(harness: Harness, run: RunRecord, send: Send) -> str:
     """Only the failed step; returns the workflow's id. RefusedError when nothing failed."""
     from reflector_migrate.conductor.execution import retry as go_on
     from reflector_migrate.shadow.recover.reopen import taken_up
 
-    ended = _ended_workflow_of(settings, run)
+    ended = _ended_workflow_of(harness.settings, run)
     if ended.status == "completed":
         raise RefusedError(
             f"workflow {ended.workflow_id} has completed", hint="migrate rerun --from runs it again"
         )
-    with taken_up(settings, run, has_end_ahead=not ended.has_finalized):
-        go_on(settings, ended.workflow_id)
-    _collect_again(settings, run, send)
+    with taken_up(harness, run, has_end_ahead=not ended.has_finalized):
+        go_on(harness.settings, ended.workflow_id)
+    _collect_again(harness, run, send)
     return ended.workflow_id
 
 
-def rerun(settings: Settings, run: RunRecord, step: str, send: Send) -> str:
+def rerun(harness: Harness, run: RunRecord, step: str, send: Send) -> str:
     """That step and all after it; returns the id of the workflow that does, perhaps another."""
     from reflector_migrate.conductor.rerunning import rerun as from_step
     from reflector_migrate.shadow.observe.attempts import keep
@@ -44,15 +44,15 @@ def rerun(settings: Settings, run: RunRecord, step: str, send: Send) -> str:
 
     if step not in STEP_NAMES:
         raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    ended = _ended_workflow_of(settings, run)
+    ended = _ended_workflow_of(harness.settings, run)
     old_id, begins = ended.workflow_id, spec_of(step).rerun_from or step
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     if first not in {done.name for done in ended.step_runs}:
         raise InputError(f"workflow {old_id} has not reached {step}")
-    keep(settings, run.run_id, ended.step_runs)  # the server forgets what it runs again
-    with taken_up(settings, run, first, has_end_ahead=not spec_of(step).is_after_end):
-        workflow_id = from_step(settings, old_id, step)
-    _collect_again(settings, run, send, workflow_id)
+    keep(harness, run.run_id, ended.step_runs)  # the server forgets what it runs again
+    with taken_up(harness, run, first, has_end_ahead=not spec_of(step).is_after_end):
+        workflow_id = from_step(harness, old_id, step)
+    _collect_again(harness, run, send, workflow_id)
     return workflow_id
 
 
@@ -78,10 +78,10 @@ def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
 
 
 def _collect_again(
-    settings: Settings, run: RunRecord, send: Send, workflow_id: str | None = None
+    harness: Harness, run: RunRecord, send: Send, workflow_id: str | None = None
 ) -> None:
     """Have it collected; a collector that was at it meanwhile has to let go."""
-    runs, at = Harness.of(settings).runs, now()
+    runs, at = harness.runs, now()
     values = {"workflow_id": workflow_id} if workflow_id else {}
     for _ in range(MOVES):
         known = runs.by_id(run.run_id)
@@ -89,5 +89,5 @@ def _collect_again(
             return
         moved = runs.move(known, RunState.STARTED, until=at, outcome=None, **values)
         if moved is not None:
-            send(moved, settings.shadow.poll_s)
+            send(moved, harness.settings.shadow.poll_s)
             return
