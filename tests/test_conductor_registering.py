@@ -35,7 +35,7 @@ def test_registering_again_changes_nothing(server):
     assert (again.created, again.replaced) == ((), ())
     assert set(again.unchanged) == {*STEP_NAMES, PIPELINE, FAILED}
     assert str(again.server) == server.conductor.version
-    assert health(server) == (True, server.conductor.version, "")
+    assert health(server) == (True, server.conductor.version, "", False)
 
 
 def test_a_different_task_definition_needs_force_and_no_running_workflow(domain):
