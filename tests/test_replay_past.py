@@ -126,9 +126,11 @@ def test_the_command_announces_at_the_rate_and_says_what_it_takes(settings, monk
     monkeypatch.setattr("reflector_migrate.cli.replay.log_to_stderr", lambda *_: None)
     monkeypatch.setattr("reflector_migrate.cli.replay.time.sleep", pauses.append)
     given = ["--since", "1d", "--limit", "5", "--rate", "60"]
-    dry = CliRunner().invoke(replay, [*given, "--dry-run"], obj={"verbose": 0})
+    dry = CliRunner().invoke(
+        replay, [*given, "--dry-run"], obj={"verbose": 0}, catch_exceptions=False
+    )
     assert (dry.exit_code, announced) == (0, [])
     assert "2 recordings; time and cost unknown" in dry.output
-    done = CliRunner().invoke(replay, [*given, "--yes"], obj={"verbose": 0})
+    done = CliRunner().invoke(replay, [*given, "--yes"], obj={"verbose": 0}, catch_exceptions=False)
     assert (done.exit_code, announced, pauses) == (0, ["a", "b"], [60])
     assert past.PREFIX == "replay-"
