@@ -37,8 +37,8 @@ IN_TURN = (
 """The steps in the order in which they first run, without the forks' helper."""
 SCENARIO = "denied-consent"
 PROGRAM = Path(__file__).parent / "restart_workers.py"
-PATIENCE_S = 12_000.0 if SOAK else 500.0
-LIMIT_S = 14_400 if SOAK else 600
+PATIENCE_S = 12_000.0 if SOAK else 800.0
+LIMIT_S = 14_400 if SOAK else 900
 """How long one test may take."""
 SILENT_S = 10
 """How long a worker may be silent where a test waits for that, and not for minutes."""
