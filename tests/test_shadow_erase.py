@@ -124,18 +124,28 @@ def test_an_open_run_is_kept_whatever_the_primary_deleted(state: str) -> None:
 def test_a_compared_run_is_erased_once_the_primary_has_deleted_its_audio(world) -> None:
     """Not before: it can be run again until then; afterwards it says why it cannot."""
     run = _stored(world, "compared", workflow_id="w")
-    with answering(
-        lambda *_: (200, {"workflowId": "w", "status": "COMPLETED", "tasks": []})
-    ) as url:
+    removed: list[str] = []
+
+    def server(method: str, path: str, *_more: object) -> tuple[int, object]:
+        if removed:
+            return 404, {"message": "no such workflow"}
+        if method == "DELETE":
+            removed.append(path)
+        return 200, {"workflowId": "w", "status": "COMPLETED", "tasks": []}
+
+    with answering(server) as url:
         shadow = _shadow(at(world.settings, url))
         assert erase_ended(shadow) == 0
         assert _is_left(world) == (True, True, True)
         _delete_audio(world)
         Artifacts(world.settings.store_url).put(run.run_id, "merge_transcripts", "words", ["hi"])
-        assert "words: 1 rows of artifacts" in leftovers(world.settings, run)
+        before = leftovers(shadow.harness, run)
+        assert "words: 1 rows of artifacts" in before
+        assert "workflow w on Conductor, with its inputs and outputs" in before
         assert erase_ended(shadow) == 1
         assert _is_left(world) == (False, False, False)
-        assert leftovers(world.settings, run) == ()
+        assert removed == ["/workflow/w/remove"]
+        assert leftovers(shadow.harness, run) == ()
         assert erase_ended(shadow) == 0
         erased = shadow.runs.by_id(run.run_id)
         with pytest.raises(RefusedError, match="was erased"):
@@ -164,18 +174,18 @@ def test_a_running_workflow_is_stopped_before_its_files_are_erased(world) -> Non
     asked, status = [], ["RUNNING"]
 
     def server(method: str, path: str, *_more: object) -> tuple[int, object]:
-        asked.append(method)
         if method == "DELETE":
+            asked.append(path)
             status[0] = "TERMINATED"
         return 200, {"workflowId": "w", "status": status[0], "tasks": []}
 
     with answering(server) as url:
         shadow = _shadow(at(world.settings, url))
         assert erase_ended(shadow) == 0
-        assert asked.count("DELETE") == 1
+        assert asked == ["/workflow/w"]
         assert _is_left(world) == (True, True, True)
         assert erase_ended(shadow) == 1
-    assert asked.count("DELETE") == 1
+    assert asked == ["/workflow/w", "/workflow/w/remove"]
     assert _is_left(world) == (False, False, False)
 
 
@@ -217,13 +227,12 @@ def test_a_run_is_erased_after_its_days_and_what_is_left_is_listed(world) -> Non
     run = _stored(world, "compared", workflow_id=None)
     shadow = _shadow(world.settings)
     assert erase_ended(shadow) == 0
-    before = leftovers(world.settings, run)
+    before = leftovers(Harness.of(world.settings), run)
     assert any(line.startswith("object s3://") for line in before)
     assert any(line.startswith("folder ") for line in before)
     then = replace(shadow.harness, now=lambda: now() + timedelta(days=31))
     assert erase_ended(replace(shadow, harness=then)) == 1
-    left = leftovers(world.settings, run)
-    assert not [line for line in left if not line.startswith("words: ")]
+    assert leftovers(Harness.of(world.settings), run) == ()
     assert [one.run_id for one in Runs(world.settings.store_url).erased()] == [run.run_id]
 
 
@@ -233,4 +242,4 @@ def test_withdrawn_consent_erases_at_once(world) -> None:
     assert erase_ended(_shadow(world.settings)) == 0
     assert erase_now(_shadow(world.settings), (run,)) == 1
     assert _is_left(world) == (False, False, False)
-    assert list(leftovers(world.settings, run)) == []
+    assert list(leftovers(Harness.of(world.settings), run)) == []

@@ -14,7 +14,7 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.tables import later_comparisons, metadata
-from reflector_migrate.store.words import forget_words
+from reflector_migrate.store.words import forget_words, words_left
 from reports.redact import hide
 from tests.comparing import observation
 from tests.new_stores import new_store
@@ -79,9 +79,12 @@ def test_no_table_keeps_a_word_and_every_count_stays(harness: Harness) -> None:
               "observations"}  # fmt: skip
     assert _words_of(harness, "r1") == tables
     gist = gist_of(before)
+    url = harness.settings.store_url
+    assert {*words_left(url, "r1", hide), "gists"} == tables
     for _ in range(2):
-        forget_words(harness.settings.store_url, "r1", hide)
+        forget_words(url, "r1", hide)
     assert _words_of(harness, "r1") == set()
+    assert words_left(url, "r1", hide) == {}
     assert _words_of(harness, "r2") == tables
     after = harness.evidence.first("r1")
     assert after is not None

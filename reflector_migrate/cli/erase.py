@@ -19,7 +19,6 @@ from reflector_migrate.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
-    from reflector_migrate.settings import Settings
     from reflector_migrate.store.runs import RunRecord
 
 
@@ -50,7 +49,7 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
     if recording is not None:
         ask(f"erase what {len(runs)} runs of {recording} left?", yes=yes)
         _erase(harness, runs)
-    left = _left(harness.settings, runs)
+    left = _left(harness, runs)
     code = int(any(left.values()))
     if as_json:
         echo_json(envelope("erase", code, runs=len(runs), left=left))
@@ -75,7 +74,6 @@ def _runs_of(harness: Harness, recording: str) -> tuple[RunRecord, ...]:
 
 
 def _erased_runs(harness: Harness) -> tuple[RunRecord, ...]:
-
     return harness.runs.erased()
 
 
@@ -86,7 +84,7 @@ def _erase(harness: Harness, runs: tuple[RunRecord, ...]) -> None:
     erase_now(Shadow(harness, lambda _run, _delay_s: None), runs)
 
 
-def _left(settings: Settings, runs: tuple[RunRecord, ...]) -> dict[str, list[str]]:
+def _left(harness: Harness, runs: tuple[RunRecord, ...]) -> dict[str, list[str]]:
     from reflector_migrate.shadow.leftovers import leftovers
 
-    return {run.run_id: list(leftovers(settings, run)) for run in runs}
+    return {run.run_id: list(leftovers(harness, run)) for run in runs}

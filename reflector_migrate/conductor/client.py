@@ -86,6 +86,10 @@ class ConductorClient:
         """Stop a running workflow."""
         self.http.delete(f"/workflow/{workflow_id}", reason=reason)
 
+    def remove(self, workflow_id: str) -> None:
+        """Forget an ended workflow with its inputs and outputs; NotFoundError if it is unknown."""
+        self.http.delete(f"/workflow/{workflow_id}/remove", archiveWorkflow="false")
+
     # queues
 
     def poll_data(self, task_name: str) -> list[Json]:

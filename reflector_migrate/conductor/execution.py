@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -162,6 +163,15 @@ def terminate(settings: Settings, workflow_id: str, reason: str) -> None:
     """Stop a running workflow."""
     with connected(settings) as client:
         client.terminate(workflow_id, reason)
+
+
+def remove(settings: Settings, workflow_id: str) -> None:
+    """Remove an ended workflow, and the one that its failure started, from the server."""
+    failure = read(settings, workflow_id).failure_workflow
+    with connected(settings) as client:
+        for known in filter(None, (failure, workflow_id)):
+            with suppress(NotFoundError):
+                client.remove(known)
 
 
 def _step_runs(tasks: Sequence[Json]) -> Iterator[StepRun]:

@@ -4,7 +4,7 @@ It belongs to the run and not to the workflow: a run that failed, was terminated
 started has copies of the tracks as well. An ended run stays in its places while it can be
 retried, run again or opened again. Nothing keeps it there once the primary has deleted the
 recording or its audio, or its meeting has refused consent, nor after `candidate.keep_days`.
-After a refusal the store's words of it go as well.
+The store's words of it, and its workflow with their copies, go as well; counts and verdict stay.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import timedelta
 from itertools import islice
 
 from reflector_migrate.errors import MigrateError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Shadow
@@ -39,23 +40,22 @@ def erase_ended(shadow: Shadow, runs: Sequence[RunRecord] | None = None) -> int:
         gone = _may_not_be_kept(shadow.settings, batch)
         old = shadow.now() - timedelta(days=shadow.settings.candidate.keep_days)
         for run in batch:
-            is_refused = run.transcript_id in gone
-            may_be_kept = not is_refused and run.updated_at > old
+            may_be_kept = run.transcript_id not in gone and run.updated_at > old
             if not is_kept(run, may_be_kept=may_be_kept):
-                erased += _erased(shadow, run, with_words=is_refused)
+                erased += _erased(shadow, run)
     return erased
 
 
 def erase_now(shadow: Shadow, runs: Sequence[RunRecord]) -> int:
     """Erase ended runs whatever would keep them, as when consent was withdrawn; how many were.
 
-    The words that the store has of them go too, also of those that were erased before.
+    Of those that were erased before, what an older version left goes too.
     """
     ended = [run for run in runs if run.state in ENDS]
     for run in ended:
         if run.erased_at is not None:
-            _forget_words(shadow.settings, run)
-    return sum(_erased(shadow, run, with_words=True) for run in ended if run.erased_at is None)
+            _forget(shadow.harness, run)
+    return sum(_erased(shadow, run) for run in ended if run.erased_at is None)
 
 
 def is_kept(run: RunRecord, *, may_be_kept: bool) -> bool:
@@ -75,7 +75,7 @@ def has_places(run: RunRecord) -> bool:
     return was_copied or run.waiting_since is not None or run.workflow_id is not None
 
 
-def _erased(shadow: Shadow, run: RunRecord, *, with_words: bool) -> int:
+def _erased(shadow: Shadow, run: RunRecord) -> int:
     """1 if nothing of it is left; from the first change on nobody can open it again."""
     at = shadow.now()
     marked = run
@@ -89,9 +89,7 @@ def _erased(shadow: Shadow, run: RunRecord, *, with_words: bool) -> int:
             if _stop_workflow(shadow.settings, run):
                 return 0  # a step may still be at work: its files are erased the next time
             erase_run(shadow.settings, run.run_id)
-        shadow.harness.spans.forget_bodies(run.transcript_id)
-        if with_words:
-            _forget_words(shadow.settings, run)
+        _forget(shadow.harness, run)
     except MigrateError as error:
         log.warning("run %s: not erased yet: %s", run.run_id, error.message)
         return 0
@@ -99,12 +97,16 @@ def _erased(shadow: Shadow, run: RunRecord, *, with_words: bool) -> int:
     return 1 if shadow.runs.move(marked, marked.state, erased_at=shadow.now()) else 0
 
 
-def _forget_words(settings: Settings, run: RunRecord) -> None:
-    """Erase what the store has of the run's words; the comparison's counts and verdict stay."""
+def _forget(harness: Harness, run: RunRecord) -> None:
+    """Erase what store and server have of the run's words; its counts and verdict stay."""
+    from reflector_migrate.conductor.execution import remove
     from reflector_migrate.store.words import forget_words
     from reports.redact import hide
 
-    forget_words(settings.store_url, run.run_id, hide)
+    harness.spans.forget_bodies(run.transcript_id)
+    forget_words(harness.settings.store_url, run.run_id, hide)
+    if run.workflow_id is not None:
+        remove(harness.settings, run.workflow_id)
 
 
 def _stop_workflow(settings: Settings, run: RunRecord) -> bool:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import func, select
-
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.base import reading
 from reflector_migrate.store.runs import RunRecord
-from reflector_migrate.store.tables import artifacts, observations
-
-WORDS = {"artifacts": artifacts, "observations": observations}
-"""Tables of our store that hold a run's words."""
 
 
-def leftovers(settings: Settings, run: RunRecord) -> tuple[str, ...]:
-    """Objects, tables, folder and stored words of a run, a line each; empty as it should be.
+def leftovers(harness: Harness, run: RunRecord) -> tuple[str, ...]:
+    """Objects, tables, folder, words and workflow of a run, a line each; empty as it should be.
 
     Raises MigrateError when a server does not answer: then nobody knows.
     """
-    return tuple(_leftovers(settings, run.run_id))
+    return (*_in_places(harness.settings, run.run_id), *_words(harness, run))
 
 
-def _leftovers(settings: Settings, run_id: str) -> Iterator[str]:
+def _in_places(settings: Settings, run_id: str) -> Iterator[str]:
     from reflector_migrate.pipeline.meter import UsageMeter
     from reflector_migrate.pipeline.places import candidate_url, place_of_run
     from reflector_migrate.pipeline.rows import find_run_tables
@@ -38,8 +32,16 @@ def _leftovers(settings: Settings, run_id: str) -> Iterator[str]:
         yield f"folder {place.data_dir}"
     if find_run_tables(candidate_url(settings), run_id) is not None:
         yield "tables of the run in candidate.database_url"
-    with reading(settings.store_url) as connection:
-        for name, table in WORDS.items():
-            query = select(func.count()).select_from(table).where(table.c.run_id == run_id)
-            if number := connection.scalar(query):
-                yield f"words: {number} rows of {name}"
+
+
+def _words(harness: Harness, run: RunRecord) -> Iterator[str]:
+    from reflector_migrate.conductor.execution import read
+    from reflector_migrate.store.words import words_left
+    from reports.redact import hide
+
+    left = words_left(harness.settings.store_url, run.run_id, hide)
+    yield from (f"words: {number} rows of {name}" for name, number in left.items())
+    if number := harness.spans.bodies_left(run.transcript_id):
+        yield f"words: {number} calls of the primary with their bodies"
+    if run.workflow_id and read(harness.settings, run.workflow_id).status != "missing":
+        yield f"workflow {run.workflow_id} on Conductor, with its inputs and outputs"

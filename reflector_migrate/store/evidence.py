@@ -212,6 +212,11 @@ class Spans:
                     body = {**row.body, "calls": kept}
                     connection.execute(spans.update().where(spans.c.id == row.id).values(body=body))
 
+    def bodies_left(self, transcript_id: str) -> int:
+        """How many calls of a transcript still have what was asked or answered."""
+        calls = (call for body in self.of(transcript_id) for call in body.get("calls", ()))
+        return sum(bool(BODIES & call.keys()) for call in calls)
+
     def latest(self, task: str, count: int) -> tuple[Mapping[str, Any], ...]:
         """The newest messages of tasks whose name ends so, among the last 20 times as many."""
         query = select(spans.c.body).order_by(spans.c.id.desc()).limit(20 * count)

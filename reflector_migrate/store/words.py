@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from reflector_migrate.model import Comparison
-from reflector_migrate.store.base import writing
+from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.gists import add_gist
 from reflector_migrate.store.tables import (
     artifacts,
@@ -18,6 +18,9 @@ from reflector_migrate.store.tables import (
     observations,
 )
 
+TABLES = (artifacts, observations, events, effects)
+"""Their rows of a run are its words, and nothing else."""
+
 
 def forget_words(url: str, run_id: str, hide: Callable[[Comparison], Comparison]) -> None:
     """Delete a run's artifacts, observations, events and effects; `hide` its comparisons' words.
@@ -25,7 +28,7 @@ def forget_words(url: str, run_id: str, hide: Callable[[Comparison], Comparison]
     All or nothing, and twice without harm. The run can be neither judged nor explained again.
     """
     with writing(url) as connection:
-        for table in (artifacts, observations, events, effects):
+        for table in TABLES:
             connection.execute(delete(table).where(table.c.run_id == run_id))
         for table in (comparisons, later_comparisons):
             known = select(table.c.id, table.c.body).where(table.c.run_id == run_id)
@@ -37,3 +40,21 @@ def forget_words(url: str, run_id: str, hide: Callable[[Comparison], Comparison]
                     add_gist(connection, bare)
         of_run = later_comparisons.c.run_id == run_id
         connection.execute(update(later_comparisons).where(of_run).values(sides={}))
+
+
+def words_left(
+    url: str, run_id: str, hide: Callable[[Comparison], Comparison]
+) -> Mapping[str, int]:
+    """How many rows of each table still have words of a run; empty after `forget_words`."""
+    left: dict[str, int] = {}
+    with reading(url) as connection:
+        for table in TABLES:
+            of_run = select(func.count()).select_from(table).where(table.c.run_id == run_id)
+            left[table.name] = connection.scalar(of_run) or 0
+        for table in (comparisons, later_comparisons):
+            bodies = connection.scalars(select(table.c.body).where(table.c.run_id == run_id))
+            known = [Comparison.model_validate_json(body) for body in bodies]
+            left[table.name] = sum(hide(one) != one for one in known)
+        sides = select(later_comparisons.c.sides).where(later_comparisons.c.run_id == run_id)
+        left["later_comparisons"] += sum(map(bool, connection.scalars(sides)))
+    return {name: number for name, number in left.items() if number}
