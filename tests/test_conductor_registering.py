@@ -9,7 +9,7 @@ import pytest
 
 from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.definition_diff import differences
-from reflector_migrate.conductor.execution import read
+from reflector_migrate.conductor.execution import read, remove
 from reflector_migrate.conductor.health import health
 from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.server_version import server_version
@@ -39,7 +39,10 @@ def test_registering_again_changes_nothing(server):
 
 
 def test_a_different_task_definition_needs_force_and_no_running_workflow(domain):
-    """Refused without force, refused while something runs, replaced otherwise, then as it was."""
+    """Refused without force, refused while something runs, replaced otherwise, then as it was.
+
+    The workflow that ran is then removed from the server, with all that it was given.
+    """
     slower = domain.conductor.model_copy(update={"time_scale": 2 * SCALE})
     changed = domain.model_copy(update={"conductor": slower})
     with pytest.raises(RefusedError, match="timeoutSeconds"):
@@ -54,6 +57,8 @@ def test_a_different_task_definition_needs_force_and_no_running_workflow(domain)
     finally:
         assert register_all(domain, force=True).replaced
     assert register_all(domain).replaced == ()
+    remove(domain, workflow_id)
+    assert read(domain, workflow_id).status == "missing"
 
 
 def test_a_different_workflow_of_the_same_version_is_refused(server):
