@@ -46,7 +46,7 @@ class StepContext:
     """
 
     run: Run
-    harness: Harness
+    settings: Settings
     place: Place
     rows: Rows
     storage: Storage
@@ -60,11 +60,6 @@ class StepContext:
     meter: UsageMeter
     heartbeat: Heartbeat
     is_retried: bool
-
-    @property
-    def settings(self) -> Settings:
-        """Those of the harness."""
-        return self.harness.settings
 
     def local(self, name: str) -> Path:
         """A file of this transcript in the data folder."""
@@ -98,7 +93,7 @@ def build_context(
     storage, cache = make.storage(), make.cache()
     return StepContext(
         run=run,
-        harness=harness,
+        settings=harness.settings,
         place=place,
         rows=Rows(engine_for(place.database_url)),
         storage=storage,

@@ -48,7 +48,7 @@ def taken_up(
     """
     ctx = build_context(run_of(harness.settings, run), harness)
     if has_end_ahead:
-        _wait_until_told(ctx)
+        _wait_until_told(harness, ctx)
     Progress(harness).again(run.run_id, run.workflow_id or "", from_step=from_step)
     _start_again(harness, run)
     before = _processing(ctx) if has_end_ahead else None
@@ -56,7 +56,7 @@ def taken_up(
         yield
     except MigrateError as error:
         if _has_not_begun(harness.settings, run, error):
-            _put_back(ctx, run, before)
+            _put_back(harness, ctx, run, before)
         raise
 
 
@@ -74,8 +74,8 @@ def _processing(ctx: StepContext) -> Before:
     return before
 
 
-def _put_back(ctx: StepContext, run: RunRecord, before: Before | None) -> None:
-    runs = ctx.harness.runs
+def _put_back(harness: Harness, ctx: StepContext, run: RunRecord, before: Before | None) -> None:
+    runs = harness.runs
     taken = runs.by_id(run.run_id)
     if taken is not None and taken.state == RunState.STARTED:
         runs.move(taken, run.state, reason=run.reason, is_reopenable=run.is_reopenable)
@@ -93,19 +93,19 @@ def _has_not_begun(settings: Settings, run: RunRecord, error: MigrateError) -> b
         return True
 
 
-def _wait_until_told(ctx: StepContext) -> None:
+def _wait_until_told(harness: Harness, ctx: StepContext) -> None:
     until = time.monotonic() + TOLD_WITHIN_S
-    while not _is_told(ctx):
+    while not _is_told(harness, ctx):
         if time.monotonic() > until:
             log.warning("transcript %s: its end was never told", ctx.run.transcript_id)
             return
         time.sleep(LOOK_S)
 
 
-def _is_told(ctx: StepContext) -> bool:
+def _is_told(harness: Harness, ctx: StepContext) -> bool:
     """Whether the end stands in the row; and a failure, which nothing waits for, went out too."""
     status = ctx.rows.get_transcript(ctx.run.transcript_id).status
     if status != "error":
         return status != "processing"
-    told = ctx.harness.events.of(ctx.run.run_id, family="ts:STATUS:")
+    told = harness.events.of(ctx.run.run_id, family="ts:STATUS:")
     return bool(told) and told[-1].data["value"] == status
