@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ from reflector_migrate.cli import follow, watch
 from reflector_migrate.cli.checklist import _explain
 from reflector_migrate.cli.main import COMMANDS, cli, main
 from reflector_migrate.cutover.items import Answer, Item, Line, State
-from reflector_migrate.errors import ServerUnreachableError
-from reflector_migrate.harness import Harness
+from reflector_migrate.errors import MigrateError, ServerUnreachableError
+from reflector_migrate.experiments.run_defects import Proving
 from reflector_migrate.model import Phase
 from reflector_migrate.model.run_life import OPEN, RunState
 from reflector_migrate.sandbox import starter
@@ -147,6 +148,30 @@ def test_lists_have_heads_and_say_of_which_time_they_are(
     assert "outcomes of the last 2 h" in migrate("shadow", "status", "--hours", "2")[0]
 
 
+def test_an_interrupt_ends_every_defect_at_its_next_look() -> None:
+    """S3.36: not after 37 s of silence; what runs beside the interrupted one stops as well."""
+    proving = Proving(SimpleNamespace(settings=Settings()), 2, 300, lambda _: None)  # type: ignore[arg-type]
+    ended: list[str] = []
+    has_begun = threading.Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            has_begun.wait(5)
+            raise KeyboardInterrupt
+        has_begun.set()
+        for _ in range(500):
+            time.sleep(0.01)
+            try:
+                proving._look(None, "")
+            except MigrateError as error:
+                ended.append(error.message)
+                return
+
+    with pytest.raises(KeyboardInterrupt):
+        list(proving._side_by_side(work, (0, 1)))
+    assert ended == ["interrupted"]
+
+
 # One vocabulary
 
 
@@ -173,9 +198,12 @@ def test_help_calls_the_two_sides_primary_and_candidate(command: str) -> None:
     assert not SIDES.search(HELPS[command].replace("--primary, --reference", ""))
 
 
-def _sentences_of(path: Path) -> Iterator[str]:
+def _sentences_of(path: Path, wanted: re.Pattern[str]) -> Iterator[str]:
     """Texts of more than one word that a module may print: its docstrings are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    source = path.read_text(encoding="utf-8")
+    if not wanted.search(source):
+        return
+    tree = ast.parse(source)
     bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
     documents = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
     for node in ast.walk(tree):
@@ -196,8 +224,30 @@ def test_no_message_calls_a_side_by_another_name() -> None:
     found = {
         f"{path.relative_to(ROOT)}: {said}"
         for path in PRINTING
-        for said in _sentences_of(path)
+        for said in _sentences_of(path, SIDES)
         if SIDES.search(said)
+    }
+    assert found == set()
+
+
+def _unknown_command(words: list[str]) -> bool:
+    """Whether `migrate` has no such command; words of a sentence may follow a whole one."""
+    context = click.Context(cli, obj={"config": None, "verbose": 0})
+    command = cli.get_command(context, words[0])
+    if not isinstance(command, click.Group) or len(words) < 2:
+        return command is None
+    return command.get_command(context, words[1]) is None
+
+
+def test_every_command_that_a_message_names_exists() -> None:
+    """A hint that leads into the next error is worse than none."""
+    named = re.compile(r"(?<![-\w])migrate ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)")
+    found = {
+        f"{path.relative_to(ROOT)}: migrate {words}"
+        for path in PRINTING
+        for said in _sentences_of(path, named)
+        for words in named.findall(said)
+        if _unknown_command(words.split())
     }
     assert found == set()
 

@@ -51,9 +51,7 @@ def up(ctx: click.Context, dry_run: bool, rest: tuple[str, ...]) -> None:
     settings = settings_of(ctx)
     log_to_stderr(ctx, settings)
     if settings.is_sandbox:
-        raise RefusedError(
-            "a sandbox has a second worker of its own", hint="migrate compare --help"
-        )
+        raise RefusedError("a sandbox starts its own second worker", hint="migrate compare --help")
     argv = [*command(settings), *rest]
     require_own_places(settings)
     if dry_run:

@@ -54,7 +54,7 @@ def register_all(settings: Settings, force: bool = False) -> Registration:
 def unregistered(settings: Settings) -> tuple[str, ...]:
     """Names of definitions that the server lacks or holds differently; writes nothing.
 
-    Raises RefusedError when a workflow version is registered with another content.
+    Raises RefusedError when a workflow version is registered with different content.
     """
     version = server_version(settings)
     wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)

@@ -53,7 +53,7 @@ def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 6
     known = _newest_started(harness)
     if known is None:
         raise RefusedError(
-            f"no recording was shadowed in {KNOWN_SINCE.days} days, to be announced once more",
+            f"no recording was shadowed in {KNOWN_SINCE.days} days, so none can be announced again",
             hint="shadow one recording first: migrate shadow status",
         )
     said = parse(dict(known.request)).model_copy(

@@ -52,7 +52,7 @@ def require_own_places(settings: Settings) -> None:
     for key in ("database_url", "broker_url"):
         if not getattr(mine, key):
             raise ConfigurationError(
-                f"setting secondary.{key}: not set", hint="name a server of the secondary's own"
+                f"setting secondary.{key}: not set", hint="name a separate server for the secondary"
             )
     if shared := next(_shared(settings), None):
         raise ConfigurationError(

@@ -55,7 +55,7 @@ def require_separate(settings: Settings) -> None:
     """
     if not settings.candidate.database_url:
         raise ConfigurationError(
-            "setting candidate.database_url must name a database of the candidate's own",
+            "setting candidate.database_url must name a separate database for the candidate",
             hint="it is not set",
         )
     if shared := shared_on_servers(settings):

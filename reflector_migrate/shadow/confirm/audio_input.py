@@ -68,7 +68,7 @@ def _padded(harness: Harness, ours: Settings, seen: Observation, track: Json) ->
     made = _padded_again(harness, ours, seen, track["track_index"])
     if made["sha256"] != track["sha256"]:
         raise InputError(
-            f"track {track['track_index']}, padded again, is another sound than it was"
+            f"track {track['track_index']}, padded again, sounds different than before"
         )
     return {**track, "padded_url": made["padded_url"]}
 
@@ -79,7 +79,9 @@ def _padded_again(harness: Harness, ours: Settings, seen: Observation, track_ind
 
     padding = [s for s in seen.steps if (s.name, s.track_index) == ("pad_track", track_index)]
     if not padding:
-        raise InputError(f"the padded track {track_index} is deleted, and its making not recorded")
+        raise InputError(
+            f"the padded track {track_index} is deleted, and its padding was not recorded"
+        )
     fields = given_to(harness, seen, padding[-1]).fields
     fields = {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
     workers = ours.workers.model_copy(update={"defects": ()})

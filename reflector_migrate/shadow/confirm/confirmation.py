@@ -152,5 +152,5 @@ def primary_of_run(harness: Harness, run_id: str) -> Observation:
     """The primary's account as it was stored with the comparison; InputError if it is gone."""
     found = harness.evidence.observation(run_id, Role.PRIMARY)
     if found is None:
-        raise InputError(f"the primary's account of run {run_id} is not stored any more")
+        raise InputError(f"the primary's observation of run {run_id} is no longer stored")
     return found

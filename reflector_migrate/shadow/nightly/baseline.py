@@ -50,7 +50,7 @@ def record(harness: Harness, since: datetime | None, until: datetime | None) -> 
     if ran := _starts(harness, since - MAY_STILL_RUN, until):
         raise RefusedError(
             f"a candidate ran in that time, the first at {ran[0]:%Y-%m-%d %H:%M}",
-            hint="the time before the shadow is meant: --until, or the shadow off and --since",
+            hint="name a time before the shadow: --until; or switch it off and use --since",
         )
     found = Baseline(since, until, tuple(_timed(harness, since, until)))
     if len(found.recordings) < AT_LEAST:

@@ -97,7 +97,7 @@ def _wait_until_told(harness: Harness, ctx: StepContext) -> None:
     until = time.monotonic() + TOLD_WITHIN_S
     while not _is_told(harness, ctx):
         if time.monotonic() > until:
-            log.warning("transcript %s: its end was never told", ctx.run.transcript_id)
+            log.warning("transcript %s: its end was never published", ctx.run.transcript_id)
             return
         time.sleep(LOOK_S)
 

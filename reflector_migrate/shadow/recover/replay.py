@@ -69,7 +69,7 @@ def require_empty_queue(settings: Settings) -> None:
     if waiting:
         raise RefusedError(
             f"{waiting} messages of the primary's still wait in the queue `shadow`",
-            hint="start a dispatcher first: migrate worker dispatcher",
+            hint="start a dispatcher first: migrate worker run dispatcher",
         )
 
 
