@@ -47,7 +47,7 @@ def usage_of(side: Side) -> Usage:
 
 
 def cost_of_side(side: Side, prices: Prices) -> int | None:
-    """Micro-dollars; None where a price is missing, or where nobody counted what was used."""
+    """Micro-dollars; None where a price is missing, or where use was not counted."""
     return cost_of_steps(side, side.steps, prices)
 
 

@@ -68,7 +68,7 @@ BROKEN = ("empty", "garbage", "header only", "no audio", "missing")
 
 
 def broken(folder: Path, kind: str) -> Path:
-    """Make one of the files nobody can hear."""
+    """Make one of the files without audible sound."""
     path = folder / f"{kind}.webm"
     if kind == "empty":
         path.write_bytes(b"")

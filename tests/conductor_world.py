@@ -94,7 +94,7 @@ class Workers:
         )
 
     def order(self, **orders):
-        """Have the steps fail or take their time from now on; the count of calls begins anew."""
+        """Have the steps fail or take their time from now on; the count of calls restarts."""
         for path in (self.calls, self.spans):
             path.write_text("")
         text = json.dumps({"calls": str(self.calls), **orders})

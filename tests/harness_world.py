@@ -1,4 +1,4 @@
-"""One task through one worker, with a step that does as it is told."""
+"""One task through one worker, with a step that does as it is asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHO = Identity("host", 7, "build1", "contract1")
 
 
 class Watcher:
-    """Remembers what it was told."""
+    """Remembers what it heard."""
 
     def __init__(self):
         self.told = []

@@ -1,4 +1,4 @@
-"""A recording whose services are not waited for, and what its steps are told."""
+"""A recording whose services are not waited for, and what its steps receive."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def track(world):
 
 
 def task_for(step, said):
-    """What `step` is told about the two words."""
+    """What `step` receives about the two words."""
     wanted = {"detect_topics": ("words",), "generate_title": ("topics",)}
     return {name: said[name] for name in wanted.get(step, ("words", "topics"))}

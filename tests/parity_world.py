@@ -168,7 +168,7 @@ def _of_digests(ran: Ran) -> Iterator[str]:
 
 
 def _of_messages(ran: Ran) -> Iterator[str]:
-    """What listeners were told, channel by channel, `processing` first and the end last."""
+    """What listeners heard, channel by channel, `processing` first and the end last."""
     mine, theirs = (_by_channel(ran.messages.get(side, [])) for side in (False, True))
     yield from _unequal("channels", sorted(mine), sorted(theirs))
     for channel in sorted({*mine} & {*theirs}):
@@ -183,7 +183,7 @@ def _by_channel(messages: Sequence[Message]) -> dict[str, list[Any]]:
 
 
 def fixed(value: Any) -> Any:
-    """A list without the ids that topics get anew in each run, racing events in one order."""
+    """A list without the ids that topics get in each run, racing events in one order."""
     plain = json.loads(json.dumps(value, default=str))
     if not isinstance(plain, list) or not all(isinstance(one, dict) for one in plain):
         return plain

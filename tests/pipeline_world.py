@@ -45,7 +45,7 @@ class World:
 
     @property
     def run(self) -> Run:
-        """The run as it is told to every step."""
+        """The run as every step receives it."""
         is_live = self.namespace == "live"
         return Run(
             run_id=self.run_id,
@@ -68,7 +68,7 @@ class World:
 
     @property
     def tracks(self) -> list[dict[str, Any]]:
-        """The camera tracks, as the workflow is told."""
+        """The camera tracks, as the workflow receives them."""
         keys = [k for k in self.scenario["keys"] if "cam-audio" in k]
         return [{"track_index": i, "s3_key": key} for i, key in enumerate(keys)]
 
@@ -78,7 +78,7 @@ class World:
         return [e for e in store.of(self.run_id) if kind in ("", e.kind)]
 
     def messages(self):
-        """What the listeners were told, as (channel, message)."""
+        """What the listeners heard, as (channel, message)."""
         told = EventLog(self.settings.store_url).of(self.run_id)
         heard = [e for e in told if e.channel != HARNESS]
         return [(e.channel, {"event": e.event, "data": dict(e.data)}) for e in heard]

@@ -1,4 +1,4 @@
-"""A store in which progress is kept, and ways to tell and to read it."""
+"""A store in which progress is kept, and ways to publish and to read it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings(tmp_path):
 
 
 def told(settings):
-    """Everything told, in order."""
+    """Everything published, in order."""
     kept = EventLog(settings.store_url).of(RUN.run_id)
     return [e.data for e in kept if e.event == "PIPELINE_PROGRESS"]
 

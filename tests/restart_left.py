@@ -60,7 +60,7 @@ def _in_either_order(events):
 
 
 def assert_as_if_undisturbed(it, found, expected):
-    """Completed; nothing lost, doubled or asked for again; each state of each step told once."""
+    """Completed; nothing lost, doubled or asked for again; each step's states published once."""
     assert found.status == "completed", (found.reason, it.orders)
     assert found.failed_steps == ()
     different = differences(left_by(it.world), expected)

@@ -67,7 +67,7 @@ class Orders:
             file.write(f"{step}\n")
 
     def die(self, step):
-        """SIGKILL ourselves; before that our parent, if nobody is to report our death."""
+        """SIGKILL ourselves; before that our parent, if our death must stay unreported."""
         self.note("deaths", step)
         if (self.folder / "unreported").exists():
             os.kill(os.getppid(), signal.SIGKILL)

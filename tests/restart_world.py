@@ -173,7 +173,7 @@ class Drama:
         return path.read_text().split().count(step) if path.exists() else 0
 
     def told(self):
-        """What listeners were told, in order."""
+        """What listeners heard, in order."""
         return EventLog(self.world.settings.store_url).of(self.world.run_id)
 
     def end(self):
@@ -208,7 +208,7 @@ class Drama:
             client.http.delete(path, archiveWorkflow=False)  # gone after a lost answer
 
     def now(self):
-        """As the collector asks; a host that has died is replaced, as by whoever supervises it."""
+        """As the collector asks; a host that has died is replaced, as by its supervisor."""
         if self.hosts[-1].process.poll() is not None:
             self.host()
         try:
@@ -219,7 +219,7 @@ class Drama:
 
 
 def until(is_so, what, told=lambda: ""):
-    """Wait for it; else `told` tells how things stand."""
+    """Wait for it; else `told` says how things stand."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         assert time.monotonic() < deadline, f"never: {what}\n{told()}"

@@ -61,7 +61,7 @@ def ratios(lines: list[EvidenceLine], baseline: list[Timed]) -> dict[str, float 
 
 
 def test_a_recording_is_held_against_one_of_its_size() -> None:
-    """The difference of two paces; another size's recordings are no partners."""
+    """The difference of two paces; another size's recordings are not partners."""
     assert ratios([pace(0, 0.3)], before(1, 0.1)) == {"rec-0000": pytest.approx(0.2)}
     assert ratios([pace(0, 0.3)], before(5, 0.1, "tracks:5+ length:short")) == {}
     assert ratios([pace(0, 0.3)], []) == {}
@@ -189,7 +189,7 @@ def test_the_baseline_is_recorded_and_held_against(settings: Settings) -> None:
 
 
 def test_without_one_nothing_is_said_of_the_primarys_time(settings: Settings) -> None:
-    """A pace alone is no evidence, and no gate ever sees it."""
+    """A pace alone is not evidence, and no gate ever sees it."""
     _compared(settings, 66.0)
     assert not {one.measure for one in stored_evidence(Harness.of(settings))} & {
         PACE,

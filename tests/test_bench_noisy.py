@@ -39,7 +39,7 @@ def test_a_line_says_what_is_not_as_it_must_be(proof, mark, told):
 
 
 def test_a_miss_or_a_false_alarm_ends_with_1():
-    """All caught and nobody flagged ends with 0."""
+    """All caught and none flagged ends with 0."""
     spared = {"solo": _Found(Verdict.WITHIN_NOISE)}
     assert _exit_code([_proof()], spared) == 0
     assert _exit_code([_proof(), _proof(caught=False)], spared) == 1

@@ -90,7 +90,7 @@ def test_what_reflector_wrote_stands_in_the_row(world):
 
 
 def test_usage_and_build_come_with_the_step(world, model):
-    """Each call's tokens are counted as the model tells them; the step names Reflector's build."""
+    """Each call's tokens are counted as the model reports them; the step names the build."""
     _words, ref = put_words(world, WORDS)
     done = world.step("detect_topics", words=ref)
     assert done.usage.llm_calls == done.usage.external_calls == 3
@@ -100,7 +100,7 @@ def test_usage_and_build_come_with_the_step(world, model):
 
 
 def test_an_answer_is_remembered(world, model):
-    """The same steps of another run of the same recording ask nobody again."""
+    """The same steps of another run of the same recording repeat no question."""
     _words, ref = put_words(world, WORDS)
     texts(world, ref)
     asked = len(model[1])
@@ -268,7 +268,7 @@ def test_the_doctor_names_what_a_release_lacks(world, tmp_path):
 
 
 def test_reflectors_build_is_part_of_the_floors_conditions(world):
-    """A pair under another build, or under our own prompts, is no evidence beside it."""
+    """A pair under another build, or under our own prompts, is not evidence beside it."""
     _words, ref = put_words(world, 10)
     build = world.step("detect_topics", words=ref).processors
     step = StepRun(name="detect_topics", processors=build)
@@ -292,5 +292,5 @@ def test_reflectors_build_is_part_of_the_floors_conditions(world):
     ],
 )
 def test_failures_are_hopeless_or_worth_a_retry(told, kind):
-    """As for any service of ours."""
+    """As for any of our services."""
     assert type(failure("detect_topics", told)) is kind

@@ -71,7 +71,7 @@ def orders():
 
 
 def test_in_every_order_of_events_no_two_engines_serve_a_transcript(client, claims):
-    """Whoever dies on the way leaves out events: each such history is one of these too."""
+    """A process that dies on the way leaves out events: each such history is one of these too."""
     number = 0
     for order in orders():
         client.delete(key_of(T), QUEUE)
@@ -151,7 +151,7 @@ def test_only_the_claim_that_was_meant_is_taken_back(claims):
     assert claims.look(T).engine == CONDUCTOR
 
 
-def test_a_legacy_claim_lasts_as_long_as_somebody_renews_it(claims, client):
+def test_a_legacy_claim_lasts_as_long_as_it_is_renewed(claims, client):
     """A killed worker holds a transcript for a minute, not for ever."""
     to_legacy(claims)
     assert 0 < client.ttl(key_of(T)) <= LEASE_S
@@ -162,7 +162,7 @@ def test_a_legacy_claim_lasts_as_long_as_somebody_renews_it(claims, client):
     assert ask(claims, "c", "task-c") is None
 
 
-def test_a_redis_that_lost_its_claims_is_told_by_the_next_step(claims, client):
+def test_the_next_step_reports_a_redis_that_lost_its_claims(claims, client):
     """The running workflow makes its claim again; who comes first has it."""
     ask(claims)
     claims.hold(T, "a", "w", is_end=False)

@@ -93,7 +93,7 @@ def test_a_dry_run_says_which_and_changes_nothing(failed: World) -> None:
 
 
 def test_without_a_yes_nothing_is_opened(failed: World) -> None:
-    """Nobody can be asked here."""
+    """No person can be asked here."""
     before = _states(failed)
     assert failed.migrate("replay", "--failed").exit_code == 2
     assert (_states(failed), failed.sent()) == (before, [])

@@ -139,7 +139,7 @@ def _drop(url: str) -> None:
 
 
 def test_the_printed_rights_name_no_password(env_file: Path, tmp_path: Path):
-    """SQL and policy can be shown to whoever runs the servers."""
+    """SQL and policy can be shown to those who run the servers."""
     derived = derive(read_env_file(env_file), tmp_path, "http://c/api")
     settings = Settings.model_validate(derived.settings)
     said = "\n".join(sql(settings))

@@ -27,7 +27,7 @@ def _context() -> click.Context:
 def test_a_sandbox_that_lost_a_server_is_named_and_nothing_else_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not the default settings instead: those may name somebody else's Conductor."""
+    """Not the default settings instead: those may name another team's Conductor."""
     monkeypatch.setenv("MIGRATE_SANDBOX__DIR", str(tmp_path))
     me = psutil.Process(os.getpid())
     living = ProcessRecord("s3", me.pid, me.create_time(), (sys.executable,), "s3.log")

@@ -1,4 +1,4 @@
-"""`migrate cost`: every kind of use, by step and side; what nobody told is unknown, never zero."""
+"""`migrate cost`: every kind of use, by step and side; unreported use is unknown, never zero."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ s3_requests_million = 400_000
 """
 
 
-def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
+def test_the_cost_command_shows_every_kind_of_use_by_step_and_side(tmp_path):
     """GPU, tokens, bytes, requests, calls, retries and savings; attempts made again are retries."""
     config = config_in(tmp_path)
     new_store(f"sqlite:///{tmp_path}/store.db")
@@ -90,8 +90,8 @@ def test_the_cost_command_tells_every_kind_of_use_by_step_and_side(tmp_path):
         ),
     ],
 )  # fmt: skip
-def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, told, money):
-    """A real legacy step tells its times only: unknown. A lower bound is said to be one."""
+def test_the_cost_command_does_not_invent_what_was_not_counted(tmp_path, steps, told, money):
+    """A real legacy step reports its times only: unknown. A lower bound is said to be one."""
     config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
     new_store(f"sqlite:///{tmp_path}/store.db")
     runs = tuple(StepRun(name=name, **step) for name, step in zip(names, steps, strict=True))
@@ -132,7 +132,7 @@ def test_the_cost_command_knows_nothing_of_what_nobody_counted(tmp_path, steps, 
         ),
     ],
 )
-def test_what_nobody_told_is_no_zero_in_any_column(tmp_path, last, shown, note):
+def test_unreported_use_is_not_zero_in_any_column(tmp_path, last, shown, note):
     """Unknown, or at least what the others used; and words say which attempts were silent."""
     config, names = config_in(tmp_path), ("transcribe_track", "merge_transcripts")
     new_store(f"sqlite:///{tmp_path}/store.db")

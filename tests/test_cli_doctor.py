@@ -12,7 +12,7 @@ from reflector_migrate.settings import Settings
     ("rate", "is_sandbox", "state"),
     [(0.0, False, "pass"), (0.1, True, "pass"), (0.1, False, "fail")],
 )
-def test_a_share_of_second_runs_that_nobody_would_make(rate, is_sandbox, state):
+def test_a_share_of_second_runs_that_no_worker_would_make(rate, is_sandbox, state):
     """Elsewhere than in a sandbox it needs places of its own, or the setting would do nothing."""
     settings = Settings.model_validate(
         {"is_sandbox": is_sandbox, "shadow": {"secondary_rate": rate}}

@@ -111,7 +111,7 @@ def test_the_check_that_was_asked_for_is_shown_first(migrate):
 
 
 def test_a_waived_finding_says_so():
-    """Whoever reads the finding reads who allowed it."""
+    """A reader of the finding sees who allowed it."""
     from reflector_migrate.cli.explain import _finding
 
     waived = Finding(path="row/x", reference=1, hypothesis=2, waiver="renamed (ana)")

@@ -98,7 +98,7 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
-    """A byte order mark, Windows line ends, and a line separator within a name are no errors."""
+    """A byte order mark, Windows line ends, and a line separator within a name are not errors."""
     file = tmp_path / "evidence.jsonl"
     first, second = line(0, x_pp=0.5), line(1, recording="a\u2028b", x_pp=0.5)
     said = "\r\n".join(found.model_dump_json(by_alias=True) for found in (first, second))
@@ -190,7 +190,7 @@ def test_a_sandboxs_comparisons_are_marked_as_such(settings: Settings) -> None:
 
 
 def test_a_document_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second time its lines come from the store, the same; another version is made anew."""
+    """The second time its lines come from the store, the same; another version is rebuilt."""
     store(settings, 1, "new", "2026-11-01")
     first = stored_evidence(Harness.of(settings))
     read: list[Sequence[str]] = []

@@ -83,7 +83,7 @@ def test_unknown_fields_are_tolerated_at_every_depth(run: Run, tmp_path: Path) -
         pytest.param('{"a": ' * 5000, ["Invalid JSON"], id="endless nesting"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_observation_is_named_with_its_fields(
+def test_a_file_that_is_not_an_observation_is_named_with_its_fields(
     run: Run, tmp_path: Path, text: str, named: list[str]
 ) -> None:
     """Exit 2, the file, and every field that is missing or wrong."""
@@ -117,7 +117,7 @@ def test_hostile_text_is_compared_like_any(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_secondary_gives_the_noise_floor(run: Run, tmp_path: Path) -> None:
-    """The third file is the primary's engine run once more."""
+    """The third file is the primary's engine run a second time."""
     body = json.dumps(_document())
     (tmp_path / "c.json").write_text(body, encoding="utf-8")
     found = _compare(run, tmp_path, body, body, "--secondary", f"{tmp_path}/c.json")
@@ -145,7 +145,7 @@ def test_other_forms_are_refused_by_name(tmp_path: Path, data: bytes, named: str
 
 
 def test_a_pipe_and_a_device_are_refused_at_once(tmp_path: Path) -> None:
-    """Nobody writes to the one, and the other never ends."""
+    """The one has no writer, and the other never ends."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(InputError, match="not a regular file"):

@@ -216,7 +216,7 @@ def test_who_is_meant(text, language, facts):
 @pytest.mark.parametrize("language", ["fr", "es", "ja", "xx"])
 @pytest.mark.parametrize("name", ["title_facts", "summary_facts"])
 def test_any_other_language_is_inconclusive_by_name(name, language):
-    """Numbers alone would look like a verdict on texts nobody can read."""
+    """Numbers alone would look like a verdict on unreadable texts."""
     a, b = (
         observation(outputs_of(title=text, short_summary=text, long_summary="", row={}),
                     language=language)

@@ -83,7 +83,7 @@ def test_what_no_run_should_leave_is_a_difference(changes, check):
 
 
 def test_a_payload_that_holds_no_number_is_like_itself():
-    """A NaN in a text of JSON is no difference from the same text."""
+    """A NaN in a text of JSON does not differ from the same text."""
     body = {"payload": {"url": "http://hook", "body": '{"a": NaN, "b": [Infinity]}'}}
     runs = [observation(OUTPUTS, **_with_effect(2, **body)) for _ in range(2)]
     found = {c.name: c for c in compare(*runs).checks}
@@ -110,7 +110,7 @@ def test_a_model_that_counts_for_ever_is_compared(field, unit):
         pytest.param(f"00:00:00.000 --> 00:00:01.000\n<v Speaker{'1' * 5000}>a", id="a speaker"),
     ],
 )
-def test_figures_without_end_are_no_time(cue):
+def test_endless_figures_are_not_a_time(cue):
     """Python turns no more than some thousands of figures into a number."""
     pair = observation(OUTPUTS), observation(outputs_of(webvtt=f"WEBVTT\n\n{cue}"))
     for sides in (pair, pair[::-1], pair[1:] * 2):
@@ -128,7 +128,7 @@ def test_a_message_of_endless_times_is_compared():
 
 
 def test_equal_keys_and_blocks_without_end_take_no_square_of_time():
-    """A few tenths of a second, where each sought anew took minutes."""
+    """A few tenths of a second, where separate searches took minutes."""
     begun = time.process_time()
     assert len(keyed([{"key": "x"}] * 20_000, "key")) == 20_000
     message = "```spoiler Summary\n" * 20_000
@@ -142,7 +142,7 @@ def test_a_summarys_block_is_found_behind_other_text():
     assert OWN_PLACES["long_summary"].search(message)["own"] == "all of it"
 
 
-def test_no_line_is_told_through_times_without_end():
-    """Their squares are no numbers."""
+def test_no_line_is_fitted_through_endless_times():
+    """Their squares overflow."""
     assert slope([0.0, 1e308, 2.0], [0.0, 1e308, 0.0]) == 0.0
     assert slope([0.0, 1.0, 2.0], [0.0, 0.5, 1.0]) == 0.5

@@ -1,4 +1,4 @@
-"""People who talk at once: the order of their words is no word error, their own order is."""
+"""People who talk at once: the order of their words is not a word error, their own order is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _errors(reference, hypothesis, measure="words"):
     return by_name(measure).compare(_run(reference), _run(hypothesis)).errors
 
 
-def test_who_comes_first_of_two_at_once_is_no_word_error():
+def test_the_order_of_two_at_once_is_not_a_word_error():
     """By a hundredth of a second each word comes before the other's, not behind it."""
     moved = _both(late_s=-0.04)
     assert _errors(_both(), moved) == _errors(_both(), moved, "words_raw") == 0

@@ -47,7 +47,7 @@ GONE = Effect(kind="local_delete", key="audio.mp3")
     ],
 )  # fmt: skip
 def test_what_lies_in_the_folder(mine, theirs, found):
-    """Each file once, and laid to the step that writes or deletes it."""
+    """Each file once, and attributed to the step that writes or deletes it."""
     sides = (observation(Outputs(), effects=effects, events=()) for effects in (mine, theirs))
     measure = compare_side_effects(*sides)
     assert [(f.path.rsplit("/", 1)[-1], f.step) for f in measure.findings] == found
@@ -82,7 +82,7 @@ class _Row:
      ("[0.1,", "nothing"), (None, None)],
 )  # fmt: skip
 def test_the_drawing_is_read_beside_the_rows_waveform(tmp_path, text, drawn):
-    """Half a file draws nothing; a file of nobody's contract is not told."""
+    """Half a file draws nothing; a file outside any contract is not reported."""
     folder = tmp_path / "t-1"
     folder.mkdir()
     (folder / "notes.txt").write_text("x")
@@ -92,7 +92,7 @@ def test_the_drawing_is_read_beside_the_rows_waveform(tmp_path, text, drawn):
     assert [effect.payload["drawn"] for effect in _local(place, _Row)] == ([drawn] if drawn else [])
 
 
-def test_a_drawing_that_this_user_may_not_read_is_told_without_what_it_shows(tmp_path, monkeypatch):
+def test_an_unreadable_drawing_is_listed_without_what_it_shows(tmp_path, monkeypatch):
     """Another user's file of mode 0600: it is there, and nothing more is known."""
     (tmp_path / "t-1").mkdir()
     (tmp_path / "t-1" / "audio.json").write_text("[0.1]")
@@ -108,7 +108,7 @@ def test_a_drawing_that_this_user_may_not_read_is_told_without_what_it_shows(tmp
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_reader_tells_a_folder_that_is_not_there(tmp_path, monkeypatch, is_there):
+def test_the_reader_reports_a_folder_that_is_not_there(tmp_path, monkeypatch, is_there):
     """One that is there and holds nothing is another matter."""
     monkeypatch.setattr(effects_seen, "Storage", lambda *_, **__: _NoObjects())
     folder = tmp_path if is_there else tmp_path / "absent"

@@ -83,7 +83,7 @@ def test_a_check_that_finds_nothing_says_what_it_looked_for():
 
 
 def test_topics_have_facts():
-    """An amount in a topic's summary is nobody's wording."""
+    """An amount in a topic's summary is not a matter of wording."""
     outputs = outputs_of()
     altered = [
         topic.model_copy(update={"summary": topic.summary.replace("ten", "eleven")})

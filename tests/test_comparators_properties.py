@@ -92,7 +92,7 @@ def test_a_run_differs_from_itself_in_nothing(run):
 @given(RUNS, RUNS)
 @settings(deadline=None, max_examples=30)
 def test_symmetric_measures_do_not_mind_which_side_is_which(mine, theirs):
-    """For those that claim it, as long as both sides are told to be in one language."""
+    """For those that claim it, as long as both sides are in one language."""
     theirs = theirs.model_copy(update={"language": mine.language})
     for name in SYMMETRIC:
         there, back = (by_name(name).compare(*pair) for pair in ((mine, theirs), (theirs, mine)))

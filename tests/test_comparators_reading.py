@@ -69,7 +69,7 @@ def test_another_fact_is_another(one, other, language):
     assert without_counterpart(first, second) + without_counterpart(second, first)
 
 
-def test_people_are_no_time():
+def test_people_are_not_a_time():
     """From ten to twelve of them."""
     assert {fact.kind for fact in extract("from ten to twelve people", "en")} == {"number"}
 

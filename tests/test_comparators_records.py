@@ -69,7 +69,7 @@ def test_structure(name, changes, paths):
     assert _paths(name, observation(), _out(**changes)) == paths
 
 
-def test_a_row_that_was_not_collected_is_no_difference():
+def test_a_row_that_was_not_collected_is_not_a_difference():
     """A missing side of the row concludes nothing, by name."""
     measure = by_name("row").compare(observation(), _out(row={}))
     assert (measure.errors, measure.inconclusive) == (0, "row not collected")
@@ -364,7 +364,7 @@ def test_the_failed_recording_has_partial_events_on_both_sides():
 
 
 def test_answers_from_the_cache_are_never_shown_as_cheapness():
-    """A side that asked nobody says so next to its zero tokens."""
+    """A side that made no call says so next to its zero tokens."""
     asked = StepRun(name="detect_topics", usage=Usage(llm_tokens_in=40))
     cached = StepRun(name="detect_topics", usage=Usage(cache_hits=2))
     measure = by_name("cost").compare(observation(steps=[asked]), observation(steps=[cached]))
@@ -373,7 +373,7 @@ def test_answers_from_the_cache_are_never_shown_as_cheapness():
 
 
 @pytest.mark.parametrize("title", ["Weekly Sync", "Summary", "AMA", "Topics", "general", "storage"])
-def test_a_title_that_says_what_stands_elsewhere_is_no_difference(title):
+def test_a_title_that_says_what_stands_elsewhere_is_not_a_difference(title):
     """The run's own texts are named in their own places: not in a room, a heading, a stream."""
     reference, changed = outputs_of(), outputs_of(title=title)
     room = {"id": "room-1", "name": "Weekly Sync"}

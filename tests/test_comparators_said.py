@@ -48,7 +48,7 @@ def test_money_said_is_money_written():
     assert extract("two hundred and forty euro", "en") == extract("240 euro", "en")
 
 
-def test_a_word_said_for_ever_is_no_number_of_thousands_of_digits():
+def test_an_endlessly_repeated_word_is_not_a_number_of_thousands_of_digits():
     """A recogniser's loop is a catastrophe to report, not one of the comparison."""
     words = tuple(Word(text="hundred ", start=n * 0.3, end=n * 0.3 + 0.2) for n in range(2500))
     run = observation(Outputs(words=words, title="t", row={"status": "ended"}), events=(),
@@ -117,8 +117,8 @@ POLISH = (
                      id="another script"),
     ],
 )  # fmt: skip
-def test_a_language_told_of_one_side_only_concludes_nothing(mine, theirs, is_unsure):
-    """English into a language without a lexicon is no match."""
+def test_a_language_known_of_one_side_only_concludes_nothing(mine, theirs, is_unsure):
+    """English into a language without a lexicon is not a match."""
     sides = [
         observation(outputs_of(short_summary=text, long_summary=text)) for text in (mine, theirs)
     ]

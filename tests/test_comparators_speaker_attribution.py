@@ -1,4 +1,4 @@
-"""Whom a summary lets say whose words: told by who said them, however they are worded."""
+"""Whom a summary lets say whose words: found by who said them, however they are worded."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_whose_words(summary, wrong):
     assert _wrong(summary) == wrong
 
 
-def test_words_that_all_say_belong_to_nobody():
-    """Whoever is named may have said them."""
+def test_words_that_all_say_belong_to_no_one_speaker():
+    """The named person may have said them."""
     assert _wrong(_swapped(RIGHT), said=dict.fromkeys(SAID, " ".join(SAID.values()))) == set()
 
 
@@ -116,7 +116,7 @@ def test_an_exchange_is_a_difference_of_facts():
     assert compare_summary_facts(wrong, wrong.model_copy()).errors == 0
 
 
-def test_a_mistake_that_both_make_is_no_difference():
+def test_a_mistake_that_both_make_is_not_a_difference():
     """Legacy's own confusion is not the candidate's."""
     mine = _run(_swapped(RIGHT))
     theirs = _run(_swapped(RIGHT).replace("regretted", "was sad about"), role="candidate")
@@ -154,7 +154,7 @@ def test_a_negation_is_altered_only_where_its_clause_stands_without_it(written, 
     ],
 )
 def test_a_dates_figure_was_said(said, figure, unsupported):
-    """A summary may cut a date short: nobody invented its day."""
+    """A summary may cut a date short: its day is not invented."""
     mine = _run("Business as usual.", said={**SAID, 1: said})
     theirs = _run(f"Figures: {figure}.", said={**SAID, 1: said}, role="candidate")
     assert compare_summary_facts(mine, theirs).counts["unsupported"] == unsupported
@@ -198,7 +198,7 @@ def test_a_negation_lost_is_altered_whatever_it_negates(mine, theirs):
      "The board rejected postponing the spring launch.", "Postponing the launch was rejected."],
 )  # fmt: skip
 def test_a_refusal_is_a_negation(theirs):
-    """The same meaning is no difference at all."""
+    """The same meaning is not a difference."""
     mine = PLAN.format("will not postpone")
     said = {**SAID, 1: mine}
     first, second = _run(RIGHT + mine, said=said), _run(RIGHT + theirs, said=said)
@@ -248,7 +248,7 @@ def _turned_in(mine, theirs, said=None, heard=None, language="en"):
     ],
 )  # fmt: skip
 def test_a_clause_whose_polarity_is_another_is_turned(mine, theirs, turned):
-    """Aligned by its words; what paraphrase explains, a list or a question is no such clause."""
+    """Aligned by its words; what paraphrase explains, a list or a question is not such a clause."""
     language = "de" if {"Nicht", "nicht"} & set(mine.strip(".").split()) else "en"
     assert _turned_in(mine, theirs, language=language) == turned
 

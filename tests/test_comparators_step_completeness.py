@@ -1,4 +1,4 @@
-"""Steps that ran once more than they should, or that nobody defined; a retry is neither."""
+"""Steps that ran once too often, or that are not defined; a retry is neither."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_legacy_does_twice_the_candidate_may():
 
 
 def test_the_table_is_the_workflows():
-    """How often the definition has each step; a fork's branches are told by their tracks."""
+    """How often the definition has each step; a fork's branches are known by their tracks."""
     path = resources.files("reflector_migrate.conductor") / "workflows/diarization_pipeline.json"
     found: Counter[str] = Counter()
 

@@ -96,7 +96,7 @@ def test_an_altered_fact_is_found_where_overlap_sees_little(changed, kind):
     assert {f.path.split("/")[1] for f in measure.findings} == {kind, *in_place}
 
 
-def test_a_fact_nobody_said_is_critical():
+def test_a_fact_that_was_never_said_is_critical():
     """Support is sought in the run's own transcript."""
     a = observation(outputs_of(short_summary="It costs 1200 euro.", long_summary=""))
     b = observation(outputs_of(short_summary="It costs 9999 euro.", long_summary=""))
@@ -125,7 +125,7 @@ def test_a_paraphrase_keeps_its_facts():
     ],
 )
 def test_a_language_without_a_lexicon_is_inconclusive_by_name(mine, theirs, concludes):
-    """Nothing is guessed about a language nobody wrote a lexicon for."""
+    """Nothing is guessed about a language without a lexicon."""
     a, b = (
         observation(outputs_of(short_summary=text, long_summary="", row={}), language="fr")
         for text in (mine, theirs)
@@ -135,7 +135,7 @@ def test_a_language_without_a_lexicon_is_inconclusive_by_name(mine, theirs, conc
     assert ("fr" in measure.inconclusive) is not concludes
 
 
-def test_language_is_told_by_function_words_and_script():
+def test_language_is_found_by_function_words_and_script():
     """Long enough texts have a language, short ones none."""
     assert detect(GERMAN) == "de"
     assert detect("The team will not ship the plan on Friday and that is the end of it.") == "en"

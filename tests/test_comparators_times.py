@@ -103,7 +103,7 @@ def _interleaved(shift_s, seed=3):
 
 @pytest.mark.parametrize("shift_s", [0.5, 8.0, -0.5, 90.0])
 def test_a_late_track_is_named_although_it_reorders_everybodys_words(shift_s):
-    """All its words are found and moved, nobody else's; its own offset is the finding."""
+    """All its words are found and moved, and no other speaker's; its own offset is the finding."""
     measure = by_name("word_times").compare(*_interleaved(shift_s))
     assert (measure.errors, measure.length) == (120, 240)
     [finding] = measure.findings

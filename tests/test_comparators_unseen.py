@@ -62,7 +62,7 @@ def _failed(name: str) -> StepRun:
 def test_what_nothing_saw_concludes_nothing(
     reference: dict[str, Any], hypothesis: tuple[Effect, ...], errors: int
 ) -> None:
-    """Not seen is not absent, and a step that failed on the primary is no yardstick."""
+    """Not seen is not absent, and a step that failed on the primary cannot be a standard."""
     mine = _side(Role.PRIMARY, *reference.pop("effects", ()), **reference)
     measure = compare_side_effects(mine, _side(Role.CANDIDATE, *hypothesis))
     assert (measure.errors, bool(measure.inconclusive)) == (errors, not errors)
@@ -88,7 +88,7 @@ def test_the_row_of_a_primary_whose_zulip_failed():
     ],
 )
 def test_an_outage_that_both_sides_meet(cause, verdict, rule):
-    """Two halves of a transcript, cut off by a server, are no agreement; nor a difference."""
+    """Two halves of a transcript, cut off by a server, neither agree nor differ."""
     mine = _side(Role.PRIMARY, status="failed", steps=(_failed("transcribe_track"),))
     broken = StepRun(name="transcribe_track", status="failed", cause=cause)
     found = compare(mine, _side(Role.CANDIDATE, WEBHOOK, status="failed", steps=(broken,)))

@@ -201,7 +201,7 @@ def test_a_shift_of_eight_seconds_is_seen_by_times_alone():
     )
 
 
-def test_the_slope_tells_a_stretch_from_an_offset():
+def test_the_slope_distinguishes_a_stretch_from_an_offset():
     """One per cent slower is a slope of 0.01; a constant offset has none."""
     at = [float(n) for n in range(100)]
     assert slope(at, [0.01 * x + 3 for x in at]) == pytest.approx(0.01)
@@ -231,7 +231,7 @@ def test_a_hundred_thousand_words_and_none():
 
 
 def test_a_lost_span_is_one_although_frequent_words_find_a_partner():
-    """The alignment pairs a lost `the` with one outside; the span is told whole all the same."""
+    """The alignment pairs a lost `the` with one outside; the span is reported whole."""
     texts = [f"{'the' if n % 4 == 1 else f'w{n}'} " for n in range(200)]
     words = [
         Word(text=t, start=n / 3, end=n / 3 + 0.3, speaker=(n // 10) % 2)

@@ -95,7 +95,7 @@ def test_a_celery_worker_is_asked_by_its_own_name(name: str) -> None:
     [("conductor", "conductor.properties"), ("conductor-seed", "conductor-seed.properties")],
 )
 def test_the_server_reads_our_properties(service: str, file: str) -> None:
-    """Mounted where CONFIG_PROP looks; what it says is what the sandbox's server is told."""
+    """Mounted where CONFIG_PROP looks; what it says is what the sandbox's server gets."""
     found = SERVICES[service]
     mounted = f"./docker/{file}:/app/config/{found['environment']['CONFIG_PROP']}:ro"
     assert mounted in found["volumes"]
@@ -111,7 +111,7 @@ def test_the_server_reads_our_properties(service: str, file: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_dependencies_name_services_and_conditions(name: str) -> None:
-    """Nobody waits for a service that does not exist, or without a condition."""
+    """No service waits for one that does not exist, or without a condition."""
     for other, how in SERVICES[name].get("depends_on", {}).items():
         assert other in SERVICES
         assert how["condition"] in {"service_healthy", "service_completed_successfully"}

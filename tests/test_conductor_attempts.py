@@ -1,4 +1,4 @@
-"""Attempts on real servers of both versions: tried again, timed out, given up, by hand.
+"""Attempts on real servers of both versions: tried again, timed out, given up, manual.
 
 Over steps that only answer.
 """
@@ -108,7 +108,7 @@ def test_zulip_and_consent_cannot_fail_the_transcript(ordered):
 
 
 def test_a_killed_workers_task_comes_back(ordered):
-    """SIGKILL amid a step: its parent reports it, a new process does it, and nothing else again."""
+    """SIGKILL during a step: its parent reports it, a new process does that step alone again."""
     settings, order = ordered
     host = order(sleep={"merge_transcripts": [60.0, False, 1]})
     workflow_id = start_workflow(Harness.of(settings), a_run(), tracks(2))

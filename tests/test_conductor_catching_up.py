@@ -54,13 +54,13 @@ def test_overdue(task, expected):
     ],
 )  # fmt: skip
 def test_idle(tasks, expected):
-    """Nobody has anything to do, and the last end, or the start, is three seconds ago."""
+    """There is nothing to do, and the last end, or the start, is three seconds ago."""
     named = ({"taskDefName": name, "status": s, "endTime": end} for name, s, end in tasks)
     assert is_idle({"startTime": 990_000, "tasks": list(named)}, NOW_S) is expected
 
 
 def attempt(step, status, retries=0, seq=1, reference=None):
-    """A task as the server tells of it."""
+    """A task as the server reports it."""
     return {
         "taskDefName": step, "referenceTaskName": reference or step, "status": status,
         "retryCount": retries, "seq": seq,
@@ -117,7 +117,7 @@ LEFT_OPEN = {**CUT, "tasks": [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "p
     ],
 )
 def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
-    """Retried while it is cut short, at most five times, whoever else does it too."""
+    """Retried while it is cut short, at most five times, whatever other processes do."""
     left, states = list(answers), iter(seen)
 
     class Server:

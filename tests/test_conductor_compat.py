@@ -37,7 +37,7 @@ from reflector_migrate.settings import ConductorSettings, Settings
     ],
 )
 def test_a_version_says_what_the_server_can(text, is_current, is_told):
-    """A server that does not tell its version is taken for the older line."""
+    """A server that does not report its version is taken for the older line."""
     version = parse_version(text)
     assert version.caps_retry_delay is is_current
     assert version.knows_join_mode is is_current
@@ -166,7 +166,7 @@ def test_health_is_beside_the_api(url, expected):
 
 @pytest.fixture
 def nowhere():
-    """Settings that lead to a port where nobody listens."""
+    """Settings that lead to a port without a listener."""
     url = "http://127.0.0.1:9/api"
     return Settings.model_validate({"conductor": {"server_url": url, "connect_timeout_s": 0.2}})
 

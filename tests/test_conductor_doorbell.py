@@ -26,7 +26,7 @@ def bell(url, domain="d"):
 
 
 class Listening:
-    """Somebody who listens until the end of the block."""
+    """A listener until the end of the block."""
 
     def __init__(self, doorbell):
         self.doorbell, self.stop, self.heard = doorbell, threading.Event(), []
@@ -67,7 +67,7 @@ def test_a_ring_reaches_who_waits_in_the_same_domain_alone(redis_server):
 
 
 @pytest.mark.live
-def test_what_is_no_ring_of_ours_calls_nobody(redis_server):
+def test_a_foreign_ring_wakes_no_worker(redis_server):
     """And the listener goes on."""
     url = f"{redis_server}/3"
     with Listening(bell(url)) as ours, redis.Redis.from_url(url) as stranger:
@@ -111,7 +111,7 @@ class Desk:
 
 
 class Bell:
-    """Rings once, as soon as somebody listens, and keeps what is rung."""
+    """Rings once, as soon as there is a listener, and keeps what is rung."""
 
     def __init__(self):
         self.rung = []
@@ -145,7 +145,7 @@ def test_a_ring_is_answered_while_every_poll_still_waits(monkeypatch):
 
 
 class Late(Desk):
-    """Its look is answered only when the process has been told to stop."""
+    """Its look is answered only when the process has been asked to stop."""
 
     given_back = ()
 

@@ -82,7 +82,7 @@ def test_only_what_was_really_published_has_a_channel():
 
 
 def test_the_dictionary_is_one_document():
-    """Every task is listed, also those that tell nothing of their own; JSON all the way."""
+    """Every task is listed, also those without events of their own; JSON all the way."""
     document = json.loads(json.dumps(as_json()))
     assert tuple(document["tasks"]) == STEP_NAMES
     assert document["tasks"]["generate_dynamic_fork_tasks"]["events"] == {}

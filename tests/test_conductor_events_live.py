@@ -1,4 +1,4 @@
-"""What a run really tells its listeners is what the event dictionary says."""
+"""What a run really publishes is what the event dictionary says."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_every_message_fits_its_schema_and_its_channel(told):
         assert re.sub("^shadow:[^:]+:", "", channel).partition(":")[0] in channels[name]
 
 
-def test_everything_that_may_be_told_is_told(told):
-    """Both sides tell all legacy events; the candidate every visible step, in its own channels."""
+def test_every_event_that_may_be_published_is_published(told):
+    """Both sides publish all legacy events; the candidate every step, in its own channels."""
     by_side = {True: set(), False: set()}
     for channel, event, data in told[0]:
         by_side[channel.startswith("shadow:")].add(_own(event, data)[0])
@@ -72,7 +72,7 @@ def test_everything_that_may_be_told_is_told(told):
     assert steps == set(VISIBLE_STEPS)
 
 
-def test_each_state_is_told_once(told):
+def test_each_state_is_published_once(told):
     """No progress id comes twice, and each step's states come in their order."""
     news = [data for _, event, data in told[0] if event == "PIPELINE_PROGRESS"]
     assert len({data["id"] for data in news}) == len(news)

@@ -14,7 +14,7 @@ from tests.answering import answering, at
 
 
 def task(name, seq, status="COMPLETED", reference=None, **more):
-    """A task as the server tells it."""
+    """A task as the server reports it."""
     return {
         "taskDefName": name,
         "referenceTaskName": reference or name,
@@ -29,7 +29,7 @@ def task(name, seq, status="COMPLETED", reference=None, **more):
 
 
 def workflow(status, *tasks, **more):
-    """A workflow as the server tells it."""
+    """A workflow as the server reports it."""
     return {"workflowId": "wf", "status": status, "tasks": list(tasks), **more}
 
 
@@ -58,8 +58,8 @@ def test_a_step_run_carries_times_identity_usage_and_digests():
     assert step.output_ref == "artifact:1"
 
 
-def test_a_workers_task_that_nobody_defined_is_told_too():
-    """Somebody put it among ours; the server's own tasks are no steps."""
+def test_an_undefined_workers_task_is_listed_too():
+    """It was added to ours; the server's own tasks are not steps."""
     tasks = [
         task("get_recording", 1, workflowTask={"type": "SIMPLE"}),
         task("join_padding", 2, workflowTask={"type": "JOIN"}),
@@ -70,7 +70,7 @@ def test_a_workers_task_that_nobody_defined_is_told_too():
 
 
 def test_attempts_are_counted_per_branch():
-    """Two attempts of one track and one of another; system tasks are no steps."""
+    """Two attempts of one track and one of another; system tasks are not steps."""
     found = execution_of(
         workflow(
             "RUNNING",
@@ -114,7 +114,7 @@ def test_an_optional_step_that_failed_is_not_hidden_by_completion():
     assert found.step_runs[0].error == "attempt 6 of 6: no"
 
 
-def test_no_id_is_no_execution():
+def test_an_empty_id_is_not_an_execution():
     """A run that was never started is missing, without a server being asked."""
     nowhere = Settings.model_validate({"conductor": {"server_url": "http://127.0.0.1:9/api"}})
     assert read(nowhere, "").status == "missing"
@@ -135,7 +135,7 @@ class Falling:
 
 
 def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
-    """Whoever asked would take it back otherwise, although it runs."""
+    """The caller would take it back otherwise, although it runs."""
     server = Falling(says_so=True)
     with answering(server) as url:
         retry(at(Settings(), url), "wf")
@@ -147,7 +147,7 @@ def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
 
 
 def test_another_who_was_faster_is_let_go_on():
-    """Ended anew over the old failure, and retried by the failure workflow before us."""
+    """Ended again over the old failure, and retried by the failure workflow before us."""
     seen = iter(["FAILED", "FAILED", *["RUNNING"] * 99])
     taken = iter([(200, None), (404, {"message": "not retryable"})])
     answers = {"GET": lambda: (200, workflow(next(seen))), "POST": lambda: next(taken)}

@@ -78,7 +78,7 @@ def test_a_worker_that_hangs_is_timed_out_by_the_server_alone(drama, undisturbed
 
 
 def test_zulip_and_webhook_that_fail_neither_fail_nor_delay_the_end(drama, undisturbed):
-    """`ended` is told before either is asked; one event id, each of its deliveries numbered."""
+    """`ended` is published before either is asked; one event id, its deliveries numbered."""
     it = drama("live")
     control = it.world.control
     control.set_fault("zulip", "http_500")

@@ -96,7 +96,7 @@ def test_error_is_written_only_when_the_workflow_is_over(monkeypatch, outcome, i
 
 
 def test_a_database_that_is_away_costs_no_attempt():
-    """The task goes back for a while, and one can read why; nobody is told of a failure."""
+    """The task goes back for a while, and one can read why; no failure is published."""
     result, heard = work(raising(OutageError("database: no connection")), retry_count=3)
     assert (result.status, result.callback_after_seconds) == ("IN_PROGRESS", 5)
     assert result.reason_for_incompletion == "waiting: database: no connection"
@@ -120,7 +120,7 @@ def test_a_failed_attempt_says_whether_a_server_was_to_blame(error: Exception, c
 
 
 def test_what_an_attempt_has_used_is_known_before_it_ends():
-    """What another worker put back with the task counts; each addition is told, as a part."""
+    """What another worker put back with the task counts; each addition is reported, as a part."""
     told = []
     left = {META: {"attempt": 1, "usage": {"llm_calls": 2}}}
     task = Task(task_id="t", task_def_name="finalize", output_data=left, input_data={})
@@ -144,8 +144,8 @@ def test_what_an_attempt_has_used_is_known_before_it_ends():
     assert runner.work("finalize", task).output_data[META]["usage"] == {"llm_calls": 1}
 
 
-def test_a_reason_tells_no_words_of_a_transcript():
-    """An unforeseen error may quote the data; only its kind and place are told."""
+def test_a_reason_has_no_words_of_a_transcript():
+    """An unforeseen error may quote the data; only its kind and place are named."""
     result, _ = work(raising(ValueError("could not parse: the patient said")))
     assert "patient" not in json.dumps([result.reason_for_incompletion, result.output_data])
     assert not result.logs
@@ -164,7 +164,7 @@ def test_a_reason_tells_no_words_of_a_transcript():
         pytest.param("plain", "plain", id="nothing to hide"),
     ],
 )  # fmt: skip
-def test_a_reason_tells_no_secrets(message, shown):
+def test_a_reason_has_no_secrets(message, shown):
     """Queries and credentials of addresses are cut."""
     assert reason_of(TransientStepError(message)) == shown
 

@@ -35,7 +35,7 @@ ONE_SERVER = pytest.mark.parametrize("server", ["3.32.3"], indirect=True)
 
 
 def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
-    """Ours poll every queue with our build; somebody else's worker in our domain is seen."""
+    """Ours poll every queue with our build; a foreign worker in our domain is seen."""
     settings, order = ordered
     pids = {str(process.pid) for process in order().family()[1:]}
     found = task_queue_pollers(settings, recent_s=20)
@@ -61,7 +61,7 @@ def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
 
 @contextlib.contextmanager
 def _a_ghost(settings, step):
-    """Somebody else's worker that polls a step's queue in our domain all the time."""
+    """A foreign worker that polls a step's queue in our domain all the time."""
     url = f"{settings.conductor.server_url}/tasks/poll/batch/{step}"
     who = {"workerid": "old-container", "domain": settings.conductor.domain, "count": 1}
     is_over = Event()
@@ -89,7 +89,7 @@ def _worker_list(settings):
     return told
 
 
-def test_a_task_of_another_contract_reaches_nobody(ordered, domain):
+def test_a_task_of_another_contract_reaches_no_worker(ordered, domain):
     """A host that polls all the while takes none of another domain's tasks."""
     settings, order = ordered
     host = order()
@@ -142,7 +142,7 @@ def test_sigterm_lets_a_short_step_finish(domain, workers):
 
 @ONE_SERVER
 def test_when_the_host_is_killed_its_processes_end_too(workers):
-    """A SIGKILL of the parent leaves nobody polling."""
+    """A SIGKILL of the parent leaves no process polling."""
     host = workers(group="audio")
     family = host.family()
     assert len(family) == 3

@@ -81,7 +81,7 @@ def _meeting(settings):
 
 
 def _insert_rows(rows, unique, keys):
-    """A room that tells Zulip and a receiver, and what belongs to the recording."""
+    """A room that posts to Zulip and to a receiver, and what belongs to the recording."""
     told = {"zulip_auto_post": True, "zulip_stream": "s", "zulip_topic": "t"}
     hook = "http://127.0.0.1:1/hook"
     rows.insert_room(id="hall", name="hall", user_id="u", webhook_url=hook, **told)

@@ -1,4 +1,4 @@
-"""Progress: each state of each step is told once and in order, whatever is retried."""
+"""Progress: each state of each step is published once and in order, whatever is retried."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_plan_makes_every_step_pending_once(settings):
     assert {d["total_steps"] for d in told(settings)} == {14}
 
 
-def test_a_retried_step_is_told_once_per_state(settings):
+def test_a_retried_step_is_published_once_per_state(settings):
     """Three attempts: one pending, one in progress, one completed, in this order."""
     progress = Progress(Harness.of(settings))
     for _ in range(3):
@@ -36,7 +36,7 @@ def test_a_retried_step_is_told_once_per_state(settings):
     assert states(settings, "finalize") == ["pending", "in_progress", "completed"]
 
 
-def test_a_slow_worker_that_lost_its_task_tells_nothing_late(settings):
+def test_a_slow_worker_that_lost_its_task_publishes_nothing_late(settings):
     """News of an earlier state, after a later one is out, is dropped."""
     progress = Progress(Harness.of(settings))
     progress.completed("finalize", RAW)
@@ -45,7 +45,7 @@ def test_a_slow_worker_that_lost_its_task_tells_nothing_late(settings):
     assert states(settings, "finalize") == ["completed"]
 
 
-def test_tracks_tell_which_of_how_many(settings):
+def test_tracks_say_which_of_how_many(settings):
     """`transcribing track 2 of 3` can be read from the message."""
     progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
@@ -93,7 +93,7 @@ def test_percent_counts_completed_steps(ended, tracks, expected):
 
 
 def test_what_the_server_timed_out_is_caught_up(settings):
-    """A timeout on the server is nobody's news until the execution is read."""
+    """A timeout on the server is not published until the execution is read."""
     runs = [
         StepRun(name="get_recording", status="completed"),
         StepRun(name="pad_track", track_index=1, attempt=1, status="timed_out"),

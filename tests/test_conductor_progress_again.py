@@ -1,4 +1,4 @@
-"""Progress of what is retried or run again by hand: told anew from there on, and no more."""
+"""Progress of a manual retry or rerun: published again from there on, and no more."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.heavy
 __all__ = ["settings"]
 
 
-def test_a_failed_step_may_still_complete_when_retried_by_hand(settings):
-    """What was told stays told."""
+def test_a_failed_step_may_still_complete_when_retried_manually(settings):
+    """What was published stays published."""
     progress = Progress(Harness.of(settings))
     progress.started("finalize", RAW)
     progress.failed("finalize", RAW)
@@ -26,7 +26,7 @@ def test_a_failed_step_may_still_complete_when_retried_by_hand(settings):
     assert states(settings, "finalize") == ["pending", "in_progress", "failed", "completed"]
 
 
-def test_what_is_retried_by_hand_is_told_again(settings):
+def test_what_is_retried_manually_is_published_again(settings):
     """The failed step alone, with new ids; what completed stays, and nothing falls any more."""
     progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
@@ -48,8 +48,8 @@ def test_what_is_retried_by_hand_is_told_again(settings):
     assert (percents[0], percents[-1]) == (57, 100)
 
 
-def test_the_finalize_that_sets_error_is_no_progress(settings):
-    """A failed run says `failed` of its step, and no more; retried, it tells its own finalize."""
+def test_the_finalize_that_sets_error_is_not_progress(settings):
+    """A failed run says `failed` of its step only; retried, it publishes its own finalize."""
     progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress, VISIBLE_STEPS[:8])
@@ -84,8 +84,8 @@ def test_the_finalize_that_sets_error_is_no_progress(settings):
         pytest.param("send_webhook", "send_webhook", 92, id="the last"),
     ],
 )
-def test_a_rerun_is_told_from_its_step_on(settings, step, first, left):
-    """Everything from there on is told again, and nothing before it; the way leads to 100 again."""
+def test_a_rerun_is_published_from_its_step_on(settings, step, first, left):
+    """Everything from there on is published again, and nothing before it; up to 100 percent."""
     progress = Progress(Harness.of(settings))
     progress.planned(RUN, TRACKS)
     whole(progress)
@@ -105,8 +105,8 @@ def test_a_rerun_is_told_from_its_step_on(settings, step, first, left):
     assert {d.get("track_total") for d in half if d["current_step"] in TRACK_STEPS} <= {3}
 
 
-def test_what_an_older_workflow_of_the_run_tells_stays_its_own(settings):
-    """A run that begins anew has another workflow; neither's news is the other's."""
+def test_what_an_older_workflow_of_the_run_publishes_stays_its_own(settings):
+    """A restarted run has another workflow; neither's news is the other's."""
     progress = Progress(Harness.of(settings))
     progress.completed("finalize", RAW)
     progress.again(RUN.run_id, "wf-1", from_step="get_recording")

@@ -1,4 +1,4 @@
-"""Listeners hear of each state once and in order, however many processes tell."""
+"""Listeners hear of each state once and in order, however many processes publish."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.progress_world import next_on, settings_of, states, told
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_processes_that_tell_at_once_tell_one_story(
+def test_processes_that_publish_at_once_publish_one_story(
     kind, tmp_path, request, monkeypatch, redis_server
 ):
-    """All tell of all tracks: each state once, in order, and the percentage never falls.
+    """All publish all tracks: each state once, in order, and the percentage never falls.
 
     On the bus as in the store. Threads stand for processes: what orders them within one is
     taken away.
@@ -66,14 +66,14 @@ class SlowBus(Bus):
 
 
 def slowly(states, track_total):
-    """Draw the conclusion while others tell."""
+    """Draw the conclusion while others publish."""
     found = percent_of(states, track_total)
     time.sleep(random.random() / 50)
     return found
 
 
 def tell_all(settings, indexes):
-    """What a process tells that pads these tracks."""
+    """What a process publishes that pads these tracks."""
     for index in indexes:
         Progress(Harness.of(settings)).started("pad_track", {**RAW, "track_index": index})
         Progress(Harness.of(settings)).completed("pad_track", {**RAW, "track_index": index})

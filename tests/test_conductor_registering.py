@@ -78,7 +78,7 @@ def test_a_different_workflow_of_the_same_version_is_refused(server):
 
 
 def test_a_workflow_registered_before_the_server_was_upgraded_is_brought_up(server):
-    """An older server does not keep `joinMode`; that alone is no other content."""
+    """An older server does not keep `joinMode`; that alone is not other content."""
     knows = server_version(server).knows_join_mode
     with connected(server) as client:
         client.put_workflow_def(workflow_definition(PIPELINE, server, knows_join_mode=False))

@@ -17,7 +17,7 @@ MERGE = {"taskDefName": "merge_transcripts", "seq": 17}
 
 
 def join(seq, retries):
-    """A JOIN as the server tells of it."""
+    """A JOIN as the server reports it."""
     return {"taskType": "JOIN", "referenceTaskName": "join", "seq": seq, "retryCount": retries}
 
 
@@ -50,7 +50,7 @@ def attempt(seq, status):
         pytest.param({"tasks": [MERGE, attempt(20, "FAILED")]}, None, id="an attempt after it"),
     ],
 )  # fmt: skip
-def test_why_a_workflow_begins_anew(changed, why):
+def test_why_a_workflow_starts_again(changed, why):
     """Too little of its time is left, or the server would take a JOIN for scheduled."""
     workflow = {
         "workflowDefinition": {"timeoutSeconds": 6 * HOUR_S},
@@ -63,7 +63,7 @@ def test_why_a_workflow_begins_anew(changed, why):
 
 @pytest.mark.parametrize("step", STEP_NAMES)
 def test_no_step_whose_runs_are_limited_is_run_again_itself(step):
-    """3.32.3 schedules it and never gives it out: what precedes it is, or all begins anew."""
+    """3.32.3 schedules it and never gives it out: what precedes it is, or all starts again."""
     begins = spec_of(step).rerun_from or step
     task = {"taskDefName": begins, "seq": 1}
     why = why_anew({"createTime": 1, "tasks": []}, task, NOW_S)
@@ -113,15 +113,15 @@ class Losing:
         return 200, (self.known if "/correlated/" in path else [])
 
 
-def test_a_lost_answer_begins_nothing_anew_twice(tmp_path):
-    """The run's youngest workflow is found, and neither the old one nor one before that."""
+def test_a_lost_answer_starts_nothing_twice(tmp_path):
+    """The run's newest workflow is found, and neither the old one nor one before that."""
     server = Losing()
     with answering(server) as url:
         assert rerun(Harness.of(settings_at(tmp_path, url)), "wf-2", "get_recording") == "wf-3"
     assert server.started == 1
 
 
-def test_where_nobody_can_look_the_outcome_stays_unknown(tmp_path):
+def test_where_the_server_is_unreachable_the_outcome_stays_unknown(tmp_path):
     """Not `unreachable`, which would mean that nothing has begun."""
     server = Losing(dies=True)
     with answering(server) as url, pytest.raises(UnknownOutcomeError, match="POST"):

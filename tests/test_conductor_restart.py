@@ -65,7 +65,7 @@ def assert_killed_attempts_told_what_they_used(found, undisturbed):
 
 
 def test_a_database_that_is_killed_costs_time_and_nothing_else(drama, undisturbed, tmp_path):
-    """SIGKILL for PostgreSQL amid three steps' writes: each goes on once it is back, by itself.
+    """SIGKILL for PostgreSQL during three steps' writes: each goes on once it is back, by itself.
 
     No attempt is spent on waiting: the table grants four, and an outage may be long.
     """
@@ -91,7 +91,7 @@ def test_a_database_that_is_killed_costs_time_and_nothing_else(drama, undisturbe
 def test_killed_servers_and_hosts_cost_nothing_that_was_done(
     version, stage, drama, undisturbed, tmp_path
 ):
-    """SIGKILL for Redis and for Conductor, early, amid and late; then for a whole worker host.
+    """SIGKILL for Redis and for Conductor, early, midway and late; then for a whole worker host.
 
     In a soak amid every step. 3.15.0 keeps all it knows in that Redis. It looks for silent
     workers twice a minute only, so that the host is killed on 3.32.3 alone.

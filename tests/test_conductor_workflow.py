@@ -36,7 +36,7 @@ def flat(tasks):
 
 
 def steps(name=PIPELINE):
-    """The tasks that are steps of ours."""
+    """The tasks that are our steps."""
     return [t for t in flat(definition(name)["tasks"]) if t["type"] == "SIMPLE"]
 
 
@@ -207,7 +207,7 @@ def test_a_definition_explains_itself(name):
     ],
 )
 def test_definitions_are_compared_by_content(ours, theirs, expected):
-    """What a server adds is no difference; anything else is, and is named."""
+    """What a server adds is not a difference; anything else is, and is named."""
     assert differences(ours, theirs) == expected
 
 

@@ -1,4 +1,4 @@
-"""Nothing leaves: a connection to a host that no setting names is refused, whoever makes it."""
+"""Nothing leaves: any library's connection to a host that no setting names is refused."""
 
 from __future__ import annotations
 

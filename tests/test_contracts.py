@@ -133,7 +133,7 @@ def test_the_examples_are_what_the_code_makes_today() -> None:
     "said", [{}, {"x_pp": 0.1, "exact_findings": 0}], ids=["nothing", "two things"]
 )
 def test_evidence_says_exactly_one_thing(said: dict[str, Any]) -> None:
-    """A line that says nothing is no evidence; one that says two cannot be gated."""
+    """A line that says nothing is not evidence; one that says two cannot be gated."""
     line = json.loads(_documents("evidence")[0])
     for key in ENTRIES:
         line[key] = said.get(key)

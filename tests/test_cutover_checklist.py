@@ -140,7 +140,7 @@ def _spoilt(line: EvidenceLine, measure: str | None) -> EvidenceLine:
 
 
 def test_pairs_in_which_nothing_was_compared_pass_nothing(settings: Settings) -> None:
-    """300 runs whose candidate is missing are no evidence, for any gate."""
+    """300 runs whose candidate is missing are not evidence, for any gate."""
     for number in range(300):
         _store(settings, number)
     answers = _answers(settings, Phase.SHADOW)

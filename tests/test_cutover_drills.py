@@ -70,7 +70,7 @@ def dispatching(settings: Settings, said: Announcement) -> None:
 
 
 def deaf(_settings: Settings, _said: Announcement) -> None:
-    """A queue that nobody listens to."""
+    """A queue without a listener."""
 
 
 def blind(settings: Settings, said: Announcement) -> None:
@@ -116,7 +116,7 @@ def test_the_switch_is_taken_back_whatever_happens(settings: Settings) -> None:
 
 
 def test_a_switch_that_is_on_stays_on(settings: Settings) -> None:
-    """A drill takes nobody's switch back."""
+    """A drill takes no other switch back."""
     (settings.state_dir / SWITCH).touch()
     with pytest.raises(RefusedError, match="off already"):
         drill_kill_switch(Harness.of(settings), deaf)

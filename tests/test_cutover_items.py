@@ -300,13 +300,13 @@ MAKE: dict[str, Callable[..., World]] = {
 
 
 def test_no_item_is_left_out() -> None:
-    """An item that nobody can bring to pass, and to not pass, is a constant."""
+    """An item that cannot both pass and not pass is a constant."""
     assert set(MAKE) == {item.name for item in ITEMS}
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=[f"{item.phase} {item.name}" for item in ITEMS])
 def test_an_item_follows_the_facts(item: Any, world: World, tmp_path: Path) -> None:
-    """It passes with the facts that it asks for, and does not without: it is no constant."""
+    """It passes with the facts that it asks for, and does not without: it is not a constant."""
     good = MAKE[item.name](world, is_met=True).answer(item.phase, item.name)
     assert good.state is State.PASS, good
     store = world.settings.store.model_copy(update={"url": f"sqlite:///{tmp_path}/other.db"})

@@ -57,7 +57,7 @@ def _imported(paths: Iterable[Path]) -> set[str]:
 
 
 def _distributions(modules: Iterable[str]) -> set[str]:
-    """Who publishes these modules; a module that nobody installed stands for itself."""
+    """Who publishes these modules; a module that is not installed stands for itself."""
     return {canonicalize_name(name) for module in modules for name in KNOWN.get(module, [module])}
 
 

@@ -106,6 +106,6 @@ def test_the_architecture_names_every_package() -> None:
 
 @pytest.mark.parametrize("kind", [Role, Engine, Route, Verdict, GateVerdict, Phase])
 def test_the_glossary_has_every_value_that_output_shows(kind: type[StrEnum]) -> None:
-    """A reader who meets a word of ours in output finds it in the glossary."""
+    """A reader who meets one of our words in output finds it in the glossary."""
     page = (DOCS / "glossary.md").read_text(encoding="utf-8")
     assert [value for value in kind if not re.search(rf"\b{re.escape(value)}\b", page)] == []

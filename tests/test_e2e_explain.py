@@ -72,7 +72,7 @@ def test_the_chain_leads_to_the_step(migrate):
     assert links["detect_topics", None]["inputs"] == "differ"
 
 
-def test_the_terminal_tells_the_same(migrate):
+def test_the_terminal_shows_the_same(migrate):
     """Blame, a line a step, twelve tracks in one, references where it differs."""
     code, out = migrate("explain", NAME, "speaker_mapping")
     assert code == 0

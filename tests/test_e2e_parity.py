@@ -217,7 +217,7 @@ def test_both_buses_carried_what_the_real_one_did(again: Recorded) -> None:
             assert fixed(mine) == fixed(theirs), (side, kind)
 
 
-def test_both_would_tell_the_world_what_the_real_one_told(again: Recorded) -> None:
+def test_both_would_send_what_the_real_one_sent(again: Recorded) -> None:
     """Zulip's text and the webhook's payload, or nothing at all after a failure."""
     recorded, found = again
     posts, hooks = recorded.calls("zulip"), recorded.calls("webhook")

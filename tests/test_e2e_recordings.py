@@ -78,7 +78,7 @@ def test_the_server_shows_the_executed_workflow(stack: Sandbox) -> None:
     assert sum(t["taskDefName"] == "transcribe_track" for t in workflow["tasks"]) == 3
 
 
-def test_in_shadow_the_world_is_told_once(stack: Sandbox) -> None:
+def test_in_shadow_the_world_hears_once(stack: Sandbox) -> None:
     """Zulip and the webhook receiver hear of a recording from the primary alone."""
     found = compare_in_sandbox(Harness.of(stack.settings), "zero-start", timeout_s=240)
     primary = Evidence(stack.settings.store_url).observation(found.run_id, Role.PRIMARY)
@@ -116,7 +116,7 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
 
 
 def test_infrastructure_is_answered_by_the_servers(stack: Sandbox) -> None:
-    """Everything automatic passes; the drill alone is pending until somebody made it."""
+    """Everything automatic passes; the drill alone is pending until it is made."""
     lines = run(Harness.of(stack.settings), Phase.INFRASTRUCTURE)
     answers = {line.item.name: line.answer for line in lines}
     assert answers.pop("kill switch drilled").state in {State.PENDING, State.PASS}

@@ -105,7 +105,7 @@ def test_replayed_answers_leave_nothing_but_orchestration(settings: Settings) ->
     assert status["kept"]["recogniser"] == 2
 
 
-def test_noise_can_be_switched_by_hand(stack: Sandbox, settings: Settings) -> None:
+def test_noise_can_be_switched_manually(stack: Sandbox, settings: Settings) -> None:
     """`migrate sandbox noise` shows, sets and ends it; a seed that is none is refused."""
     del settings
     config = ["--config", str(stack.folders.config), "sandbox", "noise"]

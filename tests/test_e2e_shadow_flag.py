@@ -50,7 +50,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def test_off_means_that_nothing_is_sent(plain: Sandbox) -> None:
-    """The legacy run ends as ever, and no message of ours was ever published."""
+    """The legacy run ends as ever, and none of our messages was ever published."""
     assert _run_legacy(plain.settings) == "ended"
     assert _waiting(plain.settings) == 0
 

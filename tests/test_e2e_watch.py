@@ -23,7 +23,7 @@ NAME = "three-voices"
 
 
 def test_both_sides_are_watched_through_a_restart_of_the_server(stack, tmp_path):
-    """Conductor is killed amid recognition: the watcher goes on and tells every step to the end."""
+    """Conductor is killed during recognition: the watcher goes on and shows every step's end."""
     settings = stack.settings
     recording = load_recording(settings.sandbox.recordings, NAME).recording_id
     log = tmp_path / "watched"

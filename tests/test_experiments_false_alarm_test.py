@@ -89,11 +89,11 @@ def test_p_value_is_the_binomial_tail(candidate, legacy):
     ],
 )
 def test_without_noise_nothing_may_differ(counts, verdict):
-    """One difference on either side fails; none measured is no pass."""
+    """One difference on either side fails; none measured is not a pass."""
     assert judge_quiet(_tally(**counts))[0] is verdict
 
 
-def test_alarms_tell_checks_and_no_words():
+def test_alarms_name_checks_and_no_words():
     """Each flagged check with its rule and where, never what was said."""
     found = _tally(both=1, only_candidate=1, neither=2)
     assert (found.legacy_flagged, found.candidate_flagged) == (1, 2)
@@ -120,7 +120,7 @@ def _sides(**status):
     ],
 )
 def test_a_crash_is_an_alarm_and_no_lost_trial(status, flagged):
-    """Who does not complete is judged like anybody else."""
+    """A run that does not complete is judged like any other."""
     trial = judged("r", _sides(**status), None)
     assert (is_alarm(trial.legacy), is_alarm(trial.candidate)) == flagged
 
@@ -134,6 +134,6 @@ def test_a_crash_is_an_alarm_and_no_lost_trial(status, flagged):
     ],
 )
 def test_a_trial_without_two_ends_and_a_yardstick_is_lost(sides, said):
-    """Nothing can be said of either run, and it is told why."""
+    """Nothing can be said of either run, and the reason is named."""
     with pytest.raises(MigrateError, match=said):
         judged("r", sides, None)

@@ -116,7 +116,7 @@ def _context() -> Context:
 def test_a_sandbox_is_named_before_any_answer(
     sandbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever reads a verdict of a toy is told that it is one."""
+    """A reader of a toy's verdict sees that it is one."""
     assert common.settings_of(_context()).is_sandbox
     assert capsys.readouterr().err == "sandbox .sandbox: nothing here is about a deployment\n"
 
@@ -155,7 +155,7 @@ def test_where_the_sandbox_is_may_be_set(sandbox: Path, monkeypatch: pytest.Monk
         ({"role": "candidate"}, "swap them"),
     ],
 )
-def test_files_that_are_no_pair_are_a_usage_error(
+def test_files_that_are_not_a_pair_are_a_usage_error(
     run: Run, tmp_path: Path, changes: dict[str, str], said: str
 ) -> None:
     """Exit 2, never a verdict: two recordings, or the sides in each other's place."""
@@ -287,7 +287,9 @@ def test_servers_that_do_not_answer_are_exit_4(
         ([passed("1")], 0),
     ],
 )
-def test_doctor_tells_an_unreachable_server_from_a_fault(answers: list[Answer], code: int) -> None:
+def test_doctor_separates_an_unreachable_server_from_a_fault(
+    answers: list[Answer], code: int
+) -> None:
     """S2.17: a check that failed is 1; a server that does not answer is 4."""
     assert doctor_code(answers) == code
 

@@ -111,7 +111,7 @@ def test_seeded_comparisons_are_said_to_be_left_out() -> None:
 
 
 def test_a_page_of_one_comparison_leaves_out_what_it_does_not_know() -> None:
-    """S2.28: no \"(undated)\", no empty window, no rules that nobody gave, no trend of one."""
+    """S2.28: no \"(undated)\", no empty window, no rules where none are, no trend of one."""
     one = night(1).comparisons[0]
     page = render_page(Night("", "", Coverage(1, 1), (one,), is_redacted=False))
     head = page[page.index("<header>") : page.index("</header>")]

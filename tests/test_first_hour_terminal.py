@@ -21,6 +21,7 @@ from reflector_migrate.cli.main import COMMANDS, cli, main
 from reflector_migrate.cutover.items import Answer, Item, Line, State
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.experiments.run_defects import Proving
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
 from reflector_migrate.model.run_life import OPEN, RunState
 from reflector_migrate.sandbox import starter
@@ -66,7 +67,7 @@ def migrate(tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]) -> Mig
 def test_a_server_that_starts_slowly_is_given_time_and_the_setting_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S2.16: a start of 94 s is no failure; after the limit the hint says how to raise it."""
+    """S2.16: a start of 94 s is not a failure; after the limit the hint says how to raise it."""
     assert Settings().sandbox.start_timeout_s >= 180
     monkeypatch.setattr(starter, "is_alive", lambda _: True)
     made = starter.Starter(Folders(tmp_path), timeout_s=0.0, say=lambda _: None)

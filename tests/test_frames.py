@@ -70,7 +70,7 @@ def test_frames_have_the_documented_columns_and_types(comparison):
 
 
 def test_a_night_frame_counts_as_the_gist_does(comparison):
-    """A row for each recording; a duration that nobody knows is missing."""
+    """A row for each recording; an unknown duration is missing."""
     gist = gist_of(comparison)
     row = night_frame([gist]).iloc[0]
     assert (row.recording, row.verdict, row.step) == (gist.recording, gist.verdict, gist.step)

@@ -223,7 +223,7 @@ def test_another_configuration_begins_again(key: str) -> None:
 
 
 def test_a_secondarys_build_does_not_set_a_line_apart() -> None:
-    """It is the primary run once more, and not every recording has one."""
+    """It is the primary run again, and not every recording has one."""
     with_two = {"primary": "legacy-1", "secondary": "legacy-1", "candidate": "candidate-1"}
     lines = exact(15, {}) + [
         line(i, "row", exact_findings=0, builds=with_two) for i in range(15, 30)

@@ -74,7 +74,7 @@ BAD_RULES: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("case", BAD_RULES.values(), ids=BAD_RULES.keys())
 def test_bad_rules_are_refused_by_key(case: tuple[str, str, str]) -> None:
-    """A margin that nobody meant must not decide anything."""
+    """A mistyped margin must not decide anything."""
     old, new, expected = case
     text = TEXT.replace(old, new) if old in TEXT else TEXT + f"\n{new} = 3\n"
     assert text != TEXT

@@ -53,7 +53,7 @@ def test_a_pair_with_a_secondary_gives_its_excess_in_percentage_points() -> None
     assert "title_facts" not in found, "neither side has one: nothing was compared"
 
 
-def test_without_a_secondary_there_is_no_excess() -> None:
+def test_without_a_secondary_excess_is_unknown() -> None:
     """A divergence without a floor says nothing of the mean; exact measures speak all the same."""
     bare = WHOLE.model_copy(
         update={"checks": tuple(c.model_copy(update={"excess": None}) for c in WHOLE.checks)}
@@ -86,7 +86,7 @@ def test_a_floor_known_beforehand_stands_in_for_a_secondary() -> None:
 def test_a_pair_in_which_a_side_failed_says_only_that(
     statuses: dict[str, str], outcome: tuple[str, str]
 ) -> None:
-    """0 words against 0 words is no match, and half an output no yardstick."""
+    """0 words against 0 words is not a match, and half an output cannot be a standard."""
     [found] = evidence_of(ended(**statuses), NIGHT)
     assert found.outcome is not None
     assert (found.outcome.primary, found.outcome.candidate) == outcome
@@ -123,7 +123,7 @@ def test_nothing_to_compare_gives_no_line() -> None:
 
 
 def test_a_catastrophe_is_named_and_legacys_own_is_none() -> None:
-    """What the second legacy run has too is shown beside it and counts against nobody."""
+    """What the second legacy run has too is shown beside it and counts against neither side."""
     finding = (Finding(path="catastrophes/words/empty"),)
     said: dict[str, Any] = {"name": "catastrophes", "findings": finding, "errors": 1}
     against = lines(with_check(Verdict.DIVERGED, "exact", **said))["catastrophes"]
@@ -152,7 +152,7 @@ CAUSES = {
 
 @pytest.mark.parametrize("case", CAUSES.values(), ids=CAUSES.keys())
 def test_a_candidates_failure_has_its_cause(case: Any) -> None:
-    """An outage of our own plumbing is no fault of the candidate's, whatever its workflow says."""
+    """An outage of our own plumbing is not the candidate's fault, whatever its workflow says."""
     verdict, status, cause = case
     first = Check(name="completion", verdict=verdict, rule="by the judge")
     made = ended(candidate=status).model_copy(update={"checks": (first,)})

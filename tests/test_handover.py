@@ -150,7 +150,7 @@ def test_a_workflow_whose_answer_comes_too_late_does_not_count(settings, claims)
         pytest.param(500, ServerUnreachableError, id="broken"),
     ],
 )
-def test_a_start_that_fails_is_told_to_the_plugin_and_can_be_tried_again(
+def test_the_plugin_hears_of_a_failed_start_and_it_can_be_tried_again(
     settings, claims, status, error
 ):
     """The claim stays asked for: if the plugin died, the next try still starts it."""
@@ -203,7 +203,7 @@ def task_again(broker):
         pytest.param("conductor+fallback", 60, False, True, id="its worker died while it waited"),
     ],
 )
-def test_the_way_back_announces_what_waits_once_more(settings, route, age_s, is_begun, is_sent):
+def test_the_way_back_announces_what_waits_again(settings, route, age_s, is_begun, is_sent):
     """With its own id and arguments, once however often it is asked for."""
     claims = Claims(redis.Redis.from_url(settings.reflector.broker_url))
     kwargs = {"transcript_id": T, "bucket_name": "b", "track_keys": ["k"]}
@@ -228,7 +228,7 @@ def test_the_way_back_announces_what_waits_once_more(settings, route, age_s, is_
         pytest.param(None, True, id="the server has lost it"),
     ],
 )
-def test_a_stopped_workflow_keeps_nobody_from_its_transcript(settings, claims, status, is_taken_up):
+def test_a_stopped_workflow_frees_its_transcript(settings, claims, status, is_taken_up):
     """The task that it had kept from running is announced again, under its own id."""
     claims.hold(T, ASKED.token, "w-1", is_end=False)
     kwargs = {"transcript_id": T, "bucket_name": "b", "track_keys": ["k"]}
@@ -255,7 +255,7 @@ def test_a_stopped_workflow_keeps_nobody_from_its_transcript(settings, claims, s
         ),
     ],
 )
-def test_a_recording_that_nobody_announced_is_registered_with_the_reason(settings, route, why):
+def test_an_unannounced_recording_is_registered_with_the_reason(settings, route, why):
     """At night it counts as skipped on purpose, not as lost."""
     note_kept(Harness.of(settings), Kept(transcript_id=T, route=route, reason="no answer"))
     last = Dispatches(settings.store_url).last("rec-1")
@@ -288,7 +288,7 @@ def test_only_live_workers_ask_whose_turn_it_is():
 
 
 def test_the_first_step_takes_the_claim_and_finalize_ends_it(settings, claims):
-    """In between nobody else can have the transcript."""
+    """In between no other process can have the transcript."""
     assert worked(settings, "get_recording")[0].status == "COMPLETED"
     assert (claims.look(T).state, claims.look(T).workflow_id) == ("running", "w-1")
     given = {"task_id": "task-2", "reason": "", "at": 3.0}
@@ -300,7 +300,7 @@ def test_the_first_step_takes_the_claim_and_finalize_ends_it(settings, claims):
 
 
 @pytest.mark.parametrize("step", ["get_recording", "merge_transcripts", "finalize", "send_webhook"])
-def test_a_step_out_of_turn_does_nothing_and_tells_nobody(settings, claims, step):
+def test_a_step_out_of_turn_does_and_publishes_nothing(settings, claims, step):
     """The workflow ends there: legacy serves the transcript."""
     given = {"task_id": "task-1", "reason": "late", "at": 2.0, "of": ASKED.token}
     claims.take_for_legacy(T, "other", **given)

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, str] = {
 
 
 def _modules() -> dict[str, Path]:
-    """Every module of ours by its dotted name; a package is the module of its `__init__`."""
+    """Each of our modules by its dotted name; a package is the module of its `__init__`."""
     found = {}
     for path in (path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -142,7 +142,7 @@ def test_the_pipeline_knows_no_engine(engine: str) -> None:
 
 
 def test_only_settings_reads_the_environment() -> None:
-    """Nobody else asks os.environ for a setting of ours."""
+    """No other module asks os.environ for one of our settings."""
     rooms = {"settings", "cli", "sandbox"}
     for path in (ROOT / "reflector_migrate").rglob("*.py"):
         if path.parent.name == "plugin" or rooms & set(path.relative_to(ROOT).parts):

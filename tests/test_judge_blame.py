@@ -152,8 +152,8 @@ def test_a_step_tried_again_counts_by_its_last_attempt():
     assert compare(a, b).first_divergent_step is None
 
 
-def test_no_difference_blames_nobody():
-    """Other digests alone are no divergence."""
+def test_no_difference_blames_no_step():
+    """Other digests alone do not diverge."""
     a = _run(digests=_digests())
     assert compare(a, _run(digests=_digests(**DOWNSTREAM))).first_divergent_step is None
 

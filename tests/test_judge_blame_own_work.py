@@ -113,7 +113,7 @@ def test_a_failing_step_that_spoils_the_row_is_named_itself():
 
 
 def test_without_digests_an_early_measure_comes_before_a_late_row():
-    """A real deployment: the words are told by measures, and a row's field does not hide them."""
+    """A real deployment: the words are known by measures, and a row's field does not hide them."""
     lost = [w for w in words_of() if w.start < 10]
     row = {**OUTPUTS.row, "zulip_message_id": None}
     found = compare(observation(OUTPUTS), observation(outputs_of(lost, row=row)),

@@ -105,15 +105,15 @@ def _bare(words):
     return [w.model_copy(update={"text": w.text.strip()}) for w in words]
 
 
-def test_words_run_together_are_no_match():
-    """Everything follows the stripped words, `Weshipon`, and reads as nobody can read it."""
+def test_words_run_together_are_not_a_match():
+    """Everything follows the stripped words, `Weshipon`, and cannot be read."""
     found = compare(_run(WORDS), _run(_bare(WORDS), role="candidate"), floors=FLOORS)
     verdicts = {check.name: check.verdict for check in found.checks}
     assert (verdicts["words"], verdicts["words_raw"]) == (Verdict.MATCHED, Verdict.DIVERGED)
 
 
 def test_an_event_without_the_blanks_is_not_the_text():
-    """The words have them, what listeners are told has not."""
+    """The words have them, what listeners hear has not."""
     events = tuple(
         e.model_copy(update={"data": {**e.data, "text": e.data["text"].replace(" ", "")}})
         if e.event == "TRANSCRIPT"
@@ -125,7 +125,7 @@ def test_an_event_without_the_blanks_is_not_the_text():
 
 
 def test_a_blank_does_not_excuse_an_invented_fact():
-    """Nobody said 9900, on either side; one more blank in a word is no other word."""
+    """9900 was never said, on either side; one more blank does not make another word."""
     invented = outputs_of().short_summary.replace("1200", "9900")
     spaced = [w.model_copy(update={"text": w.text + " "}) if not n else w
               for n, w in enumerate(WORDS)]  # fmt: skip

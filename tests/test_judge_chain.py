@@ -245,7 +245,7 @@ def test_a_links_two_ends(mine, theirs, step, inputs, outputs, why):
     assert link.inputs_why
 
 
-def test_a_failed_step_is_no_noise():
+def test_a_failed_step_is_not_noise():
     """One that completed here and failed there differs, however equal the rest."""
     failed = tuple(
         s.model_copy(update={"status": "failed"}) if s.name == "get_participants" else s

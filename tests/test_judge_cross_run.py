@@ -48,7 +48,7 @@ def _check(found, name):
         pytest.param(40, _floors(1, words=0.3), V.INCONCLUSIVE, id="one wide pair excuses nothing"),
     ],
 )
-def test_few_pairs_are_no_percentile(wrong, floors, verdict):
+def test_few_pairs_give_no_percentile(wrong, floors, verdict):
     """Of few pairs nothing is known, within their limit or beyond, unless it is far beyond."""
     found = compare(_run(role="primary"), _run(wrong), floors=floors)
     check = _check(found, "words")
@@ -227,7 +227,7 @@ def test_only_what_the_candidate_made_up_is_invented(mine, theirs, is_invented):
     ],
 )
 def test_what_is_invented(side, fact, is_said, waiver, expected):
-    """A fact of the candidate alone that its own transcript does not hold, and nobody waived."""
+    """An unwaived fact of the candidate alone that its own transcript does not hold."""
     stated = StatedFact(kind=fact, value="x", is_said=is_said)
     found = Finding(path="summary_facts/x", kind=side, waiver=waiver, fact=stated)
     measure = Measure(name="summary_facts", kind="exact", errors=1, length=3, findings=(found,))
@@ -286,7 +286,7 @@ def test_a_fact_left_out_is_not_an_altered_one():
 
 
 def test_each_check_shows_all_distances():
-    """d(L1, L2), d(L2, C), x and, with a second candidate run, the shift; measured by hand."""
+    """d(L1, L2), d(L2, C), x and, with a second candidate run, the shift; calculated manually."""
     l1, l2, c, c2 = _run(0, "primary"), _run(5, "secondary"), _run(8), _run(8)
     check = _check(compare(l1, c, secondary=l2, earlier=c2), "words")
     length = check.measure.length
@@ -300,7 +300,7 @@ def test_each_check_shows_all_distances():
 
 
 def test_a_candidate_that_repeats_cached_answers_shows_no_shift():
-    """Answers from a cache are no second draw."""
+    """Answers from a cache are not a second draw."""
     cached = StepRun(name="transcribe_track", usage=Usage(cache_hits=1))
     again = _run(8).model_copy(update={"steps": (cached,)})
     found = compare(_run(0, "primary"), again, secondary=_run(5, "secondary"), earlier=_run(8))
@@ -308,8 +308,8 @@ def test_a_candidate_that_repeats_cached_answers_shows_no_shift():
 
 
 @pytest.mark.parametrize("status", ["failed", "running", "missing"])
-def test_a_secondary_that_did_not_complete_is_no_floor(status):
-    """Half a run is no yardstick."""
+def test_a_secondary_that_did_not_complete_is_not_a_floor(status):
+    """Half a run cannot be a standard."""
     second = _run(5, "secondary").model_copy(update={"status": status})
     check = _check(compare(_run(0, "primary"), _run(8), secondary=second), "words")
     assert (check.verdict, check.rule) == (V.INCONCLUSIVE, "no-floor")

@@ -1,4 +1,4 @@
-"""Defects under noise, held against a floor of legacy's own pairs that is not zero.
+"""Defects under noise, compared with a floor of legacy's own pairs that is not zero.
 
 Recogniser and language model err anew at each call. Seven legacy runs of a recording
 give twenty-one pairs: not independent, so no percentile to gate by, but all of them

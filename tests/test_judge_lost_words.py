@@ -97,7 +97,7 @@ def test_words_that_moved_or_were_misheard_are_not_lost():
         assert measure.findings == ()
 
 
-def test_what_legacy_loses_too_tells_nothing_of_the_candidate():
+def test_what_legacy_loses_too_says_nothing_of_the_candidate():
     """The second legacy run lost a stretch as well: no catastrophe of the candidate's."""
     second = _bare(_without(7000, 7060), role="secondary")
     found = compare(_bare(HOUR), _candidate(_without(4000, 4060)), secondary=second, floors=FLOORS)
@@ -124,7 +124,7 @@ def _times(found):
      (0.26, Verdict.DIVERGED)],
 )  # fmt: skip
 def test_only_equal_times_match(by_s, verdict):
-    """A tenth of a second nobody notices, but it is not `same`, and without a floor not known."""
+    """A tenth of a second goes unnoticed, but it is not `same`, and without a floor not known."""
     there = _candidate(_moved(by_s))
     check = _times(compare(_bare(HOUR), there, floors=FLOORS))
     assert check.verdict is verdict
@@ -144,7 +144,7 @@ def test_one_late_track_is_not_lost_among_the_others():
     assert found.first_divergent_step.step == "pad_track"
 
 
-def test_a_stretched_track_is_told_by_its_ends():
+def test_a_stretched_track_is_found_by_its_ends():
     """A clock that runs 0.01 % fast: 0.36 s late after an hour, and 0.18 s at the median."""
     moved = [w.model_copy(update={"start": w.start * 1.0001}) for w in HOUR]
     measure = _times(compare(_bare(HOUR), _candidate(moved), floors=FLOORS)).measure
@@ -160,7 +160,7 @@ def test_a_few_words_aligned_amiss_do_not_place_a_track():
 
 
 def _listener(times, texts=("mhm ",)):
-    """Somebody who says the same few words, a minute apart."""
+    """A person who says the same few words, a minute apart."""
     return [
         Word(text=texts[n % len(texts)], start=30 + 60.0 * n, end=30.3 + 60.0 * n, speaker=9)
         for n in range(times)
@@ -180,7 +180,7 @@ def test_a_listener_who_is_misheard_once_does_not_displace_the_others(missed, te
 
 
 def test_a_listener_who_is_late_is_placed_all_the_same():
-    """A fifth of a second is no minute: each `mhm` is told apart from the next one."""
+    """A fifth of a second is not a minute: each `mhm` is distinguished from the next one."""
     said = _listener(30)
     late = [w.model_copy(update={"start": w.start + 0.2, "end": w.end + 0.2}) for w in said]
     check = _times(compare(_bare(HOUR + said), _candidate(HOUR + late), floors=FLOORS))
@@ -193,7 +193,7 @@ def test_a_listener_who_is_late_is_placed_all_the_same():
     [(7, 60.0, 60.0), (3, 60.0, 60.0), (3, -0.3, 0.3), (3, 0.2, 0.0), (2, 60.0, 0.0)],
 )
 def test_a_guest_is_placed_by_few_words_when_these_are_displaced(words, by_s, offset_s):
-    """Three that nobody could mistake for each other; a tenth of a second takes eight."""
+    """Three that cannot be mistaken for each other; a tenth of a second takes eight."""
     line = ["please", "raise", "the", "budget", "by", "five", "thousand"][:words]
     said = [Word(text=f"{text} ", start=100 + n * 0.4, end=100.3 + n * 0.4, speaker=9)
             for n, text in enumerate(line)]  # fmt: skip

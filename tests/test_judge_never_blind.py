@@ -109,7 +109,7 @@ def test_what_listeners_get_is_compared(changes, says):
 
 
 def test_another_users_bus_is_a_difference():
-    """What one person may hear is told to another."""
+    """What one person may hear is sent to another."""
     stored = observation(outputs_of()).events
     theirs = [e.model_copy(update={"channel": "shadow:user:u2"}) if "user" in e.channel else e
               for e in _heard()]  # fmt: skip
@@ -148,7 +148,7 @@ def _effects(key=f"{TRANSCRIPT}/audio.mp3", date="2026-01-01T10:00:00+00:00", **
     ],
 )
 def test_what_is_masked_keeps_its_form(effects):
-    """Keys whole, times that are no clock of the run, types and zones of those that are."""
+    """Keys whole, times that are not the run's clocks, types and zones of those that are."""
     row = {"id": TRANSCRIPT, "status": "ended"}
     same = _effects(
         calendar_event={"start_time": "2026-01-01T10:00:00+00:00"},

@@ -134,7 +134,7 @@ def _altered(name, alter):
                      id="a field more"),
     ],
 )  # fmt: skip
-def test_events_tell_the_runs_own_outputs(events, paths):
+def test_events_carry_the_runs_own_outputs(events, paths):
     """In the fields that the other side's events have."""
     run = _run().model_copy(update={"events": EVENTS})
     found = _paths("events", run, run.model_copy(update={"events": events}))
@@ -165,7 +165,7 @@ def test_a_title_that_people_know_is_not_overwritten(mine, theirs, is_lost):
     )
 
 
-def test_a_title_kept_where_the_reference_told_that_very_one_concludes_nothing():
+def test_a_title_kept_where_the_reference_published_that_very_one_concludes_nothing():
     """Legacy's model may have chosen the earlier one again; a lost or a wrong one counts."""
     kept = by_name("events").compare(_titled("Old", "Old"), _titled("Old", "New"))
     assert (kept.errors, kept.findings) == (0, ())
@@ -177,7 +177,7 @@ def test_a_title_kept_where_the_reference_told_that_very_one_concludes_nothing()
 
 
 def test_broadcasts_heard_on_one_side_only_conclude_nothing():
-    """Nobody listened there, or nothing was sent: it is not known which."""
+    """There was no listener, or nothing was sent: it is not known which."""
     sent = tuple(e.model_copy(update={"channel": "ts:1"}) for e in EVENTS)
     heard, unheard = (_run().model_copy(update={"events": events}) for events in (sent, EVENTS))
     for pair in ((heard, unheard), (unheard, heard)):
@@ -220,7 +220,7 @@ def _late(topics):
                      id="another host"),
     ],
 )  # fmt: skip
-def test_a_webhook_tells_the_runs_own(changes, where):
+def test_a_webhook_carries_the_runs_own(changes, where):
     """Times of its topics as well as titles; and a link to the same place but for its id."""
     found = _paths("side_effects", _hooked(), _hooked(**changes))
     path = f"side_effects/webhook/payload/body/transcript/{where}"

@@ -1,4 +1,4 @@
-"""Usage becomes money by the table in force; what nobody knows is unknown on every door."""
+"""Usage becomes money by the table in force; what is not known is unknown on every door."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ LOST = {"status": "timed_out", "started": datetime(2026, 2, 1, tzinfo=UTC)}
         pytest.param({"status": "completed"}, True, id="used nothing"),
     ],
 )
-def test_an_attempt_that_told_nobody_what_it_used_has_no_price(changes, is_known):
+def test_an_attempt_with_unreported_use_has_no_price(changes, is_known):
     """Its calls may have been made and paid: the sum is unknown, not that of the others."""
     side = observed(USED)
     lost = StepRun(name="transcribe_track", **{**LOST, **changes})

@@ -1,4 +1,4 @@
-"""Who lost or doubled words that were told as they should be: whoever stored them, under noise."""
+"""Words were published as they should be and lost or doubled: by the step that stored them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _misheard(words, *places):
 
 
 def _run(words, stored=None, told=None, **changes):
-    """A run that heard these words, stored those and told of others; every digest its own."""
+    """A run that heard these words, stored those and published others; every digest its own."""
     outputs = outputs_of(words if stored is None else stored)
     heard = outputs_of(words if told is None else told)
     events = tuple(
@@ -74,7 +74,7 @@ EMPTY = ()
                      "merge_transcripts", id="other words told than heard and stored"),
     ],
 )  # fmt: skip
-def test_the_step_that_stored_is_told_from_the_one_that_heard(candidate, step):
+def test_the_step_that_stored_is_distinguished_from_the_one_that_heard(candidate, step):
     """Every digest of words differs; TRANSCRIPT says what was heard before any topic was."""
     found = compare(_run(SPOKEN), candidate, floors=FLOORS)
     assert found.verdict == "DIVERGED"
@@ -108,7 +108,7 @@ def _trimmed(run):
     [(_swapped, "merge_transcripts"), (_late, "transcribe_track"), (_loud, "transcribe_track")],
 )
 def test_what_transcript_cannot_show_is_not_cleared_by_it(altered, step):
-    """However the words that were told and stored differ: by a blank, by one, by a stretch."""
+    """However the words that were published and stored differ: by a blank, by one, by a stretch."""
     words = altered(HEARD)
     plain = _run(words, role="candidate")
     pairs = {
@@ -138,8 +138,8 @@ def test_hearing_is_within_noise_where_only_storing_is_not():
     assert links["detect_topics", None].outputs is Agreement.DIFFER
 
 
-def test_what_was_told_counts_only_where_the_topics_hold_something_else():
-    """One misheard word of three hundred; nothing where both say the same, or nothing was told."""
+def test_what_was_published_counts_only_where_the_topics_hold_something_else():
+    """One misheard word of three hundred; nothing where both agree or nothing was published."""
     primary = _run(SPOKEN)
     assert published_disagreement(primary, _run(HEARD)) is None
     assert published_disagreement(_trimmed(primary), _trimmed(_run(HEARD))) is None

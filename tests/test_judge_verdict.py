@@ -159,7 +159,7 @@ def test_what_both_sides_met_is_not_held_against_the_candidate(
 
 
 def test_a_legacy_crash_judges_nothing_else():
-    """Half-made legacy outputs are no yardstick: no check diverges."""
+    """Half-made legacy outputs cannot be a standard: no check diverges."""
     broken = observation(Outputs(), status="failed", events=(), effects=())
     found = compare(broken, _candidate())
     assert V.DIVERGED not in {c.verdict for c in found.checks}
@@ -213,7 +213,7 @@ def test_a_broken_comparator_is_errored_and_the_others_report():
 
 
 def test_a_comparator_that_breaks_on_the_secondary_alone_is_errored_too():
-    """Equal sides or not: its noise cannot be told, and that is a bug, not a match."""
+    """Equal sides or not: its noise is unknown, and that is a bug, not a match."""
     words = by_name("words")
 
     def compare_words(reference, hypothesis, transcripts):
@@ -259,7 +259,7 @@ LONGER = LONGER.model_copy(update={"events": events_of(LONGER.outputs)})
     ],
 )
 def test_waivers_count_and_never_hide(changes, verdict, waived):
-    """The finding stays with the waiver's reason on it; an expired waiver is told."""
+    """The finding stays with the waiver's reason on it; an expired waiver is named."""
     found = compare(observation(), LONGER, waivers=[Waiver(**{**WAIVER, **changes})], today=TODAY)
     check = _by_name(found)["duration"]
     assert check.verdict is verdict
@@ -332,7 +332,7 @@ def test_strata(changes, stratum):
     assert stratum_of(observation(**changes)) == stratum
 
 
-def test_pauses_are_no_silence():
+def test_pauses_are_not_silence():
     """Gaps of speech are left out; one of a minute is not, be it first, between or last."""
     words = words_of()
     later = [w.model_copy(update={"start": w.start + 60, "end": w.end + 60}) for w in words]

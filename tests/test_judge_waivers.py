@@ -125,7 +125,7 @@ LENGTH = Finding(path="waveform/length", reference=254, hypothesis=255)
 )
 @pytest.mark.parametrize("kind", ["exact", "graded"])
 def test_what_is_waived_is_counted(findings, waivers, verdict, waived, improved, kind):
-    """A finding that nobody waived keeps the check from being waived, exact or graded."""
+    """An unwaived finding keeps the check from being waived, exact or graded."""
     measure = _measure(*(Finding(path=p) for p in findings), kind=kind)
     measure = measure.model_copy(update={"errors": max(1, len(findings))})
     check = _judged(measure, *map(_waiver, waivers))
@@ -159,7 +159,7 @@ def test_a_cap_is_the_recordings_not_the_measures():
 
 
 def test_findings_that_were_cut_off_are_not_waived():
-    """What nobody sees nobody excuses."""
+    """What is not seen is not excused."""
     measure = _measure(Finding(path="row/a")).model_copy(update={"findings_truncated": 3})
     assert _judged(measure, _waiver("row/*")).verdict == "DIVERGED"
 
@@ -250,7 +250,7 @@ def _until(expiry: str) -> str:
 def test_files_are_compared_under_waivers(
     capsys, monkeypatch, tmp_path, pair, expiry, code, verdict, waived, note
 ):
-    """The exit code follows, the count and the expired one's name are told in JSON and text."""
+    """The exit code follows, the count and the expired one's name are in JSON and text."""
     waivers = ["--waivers", str(_file(tmp_path, _until(expiry)))]
     assert _run(capsys, *pair)[0] == 1, "without the waiver it is a divergence"
     given, out, _ = _run(capsys, *pair, *waivers, "--json")

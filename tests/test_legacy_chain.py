@@ -180,7 +180,7 @@ def test_what_another_worker_has_in_hand_is_skipped(run):
 
 
 def test_an_unknown_room_fails_before_any_row(run):
-    """Neither recording nor transcript is made for a meeting nobody knows."""
+    """Neither recording nor transcript is made for an unknown meeting."""
     run.send(
         PROCESS, bucket_name="daily-tracks", daily_room_name="elsewhere-1",
         recording_id=run.recording_id, track_keys=run.scenario["keys"],

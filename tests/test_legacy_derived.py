@@ -34,7 +34,7 @@ REAL_RUN = Path(__file__).parent.parent / "fixtures" / "runs" / "good" / "rows.j
 
 
 def hidden(observation: Observation) -> Observation:
-    """As a real deployment tells of itself: no digest and no reference of any step."""
+    """As a real deployment shows itself: no digest and no reference of any step."""
     recorded = {"input_digest": None, "output_digest": None, "input_ref": None, "output_ref": None}
     steps = tuple(step.model_copy(update=recorded) for step in observation.steps)
     return observation.model_copy(update={"steps": steps})
@@ -57,7 +57,7 @@ MAIN = (
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", MAIN)
 def test_the_blame_is_right_from_what_the_steps_left(defects_world, name):
-    """The step the defect is in, though the primary tells nothing of its steps."""
+    """The step the defect is in, though the primary records nothing of its steps."""
     defect = describe(name)
     primary, candidate = _both(defects_world, defect.recordings[0], (name,))
     found = compare(primary, candidate, secondary=primary, is_repeatable=True)

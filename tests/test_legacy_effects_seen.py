@@ -1,4 +1,4 @@
-"""What a deployment told its Zulip, where nobody saw it: from the row, the room and the task."""
+"""What a deployment sent to Zulip, where it was not seen: from the row, the room and the task."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ CHAIN = ("task_cleanup_consent", "task_pipeline_post_to_zulip", "task_send_webho
     ],
 )  # fmt: skip
 def test_whether_a_webhook_was_sent_is_known(ends, webhook_url, is_known):
-    """Without a span of the delivery, or of what stopped the chain, nobody can say."""
+    """Without a span of the delivery, or of what stopped the chain, it is unknown."""
     room = RoomRow(**{**ROOM, "webhook_url": webhook_url})
     spans = [
         {"task": f"x.{name.rstrip('!')}", "state": "FAILURE" if "!" in name else "SUCCESS"}

@@ -1,4 +1,4 @@
-"""The plugin in a real worker on a real broker: what it tells, and that it never harms."""
+"""The plugin in a real worker on a real broker: what it sends, and that it never harms."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_a_secondary_is_timed_and_never_announced(tmp_path, broker):
 
 @pytest.mark.live
 def test_a_celery_worker_understands_both_messages(tmp_path, broker):
-    """They are tasks like any other to whoever consumes the queue."""
+    """They are tasks like any other to a consumer of the queue."""
     with worker(tmp_path, broker, "-Q", "celery,shadow", MIGRATE_SHADOW="true") as run:
         run()
         client, deadline = redis.Redis.from_url(broker), time.monotonic() + 10
@@ -226,7 +226,7 @@ def test_a_celery_worker_understands_both_messages(tmp_path, broker):
 
 
 @pytest.mark.live
-def test_a_failing_pipeline_fails_as_before_and_is_told(tmp_path, broker):
+def test_a_failing_pipeline_fails_as_before_and_is_reported(tmp_path, broker):
     """The exception passes through unchanged; the spans say which step it was."""
     with worker(tmp_path, broker, MIGRATE_SHADOW="true") as run:
         with pytest.raises(Exception, match="broken"):
@@ -238,7 +238,7 @@ def test_a_failing_pipeline_fails_as_before_and_is_told(tmp_path, broker):
 
 @pytest.mark.live
 @pytest.mark.parametrize("kind", ["hung", "refusing", "nonsense"])
-def test_a_broker_that_fails_for_the_shadow_delays_nobody(tmp_path, broker, kind):
+def test_a_broker_that_fails_for_the_shadow_delays_no_task(tmp_path, broker, kind):
     """Five tasks, none of which waits for the other end, whatever that does."""
     more = ("-I", "reflector_shadow,elsewhere")
     with (
@@ -270,7 +270,7 @@ def test_whatever_happens_inside_the_plugin_the_task_succeeds(tmp_path, broker, 
 
 
 @pytest.mark.live
-def test_a_queue_that_nobody_empties_stops_growing(tmp_path, broker):
+def test_a_queue_that_is_never_emptied_stops_growing(tmp_path, broker):
     """Beyond its bound, messages are dropped."""
     client = redis.Redis.from_url(broker)
     client.rpush("shadow", *["x"] * 10_000)
@@ -331,7 +331,7 @@ def test_the_flag_may_name_a_file_that_is_not_there(plugin, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("reflector_*.py")), ids=lambda p: p.stem)
 def test_it_needs_celery_and_the_standard_library_only(path):
-    """Nothing of ours, and nothing else, is imported at its top."""
+    """Neither our packages nor anything else is imported at its top."""
     tops = {
         line.split()[1].split(".")[0]
         for line in path.read_text().splitlines()

@@ -19,7 +19,7 @@ def task(name, spans=(), **more):
 
 
 def probed():
-    """The probe's inner steps one after another, as the plugin would tell them."""
+    """The probe's inner steps one after another, as the plugin would send them."""
     lines = [json.loads(line) for line in PROBE.read_text().splitlines()]
     at, counts, spans = 1000.0, {}, []
     for line in (line for line in lines if line["e"] == "step" and line["step"] != "process"):
@@ -88,7 +88,7 @@ def test_the_waveform_lies_between_two_events():
     ],
 )
 def test_what_follows_is_timed_by_its_own_tasks(name, step):
-    """Each is a Celery task of its own; those that only queue another are no step."""
+    """Each is a Celery task of its own; those that only queue another are not steps."""
     assert [s.name for s in steps_of([task(name)])] == ([step] if step else [])
 
 

@@ -38,7 +38,7 @@ GOOD = Notice("night", "MATCHED", is_bad=False, text="Night 2026-11-25: MATCHED"
 
 
 class Receiver(ThreadingHTTPServer):
-    """A chat's webhook on a port of its own: keeps what arrives, answers as it is told."""
+    """A chat's webhook on a port of its own: keeps what arrives, answers as it is set."""
 
     def __init__(self) -> None:
         """Answer 200 at first."""
@@ -136,7 +136,7 @@ def test_a_refusal_is_said_and_tried_again(
 def test_one_channel_down_does_not_keep_the_other_from_it(
     tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody listens at Zulip's port: Slack gets it once, Zulip as soon as it is there."""
+    """Zulip's port has no listener: Slack gets it once, Zulip as soon as it is there."""
     nobody = f"http://127.0.0.1:{_free_port()}/{SECRET}"
     settings = settings_of(tmp_path, slack_url=receiver.url, zulip_url=nobody)
     with caplog.at_level(logging.DEBUG):
@@ -163,7 +163,7 @@ def test_a_receiver_that_never_answers_is_given_up(tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_text_calls_or_links(tmp_path: Path, receiver: Receiver) -> None:
-    """A recording's id is somebody else's text: it can call nobody and act on no terminal."""
+    """A recording's id is foreign text: it can mention no person and act on no terminal."""
     settings = settings_of(tmp_path, slack_url=receiver.url)
     hostile = "<!channel> @**all** <http://evil.example|x> & \x1b[31m\nsecond"
     send(Harness.of(settings), [Notice("night", "x", is_bad=True, text=hostile)])
@@ -187,7 +187,7 @@ def test_a_step_has_its_own_summary(tmp_path: Path) -> None:
 
 
 def test_without_a_channel_nothing_is_kept(tmp_path: Path) -> None:
-    """A deployment that calls nobody has no entries about it."""
+    """A deployment without channels has no entries about it."""
     settings = settings_of(tmp_path)
     assert send(Harness.of(settings), [BAD]) == ()
     assert Audit(settings.store_url).all() == ()

@@ -68,7 +68,7 @@ def seen_by(observe, mode: str, monkeypatch, work=everything):
     return observe.end("task-1")
 
 
-def test_usage_tells_everything_but_words(observe, monkeypatch):
+def test_usage_has_everything_but_words(observe, monkeypatch):
     """Service, status, sizes, tokens and a digest of each call; no body, no address, no secret."""
     seen = seen_by(observe, "usage", monkeypatch)
     services = [c["service"] for c in seen.calls]
@@ -81,7 +81,7 @@ def test_usage_tells_everything_but_words(observe, monkeypatch):
     assert all(word not in told for word in ("words", "https", "KEY", "very-secret", "abcdef"))
 
 
-def test_bodies_are_told_without_keys(observe, monkeypatch):
+def test_bodies_are_sent_without_keys(observe, monkeypatch):
     """What was sent is there as sent; presigned addresses and signatures are not."""
     calls = seen_by(observe, "bodies", monkeypatch).calls
     assert text_of(calls[1], "asked") == '{"audio_file_url":"https://s3/tracks/padded_0.webm"}'
@@ -100,7 +100,7 @@ def test_nothing_wraps_nothing(observe, monkeypatch):
 
 
 def test_a_call_that_fails_fails_as_before(observe, monkeypatch):
-    """The exception passes through; what is told is its kind."""
+    """The exception passes through; its kind is sent."""
 
     def work():
         with pytest.raises(httpx.ConnectError, match="down"):

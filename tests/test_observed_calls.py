@@ -117,7 +117,7 @@ def test_what_nothing_saw_is_unknown(spans, found):
     assert calls == found if found is None else len(calls) == found
 
 
-def test_an_unseen_webhook_is_no_difference():
+def test_an_unseen_webhook_is_not_a_difference():
     """The other side's concludes nothing; where it was seen not to happen, it is one."""
     sent = Effect(kind="webhook", key="transcript.completed", payload={"body": "{}"})
     known = {"recording": "r", "engine": "celery", "status": "completed"}
@@ -130,7 +130,7 @@ def test_an_unseen_webhook_is_no_difference():
 
 
 def test_a_body_that_unpacks_without_end_is_left():
-    """Whoever can write to the broker can send one."""
+    """Any writer to the broker can send one."""
     bomb = base64.b64encode(zlib.compress(b"0" * (9 << 20))).decode()
     assert text_of({"asked": bomb}, "asked") is None
     assert text_of({"asked": "not packed"}, "asked") is None

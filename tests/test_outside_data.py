@@ -30,7 +30,7 @@ def _models(model: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
 
 
 def test_no_model_quotes_its_input() -> None:
-    """Of every model of ours, those in functions aside: a word of a meeting may stand in it."""
+    """Of each of our models, those in functions aside: a word of a meeting may stand in it."""
     for top in (reflector_migrate, comparators, reports):
         for module in pkgutil.walk_packages(top.__path__, f"{top.__name__}."):
             if not f"{module.name}.".startswith(LEFT_OUT):

@@ -93,7 +93,7 @@ def test_broken_tracks_are_left_out_of_the_mix(tmp_path):
     assert (tmp_path / "out.mp3").read_bytes() == (tmp_path / "alone.mp3").read_bytes()
 
 
-def test_a_mix_without_a_missing_track_is_no_mix(tmp_path):
+def test_a_mix_without_a_missing_track_is_refused(tmp_path):
     """What is not there may have been deleted: nothing is written that lacks it."""
     good = write_track(tmp_path / "good.webm", silence_s=0.4)
     with pytest.raises(audio.AbsentAudioError, match="missing"):

@@ -62,7 +62,7 @@ def test_the_first_decodable_track_sets_the_rate(tmp_path, caplog):
 
 
 def test_silence_is_silence(tmp_path):
-    """A meeting in which nobody spoke has a waveform of zeros, not a division by zero."""
+    """A meeting without speech has a waveform of zeros, not a division by zero."""
     quiet = write_track(tmp_path / "in.webm", level=0.0, seconds=3.0)
     result = audio.mixdown([quiet], tmp_path / "out.mp3")
     assert result.skipped == ()
@@ -82,5 +82,5 @@ def test_silence_is_silence(tmp_path):
     ],
 )
 def test_waveform_arithmetic(tmp_path, samples, segments, expected):
-    """Chunks, peaks and rounding on numbers small enough to check by hand."""
+    """Chunks, peaks and rounding on numbers small enough to check manually."""
     assert audio.waveform(write_wav(tmp_path / "in.wav", samples), segments) == expected

@@ -136,7 +136,7 @@ def test_a_mix_never_drops_a_track_because_the_network_failed(storage, tmp_path,
 
 
 @pytest.mark.parametrize("kind", ["404", "403"])
-def test_a_mix_of_tracks_that_are_not_all_there_is_no_mix(storage, tmp_path, kind):
+def test_a_mix_of_tracks_that_are_not_all_there_is_refused(storage, tmp_path, kind):
     """Deleted or refused says nothing of the sound; the reason carries no signature."""
     sources = [TRACK, f"{storage}{kind}{QUERY}"]
     with pytest.raises(audio.AbsentAudioError, match=kind) as caught:

@@ -28,7 +28,7 @@ def test_file_objects_are_read_from_their_start(tmp_path):
     assert (tmp_path / "a.webm").read_bytes() == (tmp_path / "b.webm").read_bytes()
 
 
-def test_progress_tells_seconds_done(tmp_path):
+def test_progress_reports_seconds_done(tmp_path):
     """The callback hears rising seconds, so that a worker can renew its lease."""
     limits = audio.Limits(report_every_s=0.0)
     for work in (

@@ -92,7 +92,7 @@ class Made(NamedTuple):
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(looks)
-def test_an_answer_is_the_newest_of_its_very_question_or_made_anew(url, looks):
+def test_an_answer_is_the_newest_of_its_very_question_or_asked_again(url, looks):
     """Served: made for the same question in the same namespace, within both bounds of age."""
     with writing(url) as connection:
         connection.execute(delete(task_cache))
@@ -166,7 +166,7 @@ def context(url, namespace, services):
 
 
 def track_of(ctx, asked):
-    """A track whose sound has this hash; its address is another's, or nobody's."""
+    """A track whose sound has this hash; its address is another's, or no one's."""
     return TranscribeTrackInput(
         run=ctx.run,
         track_index=0,

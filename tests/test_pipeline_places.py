@@ -111,7 +111,7 @@ def test_no_run_is_given_a_place_in_a_database_without_our_mark(
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "a/b", 'a"; drop schema x', "x" * 57])
-def test_a_run_id_that_is_no_plain_name_has_no_place(tmp_path: Path, run_id: str) -> None:
+def test_a_run_id_that_is_not_a_plain_name_has_no_place(tmp_path: Path, run_id: str) -> None:
     """It would become part of a path, a key and the name of a schema."""
     with pytest.raises(ConfigurationError, match="run id"):
         fill_run_tables(f"sqlite:///{tmp_path / 'c.db'}", run_id, {})

@@ -153,7 +153,7 @@ class Other(BaseModel):
 
 
 def test_an_answer_is_remembered_and_its_price_counted_as_saved(control, store):
-    """The second time costs nothing; the tokens not spent are told."""
+    """The second time costs nothing; the tokens saved are reported."""
     asking, first = questions(control, store)
     answer = asking.structured(ASK_TOPIC, "Alice: hello", TopicAnswer)
     again, second = questions(control, store)
@@ -176,7 +176,7 @@ def test_an_answer_is_remembered_and_its_price_counted_as_saved(control, store):
     ],
     ids=lambda o: next(iter(o)),
 )
-def test_whatever_differs_is_asked_anew(control, store, other):
+def test_a_changed_question_is_asked_again(control, store, other):
     """Text, namespace, model, window, parameters, wording, shape: each makes another key."""
     asked = {"text": "Alice: hello", "namespace": "shadow", "model": "m", "window": 16000,
              "ask": ASK_TOPIC, "shape": TopicAnswer}  # fmt: skip

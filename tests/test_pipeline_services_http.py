@@ -115,7 +115,7 @@ def test_an_answer_that_drips_is_given_up_in_time(call):
 
 
 def test_an_answer_without_end_is_given_up(call, monkeypatch):
-    """No service of ours answers without measure."""
+    """None of our services answers without measure."""
     monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1 << 20)
     error, _ = call("huge")
     assert isinstance(error, TerminalStepError)

@@ -79,7 +79,7 @@ def test_bytes_and_requests_are_counted(storage, path, tmp_path):
     assert (storage._meter.total.s3_requests, storage._meter.total.s3_bytes) == (3, 2 * len(BODY))
 
 
-def test_deleting_twice_is_no_error(storage, path):
+def test_deleting_twice_is_not_an_error(storage, path):
     """What is gone is gone."""
     storage.put_file("s3://reflector-media/gone", path)
     for _ in range(2):

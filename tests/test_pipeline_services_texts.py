@@ -126,7 +126,7 @@ def test_a_transcript_without_words_still_has_a_message():
     )
 
 
-def test_the_webhook_tells_of_the_calendar_entry_what_there_is():
+def test_the_webhook_has_what_the_calendar_entry_has():
     """Optional fields are left out when empty."""
     room = RoomRow("room", "standup", "u", True, "s", "t", False, "http://x", None, "daily")
     event = CalendarEventRow("c", "room", "uid", "Daily", None, NOON, NOON, None, "Berlin")
@@ -151,7 +151,7 @@ def test_the_webhook_tells_of_the_calendar_entry_what_there_is():
         ("STATUS", None, ["ts:t"]),
     ],
 )
-def test_owners_are_told_of_three_events_only(event, owner, channels):
+def test_owners_hear_of_three_events_only(event, owner, channels):
     """Status, duration and title, under their own names."""
     told = messages("t", owner, event, {"value": 1})
     assert [channel for channel, _ in told] == channels
@@ -160,7 +160,7 @@ def test_owners_are_told_of_three_events_only(event, owner, channels):
 
 
 def test_a_speaker_is_the_place_among_the_camera_tracks():
-    """A screen track between two cameras moves nobody, as with legacy; odd keys are left out."""
+    """A screen track between two cameras moves no speaker, as with legacy; odd keys are ignored."""
     alice, bob = "a" * 36, "b" * 36
     keys = [
         f"d/r/1765800000000-{alice}-cam-audio-1765800000438",

@@ -1,4 +1,4 @@
-"""How a transcript ends: in `error` or `ended`, told once, with what was said to the character."""
+"""How a transcript ends: in `error` or `ended`, published once, with all that was said."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_recording_without_tracks_ends_as_with_legacy(s3_url, control, tmp_pat
 
 
 def test_a_failed_workflow_ends_in_status_error(world):
-    """Column, event and broadcast, as legacy tells it."""
+    """Column, event and broadcast, as legacy does it."""
     world.do("get_recording")
     world.step("finalize", recording_id=world.run.recording_id, outcome="error")
     assert world.row.status == "error"
@@ -52,8 +52,8 @@ def test_a_failed_workflow_ends_in_status_error(world):
     assert told == ["processing", "processing", "error", "error"]
 
 
-def test_a_status_is_told_once_each_time_a_run_is_started_by_hand(world):
-    """Attempts of the engine repeat nothing; a rerun that ends tells that it ended."""
+def test_a_status_is_published_once_each_time_a_run_is_started_manually(world):
+    """Attempts of the engine repeat nothing; a rerun that ends publishes its end."""
     ended = {"recording_id": world.run.recording_id, "outcome": "ended"}
     for times in (1, 2, 3):
         world.do("get_recording")
@@ -68,7 +68,7 @@ def test_a_status_is_told_once_each_time_a_run_is_started_by_hand(world):
 
 
 def test_a_drawing_that_a_failure_cancelled_is_made_before_the_error(sounding):
-    """Legacy draws before it recognises: whoever is late finds its place taken."""
+    """Legacy draws before it recognises: a late process finds its place taken."""
     sounding.whole(until="mixdown_tracks")
     sounding.step("finalize", recording_id=sounding.run.recording_id, outcome="error")
     names = ["DURATION", "WAVEFORM", "STATUS"]
@@ -80,7 +80,7 @@ def test_a_drawing_that_a_failure_cancelled_is_made_before_the_error(sounding):
     assert "WAVEFORM" not in {m["event"] for _, m in sounding.messages()}
 
 
-def test_no_drawing_without_sound_keeps_the_error_from_being_told(sounding):
+def test_a_missing_drawing_does_not_keep_the_error_from_being_published(sounding):
     """The mixed recording is gone: the status is set all the same."""
     sounding.whole(until="mixdown_tracks")
     key = sounding.outputs["mixdown_tracks"]["audio_key"]

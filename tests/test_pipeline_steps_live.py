@@ -26,7 +26,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 def world(s3_url, control, tmp_path):
-    """A finished transcript in the live namespace; nobody was told yet."""
+    """A finished transcript in the live namespace; nothing was sent yet."""
     world = make_world(tmp_path, s3_url, control, namespace="live", has_tracks=False)
     recorded = world.recorded
     told = (
@@ -53,7 +53,7 @@ def methods(world):
     return [r["method"] for r in world.control.requests("zulip")]
 
 
-def test_zulip_is_told_once_however_often_the_step_runs(world):
+def test_zulip_gets_one_message_however_often_the_step_runs(world):
     """One message, its id in the row, no call at all from the second time on."""
     first = tell(world, "post_zulip")
     assert first == tell(world, "post_zulip")
@@ -92,7 +92,7 @@ def test_a_later_run_changes_the_message_in_its_place(world):
     assert "# Reflector – Another Title" in message["content"]
 
 
-def test_a_message_that_is_gone_is_posted_anew(world):
+def test_a_message_that_is_gone_is_posted_again(world):
     """The update is refused, so a new message takes its place, as with legacy."""
     world.rows.update_transcript(world.run.transcript_id, zulip_message_id=4711)
     done = tell(world, "post_zulip")
@@ -100,7 +100,7 @@ def test_a_message_that_is_gone_is_posted_anew(world):
     assert world.row.zulip_message_id == done["message_id"] != 4711
 
 
-def test_the_monolith_posts_anew_after_any_failed_update(world):
+def test_the_monolith_posts_again_after_any_failed_update(world):
     """Nothing retries it: even a passing failure means a new message."""
     world.rows.update_transcript(world.run.transcript_id, zulip_message_id=4711)
     world.control.set_fault("zulip", "http_500", times=1)
@@ -140,7 +140,7 @@ def test_the_webhook_keeps_its_event_id_over_retries(world):
 
 
 def test_another_content_is_another_event(world):
-    """A rerun that changed the title: told once more, under an id that its retries keep."""
+    """A rerun that changed the title: posted again, under an id that its retries keep."""
     first = tell(world, "send_webhook")
     world.rows.update_transcript(world.run.transcript_id, title="Another")
     world.control.set_webhook_status("hook", 500, times=1)
@@ -172,7 +172,7 @@ def test_another_content_after_a_lost_answer_is_another_event(world):
 
 
 @pytest.mark.parametrize("has_changed", [False, True])
-def test_a_run_of_an_older_build_keeps_to_what_it_told(world, has_changed):
+def test_a_run_of_an_older_build_keeps_to_what_it_published(world, has_changed):
     """It kept status and digest, and had one id: unchanged nothing is sent, changed a next id."""
     ours = tell(world, "send_webhook")
     (sent,) = world.control.webhooks()
@@ -202,7 +202,7 @@ def test_what_was_refused_is_delivered_when_the_run_goes_again(world, status):
 
 
 @pytest.mark.parametrize("status", [400, 404, 408, 409, 410, 425, 429])
-def test_a_webhook_that_refuses_is_no_failure_and_not_asked_again(world, status):
+def test_a_webhook_that_refuses_is_not_a_failure_and_not_asked_again(world, status):
     """The receiver's 4xx is its last word, and the transcript is fine."""
     world.control.set_webhook_status("hook", status)
     done = tell(world, "send_webhook")
@@ -242,7 +242,7 @@ def test_zulip_is_called_no_oftener_than_fits_into_the_steps_time(world):
 
 @pytest.mark.parametrize("kind", ["connection_reset", "timeout"])
 def test_a_webhook_that_hangs_or_breaks_is_worth_a_retry(world, kind):
-    """Whatever is no answer may be one next time."""
+    """A failed answer may succeed next time."""
     services = world.settings.services.model_copy(update={"webhook_timeout_s": 0.3})
     world.settings = world.settings.model_copy(update={"services": services})
     world.control.set_fault("webhook", kind)

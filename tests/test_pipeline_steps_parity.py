@@ -102,7 +102,7 @@ def test_the_rows_events_are_the_recorded_ones_in_their_order(shadowed):
         assert_same_waveform(mine["data"]["waveform"], theirs["data"]["waveform"])
 
 
-def test_the_listeners_are_told_what_the_real_bus_carried(shadowed):
+def test_the_listeners_hear_what_the_real_bus_carried(shadowed):
     """Channel, order and payload of every message, each channel behind the run's prefix."""
     lines = (RUNS / shadowed.scenario_name / "pubsub.jsonl").read_text().splitlines()
     wanted = [json.loads(line) for line in lines if line]
@@ -148,7 +148,7 @@ def test_s3_holds_what_the_real_run_left(shadowed):
     assert sum("/padded_" in key for key in shadowed.left["shadow-media"]) == 2 * is_failed
 
 
-def test_after_a_failure_nobody_is_told_and_nothing_is_deleted(worlds):
+def test_after_a_failure_nothing_is_published_or_deleted(worlds):
     """No post chain: no Zulip, no webhook, no deletion; status first, then error, on both buses."""
     failed = worlds(FAILED)
     assert failed.row.status == "error"
@@ -195,7 +195,7 @@ def test_refused_consent_deletes_all_that_may_be_deleted(shadowed):
     assert local.exists() is not is_refused
 
 
-def test_what_was_used_is_told_by_step(finished):
+def test_what_was_used_is_reported_by_step(finished):
     """Sound, questions, objects: each at the step that paid for it."""
     usage = finished.usage
     assert usage["transcribe_track"].gpu_seconds > 0

@@ -35,7 +35,7 @@ def test_input_off_the_contract_is_hopeless_and_named(world, change, field):
 @pytest.mark.parametrize(
     "joined", [{"a": None}, {"a": {"track_index": 0}, "b": {"track_index": "1"}}, 7]
 )
-def test_a_join_that_is_no_join_is_hopeless(world, joined):
+def test_a_join_that_is_not_a_join_is_hopeless(world, joined):
     """A branch without output never raises anything but a terminal error."""
     with pytest.raises(TerminalStepError, match="merge_transcripts: input"):
         world.step("merge_transcripts", transcripts=joined)
@@ -71,7 +71,7 @@ def test_a_join_that_lost_a_branch_is_tried_again(world, step, kept):
 def test_an_id_that_is_a_path_is_hopeless(world, transcript_id):
     """Ids name files and objects; none may leave its folder."""
     run = world.run.model_dump() | {"transcript_id": transcript_id}
-    with pytest.raises(TerminalStepError, match="no plain name"):
+    with pytest.raises(TerminalStepError, match="not a plain name"):
         run_step("get_recording", {"run": run, "recording_id": "r"}, Harness.of(world.settings))
 
 
@@ -125,7 +125,7 @@ def test_a_mix_of_what_is_left_never_takes_the_recordings_place(sounding):
     assert sounding.row == row
 
 
-def test_a_track_that_is_no_audio_is_hopeless_and_named(sounding):
+def test_a_track_that_is_not_audio_is_hopeless_and_named(sounding):
     """The message names the object in S3, not a temporary file."""
     key = sounding.tracks[0]["s3_key"]
     sounding.s3.put_object(Bucket="shadow-tracks", Key=f"run-1/{key}", Body=b"not audio")
@@ -135,7 +135,7 @@ def test_a_track_that_is_no_audio_is_hopeless_and_named(sounding):
 
 
 def test_text_that_no_database_holds_is_refused_at_the_door(world):
-    """The word's number is told, not its text."""
+    """The word's number is named, not its text."""
     words = [{"word": "nul\x00", "start": 0, "end": 1}]
     world.control.replay(recogniser=[{"match": ["track"], "words": words}])
     with pytest.raises(TerminalStepError, match="word 0 is no text"):

@@ -219,7 +219,7 @@ def test_a_beginner_that_comes_too_late_empties_nothing(s3_url, control, tmp_pat
 
 
 def given_up():
-    """What the lease's heartbeat does once the server has given the task to somebody else."""
+    """What the lease's heartbeat does once the server has given the task to another worker."""
     raise TransientStepError("the server has given this attempt up: TIMED_OUT")
 
 
@@ -254,7 +254,7 @@ def test_topics_of_a_given_up_attempt_are_not_written(s3_url, control, tmp_path)
 
 @pytest.mark.parametrize("before", ["mixdown_tracks", "merge_transcripts"])
 def test_an_error_of_an_attempt_that_was_given_up_is_not_set(s3_url, control, tmp_path, before):
-    """Retried by hand meanwhile, the transcript must not be called broken by a straggler."""
+    """Retried meanwhile, the transcript must not be called broken by a straggler."""
     world = brief(s3_url, control, tmp_path)
     world.whole(until=before)
     raw = {"run": world.run.model_dump(), "recording_id": world.run.recording_id}
@@ -278,7 +278,7 @@ def test_a_drawing_that_takes_long_keeps_the_error_back_for_a_while_only(
     assert world.row.status == "error"
 
 
-def test_a_refusal_amid_the_drawing_is_not_taken_for_a_failed_drawing(
+def test_a_refusal_during_the_drawing_is_not_taken_for_a_failed_drawing(
     s3_url, control, tmp_path, monkeypatch
 ):
     """The lease asks at intervals: what it said once it does not say again at once."""

@@ -113,7 +113,7 @@ def is_back_door(node):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_there_is_no_way_out(path):
+def test_no_step_has_another_way_out(path):
     """Imports from a short list, calls on effects, no private attributes."""
     assert list(offences(tree_of(path))) == []
 

@@ -59,7 +59,7 @@ def found(settings, limit=10):
     ]
 
 
-def test_what_can_be_replayed_is_chosen_youngest_first(settings):
+def test_what_can_be_replayed_is_chosen_newest_first(settings):
     """It ended well, its tracks are there, its room is shadowed; the sample does not matter."""
     took_place(settings, "old", ago_h=3)
     took_place(settings, "young")
@@ -104,7 +104,7 @@ def test_a_chosen_recording_is_left_out_by_anything_but_the_sample(settings, tmp
         pytest.param([(60, None)], None, 50 * 60, None, id="cost unknown"),
     ],
 )
-def test_time_and_cost_are_told_beforehand(known, rate, duration_s, cost):
+def test_time_and_cost_are_printed_beforehand(known, rate, duration_s, cost):
     """Of 200 recordings."""
     gists = [SimpleNamespace(candidate_s=s, candidate_cost=c) for s, c in known]
     expected = estimated(gists, 200, 4, rate)

@@ -149,7 +149,7 @@ def test_tiles_sort_pages_and_csv(browser, files):
         assert all('"DIVERGED"' in line for line in lines[1:])
 
 
-def test_without_javascript_the_page_still_tells(browser, files):
+def test_without_javascript_the_page_still_reads(browser, files):
     """Verdict, gates, charts and the worst are there; what needs a script is not shown."""
     with Watched(browser, java_script_enabled=False) as watched:
         page = watched.page

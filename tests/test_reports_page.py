@@ -1,4 +1,4 @@
-"""The nightly page as bytes: complete, escaped, the same each time, and silent where told."""
+"""The nightly page as bytes: complete, escaped, the same each time, and silent where asked."""
 
 from __future__ import annotations
 

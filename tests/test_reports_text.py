@@ -118,7 +118,7 @@ def test_markdown_counts_and_names_what_is_against():
     assert "And 10 more, none worse than these." in shown
 
 
-def test_nothing_compared_is_no_match_anywhere():
+def test_nothing_compared_is_not_a_match_anywhere():
     """An empty list renders as inconclusive in Markdown and without a passed case in JUnit."""
     assert "INCONCLUSIVE" in markdown.render([])
     assert "MATCH" not in markdown.render([]).replace("no match", "")

@@ -243,7 +243,7 @@ def test_a_task_that_comes_again_after_a_takeover_runs_the_body(theirs, broker):
 
 
 def test_without_a_fallback_the_start_is_left_in_the_queue(theirs, broker):
-    """Whoever reads it later starts the workflow: nothing is lost, and legacy does not run."""
+    """A later reader starts the workflow: nothing is lost, and legacy does not run."""
     publish(broker, route="conductor")
     assert theirs.run()["workflow_id"] == ""
     assert theirs.bodies == []
@@ -291,7 +291,7 @@ def test_a_broker_that_fails_costs_no_recording(plugin, kind):
 def test_a_broker_that_fails_between_table_and_claim_leaves_the_body(
     theirs, broker, plugin, monkeypatch, route
 ):
-    """It could not be asked, so it is not left to anybody else."""
+    """It could not be asked, so it is not left to another process."""
     publish(broker, route=route)
 
     def away(*args, **kwargs):

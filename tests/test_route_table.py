@@ -17,7 +17,7 @@ OUTSIDE = next(f"t-{n}" for n in range(99) if point_of(f"t-{n}") >= 0.1)
 
 
 def expected(route, otherwise, room, place, listed, *, is_back, is_readable):
-    """The order in which they speak, written once more as plain sentences."""
+    """The order in which they apply, written again as plain sentences."""
     if is_back or not is_readable:
         return "celery"
     if listed == "deny":
@@ -67,7 +67,7 @@ def test_every_combination(is_back, is_readable, listed, place, has_room):
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 1.0])
 def test_a_share_is_that_large_and_stays_within_each_larger_one(share):
-    """Of ten thousand recordings about so many, and raising it sends nobody back."""
+    """Of ten thousand recordings about so many, and raising it sends no recording back."""
     table = Table(1, "conductor", share)
     taken = {
         f"t-{n}"

@@ -82,7 +82,7 @@ def test_without_the_flag_nothing_is_routed(tmp_path, broker):
 
 
 def test_a_worker_killed_while_it_waits_leaves_claim_and_message(tmp_path, broker):
-    """Both were written at once: whoever reads the message starts the workflow."""
+    """Both were written at once: the reader of the message starts the workflow."""
     client = redis.Redis.from_url(broker)
     client.set(KEY, dump(Table(1, "conductor+fallback")))
     on = {"MIGRATE_ROUTING": "true", "MIGRATE_ROUTE_WAIT_S": "60"}

@@ -60,7 +60,7 @@ def route(folder: Path, *words: str):
 
 
 def test_each_change_is_a_version_with_who_and_why(settings):
-    """The log has all of them, the broker the youngest."""
+    """The log has all of them, the broker the newest."""
     first = routes.change(
         Harness.of(settings), Table(0, "conductor+fallback", 0.01), "ana", "canary"
     )
@@ -83,7 +83,7 @@ def test_a_table_that_workers_would_not_read_is_not_published(settings):
     assert Audit(settings.store_url).all("route") == ()
 
 
-def test_what_stands_in_the_broker_and_is_no_table_is_named(settings, broker):
+def test_what_stands_in_the_broker_and_is_not_a_table_is_named(settings, broker):
     """A worker answers celery then, and the command says why."""
     redis.Redis.from_url(broker).set(KEY, "{")
     assert routes.published(settings).fault == "routing table: not JSON"
@@ -91,7 +91,7 @@ def test_what_stands_in_the_broker_and_is_no_table_is_named(settings, broker):
     assert routes.published(settings).table is not None
 
 
-def test_an_older_version_never_replaces_a_younger_one(settings):
+def test_an_older_version_never_replaces_a_newer_one(settings):
     """Two who change at once: the second hears that it was not the first."""
     routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "one")
     with pytest.raises(routes.RefusedError, match="version 1 is published already"):
@@ -99,7 +99,7 @@ def test_an_older_version_never_replaces_a_younger_one(settings):
 
 
 def test_a_change_without_a_broker_is_an_error(tmp_path, nobody):
-    """Nobody would hear of it."""
+    """No listener would hear of it."""
     settings = settings_with(tmp_path, nobody)
     new_store(settings.store_url)
     with pytest.raises(ServerUnreachableError, match="the broker does not answer"):

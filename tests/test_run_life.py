@@ -91,7 +91,7 @@ def test_only_the_register_changes_runs() -> None:
 
 @pytest.mark.parametrize("state", sorted(RunState))
 def test_a_change_outside_the_table_is_refused(tmp_path: Path, state: RunState) -> None:
-    """Whoever asks for it: `failed` never overwrites `compared`, `started` never `waiting`."""
+    """For any caller: `failed` never overwrites `compared`, `started` never `waiting`."""
     store = f"sqlite:///{tmp_path}/s.db"
     new_store(store)
     run = _claimed(store, state)
@@ -130,7 +130,7 @@ def test_one_of_many_takes_a_run(any_store: str) -> None:
 
 
 def test_one_ticket_is_good_at_a_time(any_store: str) -> None:
-    """Whoever hands a run on makes every earlier message about it stale."""
+    """Handing a run on makes every earlier message about it stale."""
     runs, run = Runs(any_store), _claimed(any_store)
     first = runs.move(run, run.state, until=now())
     second = runs.move(first, run.state, until=now())

@@ -49,7 +49,7 @@ class LifeOfARun(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(TROUBLE), after=st.integers(1, 12))
     def plan_trouble(self, kind: str, after: int) -> None:
-        """At that outside call from now on, in the midst of whoever makes it."""
+        """At that outside call from now on, in the midst of its caller."""
         self.world.plan[self.world.calls + after] = lambda: self._happen(kind)
 
     def _happen(self, kind: str) -> None:
@@ -88,7 +88,7 @@ class LifeOfARun(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 5), keeps=st.booleans())
     def deliver(self, number: int, keeps: bool) -> None:
-        """Any worker takes any message, now or once more later."""
+        """Any worker takes any message, now or again later."""
         self.world.deliver(number, keeps=keeps)
 
     @rule()

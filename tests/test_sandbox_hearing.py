@@ -174,7 +174,7 @@ def noise(seconds):
     ],
 )
 def test_what_is_not_known_is_said_to_be_unknown(sound, alice, corpus):
-    """Sound that is no known speech never passes for silence."""
+    """Sound that is not known speech never passes for silence."""
     assert listen(sound(alice).astype(np.float32), corpus).is_unknown
 
 
@@ -201,7 +201,7 @@ def test_bytes_without_sound_are_refused(content):
         decode(content)
 
 
-def test_stale_prints_are_made_anew_and_cached(tmp_path, monkeypatch):
+def test_stale_prints_are_rebuilt_and_cached(tmp_path, monkeypatch):
     """Prints of other tracks are not trusted; new ones are kept in the user's cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     root = tmp_path / "recordings"

@@ -132,7 +132,7 @@ def test_the_same_audio_is_answered_the_same(client, files):
 
 
 def test_silence_is_an_empty_list(client, files):
-    """A track in which nobody speaks is no error."""
+    """A track without speech is not an error."""
     answer = ask(client, url_of(files, RECORDINGS["no-words"], 0))
     assert (answer.status_code, answer.json()["words"]) == (200, [])
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_answered_is_refused_with_a_reason(body, status, told, cl
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b""], ids=["cut", "list", "empty"])
-def test_a_body_that_is_no_object_is_refused(content, client):
+def test_a_body_that_is_not_an_object_is_refused(content, client):
     """A broken request is the caller's fault."""
     assert client.post(PATH, content=content).status_code == 400
 
@@ -207,7 +207,7 @@ def test_noise_differs_between_calls_and_repeats_with_the_seed(faults, files):
 
 
 def test_noise_may_be_the_same_for_every_call(client, faults, files):
-    """With vary = request, whoever asks for the same audio hears the same noise."""
+    """With vary = request, the same audio gives the same noise."""
     faults.set_noise("recogniser", {"wer": 0.2, "seed": 1, "vary": "request"})
     url = url_of(files, DEBATE, 0)
     first = words_of(ask(client, url))

@@ -69,13 +69,13 @@ def test_words_lie_inside_their_utterance_in_order(recording):
 
 
 def test_every_utterance_is_unique_in_the_corpus():
-    """The recogniser's unit can be told from all others."""
+    """The recogniser's unit differs from all others."""
     said = [re.sub(r"\W+", " ", u.text).lower() for r in RECORDINGS.values() for u in r.utterances]
     assert len(said) == len(set(said)) > 100
 
 
 def test_ids_are_unique_and_everybody_is_known():
-    """No two recordings share an id or a room at Daily; whoever speaks is a participant."""
+    """No two recordings share an id or a room at Daily; each speaker is a participant."""
     all_of = list(RECORDINGS.values())
     for ids in (
         [r.recording_id for r in all_of],
@@ -192,7 +192,7 @@ def test_a_broken_file_names_file_and_field(tmp_path, field, value, told):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'], ids=["cut", "list", "string"])
-def test_a_file_that_is_no_object_is_refused(tmp_path, text):
+def test_a_file_that_is_not_an_object_is_refused(tmp_path, text):
     """Broken JSON is an input error, not a traceback."""
     (tmp_path / "solo").mkdir()
     (tmp_path / "solo" / "recording.json").write_text(text)
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_object_is_refused(tmp_path, text):
         load_recording(tmp_path, "solo")
 
 
-def test_an_empty_folder_is_told(tmp_path):
+def test_an_empty_folder_is_reported(tmp_path):
     """Nothing to work with is an error, never an empty corpus."""
     with pytest.raises(InputError, match="no recordings"):
         load_recordings(tmp_path)

@@ -69,7 +69,7 @@ def plain(url):
 
 
 def test_postgres_runs_from_a_copy_of_binaries_that_only_root_may_reach(tmp_path, monkeypatch):
-    """A checkout in a private folder is no obstacle, and the copy is removed again."""
+    """A checkout in a private folder is not an obstacle, and the copy is removed again."""
     monkeypatch.setattr(postgres_module, "_is_reachable", lambda _: False)
     with postgres_module.postgres(tmp_path) as server:
         (record,) = Records.of(tmp_path).read()

@@ -70,7 +70,7 @@ def repository():
 
 
 def test_a_missing_jar_is_fetched_once(tmp_path, repository):
-    """The second call asks nobody."""
+    """The second call asks no server."""
     first = ensure(JAR, tmp_path, repository.named)
     second = ensure(JAR, tmp_path, repository.named)
     assert first == second == tmp_path / "conductor-server-1.0-boot.jar"
@@ -102,7 +102,7 @@ def test_a_wrong_jar_in_the_cache_is_refused_and_fetched_again(tmp_path, reposit
         pytest.param((CONTENT[:1000], 1000), id="truncated at the source"),
     ],
 )
-def test_a_bad_download_is_tried_once_more(tmp_path, repository, answer):
+def test_a_bad_download_is_tried_again(tmp_path, repository, answer):
     """One bad answer costs a second request, no more."""
     repository.answers.append(answer)
     assert ensure(JAR, tmp_path, repository.named).read_bytes() == CONTENT
@@ -136,7 +136,7 @@ def test_a_repository_without_it_is_a_clear_error(tmp_path, repository):
         ensure(other, tmp_path, repository.named)
 
 
-def test_a_file_put_there_by_hand_is_used(tmp_path):
+def test_a_file_put_there_manually_is_used(tmp_path):
     """The recipe works: no network is needed once the file is in its place."""
     (tmp_path / JAR.filename).write_bytes(CONTENT)
     assert ensure(JAR, tmp_path, {"nowhere": "http://127.0.0.1:1"}).read_bytes() == CONTENT

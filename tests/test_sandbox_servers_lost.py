@@ -1,4 +1,4 @@
-"""A sandbox whose folder somebody removed still leaves no process."""
+"""A sandbox whose folder was removed still leaves no process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_down_finds_what_is_no_longer_on_record(tmp_path):
 
 
 def test_the_reaper_of_a_killed_owner_finds_it_too(tmp_path):
-    """It was told the mark while the owner lived."""
+    """It got the mark while the owner lived."""
     folder = tmp_path / "sandbox"
     argv = [sys.executable, "-c", OWNER, str(folder)]
     owner = subprocess.Popen(argv, stdout=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""Supervision: whatever is started is found again and stopped, and nobody else is."""
+"""Supervision: what is started is found again and stopped, and no other process is."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_child_that_heeds_sigterm_is_gone_and_forgotten(records):
 
 
 def test_a_child_that_ignores_sigterm_is_killed_in_time(records):
-    """After the grace SIGKILL ends it, and its name is told."""
+    """After the grace SIGKILL ends it, and its name is reported."""
     record = run(records, DEAF)
     begun = time.monotonic()
     assert stop([record], records, grace_s=0.3) == ("child",)
@@ -127,7 +127,7 @@ def environment(process):
 
 
 def test_a_stale_record_never_ends_the_process_that_has_its_pid_now(records):
-    """A reused pid belongs to somebody else: it is neither alive for us nor signalled."""
+    """A reused pid belongs to another process: it is neither alive for us nor signalled."""
     stranger = run(records, SLEEPER, name="stranger")
     stale = replace(stranger, name="stale", started=stranger.started - 60)
     records.add(stale)
@@ -139,7 +139,7 @@ def test_a_stale_record_never_ends_the_process_that_has_its_pid_now(records):
 
 
 def test_nothing_runs_when_the_parent_dies_before_writing_the_record(tmp_path):
-    """Killed between fork and record, a parent leaves no process that nobody knows of."""
+    """Killed between fork and record, a parent leaves no unrecorded process."""
     touched = tmp_path / "touched"
     script = f"""
 import os, signal, sys
@@ -163,7 +163,7 @@ process.start(command, process_table.Records.of(here))
 
 
 def test_a_port_is_ours_only_if_our_group_listens_on_it(records):
-    """Somebody else's server on the same port never passes for ours."""
+    """Another server on the same port never passes for ours."""
     script = "import socket; s = socket.create_server(('127.0.0.1', 0)); "
     server = run(records, script + "print('port', s.getsockname()[1]); " + SLEEPER, name="server")
     log = (records.path.parent / "server.log").read_text().split()

@@ -163,7 +163,7 @@ def test_a_detached_sandbox_outlives_its_owner_until_down(tmp_path, owner):
 
 
 def test_up_cleans_what_a_crash_left(tmp_path, owner):
-    """With half of it dead, `up` stops the rest and starts anew."""
+    """With half of it dead, `up` stops the rest and starts again."""
     owner("detached").kill()
     (left,) = alive(tmp_path)
     records = Records.of(tmp_path)
@@ -229,7 +229,7 @@ def test_a_port_taken_every_time_is_an_error(tmp_path, monkeypatch):
     assert Records.of(tmp_path).read() == ()
 
 
-def test_the_configuration_holds_no_secret_and_nobody_else_may_read_it(tmp_path):
+def test_the_configuration_is_private_and_holds_no_secret(tmp_path):
     """Secrets are in files of their own, all for the owner's eyes only, and never on argv."""
     with Sandbox(Settings(), tmp_path, with_=("redis",)) as sandbox:
         secret = sandbox.settings.s3.secret_access_key.get_secret_value()

@@ -151,7 +151,7 @@ def test_what_an_answer_quoted_can_be_read_again():
         ),
     ],
 )
-def test_the_text_is_told_from_the_question(prompt, source):
+def test_the_text_is_separated_from_the_question(prompt, source):
     """Several habits of marking the text are understood."""
     assert split_source(prompt)[0] == source
 

@@ -1,4 +1,4 @@
-"""Faults break exactly the requests they were told to, in the way they were told to."""
+"""Faults break exactly the requests they should, in the way they should."""
 
 import time
 

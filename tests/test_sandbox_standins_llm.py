@@ -123,7 +123,7 @@ def test_what_changes_in_the_text_shows_in_the_recap(model, change, what):
 
 
 def test_facts_of_the_text_stand_in_the_topic_summary(model):
-    """Figures, dates and negations are told as they were said, in two sentences at most."""
+    """Figures, dates and negations are given as they were said, in two sentences at most."""
     said = json.loads(model.say(tagged(SPOKEN), schema=TOPIC))["summary"]
     for fact in ("ten percent", "250 engineers", "Friday", "March", "not pay it", "never agreed"):
         assert fact in said

@@ -16,7 +16,7 @@ from reflector_migrate.sandbox.standins.running import running_standins, standin
 
 
 def test_the_process_serves_while_the_block_lasts_and_not_after(tmp_path):
-    """Health answers inside the block; outside, nobody listens."""
+    """Health answers inside the block; outside, there is no listener."""
     with running_standins(tmp_path) as url:
         health = StandinControl(url).health()
     assert health["status"] == "ok"
@@ -43,7 +43,7 @@ def test_sigterm_ends_it_even_while_a_request_hangs(tmp_path):
 
 
 def test_a_remote_address_is_refused(tmp_path):
-    """Whoever reaches the control endpoint decides the answers: it stays local."""
+    """The control endpoint decides the answers: it stays local."""
     argv = [sys.executable, "-m", "reflector_migrate.sandbox.standins", "--host", "0.0.0.0"]
     ended = subprocess.run(
         [*argv, "--port", "0", "--recordings", str(tmp_path)],

@@ -83,7 +83,7 @@ def test_an_unknown_track_is_an_error_and_is_counted(standins):
 
 
 def test_the_language_model_gives_the_recorded_replies(standins):
-    """Analysis and formatting calls are told apart, each gets its own recorded reply."""
+    """Analysis and formatting calls are distinguished, each gets its own recorded reply."""
     standins.replay_run(RUNS / "good")
     assert say(standins, "text", "topic") == "Topic: budget. Summary: reviewed budget."
     formatted = json.loads(say(standins, "text", "topic", schema=SCHEMA))

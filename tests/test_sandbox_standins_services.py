@@ -1,4 +1,4 @@
-"""Daily, Zulip and the webhook receiver keep their contracts and tell what they got."""
+"""Daily, Zulip and the webhook receiver keep their contracts and show what they got."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ def standins(control):
     return control
 
 
-def test_daily_tells_a_recording_and_who_took_part(standins, http):
+def test_daily_reports_a_recording_and_who_took_part(standins, http):
     """What was put is what is answered, by recording and by meeting."""
     standins.put_daily_recording(RECORDING, PEOPLE)
     daily = standins.url("daily")
@@ -52,8 +52,8 @@ def test_daily_refuses(standins, http, path, headers, status):
     assert "error" in answer.json()
 
 
-def test_daily_tells_who_is_in_a_room(standins, http):
-    """Presence is empty until it is told otherwise."""
+def test_daily_reports_who_is_in_a_room(standins, http):
+    """Presence is empty until it is set."""
     url = f"{standins.url('daily')}/rooms/room-1/presence"
     assert http.get(url, headers=BEARER).json() == {"total_count": 0, "data": []}
     standins.put_daily_presence("room-1", [{"id": "p1"}])
@@ -142,7 +142,7 @@ def test_a_large_webhook_is_evidence_and_is_not_cut(standins, http):
 
 
 def test_reset_forgets_all_but_what_is_kept(standins, http):
-    """A test can start clean without losing what the sandbox told Daily."""
+    """A test can start clean without losing what the sandbox set for Daily."""
     standins.put_daily_recording(RECORDING, PEOPLE)
     standins.set_fault("zulip", "http_500")
     http.post(f"{standins.url('webhook')}/hook", content=b"{}")

@@ -21,7 +21,7 @@ def _file(folder: Path, text: str) -> Path:
 
 
 def test_shadow_is_off_by_default() -> None:
-    """Nobody is shadowed by accident."""
+    """No recording is shadowed by accident."""
     assert Settings().shadow.enabled is False
 
 
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
     ids=["a word", "a table", "a string"],
 )  # fmt: skip
 def test_a_half_written_file_is_named_with_its_line(tmp_path: Path, half: str, line: int) -> None:
-    """An editor that writes in place: whoever reads it then learns where it ends."""
+    """An editor that writes in place: a reader then learns where it ends."""
     path = _file(tmp_path, half)
     with pytest.raises(ConfigurationError) as wrong:
         load_settings(path, environ={})
@@ -153,7 +153,7 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     "key", ["shadow.budget_per_day", "candidate.keep_hours", "workers.isolation"]
 )
 def test_a_setting_that_nothing_reads_is_refused(key: str) -> None:
-    """A key without effect is unknown: nobody relies on it by mistake."""
+    """A key without effect is unknown, so that no one relies on it by mistake."""
     section, _, name = key.partition(".")
     with pytest.raises(ConfigurationError, match=f"unknown setting {key}"):
         load_settings(environ={f"MIGRATE_{section.upper()}__{name.upper()}": "1"})
@@ -191,8 +191,8 @@ def test_the_project_file_may_be_a_table_of_pyproject(
     assert load_settings(environ={}).shadow.max_in_flight == 4
 
 
-def test_the_plugins_variables_are_no_settings_of_ours() -> None:
-    """A host that runs Reflector's worker and one of ours can give both the same environment."""
+def test_the_plugins_variables_are_not_our_settings() -> None:
+    """A host that runs Reflector's worker and ours can give both the same environment."""
     theirs = {
         "MIGRATE_SHADOW": "true",
         "MIGRATE_ROUTING": "true",

@@ -61,7 +61,7 @@ def played(it: Drama) -> Drama:
 
 @pytest.mark.parametrize("step", STEP_NAMES)
 def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
-    """That step and all after it, no paid call again, the world told once; `processing`, `ended`.
+    """That step and all after it, no paid call again, effects once; `processing`, `ended`.
 
     The message stands under its number, and the event went out once under its id. What comes
     after the end leaves the status alone.
@@ -114,7 +114,7 @@ def expected_runs(step: str, tracks: int) -> Counter[str]:
 
 
 def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monkeypatch):
-    """No failure workflow is started: whoever looks after the run says it, once."""
+    """No failure workflow is started: the collector publishes it, once."""
     it = ended
     until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
     before, told = left_by(it.world), len(statuses_of(it))
@@ -143,7 +143,7 @@ def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monk
 
 
 def test_a_rerun_that_fails_says_error_and_a_retry_ends_it(ended):
-    """Each is told on both channels, in order; the row keeps the last alone."""
+    """Each is published on both channels, in order; the row keeps the last alone."""
     it = ended
     until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
     before, told = left_by(it.world), len(statuses_of(it))
@@ -164,7 +164,7 @@ def test_a_rerun_that_fails_says_error_and_a_retry_ends_it(ended):
 
 
 def test_what_the_server_refuses_leaves_the_status_as_it_was(ended):
-    """Nothing failed: nothing is retried, and nobody is told anything."""
+    """Nothing failed: nothing is retried or published."""
     it = ended
     until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
     before = left_by(it.world)
@@ -187,7 +187,7 @@ def look(it):
 
 
 def told_again(left, before):
-    """How often each status was told since; of anything else nothing may have been."""
+    """How often each status was published since; of anything else nothing may have been."""
     new = Counter(left["told"]) - Counter(before["told"])
     assert not Counter(before["told"]) - Counter(left["told"])
     assert all("STATUS" in message for message in new), new
@@ -197,13 +197,13 @@ def told_again(left, before):
 
 
 def statuses_of(it):
-    """Statuses in the order in which listeners were told, by event."""
+    """Statuses in the order in which listeners heard them, by event."""
     told = [m for _, m in it.world.messages() if m["event"].endswith("STATUS")]
     return [(m["event"], m["data"]["value"]) for m in told]
 
 
 def states_of(it, step):
-    """What was told of a step, in order."""
+    """What was published of a step, in order."""
     news = [m["data"] for _, m in it.world.messages() if m["event"] == "PIPELINE_PROGRESS"]
     return [one["step_status"] for one in news if one["current_step"] == step]
 

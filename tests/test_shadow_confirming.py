@@ -92,7 +92,7 @@ DERIVED = ("merge_transcripts", "detect_topics", "generate_title", "generate_sum
 
 @pytest.mark.parametrize("step", DERIVED)
 def test_a_real_deployments_input_is_derived(defects_world, step):
-    """Nothing recorded: rows and objects give the input, or the answer is that nobody can tell."""
+    """Nothing recorded: rows and objects give the input, or the answer is `cannot tell`."""
     track = 1 if step == "pad_track" else None
     seen = _digests_hidden(_primary(defects_world, "three-voices"))
     found = confirm(
@@ -117,7 +117,7 @@ def test_a_defect_is_confirmed_on_derived_input(defects_world):
         (Blame(step="pad_track", why="", track_index=7), "did not complete it"),
     ],
 )
-def test_what_the_primary_has_not_cannot_be_told(defects_world, blame, says):
+def test_what_the_primary_lacks_is_cannot_tell(defects_world, blame, says):
     """No input, no answer."""
     found = confirm(
         Harness.of(_with(defects_world)), _primary(defects_world, "three-voices"), blame
@@ -126,7 +126,7 @@ def test_what_the_primary_has_not_cannot_be_told(defects_world, blame, says):
     assert says in found.why
 
 
-def test_settings_that_let_no_step_run_are_no_failure_of_the_step(defects_world):
+def test_settings_that_let_no_step_run_are_not_a_failure_of_the_step(defects_world):
     """A defect outside of a sandbox is refused; that confirms nothing."""
     outside = _with(defects_world, "title_not_stored").model_copy(update={"is_sandbox": False})
     found = confirm(
@@ -138,7 +138,7 @@ def test_settings_that_let_no_step_run_are_no_failure_of_the_step(defects_world)
     assert "in the sandbox only" in found.why
 
 
-def test_an_erased_input_cannot_be_told(defects_world):
+def test_an_erased_input_is_cannot_tell(defects_world):
     """References are subject to erasure; the answer says which one is gone."""
     seen = _primary(defects_world, "solo")
     artifacts, kept = Artifacts(defects_world.settings.store_url), {}

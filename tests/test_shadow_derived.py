@@ -1,4 +1,4 @@
-"""Attached to a deployment nobody sees what Zulip and webhooks were sent: rows and tasks tell."""
+"""Attached to a deployment, what went to Zulip and webhooks is unseen: rows and tasks show it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_is_derived_is_what_was_seen(stack: Sandbox, name: str, kinds: set[
 
 
 @pytest.mark.parametrize("task", ["task_pipeline_post_to_zulip", "send_transcript_webhook"])
-def test_a_task_that_failed_has_told_nobody(stack: Sandbox, task: str) -> None:
+def test_a_failed_task_sent_nothing(stack: Sandbox, task: str) -> None:
     """Neither is a message taken for sent because the row could have one, nor a webhook."""
     run = _compared(stack.settings, "three-voices")
     spans = [dict(span) for span in Spans(stack.settings.store_url).of(run.transcript_id)]

@@ -1,4 +1,4 @@
-"""Nothing of ours is dropped because a server of ours is away: the door of every task."""
+"""Nothing is dropped because one of our servers is unreachable: the door of every task."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_what_could_not_be_erased_is_erased_later_and_never_opened_meanwhile(wor
 
 
 def test_a_sandbox_may_keep_what_refused_consent_left(world) -> None:
-    """To look at it: nobody spoke there. Elsewhere the setting keeps nothing."""
+    """To look at it: there was no speech. Elsewhere the setting keeps nothing."""
     _stored(world, "compared")
     _delete_audio(world)
     sandbox = world.settings.sandbox.model_copy(update={"keeps_refused": True})

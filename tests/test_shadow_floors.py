@@ -83,7 +83,7 @@ def test_it_is_said_what_a_floor_is_made_of(recordings, said):
 
 
 def test_pairs_of_another_stratum_are_not_counted():
-    """What excuses nothing is not told as a floor."""
+    """What excuses nothing is not shown as a floor."""
     said = StoredFloors([_pair("rec", 0.1)]).note("rec", "another")
     assert "0 stored A/A pairs of 0 recordings in another" in said
 
@@ -103,7 +103,7 @@ def test_when_answers_are_known_to_be_alike(standins, expected):
 
 
 def test_no_pair_without_two_whole_runs():
-    """A secondary that failed is no evidence of noise."""
+    """A secondary that failed is not evidence of noise."""
     first, second = observation(role="primary"), observation(role="secondary")
     pair = pair_of(first, second, RUN, {}, Role.SECONDARY, divergences(first, second))
     assert pair is not None

@@ -89,7 +89,7 @@ def test_settling(status, seen, has_webhook, settled) -> None:
     ],
 )
 def test_patience(seen, waits_s) -> None:
-    """Side effects that are late are no side effects that are missing."""
+    """Late side effects are not missing ones."""
     spans = [{"task": f"reflector.x.{task}", "state": state} for task, state in seen]
     assert patience_s(spans, settle_s=90, chain_s=2700) == waits_s
 

@@ -1,4 +1,4 @@
-"""Reconciliation: what the primary took up is eligible, whether or not anybody announced it."""
+"""Reconciliation: what the primary took up is eligible, announced or not."""
 
 from __future__ import annotations
 

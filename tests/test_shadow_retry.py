@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 
 def test_retry_by_command(drama, undisturbed):
-    """`migrate retry` runs the failed step alone, and asks nobody for a stored answer."""
+    """`migrate retry` runs the failed step alone, and reuses stored answers."""
     it = drama()
     it.world.control.set_fault("llm", "http_4xx", times=1, match="one meeting title")
     it.begin()

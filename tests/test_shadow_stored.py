@@ -76,7 +76,7 @@ def _again(settings: Settings) -> None:
     brought(Runs(settings.store_url), "run-1", "started")
 
 
-def test_a_run_that_is_run_again_has_its_time_anew(settings: Settings) -> None:
+def test_a_run_that_is_run_again_has_its_whole_time(settings: Settings) -> None:
     """An old run is not late the moment it is reopened; late, it frees its place and no more."""
     nowhere = {"conductor": {"server_url": "http://127.0.0.1:9/api"}, "shadow": {"timeout_s": 60.0}}
     settings = Settings.model_validate({**settings.model_dump(), **nowhere})
@@ -119,10 +119,10 @@ def test_a_run_retried_while_it_is_judged_is_judged_again(
     assert (Evidence(settings.store_url).comparison("run-1") is None) is is_retried
 
 
-def test_a_run_retried_after_its_verdict_is_compared_anew(
+def test_a_run_retried_after_its_verdict_is_compared_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it stands now; until then nothing is said of it; the first verdict is told beside it."""
+    """As it stands now; until then nothing is said of it; the first verdict is named beside it."""
     status = {Role.CANDIDATE: "failed"}
     _observing(monkeypatch, lambda role: status.get(role, "completed"))
     monkeypatch.setattr("reflector_migrate.shadow.decision.ASKED_WITHIN_S", 0.0)
@@ -310,7 +310,7 @@ def test_a_row_that_our_models_refuse_ends_its_run(
     assert said in found.checks[0].note
 
 
-def test_nothing_at_all_is_no_comparison(settings: Settings) -> None:
+def test_nothing_at_all_is_not_a_comparison(settings: Settings) -> None:
     """An unknown recording is an error of input, not an empty match."""
     with pytest.raises(InputError, match="nothing is stored"):
         stored_comparison(Harness.of(settings), "another")

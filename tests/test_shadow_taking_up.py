@@ -61,7 +61,7 @@ def row_of(settings):
 
 
 def told(settings):
-    """Statuses in the order in which they were told, by channel."""
+    """Statuses in the order in which they were published, by channel."""
     events = [e for e in EventLog(settings.store_url).of("r") if e.event.endswith("STATUS")]
     return [(e.channel.removeprefix("shadow:r:"), e.data["value"]) for e in events]
 
@@ -104,7 +104,7 @@ def state_of(settings):
 
 
 def tell(settings, status):
-    """A step's end, as finalize writes and tells it."""
+    """A step's end, as finalize writes and publishes it."""
     about = {"recording_id": "rec", "transcript_id": "t", "namespace": "shadow"}
     run = Run(run_id="r", bucket_name="b", workflow_id="w", **about)
     keep_and_tell(
@@ -116,7 +116,7 @@ def tell(settings, status):
     "definite", [RefusedError("no"), NotFoundError("no"), ServerUnreachableError("not sent")]
 )
 def test_before_the_server_is_asked_the_run_is_started(settings, definite):
-    """Whoever is killed in between leaves it to the collector; refused, it is what it was."""
+    """A process killed in between leaves it to the collector; refused, it is what it was."""
     seen = []
     fail(settings, definite, lambda: seen.append(state_of(settings)))
     assert seen == ["started"]
@@ -161,7 +161,7 @@ def meanwhile(monkeypatch, work):
     monkeypatch.setattr("reflector_migrate.shadow.recover.reopen.time", clock)
 
 
-def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
+def test_a_second_failure_is_published_like_the_first(settings, monkeypatch):
     """The first one's `error` comes while it is waited for: it does not use up the second's."""
     rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status="processing", events=[])
@@ -173,7 +173,7 @@ def test_a_second_failure_is_told_like_the_first(settings, monkeypatch):
 
 
 def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
-    """It stands in the row a moment before; told after the mark it would be the second's."""
+    """It stands in the row a moment before; published after the mark it would be the second's."""
     Rows.at(place_of_run(settings, "r").database_url).set_status("t", "error")
     meanwhile(monkeypatch, lambda: tell(settings, "error"))
     with taken_up(Harness.of(settings), RUN):
@@ -181,7 +181,7 @@ def test_a_failure_is_waited_for_until_listeners_have_it(settings, monkeypatch):
     assert values == ["error", "processing"]
 
 
-def test_a_failure_that_is_being_told_is_waited_for(settings, monkeypatch):
+def test_a_failure_that_is_being_published_is_waited_for(settings, monkeypatch):
     """`error` written after it was taken up would be of what has begun again."""
     rows = Rows.at(place_of_run(settings, "r").database_url)
     rows.update_transcript("t", status="processing", events=[])

@@ -68,8 +68,8 @@ def begin(settings, status="processing"):
         ),
     ],
 )
-def test_who_else_may_tell_it_is_left_to(settings, execution, row, is_open):
-    """Nothing is written or told, whether it is waited for or not."""
+def test_another_process_that_may_publish_it_is_left_to(settings, execution, row, is_open):
+    """Nothing is written or published, whether it is waited for or not."""
     begin(settings, row)
     assert look(settings, RUN, execution()) is is_open
     assert row_of(settings).status == row
@@ -84,8 +84,8 @@ def test_who_else_may_tell_it_is_left_to(settings, execution, row, is_open):
         pytest.param(partial(failed, 61, followed_by=FOLLOWED, status="timed_out"), id="timed out"),
     ],
 )
-def test_what_nobody_tells_is_told_once(settings, execution):
-    """As finalize does it: column, event and broadcast; and not again, whoever comes after."""
+def test_an_unreported_failure_is_reported_once(settings, execution):
+    """As finalize does it: column, event and broadcast; and not again by a later process."""
     begin(settings)
     for _ in range(2):
         assert not look(settings, RUN, execution())
@@ -106,7 +106,7 @@ def test_what_a_failures_own_workflow_left_undone_stays_to_be_seen(settings):
     assert (row_of(settings).status, told(settings)) == ("processing", [])
 
 
-def test_what_had_ended_its_transcript_is_no_failure_of_its(settings):
+def test_what_had_ended_its_transcript_is_not_its_failure(settings):
     """Its row may say anything by then."""
     begin(settings)
     done = (StepRun(name="finalize", status="completed"),)
@@ -126,7 +126,7 @@ def test_what_is_being_taken_up_again_is_left_alone(settings, monkeypatch):
 
 
 def test_taken_up_between_look_and_write_it_is_left_alone(settings):
-    """Whoever takes it up marks it before the row is reopened: the mark is looked for last."""
+    """The process that takes it up marks it before it reopens the row: the mark is read last."""
     begin(settings)
     seen = failure_view(Harness.of(settings), RUN, failed(99))
     again(settings)
@@ -136,7 +136,7 @@ def test_taken_up_between_look_and_write_it_is_left_alone(settings):
 
 
 def test_a_row_that_a_later_run_has_is_left_alone(settings):
-    """The transcript was processed again: the row is the younger run's."""
+    """The transcript was processed again: the row is the newer run's."""
     begin(settings)
     later = {
         "run_id": "r2",
@@ -158,5 +158,5 @@ def test_the_server_says_whether_another_workflow_follows():
 
 
 def again(settings):
-    """A retry by hand says so before it asks the server."""
+    """A manual retry says so before it asks the server."""
     EventLog(settings.store_url).record("r", "progress:again:1", "c", {"event": "", "data": {}})

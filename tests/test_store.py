@@ -161,8 +161,8 @@ def test_a_run_that_has_moved_on_is_not_compared(url: str) -> None:
     assert evidence.comparison("run-1") == _comparison("run-1")
 
 
-def test_what_is_run_again_is_compared_anew_and_its_night_stays(url: str) -> None:
-    """The youngest for whoever asks for it; the first in its night, which says so."""
+def test_what_is_run_again_is_compared_again_and_its_night_stays(url: str) -> None:
+    """The newest for a reader; the first in its night, which says so."""
     runs, evidence = Runs(url), Evidence(url)
     runs.claim(_run())
     brought(runs, "run-1", "observed")
@@ -383,7 +383,7 @@ def _pair(run_id: str, value: float | None) -> LegacyPair:
 
 
 def test_pairs_are_added_once_and_found_by_their_conditions(url: str) -> None:
-    """Another build or other noise begins anew; a run's own pair can be left out."""
+    """Another build or other noise starts again; a run's own pair can be left out."""
     pairs = LegacyPairs(url)
     assert (pairs.add(_pair("one", 0.1)), pairs.add(_pair("two", 0.2))) == (True, True)
     assert pairs.add(_pair("one", 0.9)) is False

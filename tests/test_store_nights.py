@@ -100,7 +100,7 @@ def test_nothing_is_left_where_the_gist_cannot_be_made(
 
 
 def test_an_erased_comparison_leaves_no_column(url: str) -> None:
-    """Whoever erases the document erases its gist: the database sees to it."""
+    """Erasing the document erases its gist: the database sees to it."""
     _stored(url)
     with writing(url) as connection:
         connection.execute(delete(comparisons).where(comparisons.c.run_id != "awkward"))
@@ -133,9 +133,7 @@ def test_a_night_is_whole_without_any_gist(url: str) -> None:
         pytest.param({"run_id": "gone", "title": "left over"}, id="another run's, of the same id"),
     ],
 )
-def test_a_gist_that_is_not_the_document_s_is_made_anew(
-    url: str, values: dict[str, object]
-) -> None:
+def test_a_stale_gist_is_rebuilt(url: str, values: dict[str, object]) -> None:
     """By the reader at once, and for good by the next upgrade."""
     _stored(url)
     with writing(url) as connection:

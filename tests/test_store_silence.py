@@ -1,4 +1,4 @@
-"""A database or a bus that takes connections and says nothing holds nobody up for long."""
+"""A database or a bus that takes connections and says nothing delays no process for long."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHORT_S = 1.0
 
 @contextmanager
 def stopped(server: PostgresServer) -> Iterator[None]:
-    """The whole server asleep: its kernel takes what is sent, and nobody answers."""
+    """The whole server asleep: its kernel takes what is sent, and there is no answer."""
     record = server.starter.records.find(server.process.name)
     assert record is not None
     leader = psutil.Process(record.pid)
@@ -51,7 +51,7 @@ def stopped(server: PostgresServer) -> Iterator[None]:
 
 @pytest.fixture
 def mute() -> Iterator[int]:
-    """The port of somebody who accepts and never says a word."""
+    """The port of a server that accepts and never answers."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as door:
         yield door.getsockname()[1]
 
@@ -101,7 +101,7 @@ def test_silence_in_the_midst_of_a_transaction_is_an_outage_of_the_step(
         rows.get_transcript("tr-1")
 
 
-def test_a_slow_answer_that_keeps_coming_is_no_silence(
+def test_a_slow_answer_that_keeps_coming_is_not_silence(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is on silence, not on how long there is to read."""
@@ -155,7 +155,7 @@ def _at(port: int) -> str:
 
 @pytest.mark.live
 def test_one_stuck_writer_holds_up_no_other_step(postgres_server: PostgresServer, tmp_path) -> None:
-    """Eight slots tell at once of a store that sleeps: none is away as long as a step may be."""
+    """Eight slots publish at once to a store that sleeps: none is away as long as a step may be."""
     url = postgres_server.create_database()
     upgrade(url)
     settings = _settings(url, "redis://127.0.0.1:9/2")

@@ -96,7 +96,7 @@ def test_languages_are_the_rows():
 
 
 def test_every_call_to_the_model_carries_the_workflows_id(tmp_path):
-    """All calls of a run have its workflow for session: a proxy can tell whose they are."""
+    """All calls of a run have its workflow for session: a proxy knows whose they are."""
     with (
         local_s3() as s3_url,
         running_standins(tmp_path) as url,

@@ -1,4 +1,4 @@
-"""A deployment of theirs in a virtual environment of its own, with what Reflector locks.
+"""A Reflector deployment in a separate virtual environment, with what Reflector locks.
 
 Celery 5.5.3, redis 6.2.0, SQLAlchemy 1.4, its own tables; nothing of ours but the plugin.
 """

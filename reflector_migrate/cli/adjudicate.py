@@ -21,16 +21,16 @@ CODES = {"candidate": 0, "primary": 1, "undecided": 3}
 
 @click.command(short_help="Choose the better text, blind; show which side is better.")
 @click.argument("gate", default="words")
-@click.option("--who", help="Your name, as it will stand in the audit log.")
+@click.option("--who", help="Your name, for the audit log.")
 @click.option("--result", is_flag=True, help="Show what was chosen so far, and ask nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON document.")
 @click.pass_context
 def adjudicate(ctx: click.Context, gate: str, who: str | None, result: bool, as_json: bool) -> None:
-    """Read what differs without knowing which side is which, and choose: a FAIL says different.
+    """Read what differs without knowing which side is which, and choose the better text.
 
     GATE is a gate such as words, topic_content, title or long_summary. One difference of each
     recording is shown, in random order. Keys: 1 or 2 is better, s the same, k skips, q ends. The
-    result is shown at the end only, as an interval that holds whenever one looks. Exit 0 if the
+    result is shown at the end only, as an interval that is valid at every look. Exit 0 if the
     candidate is better, 1 if the primary is, 3 while neither is shown.
 
     `migrate serve` has the same as a page.

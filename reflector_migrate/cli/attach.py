@@ -1,4 +1,4 @@
-"""`migrate attach`: settings from Reflector's own environment, places of ours, and a check."""
+"""`migrate attach`: settings from Reflector's environment, our own places, and a check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHECKED = (
     "store", "candidate database", "candidate s3", "candidate bus", "namespaces", "conductor",
     "definitions", "newer reflector", "disk",
 )  # fmt: skip
-"""What must be right before a worker of ours is started."""
+"""What must be right before one of our workers starts."""
 
 
 @click.group(invoke_without_command=True)
@@ -42,8 +42,8 @@ CHECKED = (
     "--admin-url",
     envvar="ATTACH_ADMIN_URL",
     show_envvar=True,
-    help="A login that may create roles and databases (default: Reflector's). With a password, give"
-    " it by the environment: arguments stand in the process list.",
+    help="A login that may create roles and databases (default: Reflector's). Pass a"
+    " password through the environment: arguments are visible in the process list.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("migrate.toml"), show_default=True,
@@ -99,7 +99,7 @@ def attach(
 def check(ctx: click.Context, as_json: bool) -> None:
     """Check each connection and right that we need. What is missing is listed with its remedy.
 
-    Nothing is written outside our own places. `migrate doctor` looks at the workers as well.
+    Nothing is written outside our databases and buckets. `migrate doctor` checks workers too.
 
     \b
     Examples:

@@ -134,14 +134,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(code)
 
 
-@checklist.command(short_help="Step to a phase; the audit log keeps who and why.")
+@checklist.command(short_help="Step to a phase; the audit log records who and why.")
 @click.argument("phase", type=click.Choice(PHASES))
 @WHO
-@click.option("--reason", required=True, help="Why, for who reads the log later.")
+@click.option("--reason", required=True, help="Why, for later readers of the log.")
 @YES
 @click.pass_context
 def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> None:
-    """Step to the next phase when every item of the present one passes, or back to an earlier one.
+    """Step to the next phase when every item of the current one passes, or back to an earlier one.
 
     It moves no traffic. The entry has the digest of what the items answered.
 

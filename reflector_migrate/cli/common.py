@@ -41,7 +41,7 @@ class Duration(click.ParamType[float]):
 
 
 DURATION = Duration()
-WHO = click.option("--who", required=True, help="Your name, as it will stand in the audit log.")
+WHO = click.option("--who", required=True, help="Your name, for the audit log.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

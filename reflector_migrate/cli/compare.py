@@ -55,7 +55,7 @@ RUN = "(run)"
     is_flag=False,
     flag_value=RUN,
     metavar="[FILE]",
-    help="Run the old pipeline a second time (or read FILE) to estimate noise.",
+    help="Run the legacy pipeline a second time (or read FILE) to estimate noise.",
 )
 @click.option(
     "--replayed",
@@ -63,10 +63,10 @@ RUN = "(run)"
     is_flag=True,
     help="Sandbox: feed both sides the same recorded answers.",
 )
-@click.option("--waivers", type=click.Path(path_type=Path), help="Waivers for files: TOML.")
+@click.option("--waivers", type=click.Path(path_type=Path), help="With files: TOML of waivers.")
 @click.option(
     "--answers", type=click.Choice(["alike", "own"]),
-    help="Files: whether both runs had the same answers of recogniser and model (own: not known).",
+    help="With files: whether recogniser and model gave both runs the same answers (own: unknown).",
 )  # fmt: skip
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdict.")
 @click.option(
@@ -97,7 +97,7 @@ def compare(
 ) -> None:
     """Compare both engines on one recording.
 
-    In a sandbox it runs both engines. --secondary runs the old pipeline twice, to
+    In a sandbox it runs both engines. --secondary runs the legacy pipeline twice, to
     measure how much it differs from itself. --replayed feeds both sides the same
     recorded answers. Attached to a deployment it compares what is stored, and runs
     nothing there. With --primary and --candidate it compares two observation files,

@@ -20,7 +20,7 @@ from reflector_migrate.cli.common import (
 if TYPE_CHECKING:
     from reflector_migrate.cutover.routes import SentBack
 
-REASON = click.option("--reason", required=True, help="Why, for who reads the log later.")
+REASON = click.option("--reason", required=True, help="Why, for later readers of the log.")
 
 
 @click.group()
@@ -116,7 +116,7 @@ def rollback(ctx: click.Context, who: str, reason: str) -> None:
 @REASON
 @click.pass_context
 def kill(ctx: click.Context, who: str, reason: str) -> None:
-    """Send every recording back to legacy, and those whose workflow has sent nothing yet.
+    """Send every recording back to legacy, even if its workflow runs and has sent nothing yet.
 
     As rollback, and then each workflow that runs is fenced off, unless it has passed finalize:
     its message, webhook or deletion may be out, so it finishes. The others are announced to

@@ -45,7 +45,7 @@ defects.add_command(false_alarms)
 @defects.command("list", short_help="List every seeded defect.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_(as_json: bool) -> None:
-    """List every seeded defect: what is wrong, who must catch it, at which step.
+    """List every seeded defect: what is wrong, which check must catch it, at which step.
 
     \b
     Examples:

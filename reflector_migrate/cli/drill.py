@@ -18,15 +18,15 @@ DRILLS = ("kill-switch", "rollback", "failover")
 def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: bool) -> None:
     """Drill a safeguard; exit 1 if it did not hold. The audit log keeps build, date and result.
 
-    kill-switch: switches dispatching off, announces the newest shadowed recording once more, and
-    waits for the dispatcher to hold it back. Then the switch is taken back. Recordings that begin
+    kill-switch: switches dispatching off, announces the newest shadowed recording again, and
+    waits until the dispatcher holds it back. Then it removes the switch. Recordings that begin
     meanwhile are not shadowed; the primary notices nothing.
 
-    rollback: sends every recording back by file, table and log, sees that each would do alone,
+    rollback: sends every recording back by file, table and log, checks that each is enough alone,
     and restores the routes. Recordings that begin meanwhile are served by legacy.
 
-    failover: claims a transcript that does not exist, sees the starter refuse it and its claim
-    go to legacy. No recording is touched.
+    failover: claims a transcript that does not exist, checks that the starter refuses it and
+    that its claim goes to legacy. No recording is touched.
 
     \b
     Examples:

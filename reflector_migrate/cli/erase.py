@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_json: bool) -> None:
-    """Erase what every run of a recording left, as when its consent was withdrawn.
+    """Erase what every run of a recording left, for instance after consent was withdrawn.
 
     Tracks, media, folders, tables and stored words go; verdicts and counts stay. Beat
     erases by itself what is older than candidate.keep_days, and what the primary deleted or

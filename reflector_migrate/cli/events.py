@@ -1,4 +1,4 @@
-"""`migrate events`: which task tells listeners what, generated from the code."""
+"""`migrate events`: which task publishes what, generated from the code."""
 
 from __future__ import annotations
 

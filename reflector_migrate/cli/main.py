@@ -28,17 +28,17 @@ COMMANDS = {
     "gate": (f"{C}.gate:gate", "Decide over all recordings: pass, fail or pending."),
     "baseline": (f"{C}.baseline:baseline", "Record the primary's run times before the shadow."),
     "adjudicate": (f"{C}.adjudicate:adjudicate", "Choose the better text, blind."),
-    "shadow": (f"{C}.shadow:shadow", "Show, stop or resume what the candidate gets to do."),
+    "shadow": (f"{C}.shadow:shadow", "Show, stop or resume dispatching to the candidate."),
     "route": (f"{C}.route:route", "Show and change which engine serves a recording."),
     "cutover": (f"{C}.cutover:cutover", "Move recordings to Conductor in steps, and back."),
     "cleanup": (f"{C}.cleanup:cleanup", "List what can be removed of the legacy pipeline."),
     "rehearse": (f"{C}.rehearse:rehearse", "Rehearse the whole migration in a sandbox."),
     "replay": (f"{C}.replay:replay", "Dispatch recordings that were never announced."),
     "worker": (f"{C}.worker:worker", "Start workers, or list who polls which task."),
-    "reconcile": (f"{C}.reconcile:reconcile", "Account for every recording, and why."),
-    "nightly": (f"{C}.nightly:nightly", "Do the night's work now: pages, lost, erasing."),
+    "reconcile": (f"{C}.reconcile:reconcile", "Say what became of each recording, and why."),
+    "nightly": (f"{C}.nightly:nightly", "Do the night's work now: page, lost runs, erasing."),
     "erase": (f"{C}.erase:erase", "Erase what runs left, or list what is still there."),
-    "secondary": (f"{C}.secondary:secondary", "Run legacy once more, in places of its own."),
+    "secondary": (f"{C}.secondary:secondary", "Run a second legacy worker, with separate places."),
     "register": (f"{C}.register:register", "Register task and workflow definitions."),
     "retry": (f"{C}.retry:retry", "Run a failed workflow's failed step again."),
     "rerun": (f"{C}.retry:rerun", "Run a workflow again from a step on."),
@@ -186,7 +186,7 @@ def _fail(argv: list[str], code: str, message: str, hint: str, exit_code: int) -
 
 
 def _refuse_foreign_packages() -> None:
-    """PyPI has another `reports`; running on somebody else's code would be silent."""
+    """PyPI has another `reports`; running on its code would go unnoticed."""
     from importlib.util import find_spec
 
     root = _above(__file__, 3)

@@ -11,7 +11,7 @@ from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def nightly(ctx: click.Context, as_json: bool) -> None:
-    """Do the work of every night that is not done: lost recordings, page, erasing.
+    """Do each night's work that is not done yet: lost recordings, page, erasing.
 
     Beat asks for it at 03:30 UTC. One process at a time does it. It is safe to repeat, and
     catches up on missed nights.

@@ -47,7 +47,7 @@ def read_observation(path: Path) -> Observation:
 def _text_of(path: Path) -> bytes:
     """A regular file's bytes in UTF-8, without a byte order mark; InputError says what else it is.
 
-    It is opened without waiting: a pipe that nobody writes to would hold us for ever.
+    It is opened without waiting: a pipe without a writer would block for ever.
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:

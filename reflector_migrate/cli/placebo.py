@@ -19,7 +19,7 @@ FOLDER = Path(".sandbox/placebo")  # a fixed place, so that the next run cleans 
 
 @click.group()
 def placebo() -> None:
-    """Put a third legacy run in the candidate's place, and see that no gate fails it.
+    """Put a third legacy run in the candidate's place, and check that no gate fails it.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Run recordings (all, or those named) four times on legacy; exit 1 if a gate fails them.
 
-    Uses the sandbox that runs here and leaves it as it was, or starts one of its own. The audit
+    Uses the sandbox that runs here and leaves it as it was, or starts a temporary one. The audit
     log of the settings in force keeps the result with its build: no gate counts without it. The
     evidence is kept beside it, for `migrate gate --evidence FILE --origin placebo`.
 

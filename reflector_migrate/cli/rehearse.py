@@ -16,10 +16,10 @@ FOLDER = Path(".sandbox/rehearsal")
 @click.option("--keep", is_flag=True, help="Leave the sandbox's folder for a look.")
 @click.pass_context
 def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
-    """Rehearse the whole migration in a sandbox; exit 1 if a part came out otherwise.
+    """Rehearse the whole migration in a sandbox; exit 1 if a part ended otherwise than expected.
 
-    Comparison, gates, a bad build that is held, canary, cutover, an outage of Conductor, the way
-    back, the cutover again, the cleanup's plan. The log says what was simulated.
+    Comparison, gates, a bad build that is held back, canary, cutover, an outage of Conductor,
+    the way back, the cutover again, the cleanup's plan. The log says what was simulated.
 
     \b
     Examples:

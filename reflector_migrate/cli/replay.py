@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    help="Instead: run so many past recordings through the candidate, newest first.",
+    help="Instead, run this many past recordings through the candidate, newest first.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="With --limit: how many an hour.",
+    help="With --limit: recordings per hour.",
 )
 @click.option("--failed", is_flag=True, help="Open failed runs again instead.")
 @click.option("--dry-run", is_flag=True, help="Only list them.")
@@ -49,7 +49,7 @@ def replay(
 ) -> None:  # fmt: skip
     """Dispatch recordings that the primary processed but that were never announced.
 
-    They are found in Reflector's database; those younger than five minutes are skipped.
+    They are found in Reflector's database; those of the last five minutes are skipped.
     Nothing runs on the primary. The candidate is started within the limits of [shadow], and
     compared with the primary's rows. Refused while announcements still wait for a dispatcher:
     those are not lost.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reflector_migrate.plugin.reflector_route_table import Room
 
 ROUTES = ("celery", "celery+shadow", "conductor+fallback", "conductor")
-WHY = click.option("--why", required=True, help="Why, for who reads the log later.")
+WHY = click.option("--why", required=True, help="Why, for later readers of the log.")
 
 
 @click.group()
@@ -82,7 +82,7 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
 @click.option("--room", "rooms", multiple=True, metavar="NAME=ROUTE[:SHARE]", help="Replaces all.")
 @click.option("--allow", multiple=True, metavar="TRANSCRIPT", help="Replaces the allow list.")
 @click.option("--deny", multiple=True, metavar="TRANSCRIPT", help="Replaces the deny list.")
-@click.option("--without-evidence", is_flag=True, help="Send more to Conductor all the same.")
+@click.option("--without-evidence", is_flag=True, help="Override the refusal.")
 @WHO
 @WHY
 @YES

@@ -1,4 +1,4 @@
-"""`migrate secondary`: legacy once more on a real deployment, for the noise floor."""
+"""`migrate secondary`: a second legacy worker on a real deployment, for the noise floor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reflector_migrate.errors import RefusedError
 
 @click.group(invoke_without_command=False)
 def secondary() -> None:
-    """Run Reflector's own worker once more, in places of its own.
+    """Run a second worker of Reflector's own code, with separate places.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def up(ctx: click.Context, dry_run: bool, rest: tuple[str, ...]) -> None:
 
     Its code is that of `pipeline.reflector_python`; its places are those of [secondary].
     Further arguments go to Celery. Then `shadow.secondary_rate` says for which share of
-    recordings legacy runs once more.
+    recordings legacy runs twice.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 def serve(ctx: click.Context, port: int) -> None:
     """Serve reports, health and metrics on loopback, and a page to choose the better text blind.
 
-    That page shows words of transcripts: it opens by the address, with a token, printed first.
+    That page shows words of transcripts, so its address has a token. It is printed at the start.
 
     \b
     Examples:

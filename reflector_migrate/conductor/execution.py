@@ -112,7 +112,7 @@ def retry(settings: Settings, workflow_id: str) -> None:
     """Run only what failed again; RefusedError when nothing did.
 
     A server may still be evaluating a JOIN over the failed task, and then ends the
-    workflow once more, although nothing new has failed. Such an end is undone. Raises
+    workflow again, although nothing new has failed. Such an end is undone. Raises
     UnknownOutcomeError, ServerUnreachableError only of the retry itself, not of what is
     looked at after it.
     """
@@ -127,7 +127,7 @@ def retry(settings: Settings, workflow_id: str) -> None:
             return
     raise RefusedError(
         f"workflow {workflow_id} ends again at once, without a step having failed",
-        hint="migrate retry once more, or look at it in Conductor's UI",
+        hint="repeat migrate retry, or look at it in Conductor's UI",
     )
 
 
@@ -144,7 +144,7 @@ def _keep_going(client: ConductorClient, workflow_id: str, failures: int) -> boo
 
 
 def _watch_retry(client: ConductorClient, workflow_id: str, failures: int) -> bool:
-    """Whether a retry holds: not if the workflow ends anew with no more failures than before."""
+    """Whether a retry holds: not if the workflow ends again with no more failures than before."""
     until = time.monotonic() + WATCHED_S
     while time.monotonic() < until:
         time.sleep(LOOK_S)
@@ -184,7 +184,7 @@ def _step_runs(tasks: Sequence[Json]) -> Iterator[StepRun]:
 
 
 def _is_step(task: Json) -> bool:
-    """Ours, or one that somebody put among them: a worker's task, not the server's own."""
+    """A worker's task, ours or an added one, not the server's own."""
     name, kind = task.get("taskDefName"), (task.get("workflowTask") or {}).get("type")
     return name in STEP_NAMES or (bool(name) and kind == "SIMPLE")
 

@@ -30,7 +30,7 @@ class Poller(NamedTuple):
 
 
 def task_queue_pollers(settings: Settings, *, recent_s: float = RECENT_S) -> tuple[Poller, ...]:
-    """Workers that polled lately, by task; a stranger is of another build or none of ours.
+    """Workers that polled lately, by task; a stranger is of another build, or not our worker.
 
     A stranger in a domain of its own never receives our tasks, and is not shown.
     The server keeps only the latest poll of each queue and domain, so several

@@ -39,7 +39,7 @@ def resume_if_cut_short(settings: Settings, workflow_id: str) -> bool:
 
 
 def resume(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
-    """The workflow as it is after what failed was retried, as often as it is cut short anew."""
+    """The workflow after its failed tasks were retried, each time it was cut short."""
     workflow_id = str(workflow["workflowId"])
     for _ in range(TIMES):
         if not is_cut_short(workflow):

@@ -1,9 +1,9 @@
-"""PIPELINE_PROGRESS: each step's states, each told once, in order; anew after a retry by hand.
+"""PIPELINE_PROGRESS: each step's states, published once, in order, and again after a retry.
 
-Every transition is kept in the store and published by whoever keeps it, before
-the next is kept: a retried step or a second worker tells nothing twice, and news
+The process that stores a transition publishes it, before
+the next is stored: a retried step or a second worker publishes nothing twice, and news
 arrive in their order. Telling is best effort and never harms a step: what could
-not be told is caught up from the execution.
+not be published is caught up from the execution.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Progress:
 
     @_harmless
     def started(self, step: str, raw_input: Mapping[str, Any]) -> None:
-        """A step is in progress; a second attempt is no news."""
+        """A step is in progress; a second attempt publishes nothing."""
         self._transition(step, raw_input, "pending", "in_progress")  # one, if it was planned
 
     @_harmless
@@ -100,7 +100,7 @@ class Progress:
                 self._tell(run, [((step, index), state)])
 
     def again(self, run_id: str, workflow_id: str, *, from_step: str | None = None) -> None:
-        """From here on a step and all after it are told anew; without a step what has failed.
+        """From here on a step and all after it are published again; without one, what has failed.
 
         To be said before the server is asked: workers may begin at once. Raises
         ServerUnreachableError.
@@ -118,7 +118,7 @@ class Progress:
     def _tell(
         self, run: Run, changes: Sequence[tuple[Part, State]], *, track_total: int | None = None
     ) -> None:
-        """Tell each in turn, unless it was told, or overtaken by what was."""
+        """Publish each in turn, unless it was published, or overtaken by what was."""
         place = place_of(run, self._settings)
         channel = f"{place.channel_prefix}ts:{run.transcript_id}"
 
@@ -164,7 +164,7 @@ def _news(
 
 
 def _is_known_or_stale(known: set[State], state: State) -> bool:
-    """Whether this or later news of the same is out; a failed step may still complete, by hand."""
+    """Whether this or later news of the same is out; a retried step may still complete."""
     overtaken: Mapping[State, set[State]] = {
         "pending": {"in_progress", "completed", "failed"},
         "in_progress": {"completed"},

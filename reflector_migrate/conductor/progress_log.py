@@ -1,6 +1,6 @@
 """What listeners have heard of a run's workflow, and what of it still stands.
 
-A retry or rerun by hand leaves a mark in the log: what it names is told anew from there on.
+A manual retry or rerun marks the log: what it names is published again from there on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Heard(NamedTuple):
 
     @property
     def states(self) -> set[Key]:
-        """Every state that was told and stands."""
+        """Every state that was published and still holds."""
         return {(*part_of(news), news.step_status) for news in self.told}
 
     def with_news(self, news: PipelineProgress) -> Heard:
@@ -62,7 +62,7 @@ def heard(log: Iterable[Event], workflow_id: str) -> Heard:
 
 
 def mark(before: Heard, workflow_id: str, from_step: str | None) -> News:
-    """After which a step and all that follow are told anew; without a step what has failed."""
+    """After which a step and all that follow are published again; without one, what has failed."""
     over = [*(_after(before.told, from_step) if from_step else _failed(before.told))]
     data: dict[str, Any] = {"workflow_id": workflow_id, "over": over}
     return News(f"{AGAIN}{before.times_again + 1}", HARNESS, {"event": MARK, "data": data})

@@ -10,10 +10,10 @@ from types import TracebackType
 from reflector_migrate.errors import ServerUnreachableError
 
 WAIT_S = 2.0
-"""How long anybody waits for their turn."""
+"""How long a thread waits for its turn."""
 
 LEFT_ALONE_S = 30.0
-"""How long nobody gets a turn after a server that did not answer."""
+"""How long no thread gets a turn after a server that did not answer."""
 
 
 @lru_cache(maxsize=64)
@@ -26,7 +26,7 @@ class Turns:
     """A lock that is refused with TimeoutError while its holder is stuck, and for a while after."""
 
     def __init__(self) -> None:
-        """Nobody's turn yet."""
+        """No thread's turn yet."""
         self._lock = threading.Lock()
         self._reopens_s = 0.0
 
@@ -44,7 +44,7 @@ class Turns:
     def __exit__(
         self, _kind: object, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Let the next one in, unless there is nobody to talk to."""
+        """Let the next one in, unless the server does not answer."""
         if isinstance(error, ServerUnreachableError):
             self._reopens_s = time.monotonic() + LEFT_ALONE_S
         self._lock.release()

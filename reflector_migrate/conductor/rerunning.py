@@ -1,4 +1,4 @@
-"""Runs a workflow again from a step on; anew where the server would lose its way."""
+"""Runs a workflow again from a step on, or a new one where the server cannot continue."""
 
 from __future__ import annotations
 

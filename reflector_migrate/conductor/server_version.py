@@ -1,6 +1,6 @@
 """What differs between the servers we support: 3.32.3 and the requirements' 3.15.0.
 
-A server that does not tell its version is of the 3.15 line. There a waiting poll does
+A server that does not report its version is of the 3.15 line. There a waiting poll does
 not see what arrives, and a retry's delay has no cap. Results are handed in by the one
 way that both know: `update-v2`, which 3.15.0 lacks and refuses in a manner that the SDK
 takes for a passing failure, is not used.
@@ -30,7 +30,7 @@ class ServerVersion(NamedTuple):
 
     @property
     def knows_join_mode(self) -> bool:
-        """Whether a JOIN can be told not to be looked at ever more rarely."""
+        """Whether a JOIN can be evaluated at a constant interval."""
         return self.numbers >= CURRENT_LINE
 
     @property

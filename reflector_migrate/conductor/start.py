@@ -86,7 +86,7 @@ def start_anew(
 ) -> str:
     """Id of another workflow of a run, whose last one was made at `after_ms`.
 
-    After a lost answer the server is searched for one that is younger. Raises
+    After a lost answer the server is searched for a newer one. Raises
     UnknownOutcomeError when that cannot be done either.
     """
     found = _begin(harness.settings, client, run, tracks, after_ms)

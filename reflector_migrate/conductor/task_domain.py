@@ -20,7 +20,7 @@ def task_domain(settings: Settings, namespace: Namespace | str | None = None) ->
 
 
 def task_to_domain(settings: Settings, namespace: Namespace) -> dict[str, str]:
-    """The domain of each of our tasks; system tasks keep none, or nobody would run them."""
+    """The domain of each of our tasks; system tasks keep none, or they would never run."""
     domain = task_domain(settings, namespace)
     return dict.fromkeys(STEP_NAMES, domain)
 

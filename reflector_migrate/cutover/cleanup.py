@@ -62,7 +62,7 @@ def plan(seen: Seen, nights: int, at: datetime) -> tuple[Part, ...]:
 def look(harness: Harness) -> Seen:
     """Ask every worker of the primary, and read the spans. ServerUnreachableError without broker.
 
-    Workers of ours register no task of Reflector's.
+    Our workers register none of Reflector's tasks.
     """
     nodes = workers_say(harness.settings, "registered")
     theirs = {name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}

@@ -39,7 +39,7 @@ class Drilled:
 def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 60.0) -> Drilled:
     """Switch dispatching off, announce a known recording, and see the dispatcher hold it back.
 
-    The newest run that was started is announced once more, under a task of the drill's own.
+    The newest started run is announced again, under the drill's own task.
     Meanwhile real recordings are held back too, and stay so. Whatever happens the switch is
     taken back. The result is added to the audit log.
     """

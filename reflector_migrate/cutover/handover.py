@@ -96,7 +96,7 @@ def hand_over(harness: Harness, asked: Asked) -> str | None:
     """Id of the workflow that serves the claim; None if it is another's turn by now.
 
     Raises MigrateError where it could not be started. The claim then holds the reason, so
-    that a waiting plugin falls back at once; whoever calls tries again as long as it is asked.
+    that a waiting plugin falls back at once; the caller tries again as long as it is asked.
     """
     with broker_errors():
         claims = claims_of(harness.settings)
@@ -122,7 +122,7 @@ def hand_over(harness: Harness, asked: Asked) -> str | None:
 
 
 def resend_waiting(settings: Settings) -> int:
-    """Announce each recording that waits for its workflow to Reflector's worker once more.
+    """Announce each recording that waits for its workflow to Reflector's worker again.
 
     By then every worker knows the table that sends it back, and the body takes the claim. A
     workflow that begins before is named, and the body does not run. Returns how many.
@@ -139,7 +139,7 @@ def resend_waiting(settings: Settings) -> int:
 
 
 def note_kept(harness: Harness, kept: Kept) -> None:
-    """Register why a recording was not announced, so that nobody misses it at night."""
+    """Register why a recording was not announced, so that it is not counted as missing."""
     rows = read_rows(harness.settings, kept.transcript_id, ())
     why = f"route {kept.route}"
     why += f": {kept.reason[:120]}" if kept.route == Route.CONDUCTOR_FALLBACK else ""
@@ -149,7 +149,7 @@ def note_kept(harness: Harness, kept: Kept) -> None:
 def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
     """Whether the workflow that a task was refused for had been stopped from outside.
 
-    Its claim is ended then, and the task is announced once more. Any other end of a workflow
+    Its claim is ended then, and the task is announced again. Any other end of a workflow
     ends its claim by itself.
     """
     with connected(settings) as client:
@@ -183,13 +183,13 @@ def _announce(
 
 
 def serving(settings: Settings, transcript_id: str) -> Claim | None:
-    """The claim on a transcript as it stands; None if nobody has one."""
+    """The claim on a transcript as it stands; None if there is none."""
     with broker_errors():
         return claims_of(settings).look(transcript_id)
 
 
 def _is_left_waiting(found: Claim) -> bool:
-    """No plugin waits for it any more, and nobody has sent it back before."""
+    """No plugin waits for it any more, and it was not sent back before."""
     is_left = found.route == Route.CONDUCTOR or time.time() - found.at > LEFT_S
     return is_left and bool(found.given) and not found.sent_back
 

@@ -29,7 +29,7 @@ def nights_with_roles_reversed(harness: Harness) -> Answer:
 
 
 def waivers_have_expired(harness: Harness) -> Answer:
-    """No granted waiver is in force; known legacy defects are no waivers."""
+    """No granted waiver is in force; known legacy defects are not waivers."""
     from reflector_migrate.shadow.waiver_files import read_waivers
     from reflector_migrate.store.clock import now
 

@@ -42,7 +42,7 @@ def definitions_are_registered(harness: Harness) -> Answer:
 def celery_answers(harness: Harness) -> Answer:
     """At least one worker on the primary's broker says that it has the primary's pipeline.
 
-    Any worker answers a ping there, ours too; only that task tells them apart.
+    Any worker answers a ping there, ours too; only that task distinguishes them.
     """
     try:
         nodes = workers_say(harness.settings, "registered")
@@ -118,7 +118,7 @@ def links_lead_where_theirs_do(harness: Harness) -> Answer:
 
 
 def queues_are_served(harness: Harness) -> Answer:
-    """A dispatcher and a collector of ours listen; without them no announcement is heard."""
+    """Our dispatcher and collector listen; without them no announcement is heard."""
     try:
         nodes = workers_say(harness.settings, "active_queues")
     except ServerUnreachableError as error:

@@ -23,7 +23,7 @@ class Answer:
     """What an item found: value against limit over n observations, and why.
 
     `numbers` are a line each, and `recordings` those that the answer rests on: for explain.
-    Where a server did not answer, the check could not run: that is no verdict.
+    Where a server did not answer, the check could not run: that is not a verdict.
     """
 
     state: State

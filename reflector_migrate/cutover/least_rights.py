@@ -55,7 +55,7 @@ def _name(name: str | None) -> str:
 def make(settings: Settings, admin_url: str) -> tuple[str, ...]:
     """Make what is missing by this login; what it may not, with the server's own reason.
 
-    What exists already stays; a role of ours that exists takes the password in force.
+    What exists already stays; our role, if it exists, gets the password in force.
     """
     engine = create_engine(
         admin_url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": CONNECT_S}

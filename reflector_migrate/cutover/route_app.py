@@ -1,4 +1,4 @@
-"""The Celery app that starts live workflows: its one queue is read by nobody else.
+"""The Celery app that starts live workflows: only it reads its one queue.
 
 celery -A reflector_migrate.cutover.route_app:app worker -Q route
 
@@ -32,7 +32,7 @@ WATCH_S = 120.0
 """Between two looks for a regression."""
 STALLED, TRIPWIRE = "migrate.route.stalled", "migrate.route.tripwire"
 TRIES = 6000
-"""About a day of pauses: as long as Conductor may be away without anybody sending it back."""
+"""About a day of pauses: how long Conductor may be down before recordings are lost to it."""
 
 app = Celery("reflector_migrate.route")
 _live = LiveHarness()

@@ -1,7 +1,7 @@
 """Drills of the way back and of the fallback, against the deployment's own broker and starter.
 
 Both leave the routes as they were. No recording is announced: the fallback is tried with a
-transcript that does not exist, so nobody serves anything because of a drill.
+transcript that does not exist, so a drill makes no engine serve anything.
 """
 
 from __future__ import annotations

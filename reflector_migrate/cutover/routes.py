@@ -72,13 +72,13 @@ class SentBack:
 
 
 def in_force(harness: Harness) -> Table:
-    """The youngest version of log and broker, to be changed; all on Celery before the first."""
+    """The newest version of log and broker, to be changed; all on Celery before the first."""
     logged, held = in_log(harness), published(harness.settings).table
     return max((t for t in (logged, held) if t), key=_version, default=Table(0))
 
 
 def in_log(harness: Harness) -> Table | None:
-    """The youngest version that the audit log holds; None before the first."""
+    """The newest version in the audit log; None before the first."""
     entry = harness.audit.last(KIND)
     return load(entry["body"]["table"]) if entry else None
 

@@ -20,7 +20,7 @@ ALARMS = (Verdict.DIVERGED, Verdict.ERRORED)
 
 
 class Alarm(Frozen):
-    """A check that flagged a run which nobody had altered."""
+    """A check that flagged an unaltered run."""
 
     recording: str
     side: Literal["legacy", "candidate"]
@@ -92,7 +92,7 @@ def tally(trials: Sequence[Trial], lost: int) -> Tally:
 def judge_noisy(found: Tally, min_trials: int = MIN_TRIALS) -> tuple[GateVerdict, str]:
     """With noise on: FAIL when the candidate is flagged more often beyond chance.
 
-    A trial that was lost may have been lost to a fault: with one there is no PASS.
+    A lost trial may have been lost to a fault: with one there is no PASS.
     """
     if found.p_value < ALPHA:
         alone = f"{found.only_candidate} alone against {found.only_legacy}"
@@ -121,7 +121,7 @@ def judge_quiet(found: Tally) -> tuple[GateVerdict, str]:
 
 
 def is_alarm(comparison: Comparison) -> bool:
-    """A verdict against a run that nobody altered."""
+    """A verdict against an unaltered run."""
     return comparison.verdict in ALARMS
 
 

@@ -128,7 +128,7 @@ class Run:
     say: Say
 
     def calibrate(self, pairs: int) -> list[LegacyPair]:
-        """Legacy pairs without a candidate; one that is lost is told and left out."""
+        """Legacy pairs without a candidate; a lost one is reported and left out."""
 
         def one(recording: FixtureRecording) -> LegacyPair:
             return legacy_pair(self.harness, recording, self.plan.timeout_s)
@@ -194,7 +194,7 @@ def judged(
 ) -> Trial:
     """Both runs against the primary; one that failed is judged too, as one that crashed.
 
-    MigrateError, and the trial is lost, where the primary is no yardstick or a run did not end.
+    MigrateError, and the trial is lost, where the primary failed or a run did not end.
     """
     primary, secondary, candidate = (_ended(name, sides, role) for role in Role)
     if primary.status != "completed":

@@ -13,7 +13,7 @@ from reflector_migrate.settings import Settings
 
 
 def set_stage(settings: Settings, recording: FixtureRecording, sink: str = "") -> None:
-    """Forget earlier runs of it on both sides, then upload tracks, tell Daily, write rows.
+    """Forget earlier runs of it on both sides, then upload tracks, inform Daily, write rows.
 
     `sink` comes before the path of the room's webhook: another run's deliveries go there.
     """

@@ -42,7 +42,7 @@ def set_noise(harness: Harness, noise: Noise | None) -> None:
 
 
 def noises_in(settings: Settings) -> dict[str, str]:
-    """What each service was told, or `off`."""
+    """The noise of each service, or `off`."""
     from reflector_migrate.sandbox.standins.client import StandinControl
 
     with StandinControl(_control(settings)) as control:

@@ -78,7 +78,7 @@ class Blind:
 
 
 def blinded(hunk: Hunk, secret: bytes, who: str) -> Blind:
-    """The hunk in an order that only the holder of the secret can tell, for each reader anew."""
+    """The hunk in an order that only the holder of the secret can know, new for each reader."""
     mixed = hmac.digest(secret, f"{who}\0{hunk.digest}".encode("utf-8", "replace"), "sha256")
     return Blind(hunk, is_swapped=bool(mixed[0] & 1))
 
@@ -88,7 +88,7 @@ def hunk_of(
 ) -> Hunk | None:
     """The recording's one hunk for a text, drawn by its run's number; None where it has none.
 
-    One for each recording: several of one recording are no independent answers. Of words it
+    One for each recording: several of one recording are not independent. Of words it
     is one of the turns that the comparison keeps, its worst ones.
     """
     found = list(_hunks(comparison, primary, candidate, text))

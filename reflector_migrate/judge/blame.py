@@ -1,7 +1,7 @@
 """The first step whose output differs although its inputs agree, within noise.
 
 The chain of evidence says what differs; the checks that diverged say which steps
-come into question. Where the chain knows nothing of a step, a finding laid to it
+come into question. Where the chain knows nothing of a step, a finding attributed to it
 speaks; so does an exact difference in what one step alone writes. Forks are followed
 along what each step works on, not along a list.
 """
@@ -242,7 +242,7 @@ def _causes(check: Check, measures: Measures) -> set[str]:
 
 
 def _standing(check: Check) -> list[Finding]:
-    """The check's findings that nobody waived."""
+    """The check's unwaived findings."""
     return [f for f in (check.measure.findings if check.measure else ()) if not f.waiver]
 
 
@@ -312,7 +312,7 @@ def cause_of(failed: Blame, links: Mapping[Key, Link]) -> Blame:
 def _departs(link: Link) -> bool:
     """Equal inputs, and recorded outputs that are not, whatever the noise.
 
-    What it wrote beside them is no proof here: the failed step may have written over it.
+    What it wrote beside them proves nothing: the failed step may have written over it.
     """
     ends = [end for end in (link.reference, link.hypothesis) if end and end.status == "completed"]
     given = {end.output_digest for end in ends if end.output_digest}

@@ -32,7 +32,7 @@ class End(Frozen):
 
 
 class KnownBy(StrEnum):
-    """What tells whether two outputs agree."""
+    """By what evidence two outputs agree or differ."""
 
     DIGESTS = "digests"
     WRITTEN = "what the step wrote beside its output"
@@ -41,7 +41,7 @@ class KnownBy(StrEnum):
 
 
 class Link(Frozen):
-    """One step, on one track where there are tracks, as both sides tell of it.
+    """One step, on one track where there are tracks, as both sides recorded it.
 
     `is_handover`: its inputs differ although what they are made of agrees.
     `checks` are the measures of its output that do not match.
@@ -61,7 +61,7 @@ class Link(Frozen):
 
 
 class _Outputs(NamedTuple):
-    """Whether two outputs agree, why, and what tells."""
+    """Whether two outputs agree, why, and by what evidence."""
 
     state: Agreement
     why: str
@@ -119,7 +119,7 @@ def _link(
 
 
 def _tells(check: Check, step: str, own: frozenset[str]) -> bool:
-    """Whether the check is of this step's output, or has a finding laid to it."""
+    """Whether the check is of this step's output, or has a finding attributed to it."""
     findings = check.measure.findings if check.measure else ()
     return check.name in own or any(f.step == step and not f.waiver for f in findings)
 
@@ -190,7 +190,7 @@ def _left(reference: StepRun, hypothesis: StepRun) -> _Outputs:
 def _is_moved(key: Key, mine: Mapping[Key, StepRun], theirs: Mapping[Key, StepRun]) -> bool:
     """A track's derived words stand under another track there: who merged them did that.
 
-    That track's own words must have gone as well: two that are silent are no exchange.
+    That track's own words must have gone as well: two silent tracks are not exchanged.
     """
     if key[0] != "transcribe_track":
         return False

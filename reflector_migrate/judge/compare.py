@@ -40,7 +40,7 @@ def judge(
     """Both sides compared and judged; the same arguments give the same comparison.
 
     reference is the primary, hypothesis the candidate, secondary the primary's
-    engine run once more, earlier another run of the candidate. `today` decides
+    engine run a second time, earlier another run of the candidate. `today` decides
     which waivers have expired. `is_repeatable`: recogniser and language model are known
     to answer alike each time.
     """

@@ -1,4 +1,4 @@
-"""What further runs of either engine tell about each measure.
+"""What further runs of either engine show about each measure.
 
 With L1 the primary, L2 the secondary, C the candidate and C2 an earlier run of the
 same candidate: d(L1, L2), d(L2, C) and d(C2, C), each by the same comparators.

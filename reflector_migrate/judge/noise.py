@@ -18,7 +18,7 @@ MIN_PAIRS = 20
 """With fewer, one in twenty unaltered candidates lies beyond all of them: no percentile yet."""
 
 PAUSE_S, SILENT = 3.0, 0.5
-"""Nobody talks: that long, a silence; for that share of a meeting, another stratum."""
+"""No speech for so long is a silence; for that share of a meeting, another stratum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def base_stratum(tracks: int, duration_s: float, language: str | None) -> str:
 
 
 def silence_s(observation: Observation) -> float:
-    """Seconds in which nobody says a word, pauses of speech aside."""
+    """Seconds without a word, pauses of speech aside."""
     end, silent = 0.0, 0.0
     for word in sorted(observation.outputs.words, key=lambda word: word.start):
         silent += word.start - end if word.start - end > PAUSE_S else 0.0

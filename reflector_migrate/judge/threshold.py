@@ -10,12 +10,12 @@ from reflector_migrate.judge.noise import MIN_PAIRS, Floor
 from reflector_migrate.model import Measure, Observation, Verdict
 
 FEW_PAIRS_FACTOR = 4.0
-"""Few A/A pairs are no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
+"""Few A/A pairs give no percentile: beyond their limit is inconclusive, beyond 4 x it differs."""
 MIN_EDITS = 5
 """And not by fewer edits than these: of two runs with equally many errors to come, one has
 none and the other five or more at most once in a hundred (Poisson, at its worst rate)."""
 MIN_ABSURD = 50
-"""Of so many words or more, an absurd share is no accident of a short recording."""
+"""From so many words on, an absurd share is not an accident of a short recording."""
 OUT = "`migrate compare RECORDING --secondary` in a sandbox makes one"
 """Where a floor comes from."""
 
@@ -92,7 +92,7 @@ def _hold_part(spec: MeasureSpec, part: Measure, grounds: Grounds) -> Held:
 def _hold(spec: MeasureSpec, measure: Measure, edits: float, grounds: Grounds) -> Held:
     """Against the stratum's percentile, else this recording's own A/A pair, else nothing is known.
 
-    `edits` is what the value counts. Few stored pairs are no percentile: they can only
+    `edits` is what the value counts. Few stored pairs give no percentile: they can only
     show that a value lies far beyond.
     """
     name, value, margin = measure.name, measure.divergence or 0.0, spec.margin

@@ -191,7 +191,7 @@ def _against_floor(waived: Waived, held: Held) -> Check:
 
 
 def _unjudged(check: Check, rule: str) -> Check:
-    """The reference failed, or a server failed both: half-made outputs are no yardstick."""
+    """The reference failed, or a server failed both: half-made outputs cannot be a standard."""
     if check.rule == "informational" or check.verdict is Verdict.ERRORED:
         return check
     return check.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "rule": rule})

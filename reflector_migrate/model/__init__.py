@@ -1,6 +1,6 @@
 """The nouns: what was run, what it produced, how far two accounts of it lie apart.
 
-Nothing of ours outside is imported here, and everything else is asked for as
+None of our other packages is imported here, and everything else is asked for as
 `from reflector_migrate.model import …`. In order of building:
 
     vocabulary.py    roles, engines, verdicts, phases: the enums

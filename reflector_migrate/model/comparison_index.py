@@ -46,8 +46,8 @@ class Gist(NamedTuple):
     `checks` and `graded` are names, see `names_of`; `signs` has a letter for each of `checks`.
     `grades` are GRADES little-endian doubles for each of `graded`; `used` are those of
     the primary's USED, then the candidate's. `against` counts checks that diverged or broke,
-    `exact` those of them that must be equal, `critical` those with a critical finding that nobody
-    waived, `floorless` checks without a floor. `told` is JSON, see finding_groups.py.
+    `exact` those of them that must be equal, `critical` those with a critical finding not
+    waived, `floorless` checks without a floor. `told` is JSON: see finding_groups.py.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""What a gist tells of a recording's findings: like ones counted, the first as the example."""
+"""A gist's summary of a recording's findings: like ones counted, the first as the example."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def group_findings(checks: Iterable[Check]) -> Iterable[FindingGroup]:
 
 
 def groups_as_text(groups: Iterable[FindingGroup]) -> str:
-    """As a gist keeps it; no group is no text."""
+    """As a gist keeps it; without groups it is empty."""
     found = list(groups)
     return json.dumps(found, separators=(",", ":")) if found else ""
 
 
 def groups_from_text(kept: Iterable[str]) -> Iterator[tuple[FindingGroup, ...]]:
-    """What each gist tells of its findings, in the order given."""
+    """Each gist's summary of its findings, in the order given."""
     for text in kept:
         yield tuple(map(FindingGroup._make, json.loads(text))) if text else ()
 

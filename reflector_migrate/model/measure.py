@@ -19,7 +19,7 @@ class StatedFact(Frozen):
     """A fact that one side's text alone states, and what else is known of it.
 
     kind: number | percent | money | duration | date | time | participant | negation |
-    attribution. is_said: somebody says so in the run's own transcript. is_heard: so does
+    attribution. is_said: the run's own transcript says so. is_heard: so does
     the other side's. is_turned: a negation whose clause the other text has without it.
     """
 
@@ -64,7 +64,7 @@ class Measure(Frozen):
     `inconclusive` says why nothing can be concluded (say, an unsupported language).
     `normaliser` names the reading of text it rests on; others' counts are not mixed with it.
     `parts` are held against noise floors of their own, beside the whole. A part's `note` says
-    what and how much it is; its counts: `edits`, and `standing`, without which it convicts nobody.
+    what and how much it is; its counts: `edits`, and `standing`, without which it does not convict.
     """
 
     name: Public

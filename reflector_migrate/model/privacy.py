@@ -1,4 +1,4 @@
-"""Which texts of a document may be shown to anybody: what is not typed Public is private."""
+"""Which texts of a document are public: what is not typed Public is private."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Nothing leaves: a worker of the shadow connects to configured hosts and to no other.
 
-Python tells an audit hook of every connection that a socket of its own makes, whichever library
+Python reports to an audit hook every connection that its own sockets make, whichever library
 asks for it. Libraries that connect in C are not seen: PostgreSQL's, and FFmpeg's when it reads a
 presigned address. Both are given addresses of configured places only.
 """

@@ -39,7 +39,7 @@ MONOLITH_LLM_ATTEMPTS = 4  # legacy's own client tries a network error again thr
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """Made anew for each run of a step; holds no way to the world but `effects`.
+    """New for each run of a step; its only way to the world is `effects`.
 
     `is_retried`: an engine runs a failed step again, so a passing failure may be
     raised where the monolith, which nothing retries, swallows it and goes on.
@@ -121,7 +121,7 @@ class _Maker:
 
     @property
     def session_id(self) -> str:
-        """By which a proxy before the language model can tell whose a call is."""
+        """By which a proxy before the language model knows whose call it is."""
         return self.run.workflow_id or self.run.run_id
 
     def caller(self, service: str, timeout_s: float, attempts: int = 1) -> Caller:

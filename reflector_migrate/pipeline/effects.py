@@ -197,7 +197,7 @@ class RecordedEffects:
         self.media.unlink(path)
 
     def discard(self, folder: Path) -> None:
-        """Remove a folder of unfinished files; of no interest to anybody."""
+        """Remove a folder of unfinished files, which no reader needs."""
         self.media.discard(folder)
 
     def post_zulip(self, post: Post) -> int:

@@ -20,7 +20,7 @@ def require_all(branches: Sequence[OfTrack], expected: Sequence[int]) -> None:
     """Raise TransientStepError unless every expected track has a branch.
 
     A JOIN leaves a branch whose output is empty out of its own. Without this an
-    ended meeting would have fewer speakers, or no words, and nobody would be told.
+    ended meeting would have fewer speakers, or no words, without a warning.
     A recording without tracks is hopeless: legacy fails at its mixdown. TerminalStepError.
     """
     found = {branch.track_index for branch in branches}

@@ -58,5 +58,5 @@ def candidate_url(settings: Settings) -> str:
 def plain(name: str) -> str:
     """A name that is safe as one part of a path; TerminalStepError for any other."""
     if not name or name in {".", ".."} or any(char in name for char in "/\\\x00"):
-        raise TerminalStepError("an id or file name is no plain name")
+        raise TerminalStepError("an id or file name is not a plain name")
     return name

@@ -80,7 +80,7 @@ class ParticipantsAnswer(Answer):
 
 
 class SubjectsAnswer(Answer):
-    """At most six subjects; more are cut by whoever reads this."""
+    """At most six subjects; the reader of the answer cuts more."""
 
     subjects: list[str] = Field(description="noun phrases, at most six")
 
@@ -107,7 +107,7 @@ class Ask(NamedTuple):
 
 
 def with_names(ask: Ask, names: Sequence[str]) -> Ask:
-    """The same task, told who was there."""
+    """The same task, with the participants' names."""
     if not names:
         return ask
     return ask._replace(task=f"{ask.task}\n{PRESENT.replace('{names}', ', '.join(names))}")

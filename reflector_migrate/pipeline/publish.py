@@ -1,4 +1,4 @@
-"""Keeps an event in the transcript's row, and tells its listeners."""
+"""Stores an event in the transcript's row, and publishes it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def keep(ctx: StepContext, event: str, data: Mapping[str, Any], **columns: Any) 
 
 
 def tell(ctx: StepContext, event: str, data: Mapping[str, Any]) -> None:
-    """Tell the listeners; the same content is told once a run, a status at each of its goes."""
+    """Publish it; the same content goes out once per run, a status once per start."""
     user_id = ctx.rows.owner_of(ctx.run.transcript_id)
     ctx.effects.broadcast(user_id, event, data, key=f"{event}:{sha256_of(dict(data))[:16]}")
 
 
 def keep_and_tell(ctx: StepContext, event: str, data: Mapping[str, Any], **columns: Any) -> None:
-    """Keep it first, so that whoever missed the message finds it in the row."""
+    """Store it first, so that a listener who missed the message finds it in the row."""
     keep(ctx, event, data, **columns)
     tell(ctx, event, data)

@@ -19,9 +19,9 @@ from reflector_migrate.store.events import EventLog
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The WebSocket bus of a namespace. With a log each state is told once, and kept.
+    """The WebSocket bus of a namespace. With a log each state is published once, and stored.
 
-    A status comes again when a run is retried or run again by hand: it is told anew then.
+    A status is published again when a run is retried or run again.
     """
 
     run: Run
@@ -57,12 +57,12 @@ class Media:
         self.storage.delete(address(self.bucket, key))
 
     def unlink(self, path: Path) -> None:
-        """Delete a file, if it is there; TerminalStepError when it is none of ours."""
+        """Delete a file, if it is there; TerminalStepError outside our own places."""
         self._refuse_outside(path)
         path.unlink(missing_ok=True)
 
     def discard(self, folder: Path) -> None:
-        """Delete a folder and all in it, if it is there; TerminalStepError if none of ours."""
+        """Delete a folder with all in it, if it is there; TerminalStepError outside our places."""
         self._refuse_outside(folder)
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)
@@ -82,7 +82,7 @@ class Once:
 
     @property
     def go(self) -> int:
-        """How often the run was retried or run again by hand."""
+        """How often the run was retried or run again manually."""
         return self.log.times_again(self.run_id)
 
     def done(self, kind: str, digest: str) -> dict[str, Any] | None:
@@ -95,7 +95,7 @@ class Once:
         return self._kept(kind, "begun") or self._kept(kind, "done")
 
     def is_begun(self, kind: str) -> bool:
-        """Whether it may have happened: it was begun, and nobody knows how it ended."""
+        """Whether it may have happened: it was begun, and its end is unknown."""
         return self._kept(kind, "begun") is not None
 
     def begin(self, kind: str, **about: Any) -> None:

@@ -1,4 +1,4 @@
-"""Topics in the row, for listeners and for the next step, whoever found them."""
+"""Topics in the row, for listeners and for the next step, from either source."""
 
 from __future__ import annotations
 

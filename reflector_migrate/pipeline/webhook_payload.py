@@ -22,7 +22,7 @@ def payload(
     event_id: str,
     at: datetime,
 ) -> dict[str, Any]:
-    """Everything the receiver is told; duration in milliseconds."""
+    """Everything that the receiver gets; duration in milliseconds."""
     return {
         "event": EVENT,
         "event_id": event_id,

@@ -1,6 +1,6 @@
 """Which engine serves a transcript: one claim in the broker's Redis, changed by scripts alone.
 
-A claim is a fencing token. Whoever wants to serve a transcript swaps the token in one atomic
+A claim is a fencing token. A process that wants to serve a transcript swaps it in one atomic
 step, and every later step of another run finds that the token is not its own. So it is never
 both engines, and never neither: the claim for Conductor and the message that has the
 workflow started are written together.
@@ -26,7 +26,7 @@ START, CHECK = "migrate.route.start", "migrate.route.check"
 KEPT = "migrate.route.kept"
 BREAKER_OPEN = "Conductor did not start the last workflows"  # why legacy serves meanwhile
 MAX_QUEUE = 10_000
-"""Messages nobody fetched; beyond them, those that only tell something are dropped."""
+"""Unfetched messages; beyond them, those that only inform are dropped."""
 LEASE_S = 60
 """Of a legacy body, renewed while it runs: a killed worker holds a transcript no longer."""
 RUN_S = 8 * 3600
@@ -114,7 +114,7 @@ class Claim:
     sent_back: str = ""
 
     def __str__(self) -> str:
-        """Which run it is, for whoever comes second."""
+        """Which run it is, for the second announcer."""
         if self.engine == LEGACY:
             return f"task {self.task_id}"
         return f"workflow {self.workflow_id}" if self.workflow_id else f"the start of {self.token}"
@@ -160,14 +160,14 @@ class Claims:
         Only a drill has no message.
 
         A task that asked before, and was delivered again, asks again with another token.
-        `given` is what the claim keeps of the task, so that it can be sent once more.
+        `given` is what the claim keeps of the task, so that it can be sent again.
         """
         keys = [key_of(transcript_id), queue]
         facts = [token, task_id, route, repr(at), KEPT_S, message, given]
         return _claim(self._client.eval(_ASK, len(keys), *keys, *facts))
 
     def send(self, queue: str, message: bytes) -> None:
-        """Put what the harness may miss into one of its queues, unless nobody empties that."""
+        """Put what the harness may miss into one of its queues, unless that is never emptied."""
         if self._client.llen(queue) < MAX_QUEUE:
             self._client.lpush(queue, message)
 

@@ -258,7 +258,7 @@ class Handover:
         return {"task": self.task.name, "kwargs": dict(self.kwargs)}
 
     def _again(self) -> dict[str, Any]:
-        """This very task as a message, for whoever takes the transcript from its workflow."""
+        """This very task as a message, for the process that takes the transcript back."""
         where = self.task.request.delivery_info or {}
         name = str(where.get("routing_key") or "celery")
         again = shadow.encode_call(self.task.name, dict(self.kwargs), name, self.task_id)
@@ -297,7 +297,7 @@ class Handover:
                 "workflow_id": other.workflow_id}  # fmt: skip
 
     def _tell_kept(self, reason: str) -> None:
-        """The harness learns why nobody announced this recording; not in the body's way."""
+        """The harness learns why this recording was not announced; outside the body's own path."""
         if self.decision.needs_announcement:
             return
         message = {"transcript_id": self.transcript_id, "route": self.decision.route,
@@ -308,7 +308,7 @@ class Handover:
             shadow.note("untold", error)
 
     def _have_it_checked(self, other: Any) -> None:
-        """A workflow that somebody stopped ends no claim: the harness asks Conductor, not we."""
+        """A workflow that was stopped ends no claim: the harness asks Conductor, not we."""
         message = {
             "transcript_id": self.transcript_id, "token": other.token,
             "workflow_id": other.workflow_id, "task_id": self.task_id, **self._given(),

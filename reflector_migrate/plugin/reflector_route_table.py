@@ -94,7 +94,7 @@ def decide(table: Table | None, transcript_id: str, room: str, *, is_back: bool)
 
 
 def point_of(transcript_id: str) -> float:
-    """A recording's stable place in [0, 1): whoever is in a share is in every larger one."""
+    """A recording's stable place in [0, 1): a recording in a share is in every larger one."""
     return int.from_bytes(hashlib.sha256(transcript_id.encode()).digest()[:8], "big") / 2**64
 
 

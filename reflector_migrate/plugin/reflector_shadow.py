@@ -8,7 +8,7 @@ The task's own path gains one append to a bounded queue in memory. A daemon thre
 sends it to the broker with a short timeout, with growing pauses while the broker
 does not answer, and gives a message up after a few tries. Nothing here ever raises
 into a task, makes one wait, or logs what was said. A message that is lost is found
-by reconciliation; one that is sent twice is told by its task's id.
+by reconciliation; one that is sent twice is recognised by its task's id.
 
 Environment
   MIGRATE_SHADOW            true | false (default)
@@ -18,7 +18,7 @@ Environment
   MIGRATE_SHADOW_BROKER     the Redis that has this queue, where it is not this worker's broker
   MIGRATE_LEGACY_TASK       the registered name of the pipeline's task
   MIGRATE_LEGACY_PIPELINE   module:Class whose coroutine methods are timed
-  MIGRATE_SHADOW_OBSERVE    which outside calls are told with the spans: see reflector_observe
+  MIGRATE_SHADOW_OBSERVE    which outside calls are sent with the spans: see reflector_observe
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ _current: ContextVar[Buffer | None] = ContextVar("reflector_shadow", default=Non
 def on_prerun(
     task_id: str = "", task: Any = None, kwargs: Mapping[str, Any] | None = None, **_: Any
 ) -> None:
-    """A task starts: remember when; if it is the pipeline's, tell the harness."""
+    """A task starts: remember when; announce it if it is the pipeline's."""
     name = task.name
     is_pipeline = name == setting("MIGRATE_LEGACY_TASK", DEFAULT_TASK)
     if not is_pipeline and name not in OTHER_TASKS:

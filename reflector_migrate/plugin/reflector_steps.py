@@ -1,4 +1,4 @@
-"""Runs Reflector's own processors for a worker of ours, in Reflector's own environment.
+"""Runs Reflector's own processors for one of our workers, in Reflector's environment.
 
 Started as `python reflector_steps.py --questions FD --answers FD --memory-bytes N`, with
 Reflector's interpreter, checkout and environment. It needs the standard library and Reflector.
@@ -63,7 +63,7 @@ def named(module: str, name: str) -> Any:
 def fitted(function: Callable[..., Any], given: Mapping[str, Any]) -> Json:
     """The keyword arguments of `given` that it takes; a callback it wants besides hears nothing.
 
-    LackingError names a callback that it does not take, and an argument nobody can give.
+    LackingError names a callback that it does not take, and an argument that we cannot give.
     """
     where = f"{function.__module__}.{function.__name__}"
     parameters = inspect.signature(function).parameters

@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class TerminatedError(KeyboardInterrupt):
-    """Somebody asked this process to end; treated as Ctrl-C is."""
+    """This process was asked to end; treated as Ctrl-C is."""
 
 
 def _terminated(number: int, _frame: FrameType | None) -> NoReturn:

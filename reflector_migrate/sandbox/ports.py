@@ -13,9 +13,9 @@ _TRIES = 200
 
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:
-    """A port that nobody listens on now and that is not in `taken`.
+    """A port without a listener now, and not in `taken`.
 
-    Somebody may still take it before our server does: whoever starts a server
+    Another process may still take it before our server does: the one who starts a server
     must be ready to try again with another one.
     """
     for _ in range(_TRIES):

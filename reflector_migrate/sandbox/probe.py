@@ -79,7 +79,7 @@ def exists(path: Path) -> Probe:
 
 
 def request(method: str, port: int, path: str, timeout_s: float = _TIMEOUT_S) -> tuple[int, bytes]:
-    """One HTTP exchange with a local server: status and body; OSError when nobody is there."""
+    """One HTTP exchange with a local server: status and body; OSError when none listens."""
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
         connection.request(method, path)

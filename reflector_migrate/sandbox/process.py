@@ -171,7 +171,7 @@ def kill_marked(mark: str, but: Collection[int] = ()) -> int:
 
 
 def marked(variable: str, value: str) -> list[psutil.Process]:
-    """Every process of ours, this one excepted, whose environment holds variable=value."""
+    """Each of our processes, except this one, whose environment holds variable=value."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -190,7 +190,7 @@ def _wait(targets: Sequence[ProcessRecord], mark: str, wait_s: float) -> list[ps
 
 
 def _members(targets: Iterable[ProcessRecord], mark: str) -> list[psutil.Process]:
-    """The living processes of these groups, told from strangers by start time or mark."""
+    """The living processes of these groups, distinguished from strangers by start time or mark."""
     living = [record for record in targets if not _is_reused(record)]
     return [process for record in living for process in _group(record, mark)]
 
@@ -210,7 +210,7 @@ def _group(record: ProcessRecord, mark: str | None = None) -> list[psutil.Proces
 
 
 def _is_reused(record: ProcessRecord) -> bool:
-    """Whether the pid now belongs to somebody else (then its session does too)."""
+    """Whether the pid now belongs to another process (then its session does too)."""
     try:
         return not _is_same(psutil.Process(record.pid), record)
     except psutil.NoSuchProcess:

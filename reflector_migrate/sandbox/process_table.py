@@ -1,7 +1,7 @@
 """Which processes the sandbox has started: one file, written aside and renamed.
 
 A process is known by its pid together with its start time, so a pid that the
-system gave to somebody else is never taken for ours.
+system gave to another process is never taken for ours.
 """
 
 from __future__ import annotations

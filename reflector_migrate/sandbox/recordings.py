@@ -26,7 +26,7 @@ class Fact(BaseModel):
 
 
 class FixtureRoom(Fact):
-    """A room and whom it tells; `webhook_path` is below the webhook stand-in's base URL."""
+    """A room and where it reports; `webhook_path` is below the webhook stand-in's base URL."""
 
     id: str
     name: str

@@ -25,7 +25,7 @@ class ProcessStatus:
 
 
 def sandbox_folder(settings: Settings) -> Path:
-    """Where the sandbox lives unless told otherwise: the setting, else ./.sandbox."""
+    """Where the sandbox lives: the setting, else ./.sandbox."""
     return (settings.sandbox.dir or Path(".sandbox")).resolve()
 
 

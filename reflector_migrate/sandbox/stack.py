@@ -2,7 +2,7 @@
 
 `with Sandbox(settings, folder) as sandbox:` is the foreground form: however its
 owner ends, nothing is left. `Sandbox(..., detached=True).up()` outlives its
-owner until somebody calls `down`.
+owner until `down` is called.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Down, unless somebody else had brought it up before."""
+        """Down, unless it was up before."""
         try:
             if self._is_ours:
                 self.down()
@@ -242,7 +242,7 @@ class Sandbox:
         return Starter(self.folders, timeout_s=timeout_s, say=self._say)
 
     def _server(self, name: str, boot: Sequence[str] = ()) -> Server:
-        """The server as recorded in the running sandbox, whoever brought it up."""
+        """The server as recorded in the running sandbox."""
         settings = read_config(self.folders)
         known = Records.of(self.folders.root).read()
         ports = {record.name: record.port for record in known if record.port is not None}

@@ -26,7 +26,7 @@ After = Mapping[str, Callable[[], None]]
 
 
 class PortTakenError(ServerUnreachableError):
-    """Somebody took the port between our choosing it and our server's asking for it."""
+    """Another process took the port between our choosing it and our server's asking for it."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Starter:
         """Start all; `after[name]` runs once that server is ready, `beside` from the beginning.
 
         Raises ServerUnreachableError with the end of its log when one dies or is
-        not ready in time, PortTakenError when its port was taken. Whoever calls
+        not ready in time, PortTakenError when its port was taken. The caller
         stops what was started.
         """
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="sandbox") as pool:

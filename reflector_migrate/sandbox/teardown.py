@@ -14,7 +14,7 @@ SERVER_GRACE_S = 2.0  # with the wait after SIGKILL, all is over within ten seco
 def stop_everything(folder: Path, mark: str | None = None) -> tuple[str, ...]:
     """End every recorded process and its children; the names of those that needed SIGKILL.
 
-    With the sandbox's mark also those whose record is gone, as when somebody removed the folder.
+    With the sandbox's mark also those whose record is gone, as when the folder was removed.
     """
     records = Records.of(folder)
     stubborn = _stop_recorded(records) if records.path.exists() else ()

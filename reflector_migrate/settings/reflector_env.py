@@ -1,4 +1,4 @@
-"""Reflector's own environment, and the settings of ours that follow from it.
+"""Reflector's own environment, and our settings that follow from it.
 
 Its variables are read as its worker reads them: from a process, or from an env file. What
 is ours is proposed beside it, never in a place of Reflector's.
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource
 from reflector_migrate.errors import InputError
 
 READER, OWNER = "reflector_migrate_reader", "reflector_migrate"
-"""Roles: the one reads Reflector's database, the other owns the two databases of ours."""
+"""Roles: the one reads Reflector's database, the other owns our two databases."""
 
 STORE, CANDIDATE = "reflector_migrate", "reflector_candidate"
 """Databases of ours."""
@@ -77,7 +77,7 @@ def read_process(pid: int) -> dict[str, str]:
 
 
 def derive(env: Env, folder: Path, conductor_url: str) -> Derived:
-    """Our settings for this Reflector; files of ours are put into `folder`."""
+    """Our settings for this Reflector; our files are put into `folder`."""
     unset = tuple(f"{name} ({ours})" for name, ours in NEEDED.items() if not env.get(name))
     owner = env.get("DATABASE_URL")
     reader, own = secrets.token_urlsafe(24), secrets.token_urlsafe(24)

@@ -76,7 +76,7 @@ class CandidateSettings(Section):
 
 
 class SecondarySettings(Section):
-    """Where the primary's engine runs once more: nothing here is also the primary's.
+    """Where the primary's engine runs a second time: nothing here is also the primary's.
 
     On a deployment its broker and bus are a Redis server of its own. In the sandbox it has a queue
     on the same broker, and its own sinks: Zulip by the bot that posts, webhooks by their path.

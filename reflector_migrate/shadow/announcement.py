@@ -31,10 +31,10 @@ Key = Annotated[str, AfterValidator(_checked_key)]
 class Announcement(Frozen):
     """A primary run has begun: whose, and where its tracks are.
 
-    `task_id` is None in the replay of a run whose task nobody knows. `is_replayed`: the harness
+    `task_id` is None in the replay of a run whose task is unknown. `is_replayed`: the harness
     announced it afterwards, since the plugin's own announcement was lost. `is_chosen`: a person
     chose the recording, and the sample does not leave it out. `ui_base_url`: where
-    Reflector's own links lead, as its worker knows it. Whoever can write to
+    Reflector's own links lead, as its worker knows it. A process that can write to
     the broker can send one: bucket and keys are names and nothing else.
     """
 

@@ -201,7 +201,7 @@ def store_comparison(
 
 
 def _supersedes(first: Comparison | None) -> tuple[str, ...]:
-    """A retry or rerun by hand is compared anew; what its night says stays as it was."""
+    """A manual retry or rerun is compared again; what its night says stays as it was."""
     if first is None:
         return ()
     on = f" of {first.compared_at:%Y-%m-%d %H:%M} UTC" if first.compared_at else ""

@@ -159,7 +159,7 @@ def stop_strays(settings: Settings, run: RunRecord) -> None:
 def _give_up(shadow: Shadow, run: RunRecord, workflow_id: str) -> None:
     """Stop a workflow whose run was taken over while it was being started.
 
-    Not while the run has none yet: whoever starts it then finds this one, or stops it.
+    Not while the run has none yet: the process that starts it then finds this one, or stops it.
     """
     from reflector_migrate.conductor.execution import terminate
     from reflector_migrate.conductor.start import STRAY

@@ -76,7 +76,7 @@ def has_places(run: RunRecord) -> bool:
 
 
 def _erased(shadow: Shadow, run: RunRecord) -> int:
-    """1 if nothing of it is left; from the first change on nobody can open it again."""
+    """1 if nothing of it is left; from the first change on it cannot be opened again."""
     at = shadow.now()
     marked = run
     if run.erase_at is None:

@@ -12,7 +12,7 @@ from reflector_migrate.store.runs import RunRecord
 def leftovers(harness: Harness, run: RunRecord) -> tuple[str, ...]:
     """Objects, tables, folder, words and workflow of a run, a line each; empty as it should be.
 
-    Raises MigrateError when a server does not answer: then nobody knows.
+    Raises MigrateError when a server does not answer: then it is unknown.
     """
     return (*_in_places(harness.settings, run.run_id), *_words(harness, run))
 

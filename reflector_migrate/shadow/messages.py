@@ -31,7 +31,7 @@ DISPATCHED = frozenset({RunState.CLAIMED, RunState.SNAPSHOTTING, RunState.STARTI
 
 
 def until_done(settings: Settings) -> dict[str, Any]:
-    """What every app of ours has in common: a message stays the broker's until it is done with."""
+    """What all our apps have in common: a message stays the broker's until it is done."""
     return {
         "broker_url": settings.reflector.broker_url,
         "task_ignore_result": True,

@@ -127,7 +127,7 @@ def _reason(error: Exception) -> str:
 
 
 def _harmless(text: str) -> str:
-    """One line in which no name calls anybody, and no bracket makes a link or a command."""
+    """One line in which no name mentions a person, and no bracket makes a link or a command."""
     escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("@", "@\u200b")
 

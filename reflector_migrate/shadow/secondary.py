@@ -40,7 +40,7 @@ NAMES = uuid.UUID("3f0c1a52-0d57-4f5c-9c43-6b1c7f0b2f11")
 COPY_TIMEOUT_S = 120.0
 """For the tables of a schema, without rows."""
 SILENT_ROOM = {"webhook_url": None, "zulip_auto_post": False}
-"""A room's own copy tells nobody anything."""
+"""A room's own copy has no receivers."""
 
 
 def require_own_places(settings: Settings) -> None:
@@ -155,7 +155,7 @@ def begin(
     taken: Snapshot,
     prior: Mapping[str, Any],
 ) -> bool:
-    """Start legacy once more for a run of the share; whether it was.
+    """Start legacy a second time for a run of the share; whether it was.
 
     Never for a replay, whose primary ran at another time. What fails is logged: the candidate's
     run goes on without a secondary.
@@ -251,5 +251,5 @@ def _plain(url: str) -> str:
 
 
 def _as_theirs(url: str) -> str:
-    """The URL as Reflector's settings have it: no driver of ours in it."""
+    """The URL as Reflector's settings have it, without our driver."""
     return _plain(url) if url.startswith("postgresql") else url

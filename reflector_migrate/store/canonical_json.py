@@ -1,4 +1,4 @@
-"""Canonical JSON by RFC 8785: equal values give equal bytes, whoever wrote them.
+"""Canonical JSON by RFC 8785: equal values give equal bytes.
 
 The standard refuses some values that models and services do send. They have a digest too:
 integers beyond 2^53 are written as the double they become in JavaScript, keys as text, and a

@@ -16,7 +16,7 @@ from reflector_migrate.store.upsert import insert_once, one_at_a_time
 
 
 class News(NamedTuple):
-    """A message, where it goes, and the key of the state that it tells."""
+    """A message, where it goes, and the key of the state that it publishes."""
 
     key: str
     channel: str
@@ -24,7 +24,7 @@ class News(NamedTuple):
 
 
 AGAIN = "progress:again:"
-"""How the key begins of a mark after which a run's states are told anew; then its number."""
+"""How a mark's key begins, after which a run's states are published again; then its number."""
 
 
 class EventLog:
@@ -46,10 +46,10 @@ class EventLog:
         compose: Callable[[tuple[Event, ...]], Iterable[News]],
         tell: Callable[[News], object] = lambda _news: None,
     ) -> None:
-        """Keep what `compose` makes of the run's messages so far, and `tell` what of it is new.
+        """Store what `compose` makes of the run's messages so far, and `tell` what of it is new.
 
-        Of messages whose key begins with `family`. One process composes and tells at a time,
-        so that nobody draws a conclusion from what another is about to change, nor overtakes
+        Of messages whose key begins with `family`. One process composes and publishes at a time,
+        so that no process draws a conclusion from what another is about to change, nor overtakes
         it. A process that dies between publishing and committing publishes again, with the same
         key.
         """
@@ -60,7 +60,7 @@ class EventLog:
                     tell(news)
 
     def times_again(self, run_id: str) -> int:
-        """How often the run was retried or run again by hand."""
+        """How often the run was retried or run again manually."""
         return len(self.of(run_id, family=AGAIN))
 
     def last_again(self, run_id: str) -> datetime | None:

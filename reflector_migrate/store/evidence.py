@@ -1,8 +1,8 @@
 """Observations and comparisons: written once, read by the report and the gates.
 
-A run's first comparison is its night's: nobody repairs a night afterwards. What a retry
-or rerun by hand makes of the run is compared anew and kept beside it; whoever asks for
-the run or its recording gets the youngest.
+A run's first comparison is its night's: a night is never repaired. What a manual retry
+or rerun makes of the run is compared again and stored beside it. A reader who asks for
+the run or its recording gets the newest.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Evidence:
             return {Role(role): int(go) for role, go in connection.execute(mine).all()}
 
     def comparison(self, run_id: str) -> Comparison | None:
-        """The youngest comparison of one run, or None."""
+        """The newest comparison of one run, or None."""
         return self._youngest("run_id", run_id)
 
     def first(self, run_id: str) -> Comparison | None:
@@ -83,7 +83,7 @@ class Evidence:
         return self._found(comparisons, "run_id", run_id)[1]
 
     def latest(self, recording_id: str) -> Comparison | None:
-        """The youngest comparison of a recording, or None."""
+        """The newest comparison of a recording, or None."""
         return self._youngest("recording_id", recording_id)
 
     def observation(self, run_id: str, role: Role) -> Observation | None:
@@ -101,7 +101,7 @@ class Evidence:
         return None if body is None else Observation.model_validate_json(body)
 
     def earlier_candidate(self, candidate: Observation) -> Observation | None:
-        """The youngest other run of this recording by the same build of the candidate, or None."""
+        """The newest other run of this recording by the same build of the candidate, or None."""
         query = select(observations.c.body).where(
             observations.c.recording_id == candidate.recording,
             observations.c.role == Role.CANDIDATE.value,

@@ -1,7 +1,7 @@
 """What each comparison says to the gates: made of its document once, and read from here then.
 
 The lines are JSON, an array for each comparison. Lines of another version are not there for their
-reader, who makes them anew.
+reader, who rebuilds them.
 """
 
 from __future__ import annotations

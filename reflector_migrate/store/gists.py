@@ -1,7 +1,7 @@
 """The table of gists: columns beside each comparison, written with it and erased with it.
 
 A gist that is missing (its comparison was stored by a build that knew none), of another
-version, or of another run is not there for its readers, and made anew by `fill_gists`.
+version, or of another run is hidden from its readers, and `fill_gists` rebuilds it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def add_gist(connection: Connection, comparison: Comparison) -> None:
 def fill_gists(url: str) -> int:
     """Make the gists that are missing or of another version; returns how many.
 
-    Each portion is a transaction of its own, so that nobody waits for long and what was cut
+    Each portion is a separate transaction, so that no writer waits for long and what was cut
     short goes on the next time. A document that this build cannot read is left alone, and named.
     """
     number = last = 0
@@ -132,7 +132,7 @@ def portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def made(
     connection: Connection, ids: Sequence[int], tell: logging.Logger | None = None
 ) -> Iterator[tuple[int, Gist]]:
-    """Each comparison's gist, of its document; one that cannot be read is told, or raises."""
+    """Each comparison's gist, of its document; an unreadable one is reported, or raises."""
     for some in portions(ids):
         query = select(comparisons.c.id, comparisons.c.body).where(comparisons.c.id.in_(some))
         for number, body in connection.execute(query).all():

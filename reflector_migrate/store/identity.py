@@ -48,7 +48,7 @@ def is_same_path(one: Path | None, other: Path | None) -> bool:
 
 
 def _file(url: URL) -> Path | None:
-    """The file of a SQLite URL; None for a database in memory, which nobody else reaches."""
+    """The file of a SQLite URL; None for a database in memory, which no other process reaches."""
     name = url.database or ":memory:"
     if name.startswith("file:"):
         name = unquote(urlsplit(name).path)

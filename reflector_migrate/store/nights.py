@@ -65,7 +65,7 @@ class Nights:
     def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
         """The comparisons of these runs, in the order given; KeyError where one is gone.
 
-        One that was run again by hand says what it has become since.
+        One that was run again manually says what it has become since.
         """
         with reading(self._url) as connection:
             bodies = _youngest(connection, run_ids, comparisons, "body")
@@ -89,7 +89,7 @@ class Nights:
 def _youngest(
     connection: Connection, run_ids: Sequence[str], table: Table, column: str
 ) -> dict[str, str]:
-    """Run -> what stands in that column of its youngest row."""
+    """Run -> what stands in that column of its newest row."""
     query = select(table.c.run_id, table.c[column]).order_by(table.c.id)
     found: dict[str, str] = {}
     for some in portions(run_ids):
@@ -99,7 +99,7 @@ def _youngest(
 
 
 def _superseded(first: Comparison, verdict: str | None) -> Comparison:
-    """The night's comparison, with what it has become since by hand."""
+    """The night's comparison, with what it has become since by a rerun."""
     if verdict is None:
         return first
     why = f"run again by hand since, and {verdict} then; this verdict is the night's"

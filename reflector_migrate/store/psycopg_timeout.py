@@ -52,7 +52,7 @@ def connect(*args: Any, **named: Any) -> BoundedConnection:
 
 
 def _heard(gen: Waiting[T]) -> Waiting[T]:
-    """The same, until nothing has been ready for too long; psycopg tells at each interval."""
+    """The same, until nothing has been ready for too long; psycopg reports at each interval."""
     last_s = time.monotonic()
     try:
         wanted = next(gen)

@@ -30,7 +30,7 @@ from reflector_migrate.store.tables import dispatches, runs
 from reflector_migrate.store.upsert import insert_once, one_at_a_time
 
 REPLAYED = "replayed"
-"""Stands for a task whose id nobody knows: its announcement was lost, and its spans too."""
+"""Stands for a task of unknown id: its announcement was lost, and its spans too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def run_id_of(claim: str) -> str:
 
 
 def new_ticket() -> str:
-    """A name that nobody else has."""
+    """A unique name."""
     return uuid.uuid4().hex
 
 
@@ -184,7 +184,7 @@ class Runs:
         return self._one(runs.c.run_id == run_id)
 
     def latest(self, recording_id: str) -> RunRecord | None:
-        """The youngest run of a recording, or None."""
+        """The newest run of a recording, or None."""
         return self._one(runs.c.recording_id == recording_id)
 
     def announced_as(self, run: RunRecord) -> RunRecord | None:
@@ -220,7 +220,7 @@ class Runs:
         return self._all(or_(runs.c.started_at >= at, runs.c.state.in_(IN_FLIGHT)))
 
     def last_started(self, number: int) -> tuple[RunRecord, ...]:
-        """The youngest ended runs that had a workflow, at most so many."""
+        """The newest ended runs that had a workflow, at most so many."""
         query = select(runs).where(runs.c.started_at.isnot(None), runs.c.state.in_(ENDS))
         query = query.order_by(runs.c.started_at.desc()).limit(number)
         with reading(self._url) as connection:
@@ -318,7 +318,7 @@ class Dispatches:
             return in_utc(connection.scalar(select(func.min(dispatches.c.at))))
 
     def last(self, recording_id: str) -> Mapping[str, Any] | None:
-        """The youngest outcome for a recording, or None."""
+        """The newest outcome for a recording, or None."""
         query = select(dispatches).where(dispatches.c.recording_id == recording_id)
         with reading(self._url) as connection:
             row = connection.execute(query.order_by(dispatches.c.id.desc()).limit(1)).mappings()
@@ -372,7 +372,7 @@ def _changed(
 
 
 def _adopt(connection: Connection, replayed: RunRecord, announced: RunRecord) -> None:
-    """The task of a replayed run is known now; whoever works on the run goes on undisturbed."""
+    """The task of a replayed run is known now; the process that works on the run continues."""
     as_read = (runs.c.run_id == replayed.run_id, runs.c.state == replayed.state)
     known = {"primary_task_id": announced.primary_task_id, "request": dict(announced.request)}
     connection.execute(update(runs).where(*as_read).values(**known))

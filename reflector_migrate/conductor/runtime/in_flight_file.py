@@ -71,7 +71,7 @@ class Deaths:
     """Reports what dead processes were at as failed attempts, which are then tried again."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect to nothing before somebody dies."""
+        """Connect to nothing before a worker dies."""
         self._settings = settings
 
     def report(self, pid: int, code: int, notes: Sequence[Note]) -> None:

@@ -60,7 +60,7 @@ def main(
     serve: Serve | None = None,
     command: Sequence[str] = (sys.executable, "-m", "reflector_migrate.conductor.runtime.run"),
 ) -> int:
-    """Run one group, or all, until told to stop; 0.
+    """Run one group, or all, until asked to stop; 0.
 
     `serve` and `command` let a test put other steps into the same processes.
     """

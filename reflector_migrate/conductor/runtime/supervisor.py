@@ -32,7 +32,7 @@ class Child:
     def __init__(self, argv: Sequence[str], ready_file: Path, on_death: OnDeath) -> None:
         """`ready_file` is written by the child when it polls.
 
-        `on_death` is told pid, exit code and what the child was at, unless we ended it.
+        `on_death` gets pid, exit code and the child's work, unless we ended it.
         """
         self._argv = list(argv)
         self._on_death = on_death

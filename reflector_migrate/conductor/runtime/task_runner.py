@@ -63,7 +63,7 @@ class Fence(Protocol):
 
 
 class NoFence:
-    """Every step may begin: nobody else serves what these workers serve."""
+    """Every step may begin: no other process serves what these workers serve."""
 
     def is_open(self, step: str, raw_input: Mapping[str, Any]) -> bool:
         """Always."""
@@ -75,7 +75,7 @@ class NoFence:
 
 
 class Watcher(Protocol):
-    """Who is told of a task's way through a worker; must never raise."""
+    """Hears of a task's way through a worker; must never raise."""
 
     def started(self, step: str, raw_input: Mapping[str, Any]) -> None:
         """An attempt begins."""
@@ -170,7 +170,7 @@ class TaskRunner:
         return result
 
     def _fenced_off(self, step: str, task: Task, raw: Mapping[str, Any]) -> TaskResult:
-        """Another run serves the transcript: end this workflow, and tell nobody."""
+        """Another run serves the transcript: end this workflow, and publish nothing."""
         if raw.get("outcome") == "error":  # its failure workflow has nothing to say either
             return self._spared(step, task)
         reason = "not its turn: another run serves this transcript"
@@ -182,7 +182,7 @@ class TaskRunner:
         return result
 
     def _spared(self, step: str, task: Task) -> TaskResult:
-        """Completed without having been begun; nobody is told."""
+        """Completed without having been begun; nothing is published."""
         logger.info("%s task=%s is not to be done", step, task.task_id)
         meta = meta_of(self._who, attempt_of(task), step, Usage())
         return self._result(task, TaskResultStatus.COMPLETED, {META: meta})
@@ -224,7 +224,7 @@ def reason_of(error: Exception) -> str:
     """What went wrong, without secrets or words of a transcript.
 
     Our own errors carry a message made for people; of anything else only the
-    kind and the place are told, as its message may quote the data.
+    kind and place are named, as its message may quote the data.
     """
     if isinstance(error, MigrateError):
         text = without_user(QUERY_OF_URL.sub(r"\1", error.message))

@@ -1,4 +1,4 @@
-"""One worker process: polls for its steps, runs at most its slots, drains when told.
+"""One worker process: polls for its steps, runs at most its slots, drains when asked.
 
 One thread per step waits at the server, and one listens for the wake-up channel; what they
 bring is run by a pool. When draining, a task that is still on its way is given back to

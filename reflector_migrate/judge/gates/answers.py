@@ -24,7 +24,7 @@ class Decided(Frozen):
 
 
 class Needs(Frozen):
-    """What is still missing, at the pace of the nights so far; None where nobody can say."""
+    """What is still missing, at the pace of the nights so far; None where unknown."""
 
     recordings: int | None = None
     nights: int | None = None

@@ -74,7 +74,7 @@ def cohorts_of(
     """Cohorts in the order in which they first appear, and lines left out, counted by reason.
 
     Without `origin` a deployment's own lines are judged, and other origins only where
-    there is no line of a deployment at all: those are then judged each for itself.
+    there is no line of a deployment at all: those are then judged separately.
     """
     has_own = any(origin_of(line) == DEPLOYMENT for line in lines)
     wanted = origin or (DEPLOYMENT if has_own else None)
@@ -105,7 +105,7 @@ def newest_of(lines: Sequence[EvidenceLine]) -> Evidence | None:
 
 
 def _key(line: EvidenceLine) -> Key:
-    """A secondary is the primary run once more, so its build does not set a line apart."""
+    """A secondary is the primary run again, so its build does not set a line apart."""
     builds = tuple(sorted((k, v) for k, v in line.builds.items() if k != "secondary"))
     defects = tuple(sorted(line.defects))
     return Key(builds, line.configuration, line.models, line.normaliser, origin_of(line), defects)

@@ -17,7 +17,7 @@ from reflector_migrate.model.frozen import Document, Frozen
 Origin = Literal["deployment", "replayed", "sandbox", "seeded-defect", "placebo"]
 Coverage = Literal["compared", "failed", "open", "lost"]
 MOST = 10**9
-"""Differences in one recording: more is no count."""
+"""Differences in one recording: more is not a plausible count."""
 ENTRIES = ("x_pp", "exact_findings", "catastrophe", "coverage", "outcome", "log_ratio")
 NO_CATASTROPHE = ("", "none")
 
@@ -93,7 +93,7 @@ class EvidenceLine(Document):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> EvidenceLine:
-        """An empty line is no evidence, and a line that says two things cannot be gated."""
+        """An empty line is not evidence, and a line that says two things cannot be gated."""
         if sum(getattr(self, entry) is not None for entry in ENTRIES) != 1:
             raise ValueError(f"exactly one of {', '.join(ENTRIES)} is needed")
         return self

@@ -14,7 +14,7 @@ from reflector_migrate.judge.noise import base_stratum
 from reflector_migrate.model import Check, Comparison, Measure, Side, Verdict
 
 VERSION = 3
-"""Of what evidence_of says. Count it up with each change of that: stored lines are made anew."""
+"""Version of what evidence_of says. Bump it with each change: stored lines are rebuilt."""
 
 HAS_VERDICT = frozenset({Verdict.MATCHED, Verdict.WAIVED, Verdict.WITHIN_NOISE, Verdict.DIVERGED})
 ENDED = frozenset({"completed", "failed", "timed_out"})

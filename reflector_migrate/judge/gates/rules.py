@@ -1,6 +1,6 @@
 """Which gates there are, with margins, strata and limits: read strictly, digested, never changed.
 
-The text comes from whoever calls; rules.toml beside this file is the default.
+The caller passes the text; rules.toml beside this file is the default.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tells whoever runs a long step that it is still alive."""
+"""Reports to the runner of a long step that it is still alive."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def _argv(settings: PipelineSettings, questions: int, answers: int) -> list[str]
 
 
 def environment_of(settings: PipelineSettings) -> dict[str, str]:
-    """Of a process of Reflector's: what any needs, and what its own file says; nothing of ours."""
+    """Of a Reflector process: what any needs, and what its own file says; none of our variables."""
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     checkout = {"PYTHONPATH": str(settings.reflector_dir)} if settings.reflector_dir else {}
     if settings.reflector_env_file is None:

@@ -1,4 +1,4 @@
-"""The steps that end a recording and tell others: finalize, consent, Zulip, webhook."""
+"""The steps that end a recording and inform others: finalize, consent, Zulip, webhook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the meeting before anybody listens: its recording and its people."""
+"""What is known of the meeting before recognition: its recording and its people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each step with its two models, and the hash that tells one build's contracts from another's."""
+"""Each step with its two models, and the hash that distinguishes builds' contracts."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class TitleOutput(Contract):
 
 
 class SummaryInput(StepInput):
-    """Words and topics of the meeting; is_last_attempt: nobody will try again."""
+    """Words and topics of the meeting; is_last_attempt: there is no further attempt."""
 
     words: Ref
     topics: Ref

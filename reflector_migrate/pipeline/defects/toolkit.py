@@ -99,7 +99,7 @@ def told_otherwise(
 
 
 def is_first_attempt(ctx: StepContext, step: str) -> bool:
-    """True once for each run and step: whoever asks first."""
+    """True once for each run and step: for the first caller."""
     if ctx.artifacts.find(ctx.run.run_id, step, "injected") is not None:
         return False
     ctx.artifacts.put(ctx.run.run_id, step, "injected", {"attempt": 1})
@@ -122,6 +122,6 @@ def lost_once(step: Step, name: str) -> Step:
 def words_replaced(
     ctx: StepContext, ref: Ref, step: str, key: str, alter: Callable[[list[Word]], Sequence[Any]]
 ) -> Ref:
-    """The words at `ref`, altered and stored once more where `step` had put them."""
+    """The words at `ref`, altered and stored again where `step` had put them."""
     altered = list(alter(list(words_at(ctx.artifacts, ref))))
     return Ref(**ctx.artifacts.put(ctx.run.run_id, step, key, altered)._asdict())

@@ -72,7 +72,7 @@ def put(
 
 
 def wipe(rows: Rows, recording_id: str, owner: Owner = "candidate") -> None:
-    """Erase a recording, its transcripts, and the meeting and consents nobody else needs.
+    """Erase a recording, its transcripts, and the meeting and consents that no other one needs.
 
     Rooms stay: they hold nothing that was said. Raises RefusedError, and changes
     nothing, where the database lacks the owner's mark.

@@ -1,4 +1,4 @@
-"""The mark that a database of ours carries: rows are erased and replaced nowhere else.
+"""The mark of our own databases: rows are erased and replaced nowhere else.
 
 `migrate register --with-store` writes it, and never into a database that holds
 Reflector's rows without it.

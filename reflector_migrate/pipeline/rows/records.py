@@ -60,7 +60,7 @@ class TranscriptRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class RecordingRow(Row):
-    """A recording; track_keys None is a single file, [] is no audio."""
+    """A recording; track_keys None means a single file, [] means no audio."""
 
     id: str
     bucket_name: str
@@ -86,7 +86,7 @@ class MeetingRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class RoomRow(Row):
-    """A room and whom it tells about a finished transcript."""
+    """A room and where it sends a finished transcript."""
 
     id: str
     name: str

@@ -176,7 +176,7 @@ class Rows:
         return self.change(transcript_id, change)
 
     def add_topic(self, transcript_id: str, topic: Json, told: Json | None = None) -> None:
-        """Keep a topic (by id) and write the captions anew; raises WordsOutOfOrderError.
+        """Store a topic (by id) and rewrite the captions; raises WordsOutOfOrderError.
 
         `told` is the data of its TOPIC event, kept with it: a row this long is written once.
         """

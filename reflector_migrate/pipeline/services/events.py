@@ -16,13 +16,13 @@ from reflector_migrate.pipeline.services.connections import bus
 log = logging.getLogger(__name__)
 
 LEFT_ALONE_S = 10.0
-"""How long nobody waits again for a bus that did not answer."""
+"""How long a bus that did not answer is not tried again."""
 
 _mute_until: dict[str, float] = {}
 
 
 class Bus:
-    """Publishes best effort: whoever missed a message finds the event in the row."""
+    """Publishes best effort: a missed event is still in the row."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -44,7 +44,7 @@ class Bus:
 def messages(
     transcript_id: str, user_id: str | None, event: str, data: Mapping[str, Any]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Channel and message for everyone who is told of an event."""
+    """Channel and message for everyone who hears of an event."""
     told: list[tuple[str, dict[str, Any]]] = [
         (f"ts:{transcript_id}", {"event": event, "data": dict(data)})
     ]

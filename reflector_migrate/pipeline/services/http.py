@@ -22,7 +22,7 @@ MAX_ANSWER_BYTES = 128 << 20
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Sends requests to one service; its name, never its URL, is what errors tell."""
+    """Sends requests to one service; errors name it, and never show its URL."""
 
     service: str
     http: httpx.Client

@@ -16,7 +16,7 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A chat request; `purpose` tells proxies and stand-ins what it is for."""
+    """A chat request; `purpose` says to proxies and stand-ins what it is for."""
 
     purpose: str
     messages: Sequence[Message]
@@ -33,7 +33,7 @@ class Reply:
 
 
 class LanguageModel:
-    """`session_id` goes along with every call, so that a proxy can tell whose it was."""
+    """`session_id` goes along with every call, so that a proxy knows whose it is."""
 
     def __init__(self, caller: Caller, settings: ServicesSettings, session_id: str) -> None:
         self._caller, self.base = caller, settings.llm_url

@@ -84,7 +84,7 @@ class Storage:
             )
 
     def delete(self, target: str) -> None:
-        """Delete an object; one that is gone already is no error."""
+        """Delete an object; a missing one is not an error."""
         bucket, key = self._own(target)
         with _judged(target):
             self._client.delete_object(Bucket=bucket, Key=key)

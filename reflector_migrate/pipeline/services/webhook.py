@@ -37,7 +37,7 @@ def is_taken(status: int) -> bool:
 
 
 class Webhook:
-    """Sends once; whoever calls decides about another time."""
+    """Sends once; the caller decides about another attempt."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

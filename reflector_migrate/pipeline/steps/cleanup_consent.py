@@ -1,4 +1,4 @@
-"""Deletes the audio of a meeting in which somebody refused consent."""
+"""Deletes the audio of a meeting in which a participant refused consent."""
 
 from __future__ import annotations
 

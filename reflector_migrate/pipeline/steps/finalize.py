@@ -54,7 +54,7 @@ def _draw_what_was_cancelled(ctx: StepContext) -> None:
 
 
 class _GivenUpError(Exception):
-    """Holds what the engine told, apart from what can go wrong with a drawing."""
+    """Holds what the engine reported, apart from what can go wrong with a drawing."""
 
 
 def _hurried(heartbeat: Heartbeat) -> Heartbeat:

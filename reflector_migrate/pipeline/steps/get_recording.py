@@ -1,4 +1,4 @@
-"""Begins a transcript anew, and asks Daily about the recording."""
+"""Resets a transcript, and asks Daily about the recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def get_recording(task: GetRecordingInput, ctx: StepContext) -> GetRecordingOutput:
-    """Status `processing`, told to the listeners; events, topics, participants, captions emptied.
+    """Status `processing`, published; events, topics, participants, captions emptied.
 
     Daily may fail: the recording then goes on without names, as with legacy. (The client's
     own second try stands in for the engine's retries, which would end in a failed workflow.)

@@ -20,7 +20,7 @@ WEBHOOK_RETRIES = 30
 
 @registered("pipelines.main_live_pipeline.task_cleanup_consent", bind=True)
 def task_cleanup_consent(self: Task, *, transcript_id: str) -> None:
-    """Delete the audio of a meeting in which somebody refused; a failed deletion is only logged."""
+    """Delete the audio of a meeting in which a participant refused; a failure is only logged."""
     run = _run(self.request.root_id, transcript_id)
     task = ConsentInput(run=run, transcript_id=transcript_id)
     run_logged(self.request.id, "cleanup_consent", task, harness())

@@ -1,4 +1,4 @@
-"""How a recording comes in: by Daily's word, by the poller, or once more by hand."""
+"""How a recording comes in: by Daily's webhook, by the poller, or again by a person."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _daily_recordings(configured: Settings) -> list[dict[str, Any]]:
 
 
 def reprocess(transcript_id: str) -> str:
-    """Queue a transcript's pipeline once more, with every track it has, screens included.
+    """Queue a transcript's pipeline again, with every track it has, screens included.
 
     Raises InputError for what has no recording, RefusedError for what is locked, idle or running.
     """

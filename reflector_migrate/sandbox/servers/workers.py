@@ -43,7 +43,7 @@ def live_workers(folders: Folders) -> Server:
 
 
 def secondary(folders: Folders, settings: Settings) -> Server:
-    """The same worker once more, on a queue and in places of its own; it announces no run."""
+    """A second such worker, with a separate queue and separate places; it announces no run."""
     queue = ("-Q", settings.secondary.queue)
     broker_url, is_shadow = settings.reflector.broker_url, settings.shadow.enabled
     made = _legacy("secondary", queue, folders, broker_url, shadow=is_shadow)

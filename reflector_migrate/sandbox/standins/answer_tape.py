@@ -38,7 +38,7 @@ class Kept:
         self._counts: Counter[str] = Counter()
 
     def put(self, wanted: AnswerSet) -> None:
-        """Change the mode; `record` begins anew, given answers replace those that are kept."""
+        """Change the mode; `record` starts empty, given answers replace the stored ones."""
         if wanted.mode == "record":
             self._answers = {"llm": {}, "recogniser": {}}
         for service in ("llm", "recogniser"):

@@ -53,7 +53,7 @@ class StandinControl:
         latency_s: float | None = None,
         status: int | None = None,
     ) -> None:
-        """Switch a fault on; kinds are told in faults.py."""
+        """Switch a fault on; faults.py lists the kinds."""
         fault = {"service": service, "kind": kind, "times": times, "after": after, "match": match}
         self._call("PUT", "/faults", fault | {"latency_s": latency_s, "status": status})
 
@@ -103,7 +103,7 @@ class StandinControl:
         )
 
     def put_daily_presence(self, room: str, data: Sequence[Mapping[str, Any]]) -> None:
-        """Make Daily tell who is in a room now."""
+        """Make Daily report who is in a room now."""
         self._call("PUT", "/daily/presence", {"room": room, "data": [dict(one) for one in data]})
 
     def replay(

@@ -1,6 +1,6 @@
 """The control endpoint: faults, noise, replay, what is known and what was received.
 
-Loopback only: whoever reaches it decides what the services answer.
+Loopback only: it decides what the services answer.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ PAGE = 100
 
 
 class DailyAnswers:
-    """What Daily knows, as a test told it."""
+    """What Daily knows, as a test set it."""
 
     def __init__(self) -> None:
         self.recordings: dict[str, dict[str, Any]] = {}

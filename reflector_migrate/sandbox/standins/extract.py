@@ -42,7 +42,7 @@ DATE_WORDS = _vocabulary("date_words")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence and who said it (empty when the text does not tell)."""
+    """One sentence and who said it (empty when the text does not say)."""
 
     text: str
     speaker: str = ""
@@ -98,7 +98,7 @@ class Text:
         return Counter(w for w in lowered if _is_content(w))
 
     def key_words(self, limit: int) -> list[str]:
-        """The weightiest content words, told in the order in which they first appear."""
+        """The weightiest content words, in the order in which they first appear."""
         first = {word: place for place, word in reversed(list(enumerate(self._content)))}
         ranked = sorted(self.weights, key=lambda w: (-self.weights[w], first[w]))[:limit]
         return sorted(ranked, key=lambda w: first[w])

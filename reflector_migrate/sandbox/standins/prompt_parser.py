@@ -83,7 +83,7 @@ def read_request(body: Mapping[str, Any], hint: str = "") -> Asked:
 
 
 def guess_purpose(schema: Mapping[str, Any] | None, instruction: str) -> str:
-    """The purpose by the schema's fields, else by the wording; `recap` when neither tells."""
+    """The purpose by the schema's fields, else by the wording; `recap` when neither shows it."""
     fields = set((schema or {}).get("properties", {}))
     if {"title", "summary"} <= fields:
         return "topic"
@@ -95,7 +95,7 @@ def guess_purpose(schema: Mapping[str, Any] | None, instruction: str) -> str:
 
 
 def split_source(user: str) -> tuple[str, str]:
-    """The text that is asked about and what is asked; tags, rules or fences tell them apart."""
+    """The text that is asked about and what is asked, separated by tags, rules or fences."""
     tagged = [m for m in TAGGED.finditer(user) if m[1].lower() not in NAME_TAGS]
     found = tagged or list(RULED.finditer(user)) or list(FENCED.finditer(user))
     if not found:

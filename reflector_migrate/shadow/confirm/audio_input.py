@@ -74,7 +74,7 @@ def _padded(harness: Harness, ours: Settings, seen: Observation, track: Json) ->
 
 
 def _padded_again(harness: Harness, ours: Settings, seen: Observation, track_index: int) -> Json:
-    """Padded once more by the step as it should be, without any seeded defect."""
+    """Padded again by the step as it should be, without any seeded defect."""
     from reflector_migrate.pipeline.runner import run_step
 
     padding = [s for s in seen.steps if (s.name, s.track_index) == ("pad_track", track_index)]

@@ -32,7 +32,7 @@ class Made:
 
 
 def confirm(harness: Harness, seen: Observation, blame: Blame) -> Confirmation:
-    """Confirmed, not reproduced, or why it cannot be told. `seen` is the primary's account."""
+    """Confirmed, not reproduced, or why it is unknown. `seen` is the primary's account."""
     step = _step_of(seen, blame)
     facts = _facts(harness.settings, blame)
     if step is None or step.status != "completed":
@@ -65,7 +65,7 @@ def _facts(settings: Settings, blame: Blame) -> dict[str, Any]:
 def _judged(
     harness: Harness, seen: Observation, step: StepRun, given: Given, facts: dict[str, Any]
 ) -> Confirmation:
-    """One run; where it differs, another one tells the step's own noise from a fault."""
+    """One run; where it differs, another one separates the step's own noise from a fault."""
     made = _made(harness, seen, step, given)
     if made.failure:
         why = f"the candidate's step fails where the primary's did not: {made.failure}"
@@ -116,7 +116,7 @@ def _made(harness: Harness, seen: Observation, step: StepRun, given: Given) -> M
 
 
 def _require_runnable(ours: Harness, run: Run) -> None:
-    """Raise what would keep any step from running: that is no failure of this one."""
+    """Raise what would keep any step from running: that is not a failure of this one."""
     if ours.settings.workers.defects and not ours.settings.is_sandbox:
         raise InputError("workers.defects may be set in the sandbox only")
     build_context(run, ours)

@@ -28,7 +28,7 @@ class Given:
 
 
 def given_to(harness: Harness, seen: Observation, step: StepRun) -> Given:
-    """What the primary's step worked on; InputError says why nobody knows."""
+    """What the primary's step worked on; InputError says why it is unknown."""
     if step.input_ref and step.input_ref.startswith(PREFIX):
         return _recorded(harness.artifacts, step.input_ref)
     derive = DERIVED.get(step.name)

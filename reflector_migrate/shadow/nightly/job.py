@@ -68,7 +68,7 @@ def nights_due(last: datetime | None, at: datetime) -> tuple[str, ...]:
 
 
 def _announce_lost(harness: Harness, night: str, send: Announce) -> None:
-    """What Reflector took up that night and nobody announced; never what is still on its way."""
+    """What Reflector took up that night and was never announced, except what is on its way."""
     if not harness.settings.shadow.enabled:
         return
     try:

@@ -67,7 +67,7 @@ class Ledger:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Recordings that the primary took up and nobody announced."""
+        """Recordings that the primary took up and that were never announced."""
         return tuple(entry.recording_id for entry in self.entries if entry.fate is Fate.LOST)
 
     @property
@@ -91,7 +91,7 @@ def reconcile(
 def lost_between(
     harness: Harness, since: datetime, until: datetime, grace: timedelta = GRACE
 ) -> tuple[Begun, ...]:
-    """What the primary took up in [since, until), `grace` ago or longer, and nobody announced.
+    """What the primary took up in [since, until), `grace` ago or longer, and was never announced.
 
     Raises MigrateError where its rows cannot be read.
     """

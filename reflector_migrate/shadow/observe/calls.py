@@ -26,7 +26,7 @@ CALLERS: Mapping[str, str] = {
 }  # fmt: skip
 """Inner steps that cannot end well without a call of that service."""
 MAX_BODY_BYTES = 8 << 20
-"""A body is not unpacked beyond this: whoever can write to the broker can send one."""
+"""A body is not unpacked beyond this: any writer to the broker can send one."""
 
 
 def calls_of(spans: Sequence[Json], task: str, service: str) -> list[Json] | None:

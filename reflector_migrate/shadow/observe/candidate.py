@@ -87,7 +87,7 @@ def _in_primary_terms(
 ) -> Iterator[Effect]:
     """Recorded effects, with the run's copy of the tracks' bucket called by its real name.
 
-    Objects are read from the bucket itself; one put where nobody looks is known by its record.
+    Objects are read from the bucket itself; one elsewhere is known by its record.
     """
     unseen = [e for e in effects if e.kind != "s3_put" or e.key not in looked_at]
     return renamed(unseen, bucket, settings.reflector.tracks_bucket)

@@ -15,7 +15,7 @@ class Deployment:
     """A database, two buckets and a data folder, only ever read.
 
     `is_recorded`: its deletions and messages stand in our own log, and what is gone
-    from its buckets must not be counted once more. `shared_dir` holds the folders of all runs,
+    from its buckets must not be counted again. `shared_dir` holds the folders of all runs,
     where the data folder is that of one.
     """
 

@@ -20,8 +20,8 @@ Left = Iterator[tuple[Key, str, Any]]
 def with_derived(observation: Observation) -> Observation:
     """The observation, each step with the digests of what it left and where that is.
 
-    A step of the pipeline proper that left something but was seen by nobody gets a run
-    of unknown times; of consent, Zulip and webhook nobody knows whether they ran.
+    A step of the pipeline proper that left something but was never seen gets a run
+    of unknown times; whether consent, Zulip and webhook ran is unknown.
     """
     left: dict[Key, dict[str, str]] = {}
     for key, name, value in _left(observation):

@@ -68,7 +68,7 @@ def failure_view(harness: Harness, run: RunRecord, execution: Execution) -> Fail
 def outlook(seen: FailureView | None, now: datetime) -> Outlook:
     """Whether `error` is still to come, and from whom.
 
-    What fails after the transcript's end is no failure of it, nor is a row of this run that a
+    What fails after the transcript's end is not its failure, nor is a row of this run that a
     later run of the recording has taken over.
     """
     if seen is None or seen.has_finalized or seen.row_status in (None, *AN_END):

@@ -17,7 +17,7 @@ LOOK_S = 0.5
 
 
 def stored_comparison(harness: Harness, recording_id: str, *, wait_s: float = 0.0) -> Comparison:
-    """The youngest comparison; INCONCLUSIVE while a side is missing or still running.
+    """The newest comparison; INCONCLUSIVE while a side is missing or still running.
 
     A run that has not ended is waited for, `wait_s` at most; so is one that has not begun, of
     a recording that Reflector knows. Raises InputError when nothing at all is stored of it.

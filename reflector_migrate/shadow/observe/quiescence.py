@@ -15,9 +15,9 @@ ENDED = ("SUCCESS", "FAILURE")
 
 
 def patience_s(spans: Sequence[Span], *, settle_s: float, chain_s: float) -> float:
-    """How long after `ended` to wait for what was not told: the plugin is silent, or still there.
+    """How long after `ended` to wait for what was not reported: the plugin may be silent.
 
-    A plugin that told of the pipeline's end will tell of what follows, once the worker comes to it.
+    A plugin that reported the pipeline's end will report what follows, once the worker comes to it.
     """
     return chain_s if states(spans).get(PIPELINE) in ENDED else settle_s
 

@@ -67,7 +67,7 @@ def observe(
     """What stands in `place` about a recording.
 
     `spans` are the plugin's messages about its tasks; `zulip` and `webhooks` what the
-    receivers saw (None: nobody can say, and what was sent is derived); `bus` messages
+    receivers saw (None: unknown, and what was sent is derived); `bus` messages
     {channel, message} of the WebSocket bus; `earlier_message` the Zulip message that the
     row named before this run. Status is `missing` when there is no row, or one that is not
     what it must be: the error then names the field.
@@ -125,7 +125,7 @@ def _seen(
 
 
 def _not_compared(row: TranscriptRow, place: Deployment, role: Role) -> Iterator[str]:
-    """What a newer Reflector keeps that nothing of ours compares, in a note each."""
+    """What a newer Reflector keeps and we do not compare, in a note each."""
     if role is Role.CANDIDATE:
         return
     events = sorted({str(event["event"]) for event in row.events} - KNOWN_EVENTS)

@@ -31,7 +31,7 @@ def read_records(settings: Settings) -> ServiceRecords | None:
 
 
 def read_conditions(settings: Settings) -> dict[str, Any]:
-    """The noise that is switched on (its seed is no condition), and whether answers are replayed.
+    """The noise that is switched on (its seed does not count), and whether answers are replayed.
 
     Empty outside of a sandbox.
     """

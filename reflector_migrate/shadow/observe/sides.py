@@ -86,7 +86,7 @@ def observe_primary(harness: Harness, run: RunRecord) -> Observation:
 
 @dataclass(frozen=True, slots=True)
 class Secondary:
-    """The primary's engine once more: its own settings, and the run as it has it."""
+    """The primary's engine a second time: its own settings, and the run as it has it."""
 
     harness: Harness
     run: RunRecord
@@ -179,7 +179,7 @@ def _service_records(
     """What the sandbox's services saw of this side since then (a whole second's grace).
 
     None outside of a sandbox. Two runs of one transcript may have the same id: they are
-    told apart by the bot that posts and by the path that is posted to.
+    distinguished by the bot that posts and by the path that is posted to.
     """
     records = read_records(settings)
     if records is None:

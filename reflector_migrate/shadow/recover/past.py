@@ -39,7 +39,7 @@ class Estimate:
 def chosen(
     harness: Harness, since: datetime, until: datetime, limit: int
 ) -> Iterator[Announcement]:
-    """At most `limit` recordings, the youngest first, that ended well and whose tracks exist.
+    """At most `limit` recordings, newest first, that ended well and whose tracks exist.
 
     Left out: rooms that are not shadowed, and what this build has replayed. Raises MigrateError
     when the primary's database or S3 cannot be read.

@@ -39,12 +39,12 @@ NOT_BEGUN = (InputError, NotFoundError, RefusedError, ServerUnreachableError)
 def taken_up(
     harness: Harness, run: RunRecord, from_step: str | None = None, *, has_end_ahead: bool = True
 ) -> Iterator[None]:
-    """Before the block, which asks the server, the run is `started` and its states are told anew.
+    """Before the block, which asks the server, the run is `started` and its states come again.
 
     With an end ahead of it the transcript is `processing` too, column and broadcast. All is as
-    it was if the server surely did not begin; if nobody knows, the collector will find out. No
-    step may be at work. A failure that is still to be told is waited for, lest it be told of
-    what has begun again. Raises TerminalStepError when the transcript is gone.
+    it was if the server surely did not begin; if unknown, the collector will find out. No
+    step may be at work. A failure that is yet to be published is waited for, so that it is
+    not attributed to what has begun again. Raises TerminalStepError when the transcript is gone.
     """
     ctx = build_context(run_of(harness.settings, run), harness)
     if has_end_ahead:

@@ -111,7 +111,7 @@ def _reopened_state(run: RunRecord) -> RunState:
 
 
 def task_of(harness: Harness, transcript_id: str) -> tuple[str | None, str | None]:
-    """The primary's task by its spans, where these arrived; else nobody knows it."""
+    """The primary's task by its spans, where these arrived; else it is unknown."""
     spans: list[Mapping[str, Any]] = [
         span for span in harness.spans.of(transcript_id) if str(span["task"]).endswith(PIPELINE)
     ]

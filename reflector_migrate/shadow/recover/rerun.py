@@ -1,4 +1,4 @@
-"""Has a candidate's workflow go on or run again, and its result collected anew."""
+"""Continues or repeats a candidate's workflow, and has its result collected again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reflector_migrate.conductor.execution import Execution
 
 MOVES = 5
-"""How often a run is read anew because a collector moved it on in between."""
+"""How often a run is read again because a collector moved it on in between."""
 
 
 def retry(harness: Harness, run: RunRecord, send: Send) -> str:

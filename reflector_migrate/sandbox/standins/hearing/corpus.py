@@ -2,7 +2,7 @@
 
 `prints.npz` holds one recording's band levels, half a decibel a step. It names the
 hash of the tracks and words it was made from; one that does not fit any more is
-made anew and kept in the user's cache folder.
+rebuilt and kept in the user's cache folder.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def with_noise(
 
 
 def in_wrong_language(words: Iterable[HeardWord], vocabulary: Vocabulary) -> Iterator[HeardWord]:
-    """What a recogniser told the wrong language makes of it: that language's words, none right."""
+    """What a recogniser set to the wrong language hears: that language's words, none right."""
     for heard in words:
         salt = hashlib.sha256(heard.word.encode()).hexdigest()
         yield HeardWord(vocabulary.instead_of(heard.word, salt), heard.start_s, heard.end_s)

@@ -61,7 +61,7 @@ class Ear:
     def words(
         self, hearing: Hearing, language: str, noise: Noise, salt: str
     ) -> tuple[HeardWord, ...]:
-        """The words in order of start, as a service told `language` would report them."""
+        """The words in order of start, as a service set to `language` would report them."""
         vocabulary = self._vocabularies[language]
         words = [
             word

@@ -1,4 +1,4 @@
-"""The primary's engine run once more, and how far its two runs lie apart."""
+"""The primary's engine run a second time, and how far its two runs lie apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was found to be after it was retried or run again by hand."""
+"""What a run was found to be after it was retried or run again manually."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ held: list[bytearray] = []
 
 
 class EmptyPipeline:
-    """What processors are told of the pipeline around them."""
+    """What processors receive of the pipeline around them."""
 
     def __init__(self, logger):
         self.logger = logger
