@@ -180,6 +180,6 @@ def _finding(name: str, step: str, kind: str, fact: StatedFact) -> Finding:
         kind=kind,
         reference=stated if kind == "missing" else None,
         hypothesis=stated if kind == "extra" else None,
-        message=f"{stated} is {kind}" + ("" if fact.is_said else ", and nobody said so"),
+        message=f"{stated} is {kind}" + ("" if fact.is_said else ", and was never said"),
         fact=fact,
     )

@@ -225,9 +225,9 @@ def _waterfall(comparison: Comparison, width: int) -> Group:
     if not total:
         return Group(Text("steps  no times are known", style="dim"))
     room = max(20, min(width, 120) - 72)
-    legend = "▒ queued  █ running  P primary  C candidate"
-    scale = f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}  {legend}"
-    return Group(Text(), Text(scale, style="dim"), *_rows(sides, total, room), Text())
+    legend = Text("       P primary  C candidate  ▒ queued  █ running", style="dim")
+    scale = Text(f"steps  {'':{NAME_WIDTH - 2}} 0s{figures.span(total):>{room - 2}}", style="dim")
+    return Group(Text(), scale, legend, *_rows(sides, total, room), Text())
 
 
 def _rows(sides: tuple[Side, Side], total: float, room: int) -> Iterator[Text]:

@@ -94,7 +94,7 @@ def test_topics_have_facts():
     )
     assert [f.message for f in found.findings] == [
         "percent 10 is missing",
-        "percent 11 is extra, and nobody said so",
+        "percent 11 is extra, and was never said",
     ]
 
 

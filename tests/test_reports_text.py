@@ -10,7 +10,17 @@ import pytest
 from rich.console import Console
 
 from fixtures.reports.nights import night
-from reflector_migrate.model import Check, Comparison, Engine, Finding, Measure, Role, Side, Verdict
+from reflector_migrate.model import (
+    STEP_NAMES,
+    Check,
+    Comparison,
+    Engine,
+    Finding,
+    Measure,
+    Role,
+    Side,
+    Verdict,
+)
 from reports import junit, markdown, terminal
 from reports.drawer import drawer
 
@@ -223,6 +233,17 @@ def test_the_header_wraps_between_its_parts(width):
     head = shown[: next(n for n, line in enumerate(shown) if line.startswith("✗"))]
     assert all(len(line) <= width for line in head)
     assert not [line for line in shown if line != line.rstrip()]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_steps_and_their_legend_fit_the_terminal(width):
+    """No line of the drawing is broken, and the legend explains both letters and both fills."""
+    found = next(c for c in night(60).comparisons if c.verdict is Verdict.DIVERGED)
+    shown = printed(found, width=width).splitlines()
+    place = next(n for n, line in enumerate(shown) if line.startswith("steps "))
+    drawn = shown[place : place + 2 * len(STEP_NAMES)]
+    assert all(len(line) <= width for line in drawn)
+    assert drawn[1].strip() == "P primary  C candidate  ▒ queued  █ running"
 
 
 def test_a_sandbox_and_an_injected_defect_are_said_in_the_header():

@@ -131,8 +131,8 @@ class StoredFloors:
         """How many pairs of the stratum, of how many recordings, or all of this one."""
         if not self._pairs:
             return (
-                "no A/A pair is stored of this legacy build, these models, this noise and as these "
-                f"comparators read: {OUT}"
+                "no A/A pair is stored with this legacy build, models, noise and comparators: "
+                f"{OUT}"
             )
         pairs = [pair for pair in self._pairs if pair.stratum == stratum]
         of = {pair.recording_id for pair in pairs}
