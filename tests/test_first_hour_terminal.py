@@ -14,22 +14,27 @@ from typing import Any
 
 import click
 import pytest
+from starlette.testclient import TestClient
 
 from reflector_migrate.cli import follow, watch
 from reflector_migrate.cli.checklist import _explain
 from reflector_migrate.cli.main import COMMANDS, cli, main
+from reflector_migrate.cli.web import build
 from reflector_migrate.cutover.items import Answer, Item, Line, State
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.experiments.run_defects import Proving
 from reflector_migrate.harness import Harness
-from reflector_migrate.model import Phase
+from reflector_migrate.judge.compare import compare
+from reflector_migrate.model import Phase, Role
 from reflector_migrate.model.run_life import OPEN, RunState
 from reflector_migrate.sandbox import starter
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.live_lines import WORDS
+from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
+from tests.comparing import observation
 from tests.new_stores import new_store
 
 ROOT = Path(__file__).parents[1]
@@ -171,6 +176,60 @@ def test_an_interrupt_ends_every_defect_at_its_next_look() -> None:
     with pytest.raises(KeyboardInterrupt):
         list(proving._side_by_side(work, (0, 1)))
     assert ended == ["interrupted"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("shadow", "status"),
+        ("checklist", "status"),
+        ("checklist", "run", "parallel"),
+        ("explain", "rec"),
+        ("cost", "rec"),
+    ],
+    ids=" ".join,
+)
+def test_every_headline_of_a_sandbox_says_so(
+    migrate: Migrate, url: str, argv: tuple[str, ...]
+) -> None:
+    """S1.7: on stdout too, where a script or a file keeps the answer."""
+    mine = observation()
+    found = compare(mine, mine.model_copy(update={"role": Role.CANDIDATE}))
+    named = found.model_copy(update={"recording": "rec", "run_id": "run-1"})
+    Evidence(url).add([], named, "2026-06-01")
+    shown, said = migrate(*argv)
+    assert re.search(r"\bsandbox\b", shown.splitlines()[0]), shown + said
+    assert said.startswith("sandbox ")
+
+
+def test_a_sandbox_named_by_the_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """S1.7: `MIGRATE_CONFIG` is obeyed, and its sandbox is named as with --config."""
+    config = tmp_path / "box.toml"
+    config.write_text("is_sandbox = true\n")
+    monkeypatch.setenv("MIGRATE_CONFIG", str(config))
+    with pytest.raises(SystemExit):
+        main(["shadow", "off"])
+    assert capsys.readouterr().err.startswith(f"sandbox {tmp_path}: nothing here is about")
+
+
+def test_the_index_of_reports_has_verdicts_and_a_policy(tmp_path: Path, url: str) -> None:
+    """S3.38: newest first, each with its verdict; styled, and nothing foreign is let in."""
+    (tmp_path / "reports").mkdir()
+    for night, verdict in (("2026-11-22", "MATCHED"), ("2026-11-23", "DIVERGED")):
+        page = tmp_path / "reports" / f"shadow-{night}.html"
+        page.write_text(f"<title>Sandbox Shadow {night}: {verdict}</title>")
+    settings = Settings.model_validate(
+        {"state_dir": tmp_path, "is_sandbox": True, "store": {"url": url}}
+    )
+    client = TestClient(build(Harness.of(settings)), base_url="http://127.0.0.1")
+    found = client.get("/")
+    rows = re.findall(r">(2026-\d\d-\d\d)</a></th><td>(\w+)<", found.text)
+    assert rows == [("2026-11-23", "DIVERGED"), ("2026-11-22", "MATCHED")]
+    assert "<h1>sandbox: Nightly reports</h1>" in found.text
+    assert "<style>" in found.text
+    assert "default-src 'none'" in found.headers["content-security-policy"]
 
 
 # One vocabulary

@@ -13,6 +13,7 @@ from reflector_migrate.cli.common import (
     echo_json,
     envelope,
     harness_of,
+    headline,
     log_to_stderr,
 )
 
@@ -123,6 +124,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
             envelope("checklist-status", code, current=current, entered=entered, phases=counts)
         )
         ctx.exit(code)
+    click.echo(headline(harness.settings, "Cutover checklist"))
     for phase, of in counts.items():
         mark = MARKS[{0: "pass", 1: "fail"}.get(codes[phase], "pending")]
         said = f"{of['pass']} pass, {of['fail']} fail, {of['pending']} pending"

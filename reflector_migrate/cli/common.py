@@ -68,8 +68,10 @@ def harness_of(ctx: click.Context) -> Harness:
     if "harness" not in shared:
         place, environ = settings_place(ctx)
         shared["harness"] = Harness.of(loaded_settings(place, environ=environ))
-        if shared["harness"].settings.is_sandbox and place is not None:
-            say(f"sandbox {_short(place.parent)}: nothing here is about a deployment")
+        named = place or os.environ.get("MIGRATE_CONFIG")
+        if shared["harness"].settings.is_sandbox and named:
+            where = _short(Path(named).resolve().parent)
+            say(f"sandbox {where}: nothing here is about a deployment")
     harness: Harness = shared["harness"]
     return harness
 
@@ -77,6 +79,11 @@ def harness_of(ctx: click.Context) -> Harness:
 def settings_of(ctx: click.Context) -> Settings:
     """Those of the command's harness."""
     return harness_of(ctx).settings
+
+
+def headline(settings: Settings, line: str) -> str:
+    """The first line of an answer: one about a sandbox begins with that word."""
+    return f"sandbox  {line}" if settings.is_sandbox else line
 
 
 def _short(folder: Path) -> str:

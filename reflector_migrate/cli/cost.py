@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr
+from reflector_migrate.cli.common import echo_json, envelope, harness_of, headline, log_to_stderr
 from reflector_migrate.cli.completing import recordings
 from reflector_migrate.cli.lookup import comparison_of
+from reports.text import printable
 
 if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
@@ -57,6 +58,7 @@ def cost(ctx: click.Context, recording: str, as_json: bool) -> None:
     if as_json:
         echo_json(envelope("cost", are_sample_prices=are_samples, sides=sides))
         return
+    click.echo(headline(harness.settings, printable(found.recording)))
     for line in _table(sides):
         click.echo(line)
     if are_samples:

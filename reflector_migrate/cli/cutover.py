@@ -13,6 +13,7 @@ from reflector_migrate.cli.common import (
     echo_json,
     envelope,
     harness_of,
+    headline,
     log_to_stderr,
     say,
 )
@@ -60,7 +61,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
         echo_json(envelope("cutover", code, **body))
         ctx.exit(code)
     since = f" since {at.since:%Y-%m-%d %H:%M} UTC" if at.since else ""
-    click.echo(f"Conductor serves {at.share:.0%} of the recordings{since}: {told(at.served)}")
+    said = f"Conductor serves {at.share:.0%} of the recordings{since}: {told(at.served)}"
+    click.echo(headline(harness.settings, said))
     for line in missing:
         click.echo(f"? {line}")
     step = "the last step is taken" if at.next_share is None else f"next step: {at.next_share:.0%}"

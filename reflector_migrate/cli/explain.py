@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr
+from reflector_migrate.cli.common import echo_json, harness_of, headline, log_to_stderr
 from reflector_migrate.cli.completing import checks, recordings
 from reflector_migrate.cli.lookup import comparison_of
 from reflector_migrate.errors import InputError
@@ -59,6 +59,8 @@ def explain(
     if as_json:
         echo_json(told.model_dump(mode="json", by_alias=True))
     else:
+        head = printable(f"{told.recording}  {told.verdict.value}")
+        click.echo(headline(harness.settings, head))
         _print(told)
     ctx.exit(told.exit_code)
 
@@ -91,7 +93,6 @@ def _confirmed(harness: Harness, found: Comparison) -> Confirmation:
 
 
 def _print(told: Explanation) -> None:
-    click.echo(f"{told.recording}  {told.verdict.value}")
     if (blame := told.first_divergent_step) is not None:
         track = "" if blame.track_index is None else f" {blame.track_index}"
         click.echo(printable(f"first divergent step  {blame.step}{track}: {blame.why}"))

@@ -15,6 +15,7 @@ from reflector_migrate.cli.common import (
     echo_json,
     envelope,
     harness_of,
+    headline,
     log_to_stderr,
     say,
 )
@@ -59,7 +60,7 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
     if as_json:
         echo_json(envelope("shadow", settings=bounds, in_flight=in_flight, outcomes=dict(outcomes)))
         return
-    click.echo(f"shadow is {_state(harness.settings)}")
+    click.echo(headline(harness.settings, f"shadow is {_state(harness.settings)}"))
     asked = harness.settings.shadow
     click.echo(f"rate {asked.rate}   rooms {list(asked.rooms) or 'all'}")
     click.echo(f"in flight {in_flight} of at most {asked.max_in_flight}")
