@@ -173,7 +173,7 @@ def _count_finding(scope: str, name: str, reference: int, hypothesis: int) -> Fi
 
 
 def _order_finding(scope: str, earlier: str, later: str, moved: Counter[str]) -> Finding:
-    """Laid to the event out of its place: the one with more such findings, else the early one."""
+    """The event out of its place: the one with more such findings, else the early one."""
     is_late = moved[earlier] > moved[later]
     return Finding(
         path=f"events/{scope}/order/{later}",

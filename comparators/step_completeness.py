@@ -58,7 +58,7 @@ def _unknown(
     for key in sorted(hypothesis.keys() - reference.keys(), key=str):
         name, track = key
         if name not in STEP_NAMES:
-            yield _extra(key, 0, hypothesis[key], "is no step of the pipeline")
+            yield _extra(key, 0, hypothesis[key], "is not a step of the pipeline")
         elif tracks is not None and track is not None and track >= tracks:
             yield _extra(key, 0, hypothesis[key], f"ran, of {tracks} tracks")
 

@@ -64,7 +64,7 @@ def account(role: Role, *more: StepRun, steps=WHOLE) -> Observation:
                      id="a third fork"),
         pytest.param((run("transcribe_track", track_index=3),),
                      ["transcribe_track 3 ran, of 3 tracks"], id="a track that is none"),
-        pytest.param((run("translate"),), ["translate is no step of the pipeline"],
+        pytest.param((run("translate"),), ["translate is not a step of the pipeline"],
                      id="a step that nobody defined"),
         pytest.param((run("pad_track"),), [], id="of which track is not told"),
     ],

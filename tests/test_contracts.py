@@ -118,7 +118,7 @@ def _made() -> ModuleType:
 
 
 def test_the_examples_are_what_the_code_makes_today() -> None:
-    """An example that nobody can make any more misleads."""
+    """An example that cannot be made any more misleads."""
     made = _made()
     observation = made.observations()[0].model_dump(mode="json", by_alias=True)
     assert json.loads(_documents("observation")[0]) == observation

@@ -86,7 +86,7 @@ def run(tmp_path, *words):
         pytest.param({"table": Table(0)}, 0, ("sign-off",), "lacks sign-off", id="an item misses"),
         pytest.param({"served": Served(20)}, 25, (), "", id="all that a step asks for"),
         pytest.param({"served": Served(19)}, 25, (), "19 of 20 recordings", id="too few"),
-        pytest.param({"served": Served(20)}, 23, (), "younger than 24 h", id="too early"),
+        pytest.param({"served": Served(20)}, 23, (), "has not lasted 24 h yet", id="too early"),
         pytest.param({"served": Served(20, ("r",))}, 25, (), "failed r", id="one failed"),
         pytest.param({"served": Served(20, fell_back=1)}, 25, (), "", id="one of 21 fell back"),
         pytest.param({"served": Served(20, fell_back=2)}, 25, (), "2 of 22", id="too many did"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -100,6 +102,35 @@ def test_the_rooms_can_be_built_one_after_the_other() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Lazy imports and those for types counted too."""
     assert list(TopologicalSorter(IMPORTS).static_order())
+
+
+DIALECT = re.compile(
+    r"\b(?:whoever|(?<!`)nobody(?!`)|somebody|anybody|anew|of ours|by hand|once more|laid to)\b",
+    re.I,
+)
+"""Words by which a sentence has no subject, or another meaning than a reader expects."""
+
+
+def _documents(source: str) -> Iterator[str]:
+    """The docstrings of a module, its classes, functions and constants."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        for one in body if isinstance(body, list) else ():
+            if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):
+                yield str(one.value.value)
+
+
+def test_docstrings_say_who_acts() -> None:
+    """Plain English: no whoever, nobody, anew, by hand or of ours in the product's docstrings."""
+    sources = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+    found = {
+        f"{name}: {' '.join(said.split())[:90]}"
+        for name, source in sources.items()
+        if DIALECT.search(source)
+        for said in _documents(source)
+        if DIALECT.search(said)
+    }
+    assert found == set()
 
 
 def test_nothing_of_the_product_imports_the_sandbox() -> None:

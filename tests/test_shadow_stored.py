@@ -136,8 +136,8 @@ def test_a_run_retried_after_its_verdict_is_compared_again(
     anew = Evidence(settings.store_url).comparison("run-1")
     assert anew.verdict is not Verdict.DIVERGED
     assert anew.candidate.status == "completed"
-    assert anew.notes[-1].startswith("run again by hand: the first verdict of ")
-    assert ", DIVERGED, " in anew.notes[-1]
+    assert anew.notes[-1].startswith("run again manually: its night keeps the first verdict of ")
+    assert anew.notes[-1].endswith(", DIVERGED")
     assert Evidence(settings.store_url).first("run-1").verdict is Verdict.DIVERGED
 
 

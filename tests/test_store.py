@@ -184,7 +184,7 @@ def test_what_is_run_again_is_compared_again_and_its_night_stays(url: str) -> No
     (shown,) = Nights(url).documents(["run-1"])
     assert Nights(url).of("2026-11-23") == (gist_of(first),)
     assert shown.verdict is Verdict.DIVERGED
-    assert shown.notes[-1].startswith("run again by hand since, and MATCHED then")
+    assert shown.notes[-1].startswith("run again manually since, and then MATCHED")
     assert evidence.nights() == (("2026-11-23", "DIVERGED", 1),)
 
 

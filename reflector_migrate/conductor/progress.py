@@ -45,7 +45,7 @@ def _harmless(
             with turns_of(self._settings.store_url):  # publish in the order in which it is kept
                 tell(self, *args, **kwargs)
         except Exception as error:  # telling must never fail what is told about
-            logger.warning("progress not told: %s", type(error).__name__)
+            logger.warning("progress not published: %s", type(error).__name__)
 
     return told
 

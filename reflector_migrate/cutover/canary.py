@@ -121,7 +121,7 @@ def what_misses(
     if served.n and served.fell_back / served.n > asked.fallbacks_at_most:
         missing.append(f"{served.fell_back} of {served.n} recordings fell back to legacy")
     if moment - at.since < hours:
-        missing.append(f"this step is younger than {asked.hours_at_least:g} h")
+        missing.append(f"this step has not lasted {asked.hours_at_least:g} h yet")
     return tuple(missing)
 
 

@@ -152,7 +152,7 @@ class Rehearsal:
         self._must("one recording", done.is_right, str(done))
 
     def _outage(self) -> None:
-        self._title("5 outage, rollback, once more")
+        self._title("5 outage, rollback, second cutover")
         solo = load_recording(self.settings.sandbox.recordings, "solo")
         recordings = copies(solo, 3, "outage")
 
@@ -170,7 +170,7 @@ class Rehearsal:
         self._must("rollback", sent.is_in_force and not sent.faults, ", ".join(sent.done))
         self._refused("no step is open while the back file is there")
         routes.allow_again(self.harness, PEOPLE[1], "rehearsal: go on")
-        table = canary.advance(self.harness, PEOPLE[0], "rehearsal: once more")
+        table = canary.advance(self.harness, PEOPLE[0], "rehearsal: second cutover")
         self._must("re-cutover", table.share == canary.STEPS[0], f"{table.share:.0%} again")
 
     def _cleanup(self) -> None:

@@ -38,7 +38,7 @@ def against_noise(
     if weights and not weights.get(key[1] or 0):
         return Agreement.WITHIN_NOISE, f"{why}; what diverged lies on other tracks"
     if own and all(check.verdict is not Verdict.DIVERGED for check in own):
-        return Agreement.DIFFER, f"{why}; no floor tells whether beyond noise"
+        return Agreement.DIFFER, f"{why}; no floor shows whether it is beyond noise"
     return Agreement.DIFFER, why
 
 

@@ -42,7 +42,7 @@ class Effects(Protocol):
     def broadcast(
         self, user_id: str | None, event: str, data: Mapping[str, Any], *, key: str
     ) -> None:
-        """Tell the listeners; `key` names the state told, which is told once."""
+        """Publish to the listeners; `key` names the state, which is published once."""
 
     def put_media(self, key: str, path: Path) -> Stored:
         """Store a file in the namespace's media bucket."""
@@ -63,7 +63,7 @@ class Effects(Protocol):
         """Post or change; the message's id."""
 
     def last_told(self) -> Told | None:
-        """The event that the receiver may have heard last: taken, refused, or nobody knows."""
+        """The event that the receiver may have heard last: taken, refused, or unknown."""
 
     def send_webhook(self, delivery: Delivery) -> int | None:
         """Deliver; the receiver's status, None when nothing was really sent."""

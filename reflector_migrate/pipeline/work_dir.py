@@ -1,7 +1,7 @@
 """Where a step keeps unfinished files: with their transcript, so that they go when it ends.
 
-A step that is killed removes nothing, and what it leaves is sound that somebody may have
-refused to have kept.
+A step that is killed removes nothing, and what it leaves is sound that a participant
+may have refused to have stored.
 """
 
 from __future__ import annotations

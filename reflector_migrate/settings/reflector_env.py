@@ -21,7 +21,7 @@ READER, OWNER = "reflector_migrate_reader", "reflector_migrate"
 """Roles: the one reads Reflector's database, the other owns our two databases."""
 
 STORE, CANDIDATE = "reflector_migrate", "reflector_candidate"
-"""Databases of ours."""
+"""Our databases."""
 
 NEEDED: Mapping[str, str] = {
     "DATABASE_URL": "reflector.database_url",

@@ -205,7 +205,7 @@ def _supersedes(first: Comparison | None) -> tuple[str, ...]:
     if first is None:
         return ()
     on = f" of {first.compared_at:%Y-%m-%d %H:%M} UTC" if first.compared_at else ""
-    return (f"run again by hand: the first verdict{on}, {first.verdict}, stands in its night",)
+    return (f"run again manually: its night keeps the first verdict{on}, {first.verdict}",)
 
 
 def _notes(

@@ -102,7 +102,7 @@ def _superseded(first: Comparison, verdict: str | None) -> Comparison:
     """The night's comparison, with what it has become since by a rerun."""
     if verdict is None:
         return first
-    why = f"run again by hand since, and {verdict} then; this verdict is the night's"
+    why = f"run again manually since, and then {verdict}; this verdict is the night's"
     return first.model_copy(update={"notes": (*first.notes, why)})
 
 

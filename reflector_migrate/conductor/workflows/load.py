@@ -15,7 +15,7 @@ PIPELINE = "daily_diarization_pipeline"
 FAILED = "daily_diarization_pipeline_failed"
 VERSION = 2
 VERSIONS = range(1, VERSION + 1)
-"""Of ours, those that a server may still be running."""
+"""Our versions that a server may still be running."""
 
 FILES = {PIPELINE: "diarization_pipeline.json", FAILED: "diarization_pipeline_failed.json"}
 

@@ -73,7 +73,7 @@ def _words(answer: Any) -> list[dict[str, Any]]:
 def _refuse_unstorable(words: tuple[_Word, ...]) -> None:
     for number, word in enumerate(words):
         if "\x00" in word.text or any("\ud800" <= char <= "\udfff" for char in word.text):
-            raise TerminalStepError(f"recogniser: word {number} is no text a database can hold")
+            raise TerminalStepError(f"recogniser: word {number} cannot be stored as text")
 
 
 def _usage(answer: Any, wall_s: float) -> Usage:

@@ -89,8 +89,8 @@ def _stored(storage: Storage, place: Deployment, row: TranscriptRow) -> Iterator
 def _local(place: Deployment, row: TranscriptRow) -> Iterator[Effect]:
     """The files of the contract in the transcript's folder, where this host has it.
 
-    Of the drawing it is told whether it shows the waveform that the row's event tells; of one
-    that this user may not read, nothing.
+    For the drawing, whether it shows the waveform of the row's event; nothing for one that
+    this user may not read.
     """
     for name in (AUDIO, DRAWING):
         path = place.data_dir / row.id / name
