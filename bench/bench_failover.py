@@ -42,12 +42,12 @@ def main(argv: list[str] | None = None) -> int:
         solo = load_recording(settings.sandbox.recordings, "solo")
         (like,) = copies(solo, 1, "like")
         change(Harness.of(settings), Table(0, "celery"), WHO, WHY)
-        run_stream(settings, [like], lambda _number: None, like=like, timeout_s=300)
+        run_stream(Harness.of(settings), [like], lambda _number: None, like=like, timeout_s=300)
         change(Harness.of(settings), Table(0, "conductor+fallback"), WHO, WHY)
         time.sleep(FOLLOW_S)
         disturb = Disturbance(sandbox, asked.recordings, asked.switches)
         streamed = run_stream(
-            settings, copies(solo, asked.recordings, "stream"), disturb, like=like,
+            Harness.of(settings), copies(solo, asked.recordings, "stream"), disturb, like=like,
             timeout_s=120.0 + 30 * asked.recordings,
         )  # fmt: skip
         disturb.end()

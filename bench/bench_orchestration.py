@@ -21,8 +21,9 @@ from typing import Any
 from noops import app, nothing
 from patience import until
 
-from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.clients.conductor import ConductorClient, connected
 from reflector_migrate.conductor.wakeup import WakeupChannel
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
@@ -152,7 +153,7 @@ def _executed(
     request = {"name": "nothing", "version": 1, "workflowDef": definition}
     since = time.time()
     workflow_id = client.start({**request, "input": {"run": run}, "taskToDomain": domains})
-    WakeupChannel(settings).ring([first])
+    WakeupChannel(Harness.of(settings)).ring([first])
     until(lambda: client.workflow(workflow_id, with_tasks=False)["status"] != "RUNNING")
     done = client.workflow(workflow_id)
     if done["status"] != "COMPLETED":

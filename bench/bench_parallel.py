@@ -20,6 +20,7 @@ from patience import until
 
 from reflector_migrate.experiments.compare import start_primary
 from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
@@ -79,7 +80,7 @@ def tracks_in_parallel(sandbox: Sandbox, count: int) -> Times:
     with StandinControl(settings.sandbox.control_url or "") as control:
         control.reset()
         control.set_noise("recogniser", latency_s=SECONDS_A_TRACK)
-        set_stage(settings, recording)
+        set_stage(Harness.of(settings), recording)
         sandbox.kill("shadow", signal.SIGSTOP)  # the candidate waits until legacy has ended
         try:
             legacy = _legacy_steps(settings, recording)

@@ -3,17 +3,18 @@
 A process loads once: a command of the CLI, a worker, a Celery app; the settings are passed on
 from there. A harness is what they name: every store over one database. It keeps a URL and opens
 nothing. Connections are those of the process that opened them: a fork shares none (see
-`store/base.py` and `pipeline/services/connections.py`).
+`store/base.py` and `clients/connections.py`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reflector_migrate.errors import ConfigurationError
 from reflector_migrate.settings import Settings, load_settings, settings_stamp
@@ -30,6 +31,13 @@ from reflector_migrate.store.heartbeats import Heartbeats
 from reflector_migrate.store.nights import Nights
 from reflector_migrate.store.runs import Dispatches, Runs
 from reflector_migrate.store.steps import StepLog
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from redis import Redis
+
+    from reflector_migrate.clients.conductor import ConductorClient
+    from reflector_migrate.clients.connections import Connections
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +63,31 @@ class Harness:
     heartbeats: Heartbeats
     secondaries: Secondaries
     legacy_pairs: LegacyPairs
+
+    @property
+    def connections(self) -> Connections:
+        """This process's HTTP pool and S3 client."""
+        from reflector_migrate.clients.connections import connections
+
+        return connections(self.settings)
+
+    def redis(self, url: str, timeout_s: float = 2.0) -> Redis:
+        """This process's client of one of the servers that the settings name."""
+        from reflector_migrate.clients.connections import redis_at
+
+        return redis_at(url, timeout_s)
+
+    def conductor(self) -> AbstractContextManager[ConductorClient]:
+        """The Conductor server's client; its connections are closed at the end of the block."""
+        from reflector_migrate.clients.conductor import connected
+
+        return connected(self.settings)
+
+    def broker(self, url: str | None = None, **config: Any) -> Celery:
+        """An app over the primary's broker, or another one, to send messages or ask workers."""
+        from reflector_migrate.clients.broker import broker_app
+
+        return broker_app(url or self.settings.reflector.broker_url, config)
 
     def under(self, settings: Settings) -> Self:
         """This process under other settings: the secondary's, or those of a scratch namespace."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.execution import Execution, execution_of, read
 from reflector_migrate.conductor.watchdog import (
     apply_repair,
@@ -183,7 +183,7 @@ def until(is_so, what, patience_s=PATIENCE_S):
 def ended(settings, workflow_id):
     """The execution, once it has ended; looked after as the collector does."""
     until(lambda: catch_up(settings, workflow_id).status != "running", f"{workflow_id} ends")
-    return read(settings, workflow_id)
+    return read(Harness.of(settings), workflow_id)
 
 
 def attempts(execution, step):
@@ -221,11 +221,11 @@ def catch_up(settings, workflow_id):
 
     Status `missing` when the server does not have it. Raises ServerUnreachableError.
     """
-    workflow = read_workflow(settings, workflow_id)
+    workflow = read_workflow(Harness.of(settings), workflow_id)
     if workflow is None:
         return Execution(workflow_id, "missing")
     for repair in repairs_due(workflow, time.time(), settings.conductor.time_scale):
-        workflow = apply_repair(settings, workflow, repair)
+        workflow = apply_repair(Harness.of(settings), workflow, repair)
     execution = execution_of(as_running(workflow) if is_left_alone(workflow) else workflow)
     publish_progress(Harness.of(settings), workflow, execution)
     return execution

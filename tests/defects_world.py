@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.errors import StepError, TransientStepError
 from reflector_migrate.experiments.load_recording import set_stage
@@ -30,7 +31,6 @@ from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows, create_all, write_mark
 from reflector_migrate.pipeline.runner import run_step
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.sandbox.legacy.monolith import PipelineMainMultitrack
 from reflector_migrate.sandbox.legacy.process import register
@@ -151,7 +151,7 @@ class DefectsWorld:
         self, recording: FixtureRecording, inject: dict[str, int]
     ) -> tuple[Observation, Announcement, Snapshot]:
         settings = self.settings
-        set_stage(settings, recording)
+        set_stage(Harness.of(settings), recording)
         self.control.set_webhook_status(
             recording.room.webhook_path or "/", inject.get("webhook", 200)
         )
@@ -167,7 +167,7 @@ class DefectsWorld:
         )  # fmt: skip
         Rows.at(str(settings.reflector.database_url)).set_status(row.id, "processing")
         taken = read_rows(settings, row.id, about.track_keys)
-        take_snapshot(settings, about, taken, "taken")
+        take_snapshot(Harness.of(settings), about, taken, "taken")
         return self.monolith(about, recording.recording_id), about, taken
 
     def monolith(self, about: Announcement, recording_id: str) -> Observation:

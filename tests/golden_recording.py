@@ -146,7 +146,7 @@ def record_runs(recorder: Recorder, s3_url: str, control: StandinControl) -> Non
         url = str(world.settings.reflector.database_url)
         Rows.at(url).set_status(about.transcript_id, "processing")
         taken = read_rows(world.settings, about.transcript_id, about.track_keys)
-        take_snapshot(world.settings, about, taken, "taken")
+        take_snapshot(Harness.of(world.settings), about, taken, "taken")
         primary = both.monolith(about, world.recorded["recording_id"])
         recorder.keep(f"run-{where.name}", "primary", primary)
         recorder.keep(f"run-{where.name}", "candidate", both.candidate(about, taken, ()))

@@ -15,9 +15,9 @@ from typing import Any
 import redis
 from celery import Celery
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, restore, wipe
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings

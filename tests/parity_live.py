@@ -10,6 +10,7 @@ from datetime import datetime
 
 from reflector_migrate.experiments.compare import start_primary
 from reflector_migrate.experiments.load_recording import set_stage
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.settings import Settings
@@ -37,7 +38,7 @@ def run_all(
     with following(settings, timeout_s) as follow:
         for name in names:
             recording = load_recording(settings.sandbox.recordings, name)
-            set_stage(settings, recording)
+            set_stage(Harness.of(settings), recording)
             start_primary(settings, recording)
             ids[name] = recording.recording_id
         return {name: follow(recording_id) for name, recording_id in ids.items()}

@@ -12,9 +12,9 @@ from typing import Any
 
 import redis
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.model import Effect, Observation
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of, primary_of
 

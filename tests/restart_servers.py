@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.sandbox.stack import Sandbox

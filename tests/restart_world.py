@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.execution import Execution, read
-from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.conductor.watchdog import read_workflow
 from reflector_migrate.errors import ServerUnreachableError
@@ -164,7 +164,7 @@ class Drama:
 
     def attempts(self, step):
         """Status and reason of each attempt at a step so far."""
-        found = read(self.world.settings, self.workflow_id).step_runs
+        found = read(Harness.of(self.world.settings), self.workflow_id).step_runs
         return [(s.status, s.error or "") for s in found if s.name == step]
 
     def times(self, what, step):
@@ -183,7 +183,7 @@ class Drama:
 
     def told_by_server(self):
         """What a failing test shows: every attempt, and each host's last words."""
-        workflow = read_workflow(self.world.settings, self.workflow_id)
+        workflow = read_workflow(Harness.of(self.world.settings), self.workflow_id)
         tasks = [
             f"{t['referenceTaskName']} {t['status']} retry {t.get('retryCount')} "
             f"since {t.get('scheduledTime')} {t.get('reasonForIncompletion') or ''}"

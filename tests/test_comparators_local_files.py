@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from comparators.side_effects import compare_side_effects
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNSEEN_FILES, Effect, Outputs
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe import effects_seen
@@ -113,7 +114,7 @@ def test_the_reader_reports_a_folder_that_is_not_there(tmp_path, monkeypatch, is
     monkeypatch.setattr(effects_seen, "Storage", lambda *_, **__: _NoObjects())
     folder = tmp_path if is_there else tmp_path / "absent"
     place = Deployment("", "media", "tracks", folder, is_recorded=True)
-    _, notes = effects_of(Settings(), place, None, _Row, (), None, None)
+    _, notes = effects_of(Harness.of(Settings()), place, None, _Row, (), None, None)
     assert notes == (() if is_there else (UNSEEN_FILES,))
 
 

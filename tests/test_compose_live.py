@@ -10,6 +10,7 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from reflector_migrate.conductor.register import register_all, unregistered
+from reflector_migrate.harness import Harness
 from reflector_migrate.sandbox.download import ensure_jar
 from reflector_migrate.sandbox.ports import HOST, free_port
 from reflector_migrate.sandbox.probe import http_ok
@@ -38,8 +39,8 @@ def test_the_mounted_properties_put_everything_into_postgresql(
     reaper = Reaper.watch(tmp_path)
     try:
         starter.run([server], {}, [])
-        register_all(settings)
-        assert not unregistered(settings)
+        register_all(Harness.of(settings))
+        assert not unregistered(Harness.of(settings))
         assert httpx.get(f"http://{HOST}:{server.port}/health", timeout=30).json()["healthy"]
     finally:
         stop(starter.records.read(), starter.records, 10)

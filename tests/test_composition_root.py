@@ -45,10 +45,37 @@ MAKERS = {
     "reflector_migrate/cli/attach.py": "over the file that it has just written",
     "reflector_migrate/cli/common.py": "a command of the CLI",
     "reflector_migrate/conductor/runtime/run.py": "a worker process",
+    "reflector_migrate/conductor/workflows/register.py": "the script of the definitions",
     "reflector_migrate/sandbox/legacy/app.py": "the stand-in of Reflector's worker",
     "reflector_migrate/sandbox/stack.py": "whoever brought the sandbox up",
 }
 """Who makes a harness. Everybody else is given one."""
+CLIENTS = {
+    "redis.Redis.from_url": {
+        "reflector_migrate/clients/connections.py",
+        "reflector_migrate/plugin/reflector_shadow.py",
+        "reflector_migrate/sandbox/legacy/process.py",
+    },
+    "Celery": {
+        "reflector_migrate/clients/broker.py",
+        "reflector_migrate/cutover/route_app.py",
+        "reflector_migrate/sandbox/legacy/app.py",
+        "reflector_migrate/sandbox/probe.py",
+        "reflector_migrate/shadow/app.py",
+    },
+    "ConductorClient": {"reflector_migrate/clients/conductor.py"},
+    "Configuration": {"reflector_migrate/conductor/runtime/task_client.py"},
+    "boto3.session.Session": {"reflector_migrate/clients/connections.py"},
+    "create_engine": {
+        "reflector_migrate/cutover/least_rights.py",
+        "reflector_migrate/store/base.py",
+    },
+}
+"""Where a client of each server may be made: in its room, in the app of a worker, in what runs in
+Reflector's own process or stands for it, and for the administrator's login, kept by nobody."""
+OF_THE_HARNESS = {"broker_app", "connected", "connections", "redis_at"}
+ASKS_WHO_THEY_ARE = "reflector_migrate/pipeline/namespace_guard.py"
+"""Compares the servers of two addresses before any harness may work with them."""
 LOADERS = {"loaded_settings", "LiveHarness"}
 SOURCES = {
     str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
@@ -64,9 +91,8 @@ def calls(tree: ast.AST) -> set[str]:
 
 
 def called(tree: ast.AST) -> set[str]:
-    """The plain names that a source calls."""
-    found = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return {func.id for func in found if isinstance(func, ast.Name)}
+    """The names that a source calls, as they are written."""
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
 def names_from(tree: ast.AST, module: str) -> set[str]:
@@ -125,6 +151,28 @@ def test_a_harness_is_made_at_the_entrances_alone() -> None:
     """What a function works with stands in its signature: settings are not enough for a store."""
     making = {place for place, tree in SOURCES.items() if "Harness.of" in calls(tree)}
     assert making == set(MAKERS)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_is_made_in_its_room_alone(client: str) -> None:
+    """However many modules talk to a server, one of them opens the door."""
+    last = client.rpartition(".")[2]
+    making = {
+        place
+        for place, tree in SOURCES.items()
+        if any(name.rpartition(".")[2] == last for name in called(tree))
+    }
+    assert making == CLIENTS[client]
+
+
+def test_the_harness_alone_asks_for_clients() -> None:
+    """Elsewhere a client is a type, and came with the harness."""
+    asking = {
+        place
+        for place, tree in SOURCES.items()
+        if names_from(tree, "reflector_migrate.clients") & OF_THE_HARNESS & called(tree)
+    }
+    assert asking == {ROOM, ASKS_WHO_THEY_ARE}
 
 
 @pytest.mark.parametrize(

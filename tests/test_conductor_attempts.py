@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.execution import retry, terminate
 from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
@@ -155,7 +155,7 @@ def test_a_retry_runs_only_what_failed(ordered):
     workflow_id = start_workflow(Harness.of(settings), a_run(), tracks(2))
     assert ended(settings, workflow_id).status == "failed"
     until(lambda: len(host.called("finalize")) == 1, "the failure workflow finalizes")
-    retry(settings, workflow_id)
+    retry(Harness.of(settings), workflow_id)
     found = ended(settings, workflow_id)
     assert found.status == "completed", found.reason
     assert len(host.called("generate_title")) == 2
@@ -169,7 +169,7 @@ def test_a_backoff_is_the_servers_whatever_our_clock_says(domain, monkeypatch, s
     workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     clock = time.time
     monkeypatch.setattr("time.time", lambda: clock() + skew_s)
-    client = TaskClient(domain, server_version(domain), identity())
+    client = TaskClient(Harness.of(domain), server_version(domain), identity())
     first = client.take("get_recording") or client.take("get_recording")
     result = client._in_progress(first)
     result.status = "FAILED"
@@ -181,4 +181,4 @@ def test_a_backoff_is_the_servers_whatever_our_clock_says(domain, monkeypatch, s
     assert second is not None
     waited_s = time.monotonic() - failed_s
     assert second.start_delay_in_seconds - 0.1 <= waited_s < second.start_delay_in_seconds + 10
-    terminate(domain, workflow_id, "test")
+    terminate(Harness.of(domain), workflow_id, "test")

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from reflector_migrate.conductor.http import NotFoundError
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.premature_failure import (
     is_cut_short,
     resume,
@@ -14,6 +14,7 @@ from reflector_migrate.conductor.premature_failure import (
 )
 from reflector_migrate.conductor.watchdog import is_idle, is_overdue
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 NOW_S = 1_000.0
@@ -130,7 +131,7 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
             raise error
 
     monkeypatch.setattr("reflector_migrate.conductor.premature_failure.retry", retry)
-    assert resume(Settings(), Server(), next(states)) == expected
+    assert resume(Harness.of(Settings()), Server(), next(states)) == expected
     assert left == []
 
 
@@ -148,7 +149,7 @@ def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, dec
     monkeypatch.setattr(
         "reflector_migrate.conductor.premature_failure.retry", lambda _settings, _id: None
     )
-    assert resume(Settings(), Server(), seen) == AT_WORK
+    assert resume(Harness.of(Settings()), Server(), seen) == AT_WORK
     assert done == decided
 
 
@@ -173,8 +174,5 @@ def test_what_has_ended_its_transcript_is_done(monkeypatch, status, tasks, expec
 
         workflow = staticmethod(lambda _id: seen)
 
-    monkeypatch.setattr(
-        "reflector_migrate.conductor.premature_failure.connected",
-        lambda _settings: nullcontext(Server()),
-    )
-    assert resume_if_cut_short(Settings(), "w") is expected
+    monkeypatch.setattr(Harness, "conductor", lambda _self: nullcontext(Server()))
+    assert resume_if_cut_short(Harness.of(Settings()), "w") is expected

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import reflector_migrate
+from reflector_migrate.clients.conductor import ConductorClient
+from reflector_migrate.clients.conductor_http import auth_headers
 from reflector_migrate.conductor.build import SILENT, build_hash, hash_of
-from reflector_migrate.conductor.client import ConductorClient
 from reflector_migrate.conductor.health import health, health_url
-from reflector_migrate.conductor.http import auth_headers
 from reflector_migrate.conductor.server_version import parse_version
 from reflector_migrate.conductor.task_domain import (
     identity,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.task_domain import identity

@@ -14,6 +14,7 @@ from reflector_migrate.conductor.runtime import worker_process
 from reflector_migrate.conductor.runtime.groups import Member
 from reflector_migrate.conductor.runtime.in_flight_file import notes_beside, read
 from reflector_migrate.conductor.wakeup import WakeupChannel
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.settings import Settings
 
@@ -22,7 +23,9 @@ FAR = "redis://127.0.0.1:9/2"
 
 def bell(url, domain="d"):
     """A doorbell over a bus."""
-    return WakeupChannel(Settings.model_validate({"candidate": {"bus_url": url}}), domain)
+    return WakeupChannel(
+        Harness.of(Settings.model_validate({"candidate": {"bus_url": url}})), domain
+    )
 
 
 class Listening:

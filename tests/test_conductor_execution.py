@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reflector_migrate.clients.conductor_http import UnknownOutcomeError
 from reflector_migrate.conductor.execution import execution_of, read, retry
-from reflector_migrate.conductor.http import UnknownOutcomeError
 from reflector_migrate.conductor.task_metadata import META
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from tests.answering import answering, at
 
@@ -117,7 +118,7 @@ def test_an_optional_step_that_failed_is_not_hidden_by_completion():
 def test_an_empty_id_is_not_an_execution():
     """A run that was never started is missing, without a server being asked."""
     nowhere = Settings.model_validate({"conductor": {"server_url": "http://127.0.0.1:9/api"}})
-    assert read(nowhere, "").status == "missing"
+    assert read(Harness.of(nowhere), "").status == "missing"
 
 
 class Falling:
@@ -138,11 +139,11 @@ def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
     """The caller would take it back otherwise, although it runs."""
     server = Falling(says_so=True)
     with answering(server) as url:
-        retry(at(Settings(), url), "wf")
+        retry(Harness.of(at(Settings(), url)), "wf")
     assert server.retried == 1
     server = Falling(says_so=False)
     with answering(server) as url, pytest.raises(UnknownOutcomeError):
-        retry(at(Settings(), url), "wf")
+        retry(Harness.of(at(Settings(), url)), "wf")
     assert server.retried == 1
 
 
@@ -152,7 +153,7 @@ def test_another_who_was_faster_is_let_go_on():
     taken = iter([(200, None), (404, {"message": "not retryable"})])
     answers = {"GET": lambda: (200, workflow(next(seen))), "POST": lambda: next(taken)}
     with answering(lambda method, _path: answers[method]()) as url:
-        retry(at(Settings(), url), "wf")
+        retry(Harness.of(at(Settings(), url)), "wf")
     assert next(taken, None) is None
 
 

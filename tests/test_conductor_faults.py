@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.pipeline.prompts import ASK_TOPIC
 from tests.restart_left import assert_as_if_undisturbed, differences, left_by
 from tests.restart_servers import timed

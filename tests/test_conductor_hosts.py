@@ -38,17 +38,17 @@ def test_pollers_are_listed_and_strangers_flagged(ordered, monkeypatch):
     """Ours poll every queue with our build; a foreign worker in our domain is seen."""
     settings, order = ordered
     pids = {str(process.pid) for process in order().family()[1:]}
-    found = task_queue_pollers(settings, recent_s=20)
+    found = task_queue_pollers(Harness.of(settings), recent_s=20)
     assert {p.task for p in found} == set(STEP_NAMES)
     build = next(p.build for p in found if p.domain)  # sources may have changed since it started
     monkeypatch.setattr("reflector_migrate.conductor.pollers.build_hash", lambda: build)
-    mine = [p for p in task_queue_pollers(settings, recent_s=20) if p.domain]
+    mine = [p for p in task_queue_pollers(Harness.of(settings), recent_s=20) if p.domain]
     assert {p.worker_id.split(":")[1] for p in mine} & pids
     assert not any(p.is_stranger for p in mine)
     with _a_ghost(settings, "finalize"):
         deadline, strangers = time.monotonic() + 30, set()
         while not strangers and time.monotonic() < deadline:
-            seen = task_queue_pollers(settings, recent_s=20)
+            seen = task_queue_pollers(Harness.of(settings), recent_s=20)
             strangers = {(p.task, p.worker_id) for p in seen if p.is_stranger and p.domain}
         ghosts = []
         while not ghosts and time.monotonic() < deadline + 60:  # it may hide behind a busier one
@@ -96,10 +96,10 @@ def test_a_task_of_another_contract_reaches_no_worker(ordered, domain):
     theirs = start_workflow(Harness.of(domain), a_run(), tracks(1))
     found = ended(settings, start_workflow(Harness.of(settings), a_run(), tracks(1)))
     assert found.status == "completed", found.reason
-    (waiting,) = read(domain, theirs).step_runs
+    (waiting,) = read(Harness.of(domain), theirs).step_runs
     assert (waiting.name, waiting.started) == ("get_recording", None)
     assert len(host.called("get_recording")) == 1
-    terminate(domain, theirs, "test")
+    terminate(Harness.of(domain), theirs, "test")
 
 
 @ONE_SERVER
@@ -118,13 +118,13 @@ def test_sigterm_hands_work_over_and_leaves_no_process(domain, workers):
     workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     until(lambda: host.called("get_recording"), "the slow step begins")
     assert host.stop() < 10.0
-    client = TaskClient(domain, server_version(domain), identity())
+    client = TaskClient(Harness.of(domain), server_version(domain), identity())
     task = client.take("get_recording") or client.take("get_recording")
     assert task is not None
     assert task.workflow_instance_id == workflow_id
     assert spent_before(task.output_data, 1).is_partial  # what it had used goes with it
-    assert attempts(read(domain, workflow_id), "get_recording")[-1] == "running"
-    terminate(domain, workflow_id, "test")
+    assert attempts(read(Harness.of(domain), workflow_id), "get_recording")[-1] == "running"
+    terminate(Harness.of(domain), workflow_id, "test")
 
 
 @ONE_SERVER
@@ -134,10 +134,10 @@ def test_sigterm_lets_a_short_step_finish(domain, workers):
     workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     until(lambda: host.called("get_recording"), "the step begins")
     host.stop()
-    found = read(domain, workflow_id)
+    found = read(Harness.of(domain), workflow_id)
     assert attempts(found, "get_recording") == ["completed"]
     assert len(host.called("get_recording")) == 1
-    terminate(domain, workflow_id, "test")
+    terminate(Harness.of(domain), workflow_id, "test")
 
 
 @ONE_SERVER

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
@@ -22,7 +23,6 @@ from reflector_migrate.pipeline.context import place_of
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.places import place_of_run
 from reflector_migrate.pipeline.rows import Rows, fill_run_tables
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.sandbox.standins.client import StandinControl
 from tests.conductor_world import catch_up
 from tests.sources_world import tone

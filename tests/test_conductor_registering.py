@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.execution import read, remove
 from reflector_migrate.conductor.health import health
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 
 def test_registering_again_changes_nothing(server):
     """Idempotent, also where the server adds fields of its own."""
-    again = register_all(server)
+    again = register_all(Harness.of(server))
     assert (again.created, again.replaced) == ((), ())
     assert set(again.unchanged) == {*STEP_NAMES, PIPELINE, FAILED}
     assert str(again.server) == server.conductor.version
@@ -46,19 +46,19 @@ def test_a_different_task_definition_needs_force_and_no_running_workflow(domain)
     slower = domain.conductor.model_copy(update={"time_scale": 2 * SCALE})
     changed = domain.model_copy(update={"conductor": slower})
     with pytest.raises(RefusedError, match="timeoutSeconds"):
-        register_all(changed)
+        register_all(Harness.of(changed))
     workflow_id = start_workflow(Harness.of(domain), a_run(), tracks(1))
     with pytest.raises(RefusedError, match="running"):
-        register_all(changed, force=True)
+        register_all(Harness.of(changed), force=True)
     end_all(domain)
-    assert read(domain, workflow_id).status == "failed"
+    assert read(Harness.of(domain), workflow_id).status == "failed"
     try:
-        assert set(register_all(changed, force=True).replaced) == set(STEP_NAMES)
+        assert set(register_all(Harness.of(changed), force=True).replaced) == set(STEP_NAMES)
     finally:
-        assert register_all(domain, force=True).replaced
-    assert register_all(domain).replaced == ()
-    remove(domain, workflow_id)
-    assert read(domain, workflow_id).status == "missing"
+        assert register_all(Harness.of(domain), force=True).replaced
+    assert register_all(Harness.of(domain)).replaced == ()
+    remove(Harness.of(domain), workflow_id)
+    assert read(Harness.of(domain), workflow_id).status == "missing"
 
 
 def test_a_different_workflow_of_the_same_version_is_refused(server):
@@ -69,7 +69,7 @@ def test_a_different_workflow_of_the_same_version_is_refused(server):
         client.put_workflow_def({**ours, "timeoutSeconds": 99})
         try:
             with pytest.raises(RefusedError, match="timeoutSeconds") as refused:
-                register_all(server, force=True)
+                register_all(Harness.of(server), force=True)
             assert "bump" in refused.value.hint
             assert client.workflow_def(PIPELINE, VERSION)["timeoutSeconds"] == 99
         finally:
@@ -82,7 +82,7 @@ def test_a_workflow_registered_before_the_server_was_upgraded_is_brought_up(serv
     knows = server_version(server).knows_join_mode
     with connected(server) as client:
         client.put_workflow_def(workflow_definition(PIPELINE, server, knows_join_mode=False))
-        assert register_all(server).created == ((PIPELINE,) if knows else ())
+        assert register_all(Harness.of(server)).created == ((PIPELINE,) if knows else ())
         held = client.workflow_def(PIPELINE, VERSION)
     ours = workflow_definition(PIPELINE, server, knows_join_mode=knows)
     assert differences(ours, held) == []

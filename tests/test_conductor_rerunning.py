@@ -2,7 +2,7 @@
 
 import pytest
 
-from reflector_migrate.conductor.http import UnknownOutcomeError
+from reflector_migrate.clients.conductor_http import UnknownOutcomeError
 from reflector_migrate.conductor.rerunning import rerun, why_anew
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
 from reflector_migrate.harness import Harness

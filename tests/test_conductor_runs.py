@@ -13,7 +13,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.execution import terminate
 from reflector_migrate.conductor.register import register_all
 from reflector_migrate.conductor.start import start_request, start_workflow
@@ -73,7 +73,7 @@ def test_a_run_is_started_once(domain):
     assert start_workflow(Harness.of(domain), other, tracks(1)) != first
     with connected(domain) as client:
         assert client.workflow(first)["taskToDomain"]["finalize"] == domain.conductor.domain
-    terminate(domain, first, "test")
+    terminate(Harness.of(domain), first, "test")
 
 
 def test_the_domain_says_the_contract(server):
@@ -91,7 +91,7 @@ def test_a_lost_answer_starts_nothing_twice(domain):
         running = [client.workflow(i, with_tasks=False) for i in client.running(PIPELINE, VERSION)]
     mine = [w["workflowId"] for w in running if w["input"]["run"]["run_id"] == run.run_id]
     assert mine == [workflow_id]
-    terminate(domain, workflow_id, "test")
+    terminate(Harness.of(domain), workflow_id, "test")
 
 
 @contextlib.contextmanager
@@ -160,14 +160,14 @@ def test_a_services_budget_binds_all_workers_together(domain, workers):
     slow = {"transcribe_track": [1.0, False, 99]}
     hosts = [workers(sleep=slow), workers(sleep=slow)]
     end_all(domain)
-    assert register_all(tight, force=True).replaced == ("transcribe_track",)
+    assert register_all(Harness.of(tight), force=True).replaced == ("transcribe_track",)
     try:
         found = ended(tight, start_workflow(Harness.of(tight), a_run(), tracks(6)))
         assert found.status == "completed", found.reason
         assert at_once([span for host in hosts for span in host.worked("transcribe_track")]) == 2
     finally:
         end_all(domain)
-        register_all(domain, force=True)
+        register_all(Harness.of(domain), force=True)
 
 
 @pytest.mark.parametrize("server", ["3.15.0"], indirect=True)

@@ -8,13 +8,13 @@ from importlib import import_module
 import pytest
 from conductor.client.http.models.task import Task
 
+from reflector_migrate.clients.connections import connections, redis_at
 from reflector_migrate.conductor.runtime import in_flight_file
 from reflector_migrate.conductor.runtime.groups import GROUPS, members
 from reflector_migrate.conductor.runtime.task_client import early_by
 from reflector_migrate.conductor.runtime.worker_registry import WORKERS
 from reflector_migrate.model import STEP_NAMES, Usage
 from reflector_migrate.pipeline.runner import StepResult
-from reflector_migrate.pipeline.services.connections import bus, connections
 from reflector_migrate.settings import Settings, WorkerSettings
 from reflector_migrate.store.base import engine_for
 from tests.harness_world import work
@@ -65,7 +65,7 @@ def test_nothing_that_was_made_before_a_process_began_is_used_in_it(tmp_path):
 
     def made():
         links = connections(settings)
-        return [engine_for(url), links.http, links.s3, bus("redis://127.0.0.1:1/0")]
+        return [engine_for(url), links.http, links.s3, redis_at("redis://127.0.0.1:1/0")]
 
     before = made()
     assert all(mine is kept for mine, kept in zip(made(), before, strict=True))

@@ -138,7 +138,7 @@ def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
     for number in range(4):
         assert run(tmp_path, "status").exit_code == 0
         assert run(tmp_path, "advance", *WHO).exit_code == 0
-        seen.append(routes.published(settings).table.share)
+        seen.append(routes.published(Harness.of(settings)).table.share)
         assert "0 of 2 recordings served" in run(tmp_path, "status").stdout
         serve(settings, f"a{number}")
         serve(settings, f"b{number}")
@@ -147,7 +147,7 @@ def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
     with pytest.raises(RefusedError, match="every recording already"):
         canary.advance(Harness.of(settings), "ana", "more")
     back = run(tmp_path, "rollback", "--who", "ben", "--reason", "doubts")
-    assert (back.exit_code, routes.published(settings).table.route) == (0, "celery")
+    assert (back.exit_code, routes.published(Harness.of(settings)).table.route) == (0, "celery")
     assert "back file" in run(tmp_path, "status").stdout
     bodies = [entry["body"] for entry in Audit(settings.store_url).all("route")]
     assert [body["who"] for body in bodies] == ["ana"] * 4 + ["ben"]
@@ -212,7 +212,7 @@ def test_a_regression_proposes_the_way_back_or_takes_it(settings, auto, is_propo
         "Conductor failed bad" if is_proposed else "", "",
     ]  # fmt: skip
     assert len(Audit(settings.store_url).all(PROPOSAL)) == int(is_proposed)
-    assert (routes.published(settings).table.route == "celery") is is_back
+    assert (routes.published(Harness.of(settings)).table.route == "celery") is is_back
     if is_proposed and not is_back:
         assert "Conductor failed bad" in canary.position(Harness.of(settings)).proposal
 

@@ -46,7 +46,7 @@ def settings(tmp_path: Path) -> Settings:
     rows.insert_recording(id="rec", bucket_name="b", object_key="o", recorded_at=now())
     rows.insert_transcript(id="t", recording_id="rec", status="ended", created_at=now())
     said = Announcement(transcript_id="t", bucket_name="b", track_keys=("k",), task_id="first")
-    found = claim(_shadow(made), said)
+    found = claim(_shadow(Harness.of(made)), said)
     assert found is not None
     brought(
         Runs(made.store_url), found.run_id, "started",
@@ -55,13 +55,13 @@ def settings(tmp_path: Path) -> Settings:
     return made
 
 
-def _shadow(settings: Settings) -> Shadow:
-    return Shadow(Harness.of(settings), lambda _run, _delay_s: None)
+def _shadow(harness: Harness) -> Shadow:
+    return Shadow(harness, lambda _run, _delay_s: None)
 
 
-def dispatching(settings: Settings, said: Announcement) -> None:
+def dispatching(harness: Harness, said: Announcement) -> None:
     """What a dispatcher does with an announcement."""
-    shadow = _shadow(settings)
+    shadow = _shadow(harness)
     run = claim(shadow, said)
     assert run is not None
     taken = shadow.runs.take(run.run_id, None, 60)
@@ -69,16 +69,17 @@ def dispatching(settings: Settings, said: Announcement) -> None:
     prepare(shadow, taken)
 
 
-def deaf(_settings: Settings, _said: Announcement) -> None:
+def deaf(_harness: Harness, _said: Announcement) -> None:
     """A queue without a listener."""
 
 
-def blind(settings: Settings, said: Announcement) -> None:
+def blind(harness: Harness, said: Announcement) -> None:
     """A dispatcher that looks at another switch, and starts the run."""
-    other = settings.shadow.model_copy(update={"kill_switch_file": None})
-    run = claim(_shadow(settings.model_copy(update={"shadow": other})), said)
+    other = harness.settings.shadow.model_copy(update={"kill_switch_file": None})
+    there = harness.under(harness.settings.model_copy(update={"shadow": other}))
+    run = claim(_shadow(there), said)
     assert run is not None
-    brought(Runs(settings.store_url), run.run_id, "started", started_at=now())
+    brought(harness.runs, run.run_id, "started", started_at=now())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_the_drill_sees_what_the_dispatcher_does(
 def test_the_switch_is_taken_back_whatever_happens(settings: Settings) -> None:
     """A broker that is away ends the drill, and dispatching goes on; nothing is recorded."""
 
-    def broken(_settings: Settings, _said: Announcement) -> None:
+    def broken(_harness: Harness, _said: Announcement) -> None:
         assert (settings.state_dir / SWITCH).exists()
         raise MigrateError("the broker is away")
 

@@ -112,7 +112,7 @@ def test_what_is_wrong_with_s3(s3_server: Settings, tmp_path):
     value, why = _said("reflector s3", settings)
     assert (value, "bucket rights-tracks" in why) == ("refused", True)
     assert _said("candidate s3", settings)[0] == "refused"
-    provision(settings)
+    provision(Harness.of(settings))
     assert _said("candidate s3", settings) == ("writable", "")
     away = _with(settings, "s3", endpoint_url=f"http://{NOWHERE}", connect_timeout_s=0.2)
     assert _said("reflector s3", away)[0] == "unreachable"

@@ -37,10 +37,10 @@ def settings(tmp_path, redis_server):
     return made
 
 
-def refusing(settings, message):
+def refusing(harness, message):
     """A starter that does what ours does with a transcript that does not exist."""
     with pytest.raises(MigrateError):
-        hand_over(Harness.of(settings), parse(message, Asked))
+        hand_over(harness, parse(message, Asked))
 
 
 def test_the_way_back_is_drilled_and_the_routes_restored(settings):
@@ -48,7 +48,7 @@ def test_the_way_back_is_drilled_and_the_routes_restored(settings):
     assert drilled("rollback")(Harness.of(settings)).state is State.PENDING
     found = drill_rollback(Harness.of(settings))
     assert (found.is_passed, settings.route.back_file.exists()) == (True, False), found.seen
-    held = routes.published(settings).table
+    held = routes.published(Harness.of(settings)).table
     assert (held.route, held.share, held.rooms, held.deny) == (
         TABLE.route, TABLE.share, TABLE.rooms, TABLE.deny,
     )  # fmt: skip

@@ -214,16 +214,16 @@ def test_an_unknown_recording_lists_the_nearest(stack, tmp_path: Path) -> None:
 @pytest.mark.live
 def test_a_missing_track_fails_the_run_with_its_reason(stack) -> None:
     """A track that is gone before the copy: no candidate run, a reason, no comparison."""
+    from reflector_migrate.clients.connections import connections
     from reflector_migrate.experiments import compare
     from reflector_migrate.experiments.load_recording import set_stage
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.sandbox.recordings import load_recording
     from reflector_migrate.store.evidence import Evidence
 
     settings = stack.settings
     recording = load_recording(settings.sandbox.recordings, "zero-start")
     before = sum(number for *_, number in Evidence(settings.store_url).nights())
-    set_stage(settings, recording)
+    set_stage(Harness.of(settings), recording)
     s3 = connections(settings).s3
     s3.delete_object(Bucket=settings.reflector.tracks_bucket, Key=recording.keys[0])
     since = compare.now()

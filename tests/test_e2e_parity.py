@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.conductor.start import start_request
 from reflector_migrate.conductor.workflows.load import PIPELINE, workflow_definition
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage, Verdict
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.pipeline.places import place_of_run
@@ -132,7 +133,7 @@ def test_a_workflow_that_times_out_ends_in_status_error(
         request = start_request(settings, run, [Track(track_index=0, s3_key="k")])
         workflow_id = client.start(request | {"workflowDef": impatient})
         row = Rows.at(place_of_run(settings, run_id).database_url)
-        until(lambda: read(settings, workflow_id).status == "timed_out")
+        until(lambda: read(Harness.of(settings), workflow_id).status == "timed_out")
         until(lambda: row.get_transcript(transcript_id).status == "error")
         control.clear_faults()
     assert row.get_transcript(transcript_id).events == [

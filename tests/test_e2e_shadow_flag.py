@@ -115,8 +115,8 @@ def test_what_ran_unannounced_is_found_and_replayed(
         assert ledger.lost == (recording.recording_id,)
         change_config(sandbox.folders, {"shadow": {"enabled": True, "settle_s": 1.0}})
         (lost,) = announcements(Harness.of(settings), began, now(), grace=timedelta(0))
-        announce(settings, lost)
-        announce(settings, lost)
+        announce(Harness.of(settings), lost)
+        announce(Harness.of(settings), lost)
         found = _eventually(lambda: Evidence(settings.store_url).latest(recording.recording_id))
         wrong = [c.name for c in found.checks if c.verdict not in (Verdict.MATCHED,)]
         assert (found.verdict, wrong) == (Verdict.MATCHED, [])
@@ -133,7 +133,7 @@ def _posted(settings: Settings, recording_id: str) -> bool:
 
 def _run_legacy(settings: Settings) -> str:
     recording = load_recording(settings.sandbox.recordings, NAME)
-    set_stage(settings, recording)
+    set_stage(Harness.of(settings), recording)
     start_primary(settings, recording)
     rows = Rows.at(settings.reflector.database_url or "")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.cutover.handover import workflow_of
 from reflector_migrate.cutover.routes import change
@@ -20,7 +21,6 @@ from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.plugin.reflector_claim import ENDED
 from reflector_migrate.plugin.reflector_route_table import Table
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
@@ -57,7 +57,7 @@ def until(is_so: Any, timeout_s: float = 240) -> Any:
 
 def left_by_a_run(settings: Settings, recording: FixtureRecording) -> dict[str, Any]:
     """All that one run of it leaves, without the ids that each run has of its own."""
-    set_stage(settings, recording)
+    set_stage(Harness.of(settings), recording)
     with StandinControl(str(settings.sandbox.control_url)) as control:
         before = len(control.webhooks()), len(control.zulip_messages())
     ear, rows = Ear(settings.reflector.bus_url), Rows.at(str(settings.reflector.database_url))
@@ -65,7 +65,7 @@ def left_by_a_run(settings: Settings, recording: FixtureRecording) -> dict[str, 
     row = until(
         lambda: (r := rows.transcript_of(recording.recording_id)) and r.status == "ended" and r
     )
-    until(lambda: (c := claims_of(settings).look(row.id)) and c.state == ENDED)
+    until(lambda: (c := claims_of(Harness.of(settings)).look(row.id)) and c.state == ENDED)
     with StandinControl(str(settings.sandbox.control_url)) as control:
         until(lambda: len(control.webhooks()) > before[0], 60)
         hooks, posts = control.webhooks()[before[0] :], control.zulip_messages()[before[1] :]
@@ -143,20 +143,24 @@ def test_a_stream_survives_conductors_death_and_two_switches(routed: Sandbox) ->
     solo = load_recording(settings.sandbox.recordings, "solo")
     put(settings, Table(0, "celery"))
     (like,) = copies(solo, 1, "like")
-    assert run_stream(settings, [like], lambda _n: None, like=like, timeout_s=120).is_right
+    assert run_stream(
+        Harness.of(settings), [like], lambda _n: None, like=like, timeout_s=120
+    ).is_right
     put(settings, FALLBACK)
     rebirth = threading.Thread(target=routed.restart, args=("conductor",))
 
     def disturb(number: int) -> None:
         if number == 2:
-            until(lambda: any(claims_of(settings).begun(time.time())), 60)
+            until(lambda: any(claims_of(Harness.of(settings)).begun(time.time())), 60)
             routed.kill("conductor")
         elif number == 3:
             put(settings, Table(0, "celery"))
             put(settings, FALLBACK)
             rebirth.start()
 
-    found = run_stream(settings, copies(solo, 5, "stream"), disturb, like=like, timeout_s=400)
+    found = run_stream(
+        Harness.of(settings), copies(solo, 5, "stream"), disturb, like=like, timeout_s=400
+    )
     rebirth.join()
     assert found.is_right, str(found)
     assert found.by_engine["celery"] >= 1

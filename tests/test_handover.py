@@ -212,7 +212,10 @@ def test_the_way_back_announces_what_waits_again(settings, route, age_s, is_begu
     claims.ask(T, ASKED.token, **given, message=b"m", given=kept)
     if is_begun:
         claims.hold(T, ASKED.token, "w-1", is_end=False)
-    assert [resend_waiting(settings), resend_waiting(settings)] == [int(is_sent), 0]
+    assert [resend_waiting(Harness.of(settings)), resend_waiting(Harness.of(settings))] == [
+        int(is_sent),
+        0,
+    ]
     assert task_again(settings.reflector.broker_url) == (
         [("task-1", "the.pipeline", kwargs)] if is_sent else []
     )
@@ -240,7 +243,7 @@ def test_a_stopped_workflow_frees_its_transcript(settings, claims, status, is_ta
     with answering(lambda _method, _path: found) as url:
         at = settings.conductor.model_copy(update={"server_url": url})
         moved = settings.model_copy(update={"conductor": at})
-        assert take_up_if_stopped(moved, blocked) is is_taken_up
+        assert take_up_if_stopped(Harness.of(moved), blocked) is is_taken_up
     assert (claims.look(T).state == ENDED) is is_taken_up
     again = [("task-2", "p", kwargs)] if is_taken_up else []
     assert task_again(settings.reflector.broker_url) == again
@@ -269,7 +272,7 @@ def worked(settings, step, token=ASKED.token, **more):
     """The result of one task of a live worker, and what its watcher heard."""
     live = settings.candidate.model_copy(update={"namespace": "live"})
     settings, watcher = settings.model_copy(update={"candidate": live}), Watcher()
-    fence = fence_of(settings)
+    fence = fence_of(Harness.of(settings))
     execute = step_answers({})
     runner = TaskRunner(
         Harness.of(settings), WHO, execute, watcher, lambda _task: lambda: None, fence
@@ -282,9 +285,11 @@ def worked(settings, step, token=ASKED.token, **more):
 
 def test_only_live_workers_ask_whose_turn_it_is():
     """A shadow's run has no claim, and needs no broker for its steps."""
-    assert isinstance(fence_of(Settings()), NoFence)
+    assert isinstance(fence_of(Harness.of(Settings())), NoFence)
     live = Settings().candidate.model_copy(update={"namespace": "live"})
-    assert isinstance(fence_of(Settings().model_copy(update={"candidate": live})), LiveFence)
+    assert isinstance(
+        fence_of(Harness.of(Settings().model_copy(update={"candidate": live}))), LiveFence
+    )
 
 
 def test_the_first_step_takes_the_claim_and_finalize_ends_it(settings, claims):
@@ -370,7 +375,7 @@ def test_a_workflow_that_stands_still_leaves_its_transcript_to_legacy(
     """Only where the route and the policy have a fallback; Conductor may be down."""
     claims = begun(settings, route, is_running=is_running, idle_s=idle_s)
     settings = with_route(settings, fallback_after_start=policy, stall_s=30)
-    assert take_over_stalled(settings) == ((T,) if is_given else ())
+    assert take_over_stalled(Harness.of(settings)) == ((T,) if is_given else ())
     queued = redis.Redis.from_url(settings.reflector.broker_url).lrange("celery", 0, -1)
     assert queued == ([b"the call"] if is_given else [])
     assert (claims.look(T).engine == CONDUCTOR) is not is_given

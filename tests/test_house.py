@@ -12,27 +12,27 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("reflector_migrate", "comparators", "reports")
+BELOW = "model errors settings store clients harness"
 MAY_IMPORT: dict[str, str] = {
     "model": "",
     "errors": "",
     "plugin": "",
     "settings": "errors",
     "store": "model errors settings",
-    "harness": "errors settings store",
+    "clients": "errors settings",
+    "harness": "errors settings store clients",
     "comparators": "model",
     "reports": "model",
     "pricing": "model errors settings",
     "judge": "model errors comparators.registry",
     "frames": "model pricing reflector_migrate.judge.word_rates",
-    "pipeline": "model errors settings store harness",
-    "conductor": "model errors settings store harness pipeline plugin",
-    "shadow": "model errors settings store harness pipeline conductor comparators judge pricing"
-    " frames reports",
-    "cutover": "model errors settings store harness pipeline conductor plugin judge pricing shadow",
-    "sandbox": "model errors settings store harness pipeline conductor plugin",
-    "experiments": "model errors settings store harness pipeline conductor plugin judge pricing"
-    " shadow cutover sandbox",
-    "cli": "model errors settings store harness pipeline conductor plugin comparators judge"
+    "pipeline": BELOW,
+    "conductor": f"{BELOW} pipeline plugin",
+    "shadow": f"{BELOW} pipeline conductor comparators judge pricing frames reports",
+    "cutover": f"{BELOW} pipeline conductor plugin judge pricing shadow",
+    "sandbox": f"{BELOW} pipeline conductor plugin",
+    "experiments": f"{BELOW} pipeline conductor plugin judge pricing shadow cutover sandbox",
+    "cli": f"{BELOW} pipeline conductor plugin comparators judge"
     " pricing frames shadow cutover reports sandbox experiments",
     "__main__": "cli",
 }

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 import comparators
 import reflector_migrate
 import reports
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.errors import InputError, ServerUnreachableError
 from reflector_migrate.settings import Settings, without_user
 from reflector_migrate.shadow.announcement import parse

@@ -163,7 +163,9 @@ def test_rows_without_our_mark_stay_even_if_the_guard_is_passed_by(
         lambda: wipe(rows, recording),
         lambda: restore(rows, other),
         lambda: write_mark(url),
-        lambda: provision(_settings(tmp_path, f"sqlite:///{tmp_path}/elsewhere.db", url)),
+        lambda: provision(
+            Harness.of(_settings(tmp_path, f"sqlite:///{tmp_path}/elsewhere.db", url))
+        ),
     ):
         with pytest.raises(RefusedError, match="mark"):
             write()

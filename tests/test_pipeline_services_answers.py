@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.model import Usage
 from reflector_migrate.pipeline.cache import AnswerCache, Costed
 from reflector_migrate.pipeline.llm_tasks import (
@@ -22,7 +23,6 @@ from reflector_migrate.pipeline.llm_tasks import (
 )
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.prompts import ASK_RECAP, ASK_TOPIC, TopicAnswer
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.http import Caller
 from reflector_migrate.pipeline.services.llm import LanguageModel
 from reflector_migrate.settings import Settings

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from reflector_migrate.clients.connections import connections
 from reflector_migrate.errors import TerminalStepError, TransientStepError
 from reflector_migrate.pipeline.meter import UsageMeter
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.settings import Settings
 from tests.sources_world import local_s3

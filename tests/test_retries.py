@@ -8,10 +8,11 @@ from conductor.client.http.rest import ApiException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from reflector_migrate.conductor.http import ConductorHttp
+from reflector_migrate.clients.conductor_http import ConductorHttp
 from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import ServerVersion
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows.transactions import write
 from reflector_migrate.settings import Settings
 from tests.harness_world import WHO
@@ -45,7 +46,7 @@ def test_a_server_that_takes_no_connection_is_asked_three_times(pauses, method):
 )
 def test_a_result_is_handed_in_for_over_a_minute(pauses, monkeypatch, status, expected):
     """Until the server took it, refused it, or the bound is reached; never an exception."""
-    client = TaskClient(NOBODY, ServerVersion((3, 32, 3), is_told=True), WHO)
+    client = TaskClient(Harness.of(NOBODY), ServerVersion((3, 32, 3), is_told=True), WHO)
     tried = []
 
     def refuse(body):

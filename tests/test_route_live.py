@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.cutover.handover import workflow_of
 from reflector_migrate.cutover.routes import change
@@ -43,7 +43,7 @@ def until(is_so: Callable[[], Any], timeout_s: float, about: object = "") -> Any
 def claim_on(settings: Settings, recording: FixtureRecording) -> Claim | None:
     """The claim on its transcript, if it has one by now."""
     row = Rows.at(str(settings.reflector.database_url)).transcript_of(recording.recording_id)
-    return claims_of(settings).look(row.id) if row else None
+    return claims_of(Harness.of(settings)).look(row.id) if row else None
 
 
 def served(settings: Settings, recording: FixtureRecording) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_a_routed_recording_is_served_by_one_live_workflow(routed: Sandbox) -> N
     """Row, message and webhook for real, once; a second announcement names the workflow."""
     settings = routed.settings
     recording = load_recording(settings.sandbox.recordings, "three-voices")
-    set_stage(settings, recording)
+    set_stage(Harness.of(settings), recording)
     put(settings, "conductor")
     start(settings, recording)
     claim = until(lambda: (c := claim_on(settings, recording)) and c.workflow_id and c, 90)
@@ -106,7 +106,7 @@ def test_a_worker_killed_between_claim_and_start_loses_nothing(routed: Sandbox) 
     """Its message is in the queue: the starter that comes later starts the one workflow."""
     settings = routed.settings
     recording = load_recording(settings.sandbox.recordings, "zero-start")
-    set_stage(settings, recording)
+    set_stage(Harness.of(settings), recording)
     put(settings, "conductor+fallback")
     routed.kill("starter")
     start(settings, recording)

@@ -66,7 +66,11 @@ def test_each_change_is_a_version_with_who_and_why(settings):
     )
     second = routes.change(Harness.of(settings), Table(0, "conductor", 0.5), "ben", "half")
     assert (first.version, second.version) == (1, 2)
-    assert routes.published(settings).table == routes.in_log(Harness.of(settings)) == second
+    assert (
+        routes.published(Harness.of(settings)).table
+        == routes.in_log(Harness.of(settings))
+        == second
+    )
     entries = Audit(settings.store_url).all("route")
     assert [(e["body"]["who"], e["body"]["why"]) for e in entries] == [
         ("ana", "canary"), ("ben", "half"),
@@ -79,23 +83,23 @@ def test_a_table_that_workers_would_not_read_is_not_published(settings):
         routes.change(
             Harness.of(settings), Table(0, rooms={"a": Room("celery", 2.0)}), "ana", "typo"
         )
-    assert routes.published(settings).fault == "no table is published"
+    assert routes.published(Harness.of(settings)).fault == "no table is published"
     assert Audit(settings.store_url).all("route") == ()
 
 
 def test_what_stands_in_the_broker_and_is_not_a_table_is_named(settings, broker):
     """A worker answers celery then, and the command says why."""
     redis.Redis.from_url(broker).set(KEY, "{")
-    assert routes.published(settings).fault == "routing table: not JSON"
+    assert routes.published(Harness.of(settings)).fault == "routing table: not JSON"
     assert routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "mend").version == 1
-    assert routes.published(settings).table is not None
+    assert routes.published(Harness.of(settings)).table is not None
 
 
 def test_an_older_version_never_replaces_a_newer_one(settings):
     """Two who change at once: the second hears that it was not the first."""
     routes.change(Harness.of(settings), Table(0, "conductor"), "ana", "one")
     with pytest.raises(routes.RefusedError, match="version 1 is published already"):
-        routes._publish(settings, Table(1, "celery"))
+        routes._publish(Harness.of(settings), Table(1, "celery"))
 
 
 def test_a_change_without_a_broker_is_an_error(tmp_path, nobody):
@@ -135,7 +139,7 @@ def test_the_way_back_uses_whatever_is_there(
     done = route(tmp_path, "back", *WHO)
     assert done.exit_code == (0 if has_broker or has_file else 4), done.output
     assert (tmp_path / "back").exists() == has_file
-    held = routes.published(good).table
+    held = routes.published(Harness.of(good)).table
     assert held.route == ("celery+shadow" if has_broker else "conductor")
     assert len(Audit(good.store_url).all("route")) == (2 if has_store else 1)
     assert done.stderr.count("! ") == 3 - sum((has_store, has_broker, has_file))
@@ -199,7 +203,7 @@ def test_more_goes_to_conductor_only_with_the_cutovers_evidence(settings, tmp_pa
         main([*config, *wider])
     assert ended.value.code == 2
     assert "the cutover lacks shadow gates on this build" in capsys.readouterr().err
-    assert routes.published(settings).table is None
+    assert routes.published(Harness.of(settings)).table is None
     assert route(tmp_path, *wider[1:], "--without-evidence").exit_code == 0
     assert route(tmp_path, "set", "--share", "0", "--yes", *WHO).exit_code == 0
     kept = [e["body"]["evidence"] for e in Audit(settings.store_url).all("route")]
@@ -225,4 +229,4 @@ def test_a_change_that_makes_no_sense_is_a_usage_error(settings, tmp_path, words
         cli, ["--config", f"{tmp_path}/migrate.toml", "route", "set", *words, *WHO, "--yes"]
     )
     assert done.exit_code == 2 or isinstance(done.exception, InputError)
-    assert routes.published(settings).table is None
+    assert routes.published(Harness.of(settings)).table is None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.start import STRAY, find_workflow, stop_others
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import engine_for
@@ -107,8 +108,8 @@ def test_only_the_runs_other_running_workflows_are_stopped() -> None:
 
     with answering(server) as url:
         settings = at(Settings(), url)
-        assert stop_others(settings, RUN, "own") == ("stray",)
-        assert stop_others(settings, RUN, "own") == ()
+        assert stop_others(Harness.of(settings), RUN, "own") == ("stray",)
+        assert stop_others(Harness.of(settings), RUN, "own") == ()
         del found["own"], found["ended"]
         with connected(settings) as client:
             assert find_workflow(client, RUN) is None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.execution import read
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
@@ -67,10 +67,13 @@ def test_a_rerun_from_any_step_leaves_what_was_there(ended, step):
     after the end leaves the status alone.
     """
     it = ended
-    until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
+    until(
+        lambda: read(Harness.of(it.world.settings), it.workflow_id).status == "completed",
+        "it is over",
+    )
     before, ran = left_by(it.world), runs_of(it)
     assert (len(before["hook"]), len(before["zulip"])) == (1, 1)
-    done = read(it.world.settings, it.workflow_id).step_runs
+    done = read(Harness.of(it.world.settings), it.workflow_id).step_runs
     said = migrate(it, "rerun", it.world.run.recording_id, "--from", step)
     is_anew = "new workflow" in said
     assert is_anew is (step in ANEW)
@@ -116,7 +119,10 @@ def expected_runs(step: str, tracks: int) -> Counter[str]:
 def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monkeypatch):
     """No failure workflow is started: the collector publishes it, once."""
     it = ended
-    until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
+    until(
+        lambda: read(Harness.of(it.world.settings), it.workflow_id).status == "completed",
+        "it is over",
+    )
     before, told = left_by(it.world), len(statuses_of(it))
     it.hold("detect_topics")
     migrate(it, "rerun", it.world.run.recording_id, "--from", "merge_transcripts")
@@ -124,7 +130,7 @@ def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monk
     with connected(it.world.settings) as client:
         client.terminate(it.workflow_id, "by hand")
     it.let_go("detect_topics")
-    assert read(it.world.settings, it.workflow_id).failure_workflow is None
+    assert read(Harness.of(it.world.settings), it.workflow_id).failure_workflow is None
     assert look(it) == "running"  # a step may still be at work
     assert it.world.row.status == "processing"
     monkeypatch.setattr(
@@ -145,7 +151,10 @@ def test_one_that_a_person_terminates_says_error_and_a_retry_ends_it(ended, monk
 def test_a_rerun_that_fails_says_error_and_a_retry_ends_it(ended):
     """Each is published on both channels, in order; the row keeps the last alone."""
     it = ended
-    until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
+    until(
+        lambda: read(Harness.of(it.world.settings), it.workflow_id).status == "completed",
+        "it is over",
+    )
     before, told = left_by(it.world), len(statuses_of(it))
     lost = {"Bucket": "daily-tracks", "Key": it.world.tracks[0]["s3_key"]}
     sound = it.world.s3.get_object(**lost)["Body"].read()
@@ -166,7 +175,10 @@ def test_a_rerun_that_fails_says_error_and_a_retry_ends_it(ended):
 def test_what_the_server_refuses_leaves_the_status_as_it_was(ended):
     """Nothing failed: nothing is retried or published."""
     it = ended
-    until(lambda: read(it.world.settings, it.workflow_id).status == "completed", "it is over")
+    until(
+        lambda: read(Harness.of(it.world.settings), it.workflow_id).status == "completed",
+        "it is over",
+    )
     before = left_by(it.world)
     done = command(it, "retry", it.world.run.recording_id)
     assert done.returncode == 2

@@ -61,7 +61,7 @@ def test_a_beat_that_slept_through_the_hour_makes_up_for_it(
 
 def _last_ran_a_day_ago(settings: Settings, path: Path) -> None:
     """What a beat leaves in its file that was stopped a day ago."""
-    scheduler = PersistentScheduler(make_app(settings), schedule_filename=str(path))
+    scheduler = PersistentScheduler(make_app(Harness.of(settings)), schedule_filename=str(path))
     entry = scheduler.schedule["nightly report"]
     entry.last_run_at = datetime.now(UTC) - timedelta(days=1, minutes=1)
     scheduler.sync()

@@ -181,7 +181,7 @@ def test_neither_side_is_touched(defects_world):
 
 def _everything(defects_world, seen) -> str:
     settings = defects_world.settings
-    from reflector_migrate.pipeline.services.connections import connections
+    from reflector_migrate.clients.connections import connections
 
     s3 = connections(settings).s3
     objects = {

@@ -45,7 +45,7 @@ def test_a_run_that_stopped_midway_leaves_no_sound_and_no_row(world) -> None:
     assert folder.is_dir()
     theirs = world.keys("daily-tracks")
     for _ in range(2):
-        erase_run(world.settings, world.run_id)
+        erase_run(Harness.of(world.settings), world.run_id)
     for bucket in ("shadow-tracks", "shadow-media"):
         assert world.keys(bucket) == []
         assert world.s3.head_object(Bucket=bucket, Key="run-2/kept")
@@ -59,10 +59,12 @@ def test_nothing_is_erased_where_our_mark_is_missing_or_a_place_is_the_primarys(
     """Neither objects nor files nor rows."""
     before = world.keys("shadow-media"), world.row
     with pytest.raises(RefusedError, match="mark"):
-        erase_run(world.settings, world.run_id)
+        erase_run(Harness.of(world.settings), world.run_id)
     candidate = world.settings.candidate.model_copy(update={"media_bucket": "reflector-media"})
     with pytest.raises(ConfigurationError, match=r"candidate\.media_bucket"):
-        erase_run(world.settings.model_copy(update={"candidate": candidate}), world.run_id)
+        erase_run(
+            Harness.of(world.settings.model_copy(update={"candidate": candidate})), world.run_id
+        )
     assert (world.keys("shadow-media"), world.row) == before
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reflector_migrate.pipeline.services.connections import connections
+from reflector_migrate.clients.connections import connections
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.provision import provision
 from reflector_migrate.store.runs import Runs
@@ -34,8 +35,8 @@ def test_our_places_are_made_in_every_region_and_making_them_again_changes_nothi
 ) -> None:
     """S3 refuses its first region by name, and every other one unnamed."""
     settings = _settings(tmp_path, s3_url, region)
-    provision(settings)
-    provision(settings)
+    provision(Harness.of(settings))
+    provision(Harness.of(settings))
     s3 = connections(settings).s3
     for name in (settings.candidate.tracks_bucket, settings.candidate.media_bucket):
         where = s3.get_bucket_location(Bucket=name)["LocationConstraint"]

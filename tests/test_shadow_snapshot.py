@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reflector_migrate.errors import TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import snapshot
 from reflector_migrate.shadow.announcement import Announcement
@@ -43,7 +44,7 @@ def _take(
         transcript_id="t", bucket_name="b", track_keys=(), task_id="task", published_at=now(),
         root_id=root, is_replayed=is_replayed,
     )  # fmt: skip
-    take_snapshot(Settings(), said, taken, "run-1", known_for)
+    take_snapshot(Harness.of(Settings()), said, taken, "run-1", known_for)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.clients.conductor_http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context

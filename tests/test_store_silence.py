@@ -12,6 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from reflector_migrate.clients.connections import redis_at
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import OutageError, ServerUnreachableError
 from reflector_migrate.harness import Harness
@@ -189,11 +190,11 @@ def test_a_bus_that_answers_again_is_used_again(redis_server: str, monkeypatch) 
     """It is left alone for seconds, not for good; one that refuses at once costs no time."""
     monkeypatch.setattr("reflector_migrate.pipeline.services.events.LEFT_ALONE_S", 0.3)
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as door:
-        bus = Bus(f"redis://127.0.0.1:{door.getsockname()[1]}/0")
+        bus = Bus(redis_at(f"redis://127.0.0.1:{door.getsockname()[1]}/0"))
         assert took(lambda: bus.publish("ts:1", {})) < 4
         assert not bus.publish("ts:1", {})
     time.sleep(0.4)
-    assert Bus(f"{redis_server}/0").publish("ts:1", {})
+    assert Bus(redis_at(f"{redis_server}/0")).publish("ts:1", {})
     assert took(lambda: bus.publish("ts:1", {})) < 1
 
 

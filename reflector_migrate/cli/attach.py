@@ -22,7 +22,6 @@ from reflector_migrate.errors import ConfigurationError, MigrateError, RefusedEr
 
 if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
-    from reflector_migrate.settings import Settings
 
 CHECKED = (
     "reflector database", "reflector s3", "redis", "recogniser", "language model", "daily",
@@ -87,7 +86,7 @@ def attach(
         click.echo(f"✗ not in Reflector's environment: {name}; set it in {out}")
     harness = _loaded(ctx, out)
     ask("create our role, databases, buckets and definitions?", yes=yes)
-    for problem in _made(harness.settings, admin_url or derived.owner_url):
+    for problem in _made(harness, admin_url or derived.owner_url):
         click.echo(f"✗ {problem}")
     _show_worker(folder, out)
     ctx.exit(_check(harness, as_json=False))
@@ -156,18 +155,18 @@ def _loaded(ctx: click.Context, out: Path) -> Harness:
     return harness
 
 
-def _made(settings: Settings, admin_url: str | None) -> list[str]:
+def _made(harness: Harness, admin_url: str | None) -> list[str]:
     """Make what is ours; what could not be made, each with the command that does."""
     from reflector_migrate.conductor.register import register_all
     from reflector_migrate.cutover.least_rights import make
     from reflector_migrate.shadow.provision import provision
 
     problems = []
-    if admin_url and settings.reflector.database_url:
-        problems += [f"{p}  (migrate attach rights)" for p in make(settings, admin_url)]
+    if admin_url and harness.settings.reflector.database_url:
+        problems += [f"{p}  (migrate attach rights)" for p in make(harness.settings, admin_url)]
     for work, mend in (
-        (lambda: provision(settings), "migrate register --with-store"),
-        (lambda: register_all(settings, force=False), "migrate register"),
+        (lambda: provision(harness), "migrate register --with-store"),
+        (lambda: register_all(harness, force=False), "migrate register"),
     ):
         try:
             work()

@@ -180,15 +180,10 @@ def _redis(harness: Harness) -> Answer:
 
     from reflector_migrate.cutover.items import passed, unreachable
 
-    client = redis.Redis.from_url(
-        harness.settings.reflector.bus_url, socket_timeout=2, socket_connect_timeout=2
-    )
     try:
-        client.ping()
+        harness.redis(harness.settings.reflector.bus_url).ping()
     except (redis.RedisError, OSError) as error:
         return unreachable(type(error).__name__)
-    finally:
-        client.close()
     return passed("answers")
 
 

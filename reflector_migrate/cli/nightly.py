@@ -27,7 +27,7 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
 
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
-    with make_app(harness.settings) as app:
+    with make_app(harness) as app:
         done = run_nights(Shadow(harness, sender(app)))
     if as_json:
         echo_json(envelope("nightly", nights=list(done)))

@@ -74,12 +74,12 @@ def _announce(harness: Harness, since_s: float, *, yes: bool) -> list[str]:
     )
     from reflector_migrate.store.clock import now
 
-    require_empty_queue(harness.settings)
+    require_empty_queue(harness)
     lost = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if lost:
         ask(f"announce {len(lost)} recordings?", yes=yes)
     for one in lost:
-        announce(harness.settings, one)
+        announce(harness, one)
     return [one.recording_id or one.transcript_id for one in lost]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import log_to_stderr, settings_of
+from reflector_migrate.cli.common import harness_of, log_to_stderr
 
 
 @click.command()
@@ -31,11 +31,13 @@ def register(ctx: click.Context, force: bool, with_store: bool, with_stand_in: b
     from reflector_migrate.settings import without_user
     from reflector_migrate.shadow.provision import provision, provision_stand_in
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
     if with_store:
-        provision(settings)
+        provision(harness)
     if with_stand_in:
-        provision_stand_in(settings)
-    register_all(settings, force=force)
-    click.echo(f"definitions are registered on {without_user(settings.conductor.server_url)}")
+        provision_stand_in(harness)
+    register_all(harness, force=force)
+    click.echo(
+        f"definitions are registered on {without_user(harness.settings.conductor.server_url)}"
+    )

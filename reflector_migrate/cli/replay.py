@@ -84,12 +84,12 @@ def replay(
         _show(names, "announced", dry_run=dry_run, as_json=as_json)
         return
     if not dry_run:
-        require_empty_queue(harness.settings)
+        require_empty_queue(harness)
     found = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if found and not dry_run:
         ask(f"announce {len(found)} recordings?", yes=yes)
         for one in found:
-            announce(harness.settings, one)
+            announce(harness, one)
     names = [one.recording_id or one.transcript_id for one in found]
     _show(names, "announced", dry_run=dry_run, as_json=as_json)
 
@@ -109,7 +109,7 @@ def _run_past(
         for number, one in enumerate(found):
             if number and rate:
                 time.sleep(3600 / rate)
-            announce(harness.settings, one)
+            announce(harness, one)
     return names
 
 
@@ -133,7 +133,7 @@ def _open_again(harness: Harness, since_s: float, *, dry_run: bool, yes: bool) -
     failed = reopen_failed(harness, since, until)
     if failed and not dry_run:
         ask(f"open {len(failed)} failed runs again?", yes=yes)
-        with make_app(harness.settings) as app:
+        with make_app(harness) as app:
             failed = reopen_failed(harness, since, until, sender(app))
     return [run.recording_id or run.transcript_id for run in failed]
 

@@ -26,7 +26,7 @@ def retry(ctx: click.Context, recording: str) -> None:
 
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
-    with make_app(harness.settings) as app:
+    with make_app(harness) as app:
         workflow_id = again(harness, run_of(harness, recording), sender(app))
     click.echo(f"workflow {workflow_id} continues")
 
@@ -64,7 +64,7 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     run = run_of(harness, recording)
-    with make_app(harness.settings) as app:
+    with make_app(harness) as app:
         workflow_id = again(harness, run, step, sender(app))
     if workflow_id == run.workflow_id:
         click.echo(f"workflow {workflow_id} runs from {step}")

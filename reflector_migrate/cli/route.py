@@ -15,7 +15,6 @@ from reflector_migrate.cli.common import (
     envelope,
     harness_of,
     say,
-    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +52,10 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
     from reflector_migrate.cutover.routes import decision_for, published
     from reflector_migrate.plugin.reflector_route_table import dump
 
-    settings = settings_of(ctx)
+    harness = harness_of(ctx)
     if transcript:
-        found = decision_for(settings, transcript, room)
-        claim = serving(settings, transcript)
+        found = decision_for(harness, transcript, room)
+        claim = serving(harness, transcript)
         held = {"engine": claim.engine, "state": claim.state, "by": str(claim)} if claim else None
         body: dict[str, Any] = {
             "route": found.route, "why": found.reason, "version": found.version, "served": held,
@@ -64,9 +63,9 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
         line = f"{found.route}  {found.reason}"
         line += f"\n{claim.state}  {claim}  {claim.reason or claim.refused}" if claim else ""
     else:
-        known = published(settings)
+        known = published(harness)
         table = json.loads(dump(known.table)) if known.table else None
-        path = settings.route.back_file
+        path = harness.settings.route.back_file
         is_back = path is not None and path.exists()
         body = {"table": table, "fault": known.fault, "is_back": is_back}
         line = json.dumps(table, indent=2) if table else f"all on celery: {known.fault}"

@@ -10,6 +10,7 @@ import click
 from reflector_migrate.cli.common import (
     echo_json,
     envelope,
+    harness_of,
     log_to_stderr,
     settings_of,
     settings_place,
@@ -88,9 +89,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     """
     from reflector_migrate.conductor.execution import task_queue_pollers
 
-    settings = settings_of(ctx)
-    log_to_stderr(ctx, settings)
-    found = task_queue_pollers(settings)
+    harness = harness_of(ctx)
+    log_to_stderr(ctx, harness.settings)
+    found = task_queue_pollers(harness)
     strangers = [one for one in found if one.is_stranger]
     if as_json:
         workers = [{**one._asdict(), "last_poll": one.last_poll.isoformat()} for one in found]

@@ -12,13 +12,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.http import NotFoundError
+from reflector_migrate.clients.conductor import ConductorClient
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
 from reflector_migrate.conductor.task_metadata import META, cause_of
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, StepRun, Usage
-from reflector_migrate.settings import Settings
 
 __all__ = ["Execution", "read", "retry", "task_queue_pollers", "terminate"]
 
@@ -79,14 +79,14 @@ class Execution(NamedTuple):
         return any(s.name == "finalize" and s.status == "completed" for s in self.step_runs)
 
 
-def read(settings: Settings, workflow_id: str) -> Execution:
+def read(harness: Harness, workflow_id: str) -> Execution:
     """The execution; status `missing` when the server does not have it.
 
     Raises ServerUnreachableError.
     """
     if not workflow_id:
         return Execution(workflow_id, "missing")
-    with connected(settings) as client:
+    with harness.conductor() as client:
         try:
             return execution_of(client.workflow(workflow_id))
         except NotFoundError:
@@ -108,7 +108,7 @@ def execution_of(workflow: Json) -> Execution:
     )
 
 
-def retry(settings: Settings, workflow_id: str) -> None:
+def retry(harness: Harness, workflow_id: str) -> None:
     """Run only what failed again; RefusedError when nothing did.
 
     A server may still be evaluating a JOIN over the failed task, and then ends the
@@ -116,7 +116,7 @@ def retry(settings: Settings, workflow_id: str) -> None:
     UnknownOutcomeError, ServerUnreachableError only of the retry itself, not of what is
     looked at after it.
     """
-    with connected(settings) as client:
+    with harness.conductor() as client:
         failures = _failures(client.workflow(workflow_id))
         client.retry(workflow_id)
         try:
@@ -159,16 +159,16 @@ def _failures(workflow: Json) -> int:
     return sum(1 for run in runs if run.status in ("failed", "timed_out"))
 
 
-def terminate(settings: Settings, workflow_id: str, reason: str) -> None:
+def terminate(harness: Harness, workflow_id: str, reason: str) -> None:
     """Stop a running workflow."""
-    with connected(settings) as client:
+    with harness.conductor() as client:
         client.terminate(workflow_id, reason)
 
 
-def remove(settings: Settings, workflow_id: str) -> None:
+def remove(harness: Harness, workflow_id: str) -> None:
     """Remove an ended workflow, and the one that its failure started, from the server."""
-    failure = read(settings, workflow_id).failure_workflow
-    with connected(settings) as client:
+    failure = read(harness, workflow_id).failure_workflow
+    with harness.conductor() as client:
         for known in filter(None, (failure, workflow_id)):
             with suppress(NotFoundError):
                 client.remove(known)

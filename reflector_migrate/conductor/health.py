@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import httpx
 
-from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.clients.conductor_http import auth_headers
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.settings import Settings

@@ -6,18 +6,16 @@ The run's id is the claim's token. A run that is no longer the claim's ends with
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from reflector_migrate.conductor.runtime.task_runner import Fence, NoFence
 from reflector_migrate.errors import OutageError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.plugin.reflector_claim import Claims
-from reflector_migrate.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -26,29 +24,22 @@ AFTER_THE_END = frozenset({"cleanup_consent", "post_zulip", "send_webhook"})
 """Steps of a transcript that has ended: the next announcement need not wait for them."""
 
 
-def fence_of(settings: Settings) -> Fence:
+def fence_of(harness: Harness) -> Fence:
     """The broker's claims for workers of the namespace `live`; no fence for others."""
-    return LiveFence(settings) if settings.candidate.namespace == "live" else NoFence()
+    return LiveFence(harness) if harness.settings.candidate.namespace == "live" else NoFence()
 
 
-def claims_of(settings: Settings) -> Claims:
+def claims_of(harness: Harness) -> Claims:
     """The claims in the broker's Redis, over this process's own connections."""
-    return Claims(_client(os.getpid(), settings.reflector.broker_url))
+    return Claims(harness.redis(harness.settings.reflector.broker_url, TIMEOUT_S))
 
 
-@lru_cache(maxsize=4)
-def _client(_pid: int, url: str) -> Any:
-    import redis
-
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-
-
-def give_to_legacy(settings: Settings, transcript_id: str, token: str, reason: str) -> bool:
+def give_to_legacy(harness: Harness, transcript_id: str, token: str, reason: str) -> bool:
     """Fence the workflow off and announce its task again, unless it may have sent something.
 
     After finalize it may have. Raises what redis-py raises.
     """
-    is_given = claims_of(settings).take_over(
+    is_given = claims_of(harness).take_over(
         transcript_id, token, new_token=str(uuid.uuid4()), reason=reason[:200], at=time.time()
     )
     if is_given:
@@ -59,9 +50,9 @@ def give_to_legacy(settings: Settings, transcript_id: str, token: str, reason: s
 class LiveFence:
     """Lets a step begin while its run holds the claim, and ends the claim with the transcript."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, harness: Harness) -> None:
         """Connect when first asked, in the process that asks."""
-        self._settings = settings
+        self._harness = harness
 
     def is_open(self, step: str, raw_input: Mapping[str, Any]) -> bool:
         """The claim is this run's, and renewed; OutageError while Redis does not answer."""
@@ -71,7 +62,7 @@ class LiveFence:
         try:
             if _is_failure(step, raw_input) and self._is_legacys_now(transcript_id, token):
                 return False
-            return claims_of(self._settings).hold(
+            return claims_of(self._harness).hold(
                 transcript_id, token, workflow_id, is_end=step in AFTER_THE_END
             )
         except Exception as error:
@@ -80,12 +71,12 @@ class LiveFence:
 
     def _is_legacys_now(self, transcript_id: str, token: str) -> bool:
         """A workflow that failed with a fallback left its transcript to legacy."""
-        if self._settings.route.fallback_after_start == "never":
+        if self._harness.settings.route.fallback_after_start == "never":
             return False
-        found = claims_of(self._settings).look(transcript_id)
+        found = claims_of(self._harness).look(transcript_id)
         if found is None or found.route != Route.CONDUCTOR_FALLBACK:
             return False
-        return give_to_legacy(self._settings, transcript_id, token, "its workflow failed")
+        return give_to_legacy(self._harness, transcript_id, token, "its workflow failed")
 
     def passed(self, step: str, raw_input: Mapping[str, Any]) -> None:
         """After finalize the transcript may be announced again."""
@@ -93,7 +84,7 @@ class LiveFence:
             return
         run = raw_input.get("run") or {}
         try:
-            claims_of(self._settings).end(str(run.get("transcript_id")), str(run.get("run_id")))
+            claims_of(self._harness).end(str(run.get("transcript_id")), str(run.get("run_id")))
         except Exception as error:  # the steps that follow end it too, and in the end its age
             log.warning("claim not ended: %s", type(error).__name__)
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.conductor.build import build_hash
-from reflector_migrate.conductor.client import ConductorClient, connected
 from reflector_migrate.conductor.task_domain import parse_worker_id, task_domain
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.settings import Settings
 
@@ -29,7 +30,7 @@ class Poller(NamedTuple):
     is_stranger: bool
 
 
-def task_queue_pollers(settings: Settings, *, recent_s: float = RECENT_S) -> tuple[Poller, ...]:
+def task_queue_pollers(harness: Harness, *, recent_s: float = RECENT_S) -> tuple[Poller, ...]:
     """Workers that polled lately, by task; a stranger is of another build, or not our worker.
 
     A stranger in a domain of its own never receives our tasks, and is not shown.
@@ -37,11 +38,11 @@ def task_queue_pollers(settings: Settings, *, recent_s: float = RECENT_S) -> tup
     looks are taken; a seldom poller can still hide behind a busy one.
     """
     seen: dict[tuple[str, str, str | None], Poller] = {}
-    with connected(settings) as client:
+    with harness.conductor() as client:
         for look in range(LOOKS):
             if look:
                 time.sleep(BETWEEN_LOOKS_S)
-            for poller in _look(client, settings, recent_s):
+            for poller in _look(client, harness.settings, recent_s):
                 seen[poller.task, poller.worker_id, poller.domain] = poller
     return tuple(sorted(seen.values(), key=lambda p: (STEP_NAMES.index(p.task), p.worker_id)))
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.clients.conductor import ConductorClient
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.execution import execution_of, retry
-from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
-from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
 DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
 
-def resume_if_cut_short(settings: Settings, workflow_id: str) -> bool:
+def resume_if_cut_short(harness: Harness, workflow_id: str) -> bool:
     """Resume a workflow that a JOIN cut short; True if it is at work then, or was done before.
 
     Done is also what was ended or timed out after its transcript had ended. Raises
@@ -30,15 +30,15 @@ def resume_if_cut_short(settings: Settings, workflow_id: str) -> bool:
     """
     if not workflow_id:
         return False
-    with connected(settings) as client:
+    with harness.conductor() as client:
         try:
-            workflow = resume(settings, client, client.workflow(workflow_id))
+            workflow = resume(harness, client, client.workflow(workflow_id))
         except NotFoundError:
             return False
     return workflow["status"] not in OVER or execution_of(workflow).has_finalized
 
 
-def resume(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
+def resume(harness: Harness, client: ConductorClient, workflow: Json) -> Json:
     """The workflow after its failed tasks were retried, each time it was cut short."""
     workflow_id = str(workflow["workflowId"])
     for _ in range(TIMES):
@@ -48,7 +48,7 @@ def resume(settings: Settings, client: ConductorClient, workflow: Json) -> Json:
         if is_left_open(workflow):
             client.decide(workflow_id)  # cancels it; before that nothing counts as retryable
         try:
-            retry(settings, workflow_id)
+            retry(harness, workflow_id)
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
             logger.warning("workflow %s does not go on: %s", workflow_id, error)
         workflow = client.workflow(workflow_id)

@@ -42,7 +42,9 @@ def _harmless(
     @wraps(tell)
     def told(self: Progress, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            with turns_of(self._settings.store_url):  # publish in the order in which it is kept
+            with turns_of(
+                self._harness.settings.store_url
+            ):  # publish in the order in which it is kept
                 tell(self, *args, **kwargs)
         except Exception as error:  # telling must never fail what is told about
             logger.warning("progress not published: %s", type(error).__name__)
@@ -55,7 +57,7 @@ class Progress:
 
     def __init__(self, harness: Harness) -> None:
         """Open nothing yet."""
-        self._settings = harness.settings
+        self._harness = harness
         self._log = harness.events
 
     @_harmless
@@ -119,7 +121,7 @@ class Progress:
         self, run: Run, changes: Sequence[tuple[Part, State]], *, track_total: int | None = None
     ) -> None:
         """Publish each in turn, unless it was published, or overtaken by what was."""
-        place = place_of(run, self._settings)
+        place = place_of(run, self._harness.settings)
         channel = f"{place.channel_prefix}ts:{run.transcript_id}"
 
         def compose(log: Iterable[Event]) -> Iterator[News]:
@@ -131,7 +133,7 @@ class Progress:
                     yield News(FAMILY + news.id, channel, {"event": PROGRESS, "data": data})
                     before = before.with_news(news)
 
-        bus = Bus(place.bus_url)
+        bus = Bus(self._harness.redis(place.bus_url))
         self._log.record_next(
             run.run_id, FAMILY, compose, lambda news: bus.publish(channel, news.message)
         )

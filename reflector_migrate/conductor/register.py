@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from reflector_migrate.conductor.client import ConductorClient, connected
+from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.conductor.definition_diff import differences
 from reflector_migrate.conductor.server_version import ServerVersion, server_version
 from reflector_migrate.conductor.tasks.definitions import task_definitions
 from reflector_migrate.conductor.workflows.load import FILES, VERSIONS, workflow_definition
 from reflector_migrate.errors import RefusedError
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 Json = dict[str, Any]
@@ -31,17 +32,19 @@ class _Changes(NamedTuple):
     same: list[str]
 
 
-def register_all(settings: Settings, force: bool = False) -> Registration:
+def register_all(harness: Harness, force: bool = False) -> Registration:
     """Register all task and workflow definitions; a second time changes nothing.
 
     Raises RefusedError, having written nothing, when a workflow version is
     registered with another content, or when a task definition differs and
     `force` is not given or a workflow is running.
     """
-    version = server_version(settings)
-    wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
-    with connected(settings) as client:
-        workflows = _missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
+    version = server_version(harness.settings)
+    wanted = task_definitions(harness.settings, caps_retry_delay=version.caps_retry_delay)
+    with harness.conductor() as client:
+        workflows = _missing_workflows(
+            client, harness.settings, knows_join_mode=version.knows_join_mode
+        )
         changes = _compare(client, wanted)
         if changes.replace:
             _refuse_replacing(client, changes.replace, force=force)
@@ -51,15 +54,17 @@ def register_all(settings: Settings, force: bool = False) -> Registration:
     return Registration(version, tuple(created), tuple(changes.replace), tuple(kept))
 
 
-def unregistered(settings: Settings) -> tuple[str, ...]:
+def unregistered(harness: Harness) -> tuple[str, ...]:
     """Names of definitions that the server lacks or holds differently; writes nothing.
 
     Raises RefusedError when a workflow version is registered with different content.
     """
-    version = server_version(settings)
-    wanted = task_definitions(settings, caps_retry_delay=version.caps_retry_delay)
-    with connected(settings) as client:
-        workflows = _missing_workflows(client, settings, knows_join_mode=version.knows_join_mode)
+    version = server_version(harness.settings)
+    wanted = task_definitions(harness.settings, caps_retry_delay=version.caps_retry_delay)
+    with harness.conductor() as client:
+        workflows = _missing_workflows(
+            client, harness.settings, knows_join_mode=version.knows_join_mode
+        )
         changes = _compare(client, wanted)
     return tuple(str(d["name"]) for d in (*changes.create, *workflows)) + tuple(changes.replace)
 

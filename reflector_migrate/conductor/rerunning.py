@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from reflector_migrate.conductor.client import connected
 from reflector_migrate.conductor.start import start_anew
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.harness import Harness
@@ -34,7 +33,7 @@ def rerun(harness: Harness, workflow_id: str, from_step: str) -> str:
     """
     if from_step not in STEP_NAMES:
         raise InputError(f"unknown step {from_step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    with connected(harness.settings) as client:
+    with harness.conductor() as client:
         workflow = client.workflow(workflow_id)
         if workflow["status"] in ("RUNNING", "PAUSED"):
             raise RefusedError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reflector_migrate.conductor.http import ConductorHttp, NotFoundError
+from reflector_migrate.clients.conductor_http import ConductorHttp, NotFoundError
 from reflector_migrate.settings import Settings
 
 OLD_LINE = (3, 15, 0)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from reflector_migrate.conductor.client import ConductorClient, connected
-from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
+from reflector_migrate.clients.conductor import ConductorClient
+from reflector_migrate.clients.conductor_http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.task_domain import task_domain, task_to_domain
 from reflector_migrate.conductor.wakeup import WakeupChannel
@@ -41,19 +41,19 @@ def start_workflow(
     raises if the run is no longer this caller's, and `stop_others` ends what was
     started in between. Raises ServerUnreachableError, RefusedError (not registered, say).
     """
-    with connected(harness.settings) as client:
+    with harness.conductor() as client:
         found = find_workflow(client, run)
         if found is None:
             before_start()
-            found = _begin(harness.settings, client, run, tracks)
+            found = _begin(harness, client, run, tracks)
         Progress(harness).planned(run.model_copy(update={"workflow_id": found}), tracks)
     logger.info("workflow %s serves run %s", found, run.run_id)
     return found
 
 
-def stop_others(settings: Settings, run: Run, workflow_id: str) -> tuple[str, ...]:
+def stop_others(harness: Harness, run: Run, workflow_id: str) -> tuple[str, ...]:
     """Terminate every other running workflow of this run; their ids. Raises MigrateError."""
-    with connected(settings) as client:
+    with harness.conductor() as client:
         strays = tuple(
             str(found["workflowId"])
             for found in _executions(client, run)
@@ -89,7 +89,7 @@ def start_anew(
     After a lost answer the server is searched for a newer one. Raises
     UnknownOutcomeError when that cannot be done either.
     """
-    found = _begin(harness.settings, client, run, tracks, after_ms)
+    found = _begin(harness, client, run, tracks, after_ms)
     Progress(harness).planned(run.model_copy(update={"workflow_id": found}), tracks)
     return found
 
@@ -107,14 +107,14 @@ def find_workflow(client: ConductorClient, run: Run, after_ms: int = 0) -> str |
 
 
 def _begin(
-    settings: Settings,
+    harness: Harness,
     client: ConductorClient,
     run: Run,
     tracks: Sequence[Track],
     after_ms: int = 0,
 ) -> str:
-    found = _start_once(client, start_request(settings, run, tracks), run, after_ms)
-    WakeupChannel(settings, task_domain(settings, run.namespace)).ring(FIRST)
+    found = _start_once(client, start_request(harness.settings, run, tracks), run, after_ms)
+    WakeupChannel(harness, task_domain(harness.settings, run.namespace)).ring(FIRST)
     return found
 
 

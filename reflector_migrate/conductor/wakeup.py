@@ -15,9 +15,8 @@ from contextlib import closing
 from typing import Any
 
 from reflector_migrate.conductor.task_domain import task_domain
-from reflector_migrate.pipeline.services.connections import bus_listener
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.services.events import Bus
-from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +27,15 @@ TROUBLE_WAITS_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 class WakeupChannel:
     """The wake-up channel of one task domain."""
 
-    def __init__(self, settings: Settings, domain: str | None = None) -> None:
+    def __init__(self, harness: Harness, domain: str | None = None) -> None:
         """Open nothing yet; the domain is by default this build's own."""
-        self._url = settings.candidate.bus_url
-        self._channel = f"migrate:ready:{domain or task_domain(settings)}"
+        self._client: Any = harness.redis(harness.settings.candidate.bus_url)
+        self._channel = f"migrate:ready:{domain or task_domain(harness.settings)}"
 
     def ring(self, steps: Iterable[str]) -> None:
         """Say that tasks of these steps may be there; never raises."""
         if names := [*steps]:
-            Bus(self._url).publish(self._channel, {"steps": names})
+            Bus(self._client).publish(self._channel, {"steps": names})
 
     def listen(self, stop: threading.Event, answer: Callable[[frozenset[str]], None]) -> None:
         """Call `answer` with the steps of each ring, until `stop`; waits out an unreachable bus."""
@@ -45,7 +44,7 @@ class WakeupChannel:
         troubles = 0
         while not stop.is_set():
             try:
-                with closing(bus_listener(self._url)) as ear:
+                with closing(self._client.pubsub()) as ear:
                     ear.subscribe(self._channel)
                     while not stop.is_set():
                         message = ear.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from reflector_migrate.conductor.client import connected
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.execution import Execution
-from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import scaled
@@ -19,7 +18,6 @@ from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import Run
-from reflector_migrate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +40,11 @@ class Repair(StrEnum):
     WAKE = "wake"
 
 
-def read_workflow(settings: Settings, workflow_id: str) -> Json | None:
+def read_workflow(harness: Harness, workflow_id: str) -> Json | None:
     """The workflow as the server has it; None where it has none. Raises ServerUnreachableError."""
     if not workflow_id:
         return None
-    with connected(settings) as client:
+    with harness.conductor() as client:
         try:
             return client.workflow(workflow_id)
         except NotFoundError:
@@ -73,11 +71,11 @@ def repairs_due(workflow: Json, unix_s: float, time_scale: float) -> Iterator[Re
         yield Repair.WAKE
 
 
-def apply_repair(settings: Settings, workflow: Json, repair: Repair) -> Json:
+def apply_repair(harness: Harness, workflow: Json, repair: Repair) -> Json:
     """The workflow after it; waking is best effort. Raises ServerUnreachableError."""
-    with connected(settings) as client:
+    with harness.conductor() as client:
         if repair is Repair.RESUME:
-            return resume(settings, client, workflow)
+            return resume(harness, client, workflow)
         try:
             client.decide(str(workflow["workflowId"]))
         except MigrateError as error:  # it would have found out by itself

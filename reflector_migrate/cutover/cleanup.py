@@ -64,10 +64,10 @@ def look(harness: Harness) -> Seen:
 
     Our workers register none of Reflector's tasks.
     """
-    nodes = workers_say(harness.settings, "registered")
+    nodes = workers_say(harness, "registered")
     theirs = {name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
-    stats = {n: s for n, s in workers_say(harness.settings, "stats").items() if n in theirs}
-    confs = [c for n, c in workers_say(harness.settings, "conf").items() if n in theirs]
+    stats = {n: s for n, s in workers_say(harness, "stats").items() if n in theirs}
+    confs = [c for n, c in workers_say(harness, "conf").items() if n in theirs]
     calls: dict[str, int] = {}
     for one in stats.values():
         for task, number in dict(one.get("total") or {}).items():

@@ -11,7 +11,6 @@ from datetime import timedelta
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import ConfigurationError, RefusedError
 from reflector_migrate.harness import Harness
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement, parse
 from reflector_migrate.store.atomic_write import write_aside
 from reflector_migrate.store.clock import now
@@ -22,7 +21,7 @@ KNOWN_SINCE = timedelta(days=90)
 LOOK_S = 0.2
 ENDED = frozenset({"skipped", "failed", "compared", "superseded"})
 
-Announce = Callable[[Settings, Announcement], None]
+Announce = Callable[[Harness, Announcement], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 6
     begun = time.monotonic()
     write_aside(switch, "dispatching is off: a drill\n")
     try:
-        announce(harness.settings, said)
+        announce(harness, said)
         ended = _ended(harness, run_id_of(claim_of(said.transcript_id, said.task_id)), timeout_s)
     finally:
         switch.unlink(missing_ok=True)

@@ -16,9 +16,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.build import build_hash
-from reflector_migrate.conductor.client import connected
-from reflector_migrate.conductor.http import NotFoundError
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.conductor.start import start_workflow
 from reflector_migrate.errors import InputError, MigrateError, ServerUnreachableError
@@ -26,7 +25,6 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.pipeline.contracts import Run, Track
 from reflector_migrate.plugin.reflector_claim import CONDUCTOR, Claim
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
 
 log = logging.getLogger(__name__)
@@ -99,7 +97,7 @@ def hand_over(harness: Harness, asked: Asked) -> str | None:
     that a waiting plugin falls back at once; the caller tries again as long as it is asked.
     """
     with broker_errors():
-        claims = claims_of(harness.settings)
+        claims = claims_of(harness)
         found = claims.look(asked.transcript_id)
     if not _is_asked(found, asked):
         log.info("transcript %s: another run serves it", asked.transcript_id)
@@ -113,7 +111,7 @@ def hand_over(harness: Harness, asked: Asked) -> str | None:
     with broker_errors():
         is_noted = claims.note(asked.transcript_id, asked.token, workflow_id=workflow_id)
     if not is_noted:
-        _terminate(harness.settings, workflow_id)
+        _terminate(harness, workflow_id)
         return None
     harness.dispatches.add(
         recording_id, "skipped", run_id=workflow_id, reason=SERVED + build_hash()
@@ -121,18 +119,18 @@ def hand_over(harness: Harness, asked: Asked) -> str | None:
     return workflow_id
 
 
-def resend_waiting(settings: Settings) -> int:
+def resend_waiting(harness: Harness) -> int:
     """Announce each recording that waits for its workflow to Reflector's worker again.
 
     By then every worker knows the table that sends it back, and the body takes the claim. A
     workflow that begins before is named, and the body does not run. Returns how many.
     """
     with broker_errors():
-        claims = claims_of(settings)
+        claims = claims_of(harness)
         waiting = [one for one in claims.asked() if _is_left_waiting(one)]
     for one in waiting:
         task = json.loads(one.given)
-        _announce(settings, task["task"], task["kwargs"], one.task_id, HEARD_S)
+        _announce(harness, task["task"], task["kwargs"], one.task_id, HEARD_S)
         with broker_errors():
             claims.note(task["kwargs"]["transcript_id"], one.token, sent_back=str(time.time()))
     return len(waiting)
@@ -146,13 +144,13 @@ def note_kept(harness: Harness, kept: Kept) -> None:
     harness.dispatches.add(rows.recording_id, "skipped", reason=why)
 
 
-def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
+def take_up_if_stopped(harness: Harness, blocked: Blocked) -> bool:
     """Whether the workflow that a task was refused for had been stopped from outside.
 
     Its claim is ended then, and the task is announced again. Any other end of a workflow
     ends its claim by itself.
     """
-    with connected(settings) as client:
+    with harness.conductor() as client:
         try:
             status = client.workflow(blocked.workflow_id, with_tasks=False)["status"]
         except NotFoundError:
@@ -160,21 +158,20 @@ def take_up_if_stopped(settings: Settings, blocked: Blocked) -> bool:
     if status != STOPPED:
         return False
     with broker_errors():
-        is_ended = claims_of(settings).end(blocked.transcript_id, blocked.token)
+        is_ended = claims_of(harness).end(blocked.transcript_id, blocked.token)
     if is_ended:
-        _announce(settings, blocked.task, blocked.kwargs, blocked.task_id, 0)
+        _announce(harness, blocked.task, blocked.kwargs, blocked.task_id, 0)
     return is_ended
 
 
 def _announce(
-    settings: Settings, task: str, kwargs: Mapping[str, Any], task_id: str, delay_s: int
+    harness: Harness, task: str, kwargs: Mapping[str, Any], task_id: str, delay_s: int
 ) -> None:
     """Put a task of Reflector's into its queue again, under its own id."""
-    from celery import Celery
     from kombu.exceptions import OperationalError
 
-    where = {"queue": settings.reflector.queue, "countdown": delay_s, "retry": False}
-    with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
+    where = {"queue": harness.settings.reflector.queue, "countdown": delay_s, "retry": False}
+    with harness.broker() as app:
         try:
             app.send_task(task, kwargs=dict(kwargs), task_id=task_id, **where)
         except OperationalError as error:
@@ -182,10 +179,10 @@ def _announce(
             raise ServerUnreachableError(said) from error
 
 
-def serving(settings: Settings, transcript_id: str) -> Claim | None:
+def serving(harness: Harness, transcript_id: str) -> Claim | None:
     """The claim on a transcript as it stands; None if there is none."""
     with broker_errors():
-        return claims_of(settings).look(transcript_id)
+        return claims_of(harness).look(transcript_id)
 
 
 def _is_left_waiting(found: Claim) -> bool:
@@ -220,10 +217,10 @@ def _start(harness: Harness, asked: Asked) -> tuple[str, str]:
     return rows.recording_id, start_workflow(harness, run, tracks)
 
 
-def _terminate(settings: Settings, workflow_id: str) -> None:
+def _terminate(harness: Harness, workflow_id: str) -> None:
     """Best effort: its first step would find the same."""
     try:
-        with connected(settings) as client:
+        with harness.conductor() as client:
             client.terminate(workflow_id, "another run serves this transcript")
     except MigrateError as error:
         log.warning("workflow %s was not terminated: %s", workflow_id, error.message)

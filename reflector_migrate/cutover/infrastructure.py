@@ -8,7 +8,6 @@ from reflector_migrate.cutover.items import Answer, failed, judged, passed, unre
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model.primary_task import PIPELINE
-from reflector_migrate.settings import Settings
 
 PING_TIMEOUT_S = 3.0
 PLUGIN = "migrate.shadow.plugin"
@@ -35,7 +34,7 @@ def definitions_are_registered(harness: Harness) -> Answer:
     """The workflow and its 15 tasks are on the server, exactly as this build has them."""
     from reflector_migrate.conductor.register import unregistered
 
-    found = unregistered(harness.settings)
+    found = unregistered(harness)
     return judged(not found, f"{len(found)} differ", "0 differ", why=", ".join(found[:3]))
 
 
@@ -45,7 +44,7 @@ def celery_answers(harness: Harness) -> Answer:
     Any worker answers a ping there, ours too; only that task distinguishes them.
     """
     try:
-        nodes = workers_say(harness.settings, "registered")
+        nodes = workers_say(harness, "registered")
     except ServerUnreachableError as error:
         return unreachable(f"broker: {error.message}", "1 worker")
     theirs = [name for name, tasks in nodes.items() if any(PIPELINE in task for task in tasks)]
@@ -56,7 +55,7 @@ def celery_answers(harness: Harness) -> Answer:
 def plugin_is_loaded(harness: Harness) -> Answer:
     """Each worker that has the primary's pipeline has loaded our plugin, switched on."""
     try:
-        nodes = workers_say(harness.settings, "registered")
+        nodes = workers_say(harness, "registered")
     except ServerUnreachableError as error:
         return failed("unreachable", "loaded", why=error.message)
     theirs = {n: tasks for n, tasks in nodes.items() if any(PIPELINE in task for task in tasks)}
@@ -120,7 +119,7 @@ def links_lead_where_theirs_do(harness: Harness) -> Answer:
 def queues_are_served(harness: Harness) -> Answer:
     """Our dispatcher and collector listen; without them no announcement is heard."""
     try:
-        nodes = workers_say(harness.settings, "active_queues")
+        nodes = workers_say(harness, "active_queues")
     except ServerUnreachableError as error:
         return unreachable(f"broker: {error.message}", f"{len(OUR_QUEUES)} queues")
     heard = {queue["name"] for queues in nodes.values() for queue in queues}
@@ -130,16 +129,17 @@ def queues_are_served(harness: Harness) -> Answer:
     return judged(not deaf, f"{served} queues", f"{len(OUR_QUEUES)} queues", served, why)
 
 
-def workers_say(settings: Settings, what: str) -> dict[str, Any]:
+def workers_say(harness: Harness, what: str) -> dict[str, Any]:
     """What every worker on the primary's broker answers; ServerUnreachableError without one."""
-    from celery import Celery
     from kombu.exceptions import OperationalError
     from redis import RedisError
 
-    app = Celery(broker=settings.reflector.broker_url)
-    app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
+    bounds = {"socket_timeout": 5, "socket_connect_timeout": 5}
     try:
-        with app.connection_for_write() as connection:
+        with (
+            harness.broker(broker_transport_options=bounds) as app,
+            app.connection_for_write() as connection,
+        ):
             connection.ensure_connection(max_retries=1, interval_start=0)
             ask = app.control.inspect(timeout=PING_TIMEOUT_S, connection=connection)
             return dict(getattr(ask, what)() or {})
@@ -151,7 +151,7 @@ def workers_are_ours(harness: Harness) -> Answer:
     """Every task queue is polled, and only by workers of this build."""
     from reflector_migrate.conductor.execution import task_queue_pollers
 
-    pollers = task_queue_pollers(harness.settings)
+    pollers = task_queue_pollers(harness)
     strangers = sorted({p.worker_id for p in pollers if p.is_stranger})
     tasks = {p.task for p in pollers if not p.is_stranger}
     is_met = not strangers and len(tasks) == len(_step_names())

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from reflector_migrate.cutover.items import Answer, failed, judged, passed, pending
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import tables
-from reflector_migrate.settings import Settings, without_user
+from reflector_migrate.settings import without_user
 
 TIMEOUT_S = 10.0
 READ = ("transcript", "recording", "meeting", "meeting_consent", "room", "calendar_event")
@@ -63,13 +63,13 @@ def candidate_database(harness: Harness) -> Answer:
 def reflector_s3(harness: Harness) -> Answer:
     """Both of its buckets can be listed, and an object in them read."""
     theirs = harness.settings.reflector
-    return _s3(harness.settings, (theirs.tracks_bucket, theirs.media_bucket), _read_one, "readable")
+    return _s3(harness, (theirs.tracks_bucket, theirs.media_bucket), _read_one, "readable")
 
 
 def candidate_s3(harness: Harness) -> Answer:
     """In both of our buckets an object can be put, read and deleted."""
     ours = harness.settings.candidate
-    return _s3(harness.settings, (ours.tracks_bucket, ours.media_bucket), _write_one, "writable")
+    return _s3(harness, (ours.tracks_bucket, ours.media_bucket), _write_one, "writable")
 
 
 def candidate_bus(harness: Harness) -> Answer:
@@ -77,13 +77,10 @@ def candidate_bus(harness: Harness) -> Answer:
     import redis
 
     url = harness.settings.candidate.bus_url
-    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
     try:
-        client.ping()
+        harness.redis(url).ping()
     except (redis.RedisError, OSError) as error:
         return failed("unreachable", "answers", why=f"{without_user(url)}: {type(error).__name__}")
-    finally:
-        client.close()
     return passed("answers", "answers")
 
 
@@ -203,13 +200,11 @@ def _not_ours(connection: Any) -> str:
 
 
 def _s3(
-    settings: Settings, buckets: Sequence[str], look: Callable[[Any, str, str], None], how: str
+    harness: Harness, buckets: Sequence[str], look: Callable[[Any, str, str], None], how: str
 ) -> Answer:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from reflector_migrate.pipeline.services.connections import connections
-
-    client = connections(settings).s3
+    client = harness.connections.s3
     for name in buckets:
         bucket, _, folder = name.partition("/")
         try:
@@ -218,7 +213,7 @@ def _s3(
             said = error.response.get("Error", {}).get("Code", "refused")
             return failed("refused", how, why=f"bucket {name}: {error.operation_name}: {said}")
         except (BotoCoreError, ValueError) as error:
-            where = settings.s3.endpoint_url or "AWS"
+            where = harness.settings.s3.endpoint_url or "AWS"
             said = f"{without_user(where)}: {type(error).__name__}"
             return failed("unreachable", how, why=said)
     return passed(how, how, len(buckets))

@@ -72,7 +72,7 @@ def check(task: Task, message: dict[str, Any]) -> None:
     """Ask whether a workflow that kept a task from running was stopped."""
     from reflector_migrate.cutover.handover import Blocked, parse, take_up_if_stopped
 
-    _attempt(task, lambda: take_up_if_stopped(_live.current().settings, parse(message, Blocked)))
+    _attempt(task, lambda: take_up_if_stopped(_live.current(), parse(message, Blocked)))
 
 
 @app.task(name=KEPT, bind=True, max_retries=TRIES)
@@ -89,7 +89,7 @@ def stalled() -> None:
     from reflector_migrate.cutover.takeover import take_over_stalled
 
     try:
-        take_over_stalled(_live.current().settings)
+        take_over_stalled(_live.current())
     except MigrateError as error:
         log.warning("%s: not now: %s", STALLED, error.message)
 

@@ -20,14 +20,13 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.plugin.reflector_claim import QUEUE, START, Claim
 from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES, Table, decide
-from reflector_migrate.settings import Settings
 
 LOOK_S = 0.05
 WHO = "drill"
 SAMPLE = tuple(f"sample-{number}" for number in range(100))
 """Transcripts, of every share, that the way back is asked about."""
 
-Send = Callable[[Settings, dict[str, str | list[str]]], None]
+Send = Callable[[Harness, dict[str, str | list[str]]], None]
 
 
 def drill_rollback(harness: Harness) -> Drilled:
@@ -43,7 +42,7 @@ def drill_rollback(harness: Harness) -> Drilled:
     try:
         sent = routes.send_back(harness, WHO, "a drill of the way back")
         back_s = time.monotonic() - begun
-        by_file, by_table = _all_legacy(None, is_back=path.exists()), _published(harness.settings)
+        by_file, by_table = _all_legacy(None, is_back=path.exists()), _published(harness)
     finally:
         path.unlink(missing_ok=True)
         routes.change(harness, before, WHO, "the drill is over", "the routes before the drill")
@@ -66,13 +65,13 @@ def drill_failover(harness: Harness, send: Send, timeout_s: float = 10.0) -> Dri
     }  # fmt: skip
     begun = time.monotonic()
     with broker_errors():
-        claims = claims_of(harness.settings)
+        claims = claims_of(harness)
         claims.ask(
             transcript, token, task_id=task, route=Route.CONDUCTOR_FALLBACK.value,
             at=time.time(), queue=QUEUE, message=b"",
         )  # fmt: skip
-    send(harness.settings, message)
-    refused = _refused(harness.settings, transcript, begun + timeout_s)
+    send(harness, message)
+    refused = _refused(harness, transcript, begun + timeout_s)
     reason = refused.refused if refused else f"no starter refused it within {timeout_s:g} s"
     with broker_errors():
         other = claims.take_for_legacy(
@@ -84,14 +83,13 @@ def drill_failover(harness: Harness, send: Send, timeout_s: float = 10.0) -> Dri
     return _kept(harness, Drilled("failover", is_passed, reason, "", _took(begun)))
 
 
-def send_start(settings: Settings, message: dict[str, str | list[str]]) -> None:
+def send_start(harness: Harness, message: dict[str, str | list[str]]) -> None:
     """Queue it for the starter, as the plugin does."""
-    from celery import Celery
     from kombu.exceptions import OperationalError
 
     from reflector_migrate.errors import ServerUnreachableError
 
-    with Celery(broker=settings.reflector.broker_url, set_as_current=False) as app:
+    with harness.broker() as app:
         try:
             app.send_task(START, kwargs={"message": message}, queue=QUEUE, retry=False)
         except OperationalError as error:
@@ -99,8 +97,8 @@ def send_start(settings: Settings, message: dict[str, str | list[str]]) -> None:
             raise ServerUnreachableError(said) from error
 
 
-def _published(settings: Settings) -> Table | None:
-    return routes.published(settings).table
+def _published(harness: Harness) -> Table | None:
+    return routes.published(harness).table
 
 
 def _all_legacy(table: Table | None, *, is_back: bool) -> bool:
@@ -110,10 +108,10 @@ def _all_legacy(table: Table | None, *, is_back: bool) -> bool:
     return all(route in LEGACY_ROUTES for route in found)
 
 
-def _refused(settings: Settings, transcript: str, deadline: float) -> Claim | None:
+def _refused(harness: Harness, transcript: str, deadline: float) -> Claim | None:
     while time.monotonic() < deadline:
         with broker_errors():
-            found = claims_of(settings).look(transcript)
+            found = claims_of(harness).look(transcript)
         if found is not None and found.refused:
             return found
         time.sleep(LOOK_S)

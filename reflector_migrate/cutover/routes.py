@@ -73,7 +73,7 @@ class SentBack:
 
 def in_force(harness: Harness) -> Table:
     """The newest version of log and broker, to be changed; all on Celery before the first."""
-    logged, held = in_log(harness), published(harness.settings).table
+    logged, held = in_log(harness), published(harness).table
     return max((t for t in (logged, held) if t), key=_version, default=Table(0))
 
 
@@ -83,9 +83,9 @@ def in_log(harness: Harness) -> Table | None:
     return load(entry["body"]["table"]) if entry else None
 
 
-def published(settings: Settings) -> Published:
+def published(harness: Harness) -> Published:
     """The table that workers read, or why there is none. ServerUnreachableError without Redis."""
-    with _broker(settings) as client:
+    with _broker(harness) as client:
         text: Any = client.get(KEY)
     if text is None:
         return Published(None, "no table is published")
@@ -125,7 +125,7 @@ def change(harness: Harness, table: Table, who: str, why: str, evidence: str = "
     numbered = replace(table, version=in_force(harness).version + 1)
     _refuse_unreadable(numbered)
     _log(harness, numbered, who, why, evidence)
-    _publish(harness.settings, numbered)
+    _publish(harness, numbered)
     return numbered
 
 
@@ -137,7 +137,7 @@ def kill(harness: Harness, who: str, why: str) -> SentBack:
     sent = send_back(harness, who, f"kill: {why}")
     attempts.make(
         "recordings whose workflow runs",
-        lambda: take_over_all(harness.settings, f"killed by {who}: {why}"),
+        lambda: take_over_all(harness, f"killed by {who}: {why}"),
     )
     return SentBack(
         (*sent.done, *attempts.done), tuple(dict.fromkeys((*sent.faults, *attempts.faults)))
@@ -158,13 +158,11 @@ def send_back(harness: Harness, who: str, why: str) -> SentBack:
         lambda: _write_back_file(harness.settings, who, why),
     )
     logged = attempts.make("", lambda: in_log(harness))
-    held = attempts.make("", lambda: published(harness.settings).table)
+    held = attempts.make("", lambda: published(harness).table)
     table = _all_back(logged, held)
-    attempts.make(f"published version {table.version}", lambda: _publish(harness.settings, table))
+    attempts.make(f"published version {table.version}", lambda: _publish(harness, table))
     attempts.make(f"audit log version {table.version}", lambda: _log(harness, table, who, why))
-    attempts.make(
-        "recordings that wait for their workflow", lambda: resend_waiting(harness.settings)
-    )
+    attempts.make("recordings that wait for their workflow", lambda: resend_waiting(harness))
     return SentBack(tuple(attempts.done), tuple(dict.fromkeys(attempts.faults)))
 
 
@@ -178,11 +176,11 @@ def allow_again(harness: Harness, who: str, why: str) -> bool:
     return True
 
 
-def decision_for(settings: Settings, transcript_id: str, room: str) -> Decision:
+def decision_for(harness: Harness, transcript_id: str, room: str) -> Decision:
     """What a worker of this host decides for a transcript now, by the published table."""
-    path = settings.route.back_file
+    path = harness.settings.route.back_file
     is_back = path is not None and path.exists()
-    return decide(published(settings).table, transcript_id, room, is_back=is_back)
+    return decide(published(harness).table, transcript_id, room, is_back=is_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +232,8 @@ def _log(harness: Harness, table: Table, who: str, why: str, evidence: str = "")
     harness.audit.append(KIND, body)
 
 
-def _publish(settings: Settings, table: Table) -> None:
-    with _broker(settings) as client:
+def _publish(harness: Harness, table: Table) -> None:
+    with _broker(harness) as client:
         held: Any = client.eval(_PUBLISH, 1, KEY, str(table.version), dump(table))
     if int(held):
         said = f"version {held} is published already: another change was faster"
@@ -243,19 +241,16 @@ def _publish(settings: Settings, table: Table) -> None:
 
 
 @contextmanager
-def _broker(settings: Settings) -> Iterator[redis.Redis]:
+def _broker(harness: Harness) -> Iterator[redis.Redis]:
     import redis
 
-    url, timeout_s = settings.reflector.broker_url, settings.route.publish_timeout_s
+    url, timeout_s = harness.settings.reflector.broker_url, harness.settings.route.publish_timeout_s
     if not url.startswith(("redis://", "rediss://", "unix://")):
         hint = "routes are published to the broker, where Reflector's worker can read them"
         raise ConfigurationError("reflector.broker_url is not a Redis", hint=hint)
-    client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
     try:
-        yield client
+        yield harness.redis(url, timeout_s)
     except redis.RedisError as error:
         said = f"the broker does not answer: {type(error).__name__}"
         hint = "`migrate doctor` asks each server; `migrate route back` needs none"
         raise ServerUnreachableError(said, hint=hint) from error
-    finally:
-        client.close()

@@ -62,7 +62,7 @@ def _compare(
     progress: Progress,
     secondary: bool,
 ) -> Comparison:
-    set_stage(harness.settings, recording)
+    set_stage(harness, recording)
     since = now()
     if secondary or is_sampled(harness.settings, recording):
         start_pair(harness, recording)

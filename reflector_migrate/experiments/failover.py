@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.experiments.secondary import start
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, TranscriptRow
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.sandbox.standins.client import StandinControl
@@ -58,7 +59,7 @@ def copies(recording: FixtureRecording, count: int, prefix: str) -> tuple[Fixtur
 
 
 def run_stream(
-    settings: Settings,
+    harness: Harness,
     recordings: Sequence[FixtureRecording],
     disturb: Callable[[int], None],
     *,
@@ -70,31 +71,31 @@ def run_stream(
     `like` has been served undisturbed: all transcripts must equal its.
     """
     for recording in recordings:
-        set_stage(settings, recording)
+        set_stage(harness, recording)
     begun = time.monotonic()
     for number, recording in enumerate(recordings):
-        start(settings, recording)
+        start(harness.settings, recording)
         disturb(number)
-    left, rows = list(recordings), Rows.at(settings.reflector.database_url or "")
+    left, rows = list(recordings), Rows.at(harness.settings.reflector.database_url or "")
     deadline = time.monotonic() + timeout_s
     while left and time.monotonic() < deadline:
         time.sleep(LOOK_S)
-        left = [one for one in left if not _is_over(settings, rows, one)]
-    return _looked_at(settings, recordings, left, like, time.monotonic() - begun)
+        left = [one for one in left if not _is_over(harness.settings, rows, one)]
+    return _looked_at(harness, recordings, left, like, time.monotonic() - begun)
 
 
 def _looked_at(
-    settings: Settings,
+    harness: Harness,
     recordings: Sequence[FixtureRecording],
     left: Sequence[FixtureRecording],
     like: FixtureRecording,
     took_s: float,
 ) -> Streamed:
-    rows = Rows.at(settings.reflector.database_url or "")
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     good = _told(rows.transcript_of(like.recording_id))
     found = {one.name: rows.transcript_of(one.recording_id) for one in recordings}
-    heard = _heard(settings)
-    claims = {one.name: claims_of(settings).look(row.id) for one in recordings
+    heard = _heard(harness.settings)
+    claims = {one.name: claims_of(harness).look(row.id) for one in recordings
               if (row := found[one.name])}  # fmt: skip
     return Streamed(
         len(recordings),

@@ -51,7 +51,7 @@ class Accounts(NamedTuple):
 
 def legacy_accounts(harness: Harness, recording: FixtureRecording, timeout_s: float) -> Accounts:
     """Run both and observe them; MigrateError unless both complete in time."""
-    set_stage(harness.settings, recording)
+    set_stage(harness, recording)
     started = start_pair(harness, recording)
     run = _ended(harness, recording, started, timeout_s)
     second = secondary_of(harness, run)

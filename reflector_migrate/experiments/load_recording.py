@@ -6,47 +6,52 @@ from datetime import timedelta
 from typing import Any
 
 from reflector_migrate.errors import ConfigurationError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import Rows, wipe
 from reflector_migrate.sandbox.recordings import FixtureRecording
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.settings import Settings
 
 
-def set_stage(settings: Settings, recording: FixtureRecording, sink: str = "") -> None:
+def set_stage(harness: Harness, recording: FixtureRecording, sink: str = "") -> None:
     """Forget earlier runs of it on both sides, then upload tracks, inform Daily, write rows.
 
     `sink` comes before the path of the room's webhook: another run's deliveries go there.
     """
-    if not settings.is_sandbox or settings.sandbox.control_url is None:
+    if not harness.settings.is_sandbox or harness.settings.sandbox.control_url is None:
         raise ConfigurationError("recordings can only be staged in a sandbox")
     # Only the primary's earlier run is in the way: each candidate run has its own places.
-    rows = Rows.at(settings.reflector.database_url or "")
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     transcript = rows.transcript_of(recording.recording_id)
     if transcript is not None:
-        _delete_media(settings, settings.reflector.media_bucket, transcript.id)
+        _delete_media(harness, harness.settings.reflector.media_bucket, transcript.id)
     wipe(rows, recording.recording_id, "stand-in")
-    _upload(settings, recording)
-    _tell_daily(settings, recording)
-    _write_rows(settings, recording, sink)
+    _upload(harness, recording)
+    _tell_daily(harness.settings, recording)
+    _write_rows(harness, recording, sink)
 
 
-def set_secondary_stage(settings: Settings, recording: FixtureRecording) -> None:
+def set_secondary_stage(harness: Harness, recording: FixtureRecording) -> None:
     """The same in the places of the secondary, its webhooks on a path of their own."""
-    set_stage(settings.as_secondary(), recording, settings.secondary.webhook_path)
+    set_stage(
+        harness.under(harness.settings.as_secondary()),
+        recording,
+        harness.settings.secondary.webhook_path,
+    )
 
 
-def _delete_media(settings: Settings, bucket: str, transcript_id: str) -> None:
-    s3 = _s3(settings)
+def _delete_media(harness: Harness, bucket: str, transcript_id: str) -> None:
+    s3 = _s3(harness)
     for prefix in (f"{transcript_id}/", f"file_pipeline/{transcript_id}/"):
         for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
             s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
-def _upload(settings: Settings, recording: FixtureRecording) -> None:
-    s3 = _s3(settings)
+def _upload(harness: Harness, recording: FixtureRecording) -> None:
+    s3 = _s3(harness)
     for track in recording.tracks:
         s3.put_object(
-            Bucket=settings.reflector.tracks_bucket,
+            Bucket=harness.settings.reflector.tracks_bucket,
             Key=track.key,
             Body=recording.path(track).read_bytes(),
             ContentType="audio/webm",
@@ -70,10 +75,10 @@ def _tell_daily(settings: Settings, recording: FixtureRecording) -> None:
         control.put_daily_recording(known, people)
 
 
-def _write_rows(settings: Settings, recording: FixtureRecording, sink: str) -> None:
-    rows = Rows.at(settings.reflector.database_url or "")
+def _write_rows(harness: Harness, recording: FixtureRecording, sink: str) -> None:
+    rows = Rows.at(harness.settings.reflector.database_url or "")
     room, meeting = recording.room, recording.meeting
-    hook = f"{settings.sandbox.control_url}/webhook{sink}{room.webhook_path}"
+    hook = f"{harness.settings.sandbox.control_url}/webhook{sink}{room.webhook_path}"
     rows.insert_room(
         **room.model_dump(exclude={"webhook_path"}),
         webhook_url=hook if room.webhook_path else None,
@@ -97,17 +102,17 @@ def _write_rows(settings: Settings, recording: FixtureRecording, sink: str) -> N
             consent_timestamp=meeting.started_at,
         )
     if recording.prior is not None:
-        _write_prior(rows, settings, recording)
+        _write_prior(rows, harness, recording)
 
 
-def _write_prior(rows: Rows, settings: Settings, recording: FixtureRecording) -> None:
+def _write_prior(rows: Rows, harness: Harness, recording: FixtureRecording) -> None:
     prior = recording.prior
     if prior is None:
         return
     if recording.trigger == "reprocess":
         rows.insert_recording(
             id=recording.recording_id,
-            bucket_name=settings.reflector.tracks_bucket,
+            bucket_name=harness.settings.reflector.tracks_bucket,
             object_key=recording.all_keys[0].rpartition("/")[0],
             recorded_at=recording.meeting.started_at,
             meeting_id=recording.meeting.id,
@@ -115,7 +120,7 @@ def _write_prior(rows: Rows, settings: Settings, recording: FixtureRecording) ->
         )
     known = prior.model_dump()
     if prior.zulip_message_id is not None:
-        known["zulip_message_id"] = _earlier_message(settings, recording)
+        known["zulip_message_id"] = _earlier_message(harness, recording)
     rows.insert_transcript(
         **known,
         user_id=recording.room.user_id,
@@ -125,21 +130,19 @@ def _write_prior(rows: Rows, settings: Settings, recording: FixtureRecording) ->
     )
 
 
-def _earlier_message(settings: Settings, recording: FixtureRecording) -> int:
+def _earlier_message(harness: Harness, recording: FixtureRecording) -> int:
     """Post what the earlier run would have posted; the id that Zulip gave it."""
     from reflector_migrate.pipeline.meter import UsageMeter
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.http import Caller
     from reflector_migrate.pipeline.services.zulip import Zulip
 
-    timeout_s = settings.services.zulip_timeout_s
-    caller = Caller("zulip", connections(settings).http, UsageMeter(), timeout_s)
-    zulip = Zulip(caller, settings.services)
+    timeout_s = harness.settings.services.zulip_timeout_s
+    caller = Caller("zulip", harness.connections.http, UsageMeter(), timeout_s)
+    zulip = Zulip(caller, harness.settings.services)
     room = recording.room
     return zulip.post(room.zulip_stream, room.zulip_topic, "An earlier run of this recording")
 
 
-def _s3(settings: Settings) -> Any:
-    from reflector_migrate.pipeline.services.connections import connections
+def _s3(harness: Harness) -> Any:
 
-    return connections(settings).s3
+    return harness.connections.s3

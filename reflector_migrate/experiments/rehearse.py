@@ -164,7 +164,7 @@ class Rehearsal:
                 self.sandbox.restart("conductor")
                 self._tell("Conductor is back")
 
-        done = run_stream(self.settings, recordings, disturb, like=recordings[0], timeout_s=300)
+        done = run_stream(self.harness, recordings, disturb, like=recordings[0], timeout_s=300)
         self._must("failover", done.is_right, str(done))
         sent = routes.send_back(self.harness, PEOPLE[1], "rehearsal: the way back")
         self._must("rollback", sent.is_in_force and not sent.faults, ", ".join(sent.done))
@@ -226,7 +226,7 @@ class Rehearsal:
         self._tell(f"simulated: {NIGHTS} nights of {PER_NIGHT} recordings, drawn from {len(pool)}")
 
     def _stream(self, recordings: Sequence[FixtureRecording], like: FixtureRecording) -> Streamed:
-        return run_stream(self.settings, recordings, lambda _number: None, like=like, timeout_s=300)
+        return run_stream(self.harness, recordings, lambda _number: None, like=like, timeout_s=300)
 
     def _items(self, phase: Phase, but: set[str]) -> None:
         for line in checklist.run(self.harness, phase):

@@ -28,7 +28,7 @@ def ready_secondary(harness: Harness, recording: FixtureRecording) -> None:
     from reflector_migrate.sandbox.stack import Sandbox
 
     Sandbox(harness.settings, detached=True).ensure_secondary()
-    set_secondary_stage(harness.settings, recording)
+    set_secondary_stage(harness, recording)
     harness.cache.clear()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from reflector_migrate.clients.connections import Connections
 from reflector_migrate.errors import TerminalStepError
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.bridge.bridge import Bridge
@@ -18,7 +19,6 @@ from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.namespace_guard import shared_places
 from reflector_migrate.pipeline.places import Place, place_of_primary, place_of_run, plain
 from reflector_migrate.pipeline.rows import Rows
-from reflector_migrate.pipeline.services.connections import Connections, connections
 from reflector_migrate.pipeline.services.daily import Daily
 from reflector_migrate.pipeline.services.events import Bus
 from reflector_migrate.pipeline.services.http import Caller
@@ -87,7 +87,7 @@ def build_context(
         harness,
         place,
         meter or UsageMeter(),
-        connections(harness.settings),
+        harness.connections,
         is_retried,
     )
     storage, cache = make.storage(), make.cache()
@@ -161,7 +161,9 @@ class _Maker:
     def effects(self, storage: Storage) -> Effects:
         services, stores, run = self.harness.settings.services, self.harness, self.run
         log = stores.events if self.is_retried else None
-        listeners = Listeners(run, Bus(self.place.bus_url), self.place.channel_prefix, log)
+        listeners = Listeners(
+            run, Bus(self.harness.redis(self.place.bus_url)), self.place.channel_prefix, log
+        )
         media = Media(storage, self.place.media_bucket, self.place.data_dir)
         if run.namespace != "live":
             return RecordedEffects(run.run_id, listeners, media, stores.effects)

@@ -88,10 +88,10 @@ def may_be_one_redis(first: str, second: str) -> bool:
     """Whether two addresses reach one process; yes, where a server does not say which it is."""
     from redis import RedisError
 
-    from reflector_migrate.pipeline.services.connections import bus
+    from reflector_migrate.clients.connections import redis_at
 
     try:
-        one, other = (bus(url).info("server").get("run_id") for url in (first, second))
+        one, other = (redis_at(url).info("server").get("run_id") for url in (first, second))
     except RedisError:
         return True
     return one is None or one == other

@@ -15,7 +15,7 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.model.run_life import IN_FLIGHT
 from reflector_migrate.pricing import cost_of, price_on
-from reflector_migrate.settings import Price, Settings, ShadowSettings
+from reflector_migrate.settings import Price, ShadowSettings
 from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.store.runs import RunRecord
 
@@ -96,17 +96,17 @@ def spending_of(harness: Harness, now: datetime) -> Spending:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today = runs.started_since(midnight)
     finished = [used for run in today if (used := _kept(harness, run)) is not None]
-    running = [_so_far(harness.settings, run) for run in today if run.state in IN_FLIGHT]
+    running = [_so_far(harness, run) for run in today if run.state in IN_FLIGHT]
     known = [used for run in runs.last_started(LAST) if (used := _kept(harness, run)) is not None]
     return Spending(tuple(finished), tuple(running), tuple(known))
 
 
-def _so_far(settings: Settings, run: RunRecord) -> Usage:
+def _so_far(harness: Harness, run: RunRecord) -> Usage:
     """What its workflow's steps have reported; nothing while the server is away."""
     from reflector_migrate.conductor.execution import read
 
     try:
-        return _total([step.usage for step in read(settings, run.workflow_id or "").step_runs])
+        return _total([step.usage for step in read(harness, run.workflow_id or "").step_runs])
     except MigrateError:
         return Usage()
 

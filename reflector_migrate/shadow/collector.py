@@ -83,7 +83,7 @@ def _step(shadow: Shadow, run: RunRecord) -> RunRecord | None:
         case Settle():
             settling = shadow.runs.move(run, RunState.SETTLING)
             dispatcher.give_places(shadow)
-            dispatcher.stop_strays(settings, run)
+            dispatcher.stop_strays(shadow.harness, run)
             return settling
         case Judge():
             observed = shadow.runs.move(run, RunState.OBSERVED)

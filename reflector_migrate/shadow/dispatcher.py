@@ -77,7 +77,7 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
             return
         run = going_on
     known_for = shadow.now() - run.created_at
-    prior = take_snapshot(shadow.settings, announcement, rows, run.run_id, known_for)
+    prior = take_snapshot(shadow.harness, announcement, rows, run.run_id, known_for)
     secondary.begin(shadow.harness, run, announcement, rows, prior)
     at = shadow.now()
     if waiting := shadow.runs.move(run, RunState.WAITING, until=at, waiting_since=at):
@@ -141,17 +141,17 @@ def start(shadow: Shadow, run: RunRecord) -> None:
     )
     if started:
         shadow.send(started, poll_s)
-        stop_strays(shadow.settings, started)
+        stop_strays(shadow.harness, started)
     else:
         _give_up(shadow, run, workflow_id)
 
 
-def stop_strays(settings: Settings, run: RunRecord) -> None:
+def stop_strays(harness: Harness, run: RunRecord) -> None:
     """Stop every workflow of the run but its own; a server that is away is asked again later."""
     from reflector_migrate.conductor.start import stop_others
 
     try:
-        stop_others(settings, _as_given(settings, run), run.workflow_id or "")
+        stop_others(harness, _as_given(harness.settings, run), run.workflow_id or "")
     except MigrateError as error:
         log.warning("run %s: strays not looked for: %s", run.run_id, error.message)
 
@@ -169,7 +169,7 @@ def _give_up(shadow: Shadow, run: RunRecord, workflow_id: str) -> None:
         return
     if known.workflow_id is not None or known.state in ENDS:
         log.warning("run %s is %s: workflow %s stopped", run.run_id, known.state, workflow_id)
-        terminate(shadow.settings, workflow_id, STRAY)
+        terminate(shadow.harness, workflow_id, STRAY)
 
 
 def _why_skipped(

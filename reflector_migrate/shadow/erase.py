@@ -86,9 +86,9 @@ def _erased(shadow: Shadow, run: RunRecord) -> int:
         marked = found
     try:
         if has_places(run):
-            if _stop_workflow(shadow.settings, run):
+            if _stop_workflow(shadow.harness, run):
                 return 0  # a step may still be at work: its files are erased the next time
-            erase_run(shadow.settings, run.run_id)
+            erase_run(shadow.harness, run.run_id)
         _forget(shadow.harness, run)
     except MigrateError as error:
         log.warning("run %s: not erased yet: %s", run.run_id, error.message)
@@ -106,16 +106,16 @@ def _forget(harness: Harness, run: RunRecord) -> None:
     harness.spans.forget_bodies(run.transcript_id)
     forget_words(harness.settings.store_url, run.run_id, hide)
     if run.workflow_id is not None:
-        remove(harness.settings, run.workflow_id)
+        remove(harness, run.workflow_id)
 
 
-def _stop_workflow(settings: Settings, run: RunRecord) -> bool:
+def _stop_workflow(harness: Harness, run: RunRecord) -> bool:
     """Stop its workflow if it still runs; whether it did."""
     from reflector_migrate.conductor.execution import read, terminate
 
-    if run.workflow_id is None or read(settings, run.workflow_id).status != "running":
+    if run.workflow_id is None or read(harness, run.workflow_id).status != "running":
         return False
-    terminate(settings, run.workflow_id, "migrate: the run has ended and is erased")
+    terminate(harness, run.workflow_id, "migrate: the run has ended and is erased")
     return True
 
 
@@ -130,7 +130,7 @@ def _may_not_be_kept(settings: Settings, runs: Sequence[RunRecord]) -> frozenset
     return rows.may_not_be_kept(sorted({run.transcript_id for run in runs}))
 
 
-def erase_run(settings: Settings, run_id: str) -> None:
+def erase_run(harness: Harness, run_id: str) -> None:
     """Delete its objects, its rows and its folder on this host; what is gone already stays gone.
 
     Sound goes first. Raises RefusedError where the candidate's database lacks our mark, and
@@ -142,27 +142,26 @@ def erase_run(settings: Settings, run_id: str) -> None:
     from reflector_migrate.pipeline.rows.transactions import reading
     from reflector_migrate.shadow.snapshot import require_separate
 
-    require_separate(settings)
-    url = candidate_url(settings)
+    require_separate(harness.settings)
+    url = candidate_url(harness.settings)
     with reading(Rows.at(url).engine) as connection:
         require_mark(connection)
-    place = place_of_run(settings, run_id)
-    erase_objects(settings, run_id)
+    place = place_of_run(harness.settings, run_id)
+    erase_objects(harness, run_id)
     if place.data_dir.is_dir():
         shutil.rmtree(place.data_dir)
     drop_run_tables(url, run_id)
 
 
-def erase_objects(settings: Settings, run_id: str) -> None:
+def erase_objects(harness: Harness, run_id: str) -> None:
     """Delete a run's tracks and media from the candidate's buckets."""
     from reflector_migrate.pipeline.meter import UsageMeter
     from reflector_migrate.pipeline.places import place_of_run
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
 
-    place = place_of_run(settings, run_id)
+    place = place_of_run(harness.settings, run_id)
     mine = frozenset({place.tracks_bucket, place.media_bucket})
-    storage = Storage(connections(settings).s3, UsageMeter(), mine)
+    storage = Storage(harness.connections.s3, UsageMeter(), mine)
     for bucket in sorted(mine):
         for found in storage.list(address(bucket, "")):
             storage.delete(found.address)

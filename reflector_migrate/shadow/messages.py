@@ -9,6 +9,7 @@ from celery import Celery
 from celery.schedules import crontab
 from kombu.exceptions import OperationalError
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Send
@@ -61,11 +62,9 @@ def config_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_app(settings: Settings) -> Celery:
+def make_app(harness: Harness) -> Celery:
     """An app to send messages with, or to schedule them."""
-    app = Celery("reflector_migrate.shadow")
-    app.conf.update(config_of(settings))
-    return app
+    return harness.broker(**config_of(harness.settings))
 
 
 def sender(app: Celery) -> Send:

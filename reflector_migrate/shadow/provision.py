@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reflector_migrate.errors import MigrateError
-from reflector_migrate.settings import Settings
+from reflector_migrate.harness import Harness
 from reflector_migrate.shadow.snapshot import require_separate
 
 FIRST_REGION = "us-east-1"
 
 
-def provision(settings: Settings) -> None:
+def provision(harness: Harness) -> None:
     """Bring store, candidate tables and candidate buckets up; repeatable, deletes nothing.
 
     Raises ConfigurationError where a place is the primary's too, RefusedError where the
@@ -18,28 +18,30 @@ def provision(settings: Settings) -> None:
     from reflector_migrate.pipeline.rows import create_all, write_mark
     from reflector_migrate.store.migrate import upgrade
 
-    require_separate(settings)
-    write_mark(settings.candidate.database_url or "")
-    upgrade(settings.store_url)
-    create_all(settings.candidate.database_url or "")
-    _buckets(settings, settings.candidate.tracks_bucket, settings.candidate.media_bucket)
+    require_separate(harness.settings)
+    write_mark(harness.settings.candidate.database_url or "")
+    upgrade(harness.settings.store_url)
+    create_all(harness.settings.candidate.database_url or "")
+    _buckets(
+        harness, harness.settings.candidate.tracks_bucket, harness.settings.candidate.media_bucket
+    )
 
 
-def provision_stand_in(settings: Settings) -> None:
+def provision_stand_in(harness: Harness) -> None:
     """Make what a real Reflector would already have; never for a real deployment."""
     from reflector_migrate.pipeline.rows import create_all, write_mark
 
-    write_mark(settings.reflector.database_url or "", "stand-in")
-    create_all(settings.reflector.database_url or "")
-    _buckets(settings, settings.reflector.tracks_bucket, settings.reflector.media_bucket)
+    write_mark(harness.settings.reflector.database_url or "", "stand-in")
+    create_all(harness.settings.reflector.database_url or "")
+    _buckets(
+        harness, harness.settings.reflector.tracks_bucket, harness.settings.reflector.media_bucket
+    )
 
 
-def _buckets(settings: Settings, *names: str) -> None:
+def _buckets(harness: Harness, *names: str) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from reflector_migrate.pipeline.services.connections import connections
-
-    s3, region = connections(settings).s3, settings.s3.region
+    s3, region = harness.connections.s3, harness.settings.s3.region
     # S3 wants to be told of every region but its first, and refuses to hear of that one
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:

@@ -169,22 +169,21 @@ def begin(
         return False
     try:
         require_own_places(harness.settings)
-        _copy(harness.settings, announcement.bucket_name, taken, prior)
-        task_id = _send(harness.settings, run, taken)
+        _copy(harness, announcement.bucket_name, taken, prior)
+        task_id = _send(harness, run, taken)
     except MigrateError as error:
         log.warning("run %s: no secondary: %s", run.run_id, error.message)
         return False
     return store.add(SecondaryRun(root, task_id, taken.recording_id, Role.PRIMARY))
 
 
-def _copy(settings: Settings, bucket: str, taken: Snapshot, prior: Mapping[str, Any]) -> None:
+def _copy(harness: Harness, bucket: str, taken: Snapshot, prior: Mapping[str, Any]) -> None:
     from reflector_migrate.pipeline.meter import UsageMeter
     from reflector_migrate.pipeline.rows import Rows, restore
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
 
-    mine = settings.secondary.tracks_bucket
-    storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset({mine}))
+    mine = harness.settings.secondary.tracks_bucket
+    storage = Storage(harness.connections.s3, UsageMeter(), writable=frozenset({mine}))
     for key in taken.track_keys:
         storage.copy(address(bucket, key), address(mine, key))
     rows = {
@@ -192,15 +191,15 @@ def _copy(settings: Settings, bucket: str, taken: Snapshot, prior: Mapping[str, 
         "recording": [{**row, "bucket_name": mine} for row in taken.rows["recording"]],
         "room": [{**row, **SILENT_ROOM} for row in taken.rows.get("room", ())],
     }
-    restore(Rows.at(str(settings.secondary.database_url)), rows, owner="stand-in", **prior)
+    restore(Rows.at(str(harness.settings.secondary.database_url)), rows, owner="stand-in", **prior)
 
 
-def _send(settings: Settings, run: RunRecord, taken: Snapshot) -> str:
-    from celery import Celery
+def _send(harness: Harness, run: RunRecord, taken: Snapshot) -> str:
     from kombu.exceptions import OperationalError
 
     from reflector_migrate.errors import ServerUnreachableError
 
+    settings = harness.settings
     task_id = str(uuid.uuid5(NAMES, run.run_id))  # sent twice, it is still one task
     message = {
         "transcript_id": taken.transcript_id,
@@ -208,7 +207,7 @@ def _send(settings: Settings, run: RunRecord, taken: Snapshot) -> str:
         "track_keys": list(taken.track_keys),
     }
     try:
-        with Celery(broker=settings.secondary.broker_url, set_as_current=False) as app:
+        with harness.broker(settings.secondary.broker_url) as app:
             app.send_task(
                 PIPELINE_TASK, kwargs=message, task_id=task_id, queue=settings.secondary.queue,
                 ignore_result=True, retry=False,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflector_migrate.errors import ConfigurationError, InputError, TransientStepError
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.namespace_guard import shared_on_servers
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.settings import Settings
@@ -66,7 +67,7 @@ def require_separate(settings: Settings) -> None:
 
 
 def take_snapshot(
-    settings: Settings,
+    harness: Harness,
     announcement: Announcement,
     taken: Snapshot,
     run_id: str,
@@ -78,13 +79,13 @@ def take_snapshot(
     Raises TransientStepError while the primary may not have begun yet (we know of its run
     `known_for` so long), and TerminalStepError when a track is already gone.
     """
-    require_separate(settings)
+    require_separate(harness.settings)
     row = taken.rows["transcript"][0]
     is_first = _is_first_run(announcement, row)
     _require_begun(announcement, row, known_for, is_first=is_first)
     prior = state_before(row, is_first=is_first)
-    _copy_tracks(settings, announcement.bucket_name, _all_keys(taken), run_id)
-    restore_rows(settings, taken, prior, run_id)
+    _copy_tracks(harness, announcement.bucket_name, _all_keys(taken), run_id)
+    restore_rows(harness.settings, taken, prior, run_id)
     return prior
 
 
@@ -158,13 +159,12 @@ def _all_keys(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*snapshot.track_keys, *recorded)))
 
 
-def _copy_tracks(settings: Settings, bucket_name: str, keys: tuple[str, ...], run_id: str) -> None:
+def _copy_tracks(harness: Harness, bucket_name: str, keys: tuple[str, ...], run_id: str) -> None:
     from reflector_migrate.pipeline.meter import UsageMeter
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
 
-    mine = place_of_run(settings, run_id).tracks_bucket
-    storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset({mine}))
+    mine = place_of_run(harness.settings, run_id).tracks_bucket
+    storage = Storage(harness.connections.s3, UsageMeter(), writable=frozenset({mine}))
     for key in keys:
         storage.copy(address(bucket_name, key), address(mine, key))
 

@@ -20,8 +20,9 @@ from conductor.client.http.rest import ApiException
 from reflector_migrate.conductor.runtime.task_client import TimedTaskApi
 from reflector_migrate.conductor.task_domain import identity
 from reflector_migrate.conductor.task_metadata import META, meta_of
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
-from reflector_migrate.settings import Settings, ready_file
+from reflector_migrate.settings import ready_file
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,9 @@ def notes_beside(ready_file: Path) -> Path:
 class Deaths:
     """Reports what dead processes were at as failed attempts, which are then tried again."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, harness: Harness) -> None:
         """Connect to nothing before a worker dies."""
-        self._settings = settings
+        self._harness = harness
 
     def report(self, pid: int, code: int, notes: Sequence[Note]) -> None:
         """Tell the server, best effort and without waiting for it."""
@@ -81,7 +82,7 @@ class Deaths:
         threading.Thread(target=self._report, args=args, name="deaths", daemon=True).start()
 
     def _report(self, pid: int, reason: str, notes: Sequence[Note]) -> None:
-        api, who = TimedTaskApi(self._settings), identity()._replace(pid=pid)
+        api, who = TimedTaskApi(self._harness), identity()._replace(pid=pid)
         for note in notes:
             usage = Usage.model_validate({**note.used, "is_partial": True})
             meta = meta_of(who, note.attempt, note.step, usage)

@@ -21,7 +21,7 @@ from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
 from reflector_migrate.harness import Harness, loaded_settings
-from reflector_migrate.settings import Settings, mark_ready
+from reflector_migrate.settings import mark_ready
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def main(
     if options.is_child or len(ours) == 1:
         (serve or serve_member)(harness, ours[0], stop, mark_ready)
     else:
-        _keep_family(options, ours, harness.settings, stop, command)
+        _keep_family(options, ours, harness, stop, command)
     return 0
 
 
@@ -112,20 +112,20 @@ def stop_on_signals() -> threading.Event:
 def _keep_family(
     options: Options,
     ours: Sequence[Member],
-    settings: Settings,
+    harness: Harness,
     stop: threading.Event,
     command: Sequence[str],
 ) -> None:
     config = ["--config", str(options.config)] if options.config else []
     with tempfile.TemporaryDirectory(prefix="migrate-workers-") as folder:
-        on_death = Deaths(settings).report
+        on_death = Deaths(harness).report
         children = [
             Child(
                 [*command, "--child", "--group", m.group, *config], Path(folder) / str(n), on_death
             )
             for n, m in enumerate(ours)
         ]
-        keep(children, stop, settings.workers.drain_s, mark_ready)
+        keep(children, stop, harness.settings.workers.drain_s, mark_ready)
 
 
 if __name__ == "__main__":

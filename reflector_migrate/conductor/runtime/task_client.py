@@ -21,11 +21,11 @@ from conductor.client.http.models.task_result import TaskResult
 from conductor.client.http.models.task_result_status import TaskResultStatus
 from conductor.client.http.rest import ApiException
 
-from reflector_migrate.conductor.http import auth_headers
+from reflector_migrate.clients.conductor_http import auth_headers
 from reflector_migrate.conductor.server_version import ServerVersion
 from reflector_migrate.conductor.task_domain import Identity, task_domain
 from reflector_migrate.errors import TransientStepError
-from reflector_migrate.settings import Settings
+from reflector_migrate.harness import Harness
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,12 @@ GIVEN_UP = frozenset({"TIMED_OUT", "CANCELED", "FAILED", "FAILED_WITH_TERMINAL_E
 class TaskClient:
     """Takes tasks of one domain for one process and gives each back in one way or another."""
 
-    def __init__(self, settings: Settings, version: ServerVersion, who: Identity) -> None:
+    def __init__(self, harness: Harness, version: ServerVersion, who: Identity) -> None:
         """Opens its own connections: make it in the process that uses it."""
-        self._api = TimedTaskApi(settings)
-        self._domain = task_domain(settings)
+        self._api = TimedTaskApi(harness)
+        self._domain = task_domain(harness.settings)
         self._who = who
-        short_ms = settings.conductor.poll_interval_ms
+        short_ms = harness.settings.conductor.poll_interval_ms
         self._wait_ms = WAITING_POLL_MS if version.wakes_waiting_polls else short_ms
 
     def take(self, step: str) -> Task | None:
@@ -152,9 +152,9 @@ def early_by(task: Task) -> int:
 class TimedTaskApi:
     """The SDK's task client with our timeouts on every request."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, harness: Harness) -> None:
         """One connection pool; never share it between processes."""
-        ours = settings.conductor
+        ours = harness.settings.conductor
         header = next(iter(auth_headers(ours).items()), (None, None))
         configuration = Configuration(server_api_url=ours.server_url)
         self._sdk = TaskResourceApi(ApiClient(configuration, *header))

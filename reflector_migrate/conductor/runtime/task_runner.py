@@ -33,7 +33,7 @@ from reflector_migrate.pipeline.contracts import CONTRACTS
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.runner import StepResult
-from reflector_migrate.settings import Settings, without_user
+from reflector_migrate.settings import without_user
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ OUTAGE_S = 5
 QUERY_OF_URL = re.compile(r"(\w+://[^\s?'\"]+)\?[^\s'\"]+")
 
 Execute = Callable[[str, Mapping[str, Any], Harness, Heartbeat, UsageMeter], StepResult]
-Unless = Callable[[Settings, Mapping[str, Any]], bool]
+Unless = Callable[[Harness, Mapping[str, Any]], bool]
 
 
-def never(_settings: Settings, _raw_input: Mapping[str, Any]) -> bool:
+def never(_harness: Harness, _raw_input: Mapping[str, Any]) -> bool:
     """Every task is to be done."""
     return False
 
@@ -118,7 +118,7 @@ class TaskRunner:
         try:
             if not self._fence.is_open(step, raw):
                 return self._fenced_off(step, task, raw)
-            if unless(self._harness.settings, raw):
+            if unless(self._harness, raw):
                 return self._spared(step, task)
             self._watcher.started(step, raw)
             done = self._execute(step, raw, self._harness, lease, meter)

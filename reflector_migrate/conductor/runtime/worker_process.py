@@ -55,15 +55,13 @@ def serve(
     if version is None:
         return
     who = identity()
-    client = TaskClient(harness.settings, version, who)
-    runner = TaskRunner(
-        harness, who, execute, Progress(harness), client.lease, fence_of(harness.settings)
-    )
+    client = TaskClient(harness, version, who)
+    runner = TaskRunner(harness, who, execute, Progress(harness), client.lease, fence_of(harness))
     logger.info(
         "%s polls server %s in domain %s as %s",
         member.group, version, task_domain(harness.settings), who.worker_id,
     )  # fmt: skip
-    is_drained = WorkerProcess(member, client, runner, WakeupChannel(harness.settings)).run(
+    is_drained = WorkerProcess(member, client, runner, WakeupChannel(harness)).run(
         stop, max(0.0, harness.settings.workers.drain_s - LEAVE_S), on_ready
     )
     if not is_drained:

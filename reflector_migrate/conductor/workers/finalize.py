@@ -10,7 +10,7 @@ from conductor.client.http.models.task_result import TaskResult
 
 from reflector_migrate.conductor.premature_failure import resume_if_cut_short
 from reflector_migrate.conductor.runtime.task_runner import TaskRunner
-from reflector_migrate.settings import Settings
+from reflector_migrate.harness import Harness
 
 
 def finalize(task: Task, runner: TaskRunner) -> TaskResult:
@@ -18,6 +18,6 @@ def finalize(task: Task, runner: TaskRunner) -> TaskResult:
     return runner.work("finalize", task, unless=_resume_if_mistaken)
 
 
-def _resume_if_mistaken(settings: Settings, raw: Mapping[str, Any]) -> bool:
+def _resume_if_mistaken(harness: Harness, raw: Mapping[str, Any]) -> bool:
     workflow_id = (raw.get("run") or {}).get("workflow_id")
-    return raw.get("outcome") == "error" and resume_if_cut_short(settings, workflow_id or "")
+    return raw.get("outcome") == "error" and resume_if_cut_short(harness, workflow_id or "")

@@ -7,35 +7,35 @@ import logging
 import time
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import redis
 
 from reflector_migrate.model import USER_EVENTS
-from reflector_migrate.pipeline.services.connections import bus
 
 log = logging.getLogger(__name__)
 
 LEFT_ALONE_S = 10.0
 """How long a bus that did not answer is not tried again."""
 
-_mute_until: dict[str, float] = {}
+_mute_until: WeakKeyDictionary[redis.Redis, float] = WeakKeyDictionary()
 
 
 class Bus:
     """Publishes best effort: a missed event is still in the row."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
 
     def publish(self, channel: str, message: Mapping[str, Any]) -> bool:
         """True if Redis took it; a bus that is down or mute is logged and harms nothing."""
-        if time.monotonic() < _mute_until.get(self._url, 0):
+        if time.monotonic() < _mute_until.get(self._client, 0):
             return False
         try:
-            bus(self._url).publish(channel, json.dumps(message))
+            self._client.publish(channel, json.dumps(message))
         except redis.RedisError as error:
             if isinstance(error, redis.TimeoutError):
-                _mute_until[self._url] = time.monotonic() + LEFT_ALONE_S
+                _mute_until[self._client] = time.monotonic() + LEFT_ALONE_S
             log.warning("a message was not published: %s", type(error).__name__)
             return False
         return True

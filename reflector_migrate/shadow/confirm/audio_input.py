@@ -13,9 +13,7 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Observation
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.places import place_of_run
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.confirm.sandbox_namespace import scratch_run
 from reflector_migrate.shadow.confirm.step_input import given_to
 
@@ -23,11 +21,11 @@ Json = dict[str, Any]
 
 
 def with_sounds(
-    harness: Harness, ours: Settings, seen: Observation, step: str, fields: Json, run_id: str
+    harness: Harness, ours: Harness, seen: Observation, step: str, fields: Json, run_id: str
 ) -> Json:
     """The input, its sound within reach; InputError names what is gone.
 
-    `settings` are the deployment's, `ours` those of the scratch namespace, in which `run_id` runs.
+    `harness` is the deployment's, `ours` that of the scratch namespace, in which `run_id` runs.
     """
     if step == "pad_track":
         return {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
@@ -45,24 +43,28 @@ def with_sounds(
     return fields
 
 
-def _storage(ours: Settings) -> Storage:
-    return Storage(connections(ours).s3, UsageMeter(), frozenset({ours.candidate.media_bucket}))
+def _storage(ours: Harness) -> Storage:
+    return Storage(
+        ours.connections.s3,
+        UsageMeter(),
+        frozenset({ours.settings.candidate.media_bucket}),
+    )
 
 
-def _is_there(ours: Settings, where: str) -> bool:
+def _is_there(ours: Harness, where: str) -> bool:
     return any(found.address == where for found in _storage(ours).list(where))
 
 
-def _bucket_of(ours: Settings, seen: Observation, fields: Json) -> str:
+def _bucket_of(ours: Harness, seen: Observation, fields: Json) -> str:
     """The primary's bucket, or the copy that the candidate was given."""
-    copies = (place_of_run(ours, seen.run_id).tracks_bucket,) if seen.run_id else ()
+    copies = (place_of_run(ours.settings, seen.run_id).tracks_bucket,) if seen.run_id else ()
     for bucket in (fields["bucket_name"], *copies):
         if _is_there(ours, address(bucket, fields["s3_key"])):
             return str(bucket)
     raise InputError(f"track {fields['track_index']} is deleted on both sides")
 
 
-def _padded(harness: Harness, ours: Settings, seen: Observation, track: Json) -> Json:
+def _padded(harness: Harness, ours: Harness, seen: Observation, track: Json) -> Json:
     if _is_there(ours, track["padded_url"]):
         return track
     made = _padded_again(harness, ours, seen, track["track_index"])
@@ -73,7 +75,7 @@ def _padded(harness: Harness, ours: Settings, seen: Observation, track: Json) ->
     return {**track, "padded_url": made["padded_url"]}
 
 
-def _padded_again(harness: Harness, ours: Settings, seen: Observation, track_index: int) -> Json:
+def _padded_again(harness: Harness, ours: Harness, seen: Observation, track_index: int) -> Json:
     """Padded again by the step as it should be, without any seeded defect."""
     from reflector_migrate.pipeline.runner import run_step
 
@@ -84,16 +86,16 @@ def _padded_again(harness: Harness, ours: Settings, seen: Observation, track_ind
         )
     fields = given_to(harness, seen, padding[-1]).fields
     fields = {**fields, "bucket_name": _bucket_of(ours, seen, fields)}
-    workers = ours.workers.model_copy(update={"defects": ()})
-    sound = ours.model_copy(update={"workers": workers})
-    run = scratch_run(ours, seen).model_dump(mode="json")
+    workers = ours.settings.workers.model_copy(update={"defects": ()})
+    sound = ours.settings.model_copy(update={"workers": workers})
+    run = scratch_run(ours.settings, seen).model_dump(mode="json")
     return run_step("pad_track", {**fields, "run": run}, harness.under(sound)).output
 
 
-def _copy_mixed(ours: Settings, key: str, run_id: str) -> None:
-    source = address(ours.reflector.media_bucket, key)
+def _copy_mixed(ours: Harness, key: str, run_id: str) -> None:
+    source = address(ours.settings.reflector.media_bucket, key)
     try:
-        there = place_of_run(ours, run_id).media_bucket
+        there = place_of_run(ours.settings, run_id).media_bucket
         _storage(ours).copy(source, address(there, key))
     except TerminalStepError as error:
         raise InputError(f"the mixed recording is gone: {error.message}") from None

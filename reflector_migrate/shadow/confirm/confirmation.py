@@ -104,7 +104,7 @@ def _made(harness: Harness, seen: Observation, step: StepRun, given: Given) -> M
     with scratch(harness, seen, step.name) as (ours, run):
         put_values(ours, given.values)
         _require_runnable(ours, run)
-        fields = with_sounds(harness, ours.settings, seen, step.name, given.fields, run.run_id)
+        fields = with_sounds(harness, ours, seen, step.name, given.fields, run.run_id)
         try:
             done = run_step(step.name, {**fields, "run": run.model_dump(mode="json")}, ours)
         except TerminalStepError as error:

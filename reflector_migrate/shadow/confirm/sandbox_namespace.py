@@ -28,14 +28,14 @@ def scratch(harness: Harness, seen: Observation, step: str) -> Iterator[tuple[Ha
 
     rows = read_rows(harness.settings, str(seen.outputs.row["id"]), ()).rows
     with TemporaryDirectory(prefix="migrate-confirm-") as folder:
-        ours = _settings(harness.settings, Path(folder))
-        upgrade(ours.store_url)
-        write_mark(ours.candidate.database_url or "")
-        run = scratch_run(ours, seen)
+        ours = harness.under(_settings(harness.settings, Path(folder)))
+        upgrade(ours.settings.store_url)
+        write_mark(ours.settings.candidate.database_url or "")
+        run = scratch_run(ours.settings, seen)
         before = _before(seen, step, rows)
-        made = fill_run_tables(candidate_url(ours), run.run_id, rows, **before)
+        made = fill_run_tables(candidate_url(ours.settings), run.run_id, rows, **before)
         try:
-            yield harness.under(ours), run
+            yield ours, run
         finally:
             made.engine.dispose()
             _clear(ours)
@@ -91,16 +91,18 @@ def put_values(harness: Harness, values: Mapping[str, Any]) -> None:
         artifacts.put(run_id, step, key, value)
 
 
-def _clear(ours: Settings) -> None:
+def _clear(ours: Harness) -> None:
     """Delete what the step put below our prefix."""
     from reflector_migrate.pipeline.meter import UsageMeter
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage, address
     from reflector_migrate.store.base import engine_for
 
-    mine = ours.candidate.media_bucket
-    storage = Storage(connections(ours).s3, UsageMeter(), frozenset({mine}))
+    mine = ours.settings.candidate.media_bucket
+    storage = Storage(ours.connections.s3, UsageMeter(), frozenset({mine}))
     for found in storage.list(address(mine, "")):
         storage.delete(found.address)
-    for url in (ours.store_url, ours.candidate.database_url or ""):
+    for url in (
+        ours.settings.store_url,
+        ours.settings.candidate.database_url or "",
+    ):
         engine_for(url).dispose()

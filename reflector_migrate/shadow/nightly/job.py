@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.erase import erase_ended
 from reflector_migrate.shadow.nightly.night import day_of, write_report
@@ -28,7 +27,7 @@ LEASE = timedelta(minutes=30)
 MOST_NIGHTS = 31
 DAY = timedelta(days=1)
 
-Announce = Callable[[Settings, Announcement], None]
+Announce = Callable[[Harness, Announcement], None]
 
 
 def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
@@ -72,9 +71,9 @@ def _announce_lost(harness: Harness, night: str, send: Announce) -> None:
     if not harness.settings.shadow.enabled:
         return
     try:
-        require_empty_queue(harness.settings)
+        require_empty_queue(harness)
         for one in announcements(harness, day_of(night), day_of(night) + DAY):
-            send(harness.settings, one)
+            send(harness, one)
             log.info("recording %s was lost: announced again", one.recording_id)
     except MigrateError as error:
         log.warning("night %s: lost recordings are not announced: %s", night, error.message)

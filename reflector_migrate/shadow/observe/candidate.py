@@ -33,7 +33,7 @@ def observe_candidate(harness: Harness, run: RunRecord) -> Observation:
     """
     from reflector_migrate.conductor.execution import read
 
-    execution = read(harness.settings, run.workflow_id or "")
+    execution = read(harness, run.workflow_id or "")
     seen = account_of_candidate(harness, run, execution)
     if execution.status == "running":
         why = f"still at work after shadow.timeout_s = {harness.settings.shadow.timeout_s:.0f} s"

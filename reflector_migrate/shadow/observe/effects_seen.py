@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNSEEN_FILES, UNSEEN_WEBHOOK, UNSEEN_ZULIP, Effect
 from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.rows import RoomRow, Rows, TranscriptRow
-from reflector_migrate.pipeline.services.connections import connections
 from reflector_migrate.pipeline.services.storage import Storage, address
 from reflector_migrate.pipeline.services.webhook import EVENT
 from reflector_migrate.pipeline.webhook_payload import payload
@@ -28,7 +28,7 @@ AUDIO, DRAWING = "audio.mp3", "audio.json"
 
 
 def effects_of(
-    settings: Settings,
+    harness: Harness,
     place: Deployment,
     rows: Rows,
     row: TranscriptRow,
@@ -41,7 +41,7 @@ def effects_of(
 
     `earlier_message` is the Zulip message that the row named before this run.
     """
-    storage = Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
+    storage = Storage(harness.connections.s3, UsageMeter(), writable=frozenset())
     effects = [*_stored(storage, place, row), *_local(place, row)]
     notes = [] if place.has_files_here else [UNSEEN_FILES]
     if place.is_recorded:
@@ -53,7 +53,7 @@ def effects_of(
     elif (sent := _zulip_sent(spans, row)) is not None:
         effects += sent
     else:
-        effects += _zulip_derived(settings, row, room, spans, earlier_message)
+        effects += _zulip_derived(harness.settings, row, room, spans, earlier_message)
         is_known = is_zulip_known(row, room, spans, earlier_message)
         notes.append("zulip: derived from the row, not seen" if is_known else UNSEEN_ZULIP)
     if webhooks is not None:
@@ -61,7 +61,7 @@ def effects_of(
     elif (delivered := _webhooks_sent(spans)) is not None:
         effects += delivered
     else:
-        effects += _webhook_derived(settings, rows, row, room, spans)
+        effects += _webhook_derived(harness.settings, rows, row, room, spans)
         derived = "webhook: derived from rows and spans, not seen"
         notes.append(derived if is_webhook_known(room, spans) else UNSEEN_WEBHOOK)
     return tuple(effects), tuple(notes)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.context import build_context
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
 from reflector_migrate.store.runs import RunRecord
 
@@ -59,7 +58,7 @@ def failure_view(harness: Harness, run: RunRecord, execution: Execution) -> Fail
         row_status=row.status if row else None,
         has_finalized=execution.has_finalized,
         has_follower=execution.failure_workflow is not None,
-        was_followed=_was_followed(harness.settings, execution),
+        was_followed=_was_followed(harness, execution),
         is_latest=latest is None or latest.run_id == run.run_id,
         again_at=harness.events.last_again(run.run_id),
     )
@@ -82,9 +81,9 @@ def outlook(seen: FailureView | None, now: datetime) -> Outlook:
     return Outlook.NONE if seen.was_followed or not seen.is_latest else Outlook.OURS
 
 
-def _was_followed(settings: Settings, execution: Execution) -> bool:
+def _was_followed(harness: Harness, execution: Execution) -> bool:
     """Whether the workflow that the server started for the failure has done all it does."""
     from reflector_migrate.conductor.execution import read
 
     followed_by = execution.failure_workflow
-    return followed_by is not None and read(settings, followed_by).status == "completed"
+    return followed_by is not None and read(harness, followed_by).status == "completed"

@@ -81,9 +81,7 @@ def observe(
     if row is None:
         return Observation(**known, status="missing", error="no transcript of it")
     try:
-        sent = effects_of(
-            harness.settings, place, rows, row, spans, zulip, webhooks, earlier_message
-        )
+        sent = effects_of(harness, place, rows, row, spans, zulip, webhooks, earlier_message)
         return _seen(harness, place, rows, row, spans, bus, sent, known)
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]

@@ -98,7 +98,7 @@ def run_view(harness: Harness, run: RunRecord) -> RunView:
 
 def candidate_view(harness: Harness, run: RunRecord) -> CandidateView:
     """The workflow, and what of its failure was published. Raises MigrateError."""
-    workflow = read_workflow(harness.settings, run.workflow_id or "")
+    workflow = read_workflow(harness, run.workflow_id or "")
     if workflow is None:
         return CandidateView(Execution(run.workflow_id or "", "missing"))
     execution = execution_of(workflow)

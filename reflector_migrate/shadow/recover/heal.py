@@ -59,7 +59,7 @@ def apply(harness: Harness, run: RunRecord, action: Heal) -> None:
         case RepairWorkflow(candidate, repair):
             if candidate.workflow is None:
                 return
-            apply_repair(harness.settings, candidate.workflow, repair)
+            apply_repair(harness, candidate.workflow, repair)
             if repair is Repair.RESUME:
                 key = resumed_key(candidate.workflow)
                 events.record(run.run_id, key, "harness", {"event": key, "data": {}})

@@ -14,7 +14,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from reflector_migrate.harness import Harness
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.recover.replay import task_of
 from reflector_migrate.shadow.routing import why_skipped
@@ -50,7 +49,7 @@ def chosen(
     from reflector_migrate.store.runs import claim_of, run_id_of
 
     rows, runs = Rows.at(harness.settings.reflector.database_url or ""), harness.runs
-    storage, task_id = _storage(harness.settings), f"{PREFIX}{build_hash()}"
+    storage, task_id = _storage(harness), f"{PREFIX}{build_hash()}"
     bounds = harness.settings.shadow.model_copy(update={"enabled": True, "rate": 1.0})
     found = 0
     for one in reversed(begun_between(rows, since, until)):
@@ -101,12 +100,11 @@ def estimated(known: Sequence[Gist], recordings: int, at_once: int, rate: float 
     )
 
 
-def _storage(settings: Settings) -> Storage:
+def _storage(harness: Harness) -> Storage:
     from reflector_migrate.pipeline.meter import UsageMeter
-    from reflector_migrate.pipeline.services.connections import connections
     from reflector_migrate.pipeline.services.storage import Storage
 
-    return Storage(connections(settings).s3, UsageMeter(), writable=frozenset())
+    return Storage(harness.connections.s3, UsageMeter(), writable=frozenset())
 
 
 def _are_there(storage: Storage, bucket: str, keys: Sequence[str]) -> bool:

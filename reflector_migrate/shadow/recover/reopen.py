@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reflector_migrate.clients.conductor_http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.execution import read
-from reflector_migrate.conductor.http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.errors import (
     InputError,
@@ -21,7 +21,6 @@ from reflector_migrate.model.run_life import RunState
 from reflector_migrate.pipeline.context import StepContext, build_context
 from reflector_migrate.pipeline.publish import tell
 from reflector_migrate.pipeline.rows.reopening import Before, put_back, reopen
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import run_of
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
@@ -55,7 +54,7 @@ def taken_up(
     try:
         yield
     except MigrateError as error:
-        if _has_not_begun(harness.settings, run, error):
+        if _has_not_begun(harness, run, error):
             _put_back(harness, ctx, run, before)
         raise
 
@@ -83,12 +82,12 @@ def _put_back(harness: Harness, ctx: StepContext, run: RunRecord, before: Before
         tell(ctx, "STATUS", {"value": before.status})
 
 
-def _has_not_begun(settings: Settings, run: RunRecord, error: MigrateError) -> bool:
+def _has_not_begun(harness: Harness, run: RunRecord, error: MigrateError) -> bool:
     """A server also refuses what another has it do already; then the workflow runs."""
     if isinstance(error, UnknownOutcomeError) or not isinstance(error, NOT_BEGUN):
         return False
     try:
-        return read(settings, run.workflow_id or "").status != "running"
+        return read(harness, run.workflow_id or "").status != "running"
     except MigrateError:
         return True
 

@@ -17,7 +17,6 @@ from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.announcement import Announcement
 from reflector_migrate.shadow.messages import DISPATCH, make_app
 from reflector_migrate.shadow.nightly.reconciliation import GRACE, lost_between
@@ -53,16 +52,16 @@ def announcements(
         )
 
 
-def announce(settings: Settings, announcement: Announcement) -> None:
+def announce(harness: Harness, announcement: Announcement) -> None:
     """Put it on the dispatcher's queue; announced twice it is still one run."""
-    with make_app(settings) as app:
+    with make_app(harness) as app:
         app.send_task(DISPATCH, args=[announcement.model_dump(mode="json")])
 
 
-def require_empty_queue(settings: Settings) -> None:
+def require_empty_queue(harness: Harness) -> None:
     """Raise RefusedError while announcements still wait for a dispatcher: nothing is lost yet."""
     try:
-        with make_app(settings) as app, app.connection_for_read() as connection:
+        with make_app(harness) as app, app.connection_for_read() as connection:
             waiting = connection.default_channel.client.llen("shadow")
     except OperationalError as error:
         raise ServerUnreachableError(f"the broker does not answer: {error}") from None

@@ -8,7 +8,6 @@ from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, VISIBLE_STEPS, spec_of
 from reflector_migrate.model.run_life import RunState
-from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.process import Send
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
@@ -25,13 +24,13 @@ def retry(harness: Harness, run: RunRecord, send: Send) -> str:
     from reflector_migrate.conductor.execution import retry as go_on
     from reflector_migrate.shadow.recover.reopen import taken_up
 
-    ended = _ended_workflow_of(harness.settings, run)
+    ended = _ended_workflow_of(harness, run)
     if ended.status == "completed":
         raise RefusedError(
             f"workflow {ended.workflow_id} has completed", hint="migrate rerun --from runs it again"
         )
     with taken_up(harness, run, has_end_ahead=not ended.has_finalized):
-        go_on(harness.settings, ended.workflow_id)
+        go_on(harness, ended.workflow_id)
     _collect_again(harness, run, send)
     return ended.workflow_id
 
@@ -44,7 +43,7 @@ def rerun(harness: Harness, run: RunRecord, step: str, send: Send) -> str:
 
     if step not in STEP_NAMES:
         raise InputError(f"unknown step {step!r}", hint=f"one of {', '.join(STEP_NAMES)}")
-    ended = _ended_workflow_of(harness.settings, run)
+    ended = _ended_workflow_of(harness, run)
     old_id, begins = ended.workflow_id, spec_of(step).rerun_from or step
     first = begins if begins in VISIBLE_STEPS else "pad_track"
     if first not in {done.name for done in ended.step_runs}:
@@ -56,7 +55,7 @@ def rerun(harness: Harness, run: RunRecord, step: str, send: Send) -> str:
     return workflow_id
 
 
-def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
+def _ended_workflow_of(harness: Harness, run: RunRecord) -> Execution:
     from reflector_migrate.conductor.execution import read
 
     if run.erase_at is not None:
@@ -66,7 +65,7 @@ def _ended_workflow_of(settings: Settings, run: RunRecord) -> Execution:
         )
     if run.workflow_id is None:
         raise InputError(f"run {run.run_id} never started a workflow: {run.reason or run.state}")
-    found = read(settings, run.workflow_id)
+    found = read(harness, run.workflow_id)
     if found.status == "missing":
         raise InputError(f"the server no longer has workflow {run.workflow_id}")
     if found.status == "running":

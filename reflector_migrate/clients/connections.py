@@ -1,4 +1,4 @@
-"""The sockets of this process: one pool for HTTP, one S3 client, one bus client per settings."""
+"""The sockets of this process: one pool for HTTP, one S3 client, one Redis client per server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import logging
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from reflector_migrate.settings import S3Settings, Settings
 
+if TYPE_CHECKING:
+    from redis import Redis
+
 POOL = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=15)
-BUS_TIMEOUT_S = 2.0
+REDIS_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,9 @@ def connections(settings: Settings) -> Connections:
     return _connections(os.getpid(), settings.s3)
 
 
-def bus(url: str) -> Any:
-    """This process's Redis client for publishing; no retries, short timeouts."""
-    return _bus(os.getpid(), url)
-
-
-def bus_listener(url: str) -> Any:
-    """A new Redis subscriber; its caller closes it."""
-    return bus(url).pubsub()
+def redis_at(url: str, timeout_s: float = REDIS_TIMEOUT_S) -> Redis:
+    """This process's Redis client of a server; no retries."""
+    return _redis(os.getpid(), url, timeout_s)
 
 
 @lru_cache(maxsize=8)
@@ -45,13 +43,11 @@ def _connections(_pid: int, s3: S3Settings) -> Connections:
     return Connections(http=httpx.Client(limits=POOL), s3=_s3(s3))
 
 
-@lru_cache(maxsize=8)
-def _bus(_pid: int, url: str) -> Any:
+@lru_cache(maxsize=16)
+def _redis(_pid: int, url: str, timeout_s: float) -> Redis:
     import redis
 
-    return redis.Redis.from_url(
-        url, socket_timeout=BUS_TIMEOUT_S, socket_connect_timeout=BUS_TIMEOUT_S
-    )
+    return redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
 
 
 def _s3(settings: S3Settings) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from reflector_migrate.conductor.http import ConductorHttp, NotFoundError
+from reflector_migrate.clients.conductor_http import ConductorHttp, NotFoundError
 from reflector_migrate.settings import Settings
 
 Json = dict[str, Any]

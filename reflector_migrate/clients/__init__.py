@@ -1,0 +1,1 @@
+"""Clients of servers: only here are they made, and only the harness asks for them."""
