@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.experiments.compare import start_primary
 from reflector_migrate.experiments.load_recording import set_stage
 from reflector_migrate.harness import Harness
-from reflector_migrate.model import Comparison, Observation, Role
+from reflector_migrate.judge.gates.gate import judge
+from reflector_migrate.judge.gates.rules import ALL
+from reflector_migrate.model import STEP_NAMES, Comparison, Observation, Role
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.nightly.gating import not_first, rules_in_force, stored_evidence
+from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import RunRecord, Runs
@@ -42,6 +47,36 @@ def run_all(
             start_primary(settings, recording)
             ids[name] = recording.recording_id
         return {name: follow(recording_id) for name, recording_id in ids.items()}
+
+
+def assert_gates_hear(settings: Settings, complete: str, broken: str) -> None:
+    """Real runs on this server reach the gates as evidence, by the build and under its rules.
+
+    A complete pair says what each of its measures found, with the times of steps that both ran; a
+    pair that ended early says that, and nothing of its outputs.
+    """
+    lines = stored_evidence(settings)
+    of = {
+        name: [line for line in lines if line.recording == recording_id]
+        for name in (complete, broken)
+        if (recording_id := load_recording(settings.sandbox.recordings, name).recording_id)
+    }
+    assert {line.origin for line in lines} == {"sandbox"}
+    assert {line.builds["candidate"] for line in lines} == {build_hash()}
+    late = not_first(settings, build_hash(), rules_in_force(settings))
+    assert not late, (late, Audit(settings.store_url).all())
+    assert {line.measure for line in of[broken]} == {"completion", "coverage"}
+    said = {line.measure: line for line in of[complete]}
+    assert said["coverage"].coverage == "compared"
+    assert said["row"].exact_findings == said["side_effects"].exact_findings == 0
+    timed = {measure.partition("/")[2] for measure in said if measure.startswith("latency/")}
+    assert "transcribe_track" in timed <= set(STEP_NAMES), timed
+    run = judge(lines, rules_in_force(settings))
+    [cohort] = [one for one in run.cohorts if one.recordings > 1]
+    found = {g.gate: g for g in run.gates if run.cohorts[g.cohort] is cohort and g.stratum == ALL}
+    assert (found["row"].value, found["completion"].value) == (0, 0)
+    assert found["latency"].n == found["row"].n == found["completion"].n
+    assert found["coverage"].n > found["row"].n
 
 
 @contextmanager

@@ -14,12 +14,14 @@ from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.health import Health
 from reflector_migrate.conductor.pollers import Poller
 from reflector_migrate.cutover.checklist import ITEMS, run
+from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.cutover.people import sign
 from reflector_migrate.errors import ConfigurationError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.rules import read_rules
+from reflector_migrate.judge.gates.spread import Spread
 from reflector_migrate.model import (
     STEP_NAMES,
     Comparison,
@@ -32,15 +34,16 @@ from reflector_migrate.model import (
 )
 from reflector_migrate.model.primary_task import PIPELINE
 from reflector_migrate.pipeline.defects.registry import all_defects
+from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.gating import gates_of, not_first, note_rules
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
-from reflector_migrate.store.runs import RunRecord, Runs
-from reflector_migrate.store.tables import audit, comparisons
+from reflector_migrate.store.evidence import Evidence, Spans
+from reflector_migrate.store.runs import Dispatches, RunRecord, Runs
+from reflector_migrate.store.tables import audit, comparisons, dispatches, spans
 from tests.gates_world import BUILDS, RULES, TEXT, excess, gate, normal, whole
 from tests.new_stores import new_store
 
@@ -174,6 +177,15 @@ def _placebo(world: World, *, is_met: bool) -> World:
     return world
 
 
+def _spread(world: World, *, is_met: bool, build: str = "another") -> World:
+    """A placebo of any build whose words spread by 2 pp, or by 3: over a quarter of the clip."""
+    found = {"words": Spread(12, 0.1, 2.0 if is_met else 3.0)}
+    record_placebo(
+        Harness.of(world.settings), build=build, recordings=(), failed=(), evidence="", rules="", spread=found
+    )
+    return world
+
+
 def _paired(world: World, *, is_met: bool) -> World:
     second = Side(role=Role.SECONDARY, engine=Engine.CELERY, status="completed")
     for number in range(30 if is_met else 29):
@@ -243,10 +255,31 @@ def _noted(world: World, *, is_met: bool) -> World:
 
 
 def _reversed(world: World, *, is_met: bool) -> World:
-    primary = Side(role=Role.PRIMARY, engine=Engine.CONDUCTOR, status="completed")
-    for day in range(1, 15):
-        sides = {} if day == 3 and not is_met else {"primary": primary}
-        _compared(world, f"rec-{day}", NIGHT.format(day), **sides)
+    """Fourteen days of one recording each; on the third last one Celery had it, or not."""
+    primary = f"sqlite:///{world.settings.state_dir}/reflector.db"
+    create_all(primary)
+    log = Dispatches(world.settings.store_url)
+    for back in range(14):
+        is_celerys = back == 2 and not is_met
+        reason = f"{KEPT_BACK}no starter" if is_celerys else f"{SERVED}{build_hash()}"
+        log.add(f"rec-{back}", "skipped", run_id=None if is_celerys else f"w-{back}", reason=reason)
+        with writing(world.settings.store_url) as connection:
+            mine = dispatches.c.recording_id == f"rec-{back}"
+            at = now() - timedelta(days=back)
+            connection.execute(dispatches.update().where(mine).values(at=at))
+    return world.with_("reflector", database_url=primary)
+
+
+def _unused(world: World, *, is_met: bool) -> World:
+    """The plugin tells of a routed recording today, and of a body that ran long ago, or not."""
+    for name, steps, days in (("old", ["mix"], 20 if is_met else 3), ("routed", [], 0)):
+        message = {"task_id": name, "transcript_id": name, "task": f"reflector.{PIPELINE}",
+                   "spans": [{"name": step} for step in steps]}  # fmt: skip
+        Spans(world.settings.store_url).add(message)
+        with writing(world.settings.store_url) as connection:
+            mine = spans.c.transcript_id == name
+            at = now() - timedelta(days=days)
+            connection.execute(spans.update().where(mine).values(at=at))
     return world
 
 
@@ -279,6 +312,7 @@ MAKE: dict[str, Callable[..., World]] = {
     "seeded defects caught": _defects,
     "placebo": _placebo,
     "A/A recordings": _paired,
+    "spread and night effect": _spread,
     "margins signed": _signed("margins", "ana"),
     "pairs compared / eligible": _gated("coverage"),
     "structure and side effects": _gated("row"),
@@ -293,6 +327,7 @@ MAKE: dict[str, Callable[..., World]] = {
     "routing audit": _routed,
     "sign-off": _signed("cutover", "ana", "ben"),
     "nights with roles reversed": _reversed,
+    "Celery route unused": _unused,
     "waivers expired": _expired,
     "audit log intact": _intact,
 }

@@ -21,7 +21,7 @@ from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.shadow.nightly.night import write_report
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Runs
-from tests.parity_live import Judged, run_all
+from tests.parity_live import Judged, assert_gates_hear, run_all
 from tests.parity_world import differences
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -113,6 +113,16 @@ def test_what_is_stored_makes_a_page_and_a_checklist(stack: Sandbox) -> None:
     assert exact.state is State.PENDING
     assert "migrate placebo run" in exact.why
     assert exit_code(lines) is not ExitCode.OK
+
+
+def test_the_gates_hear_of_it(stack: Sandbox) -> None:
+    """What ran on 3.32.3 is evidence; so is it on 3.15.0, see test_e2e_versions.py."""
+    names = ("three-voices", "broken-track")
+    known = Evidence(stack.settings.store_url)
+    for name in names:
+        if known.latest(RECORDINGS[name].recording_id) is None:
+            compare_in_sandbox(stack.settings, name, timeout_s=240)
+    assert_gates_hear(stack.settings, *names)
 
 
 def test_infrastructure_is_answered_by_the_servers(stack: Sandbox) -> None:

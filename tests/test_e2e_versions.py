@@ -14,7 +14,7 @@ import pytest
 from reflector_migrate.model import Verdict
 from reflector_migrate.sandbox.recordings import load_recordings
 from reflector_migrate.sandbox.stack import Sandbox
-from tests.parity_live import Judged, run_all
+from tests.parity_live import Judged, assert_gates_hear, run_all
 from tests.parity_world import differences
 from tests.patience import PATIENT
 
@@ -47,3 +47,9 @@ def test_nothing_differs_on_the_seeds_own_server(
     assert isinstance(found, Judged), found
     assert differences(found, is_cut_short=RECORDINGS[name].expect.failed_step == "pad_track") == []
     assert found.comparison.verdict is Verdict.MATCHED
+
+
+def test_the_gates_hear_of_it(seeds: Sandbox, ran: dict[str, Judged | Exception]) -> None:
+    """What ran on the seed's server is evidence as on the other."""
+    assert isinstance(ran["three-voices"], Judged)
+    assert_gates_hear(seeds.settings, complete="three-voices", broken="broken-track")

@@ -81,6 +81,7 @@ def _run(harness: Harness, names: tuple[str, ...], jobs: int, timeout_s: float) 
 
 def _keep(harness: Harness, found: PlaceboRun) -> Path:
     """Write the evidence, and record the run in the audit log with the evidence's digest."""
+    from reflector_migrate.judge.gates.spread import spreads
     from reflector_migrate.shadow.nightly.proofs import record_placebo
     from reflector_migrate.store.atomic_write import write_aside
 
@@ -94,6 +95,7 @@ def _keep(harness: Harness, found: PlaceboRun) -> Path:
         failed=found.failed,
         evidence=hashlib.sha256(text.encode()).hexdigest(),
         rules=found.rules,
+        spread=spreads(found.evidence),
     )
     say(f"recorded in the audit log  {digest[:12]}")
     return file

@@ -21,6 +21,7 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.judge.gates.recorded import evidence_of
 from reflector_migrate.judge.gates.rules import Rules
+from reflector_migrate.judge.gates.spread import spreads
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Comparison, Frozen, GateVerdict, Observation, Role
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
@@ -131,7 +132,7 @@ def judged_placebo(
         recordings=tuple(found.recording for found in comparisons),
         lost=tuple(lost),
         failed=failed,
-        spread_pp=_spread(lines),
+        spread_pp={name: round(found.sd, 3) for name, found in spreads(lines).items()},
         evidence=lines,
     )
 
@@ -142,13 +143,3 @@ def _failed(run: GateRun) -> tuple[str, ...]:
         for gate in run.gates
         if gate.state is GateVerdict.FAIL and not gate.is_report_only
     )
-
-
-def _spread(lines: Sequence[EvidenceLine]) -> dict[str, float]:
-    from statistics import stdev
-
-    values: dict[str, list[float]] = {}
-    for line in lines:
-        if line.x_pp is not None:
-            values.setdefault(line.measure, []).append(line.x_pp)
-    return {name: round(stdev(found), 3) for name, found in values.items() if len(found) > 1}

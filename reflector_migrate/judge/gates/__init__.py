@@ -11,6 +11,7 @@ exact.py         G0: differences, and candidate failures, of which there may be 
 means.py         G1 and its kin: excess, latency, cost, error parity
 catastrophes.py  G2: none in enough recordings
 coverage.py      the share of eligible recordings that were compared
+spread.py        how far legacy lies from itself: what clip and night_effect must allow for
 gate.py          all gates of all cohorts, and their worst
 
 Pure: no clock, no store, no settings, no file. The same lines and rules give the same answers.

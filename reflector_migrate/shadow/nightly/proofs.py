@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from reflector_migrate.harness import Harness
+from reflector_migrate.judge.gates.spread import Pooled, Spread, pooled
 from reflector_migrate.pipeline.defects.registry import all_defects
 
 DEFECTS_RUN, PLACEBO_RUN = "run:defects", "run:placebo"
@@ -68,14 +69,17 @@ def record_placebo(
     failed: Sequence[str],
     evidence: str,
     rules: str,
+    spread: Mapping[str, Spread] | None = None,
 ) -> str:
     """Add a placebo to the audit log; returns the entry's digest.
 
-    `failed` names the gates that failed it; evidence and rules are digests.
+    `failed` names the gates that failed it; evidence and rules are digests. `spread` is that of
+    each measure's excess.
     """
     body = {
         "build": build, "recordings": list(recordings), "failed": list(failed),
         "evidence": evidence, "rules": rules,
+        "spread": {name: list(found) for name, found in (spread or {}).items()},
     }  # fmt: skip
     return harness.audit.append(PLACEBO_RUN, body)
 
@@ -104,6 +108,22 @@ def placebo(harness: Harness, build: str) -> Placebo | None:
     return Placebo(
         mine[-1]["at"], tuple(body["recordings"]), tuple(body["failed"]), body["evidence"]
     )
+
+
+def spread_by_measure(harness: Harness) -> dict[str, Pooled]:
+    """How far legacy lies from itself, by measure: of the newest placebo of each night.
+
+    Legacy does not change with the candidate's build, so those of all builds count.
+    """
+    nights = {
+        entry["at"].date(): entry["body"].get("spread") or {}
+        for entry in harness.audit.all(PLACEBO_RUN)
+    }
+    found: dict[str, list[Spread]] = {}
+    for spread in nights.values():
+        for name, numbers in spread.items():
+            found.setdefault(name, []).append(Spread(*numbers))
+    return {name: pooled(some) for name, some in sorted(found.items())}
 
 
 def unproved(harness: Harness, build: str) -> str:
