@@ -65,7 +65,8 @@ def assert_gates_hear(settings: Settings, complete: str, broken: str) -> None:
     assert {line.builds["candidate"] for line in lines} == {build_hash()}
     late = not_first(settings, build_hash(), rules_in_force(settings))
     assert not late, (late, Audit(settings.store_url).all())
-    assert {line.measure for line in of[broken]} == {"completion", "coverage"}
+    ended_early = {line.measure for line in of[broken]}
+    assert ended_early == {"completion", "coverage"}, (ended_early, lines[-8:])
     said = {line.measure: line for line in of[complete]}
     assert said["coverage"].coverage == "compared"
     assert said["row"].exact_findings == said["side_effects"].exact_findings == 0
