@@ -55,7 +55,7 @@ def assert_gates_hear(settings: Settings, complete: str, broken: str) -> None:
     A complete pair says what each of its measures found, with the times of steps that both ran; a
     pair that ended early says that, and nothing of its outputs.
     """
-    lines = stored_evidence(settings)
+    lines = stored_evidence(Harness.of(settings))
     of = {
         name: [line for line in lines if line.recording == recording_id]
         for name in (complete, broken)
@@ -63,7 +63,7 @@ def assert_gates_hear(settings: Settings, complete: str, broken: str) -> None:
     }
     assert {line.origin for line in lines} == {"sandbox"}
     assert {line.builds["candidate"] for line in lines} == {build_hash()}
-    late = not_first(settings, build_hash(), rules_in_force(settings))
+    late = not_first(Harness.of(settings), build_hash(), rules_in_force(settings))
     assert not late, (late, Audit(settings.store_url).all())
     ended_early = {line.measure for line in of[broken]}
     assert ended_early == {"completion", "coverage"}, (ended_early, lines[-8:])

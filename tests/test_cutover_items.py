@@ -181,7 +181,13 @@ def _spread(world: World, *, is_met: bool, build: str = "another") -> World:
     """A placebo of any build whose words spread by 2 pp, or by 3: over a quarter of the clip."""
     found = {"words": Spread(12, 0.1, 2.0 if is_met else 3.0)}
     record_placebo(
-        Harness.of(world.settings), build=build, recordings=(), failed=(), evidence="", rules="", spread=found
+        Harness.of(world.settings),
+        build=build,
+        recordings=(),
+        failed=(),
+        evidence="",
+        rules="",
+        spread=found,
     )
     return world
 

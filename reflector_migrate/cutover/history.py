@@ -45,9 +45,7 @@ def celery_pipeline_is_unused(harness: Harness) -> Answer:
     from reflector_migrate.store.clock import now
 
     since, limit = now() - timedelta(days=NIGHTS), f"not for {NIGHTS} nights"
-    uses = [
-        (at, steps) for task, steps, at in harness.spans.uses() if PIPELINE in task
-    ]
+    uses = [(at, steps) for task, steps, at in harness.spans.uses() if PIPELINE in task]
     heard = [at for at, _ in uses if at >= since]
     last = max((at for at, steps in uses if steps), default=None)
     value = f"{last:%Y-%m-%d %H:%M}" if last else "never"

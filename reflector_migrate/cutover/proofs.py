@@ -56,7 +56,9 @@ def spread_fits_the_rules(harness: Harness) -> Answer:
     from reflector_migrate.shadow.nightly.gating import rules_in_force
 
     known, limit = spread_by_measure(harness), f"clip ≥ {MIN_CLIP_SDS} sd"
-    means = [r for r in rules_in_force(harness.settings).gates if r.kind == "mean" and r.layer == "G1"]
+    means = [
+        r for r in rules_in_force(harness.settings).gates if r.kind == "mean" and r.layer == "G1"
+    ]
     found = [(name, rule, known[name]) for rule in means for name in rule.measures if name in known]
     if not found:
         return pending(f"no placebo has recorded it: {PLACEBO_COMMAND}", limit=limit)
