@@ -83,8 +83,9 @@ class Night:
 
     `comparisons` are those shown in full. `gists` count every comparison of the night, and
     `places` says where among them each of `comparisons` stands. Leave both out where
-    `comparisons` are all there are. `seeded` counts comparisons that were left out because a
-    defect was injected; `is_sandbox` says that no deployment is behind the page.
+    `comparisons` are all there are. `seeded` counts comparisons that were left out: of a
+    sandbox those with a seeded defect, of a deployment a sandbox's. `is_sandbox` says that
+    no deployment is behind the page.
     """
 
     night: str

@@ -32,7 +32,8 @@ def sentences(night: Night, found: Sequence[Row], names: Sequence[str]) -> list[
     deciding = [gate for gate in night.gates if not gate.is_report_only]
     said = [_coverage(night.coverage, found)]
     if night.seeded:
-        left = f"{count(night.seeded)} {plural(night.seeded, 'comparison')} with a seeded defect"
+        whose = "with a seeded defect" if night.is_sandbox else "of a sandbox"
+        left = f"{count(night.seeded)} {plural(night.seeded, 'comparison')} {whose}"
         said.append(f"Left out: {left}. They say nothing about the candidate.")
     said += _diverged(found)
     said += [_gate(g.name, g.why, g.value, g.limit) for g in deciding if g.state == "FAIL"]

@@ -226,6 +226,10 @@ def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings)
     fates = {line.recording: line.coverage for line in lines if line.coverage}
     assert (fates["rec-1"], fates["rec-3"]) == ("open", "compared")
     assert set(run.excluded) == {"sandbox", "seeded-defect"}
+    night = gather(Harness.of(settings), "2026-11-01")
+    assert {gist.recording for gist in night.gists} == {"rec-3", "rec-4"}
+    assert (night.seeded, sum(night.trend[0].counts.values())) == (2, 2)
+    assert "Left out: 2 comparisons of a sandbox." in render_page(night)
 
 
 def _fates(settings: Settings) -> dict[str, str]:

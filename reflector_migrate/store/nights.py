@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -61,6 +61,16 @@ class Nights:
             for run_id, night, verdict, body in found
             if json.loads(body)["defects"]
         }
+
+    def verdicts(self, run_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Run -> (night, verdict), of those that are compared."""
+        columns = (comparisons.c.run_id, comparisons.c.night, comparisons.c.verdict)
+        found: dict[str, tuple[str, str]] = {}
+        with reading(self._url) as connection:
+            for some in portions(sorted(run_ids)):
+                rows = connection.execute(select(*columns).where(comparisons.c.run_id.in_(some)))
+                found.update((run_id, (night, verdict)) for run_id, night, verdict in rows)
+        return found
 
     def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
         """The comparisons of these runs, in the order given; KeyError where one is gone.

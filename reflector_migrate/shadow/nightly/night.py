@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
+from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, origin_of
+from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.news import news_of
@@ -69,15 +71,20 @@ def gather(
 
     It carries the comparisons that a page shows in full, or all of them where it `is_whole`.
     """
+    from reflector_migrate.shadow.nightly.gating import stored_evidence
     from reports.document import Night
     from reports.picks import carried
 
-    nights = harness.nights
-    seeded = nights.seeded() if harness.settings.is_sandbox else {}
+    nights, lines = harness.nights, stored_evidence(harness)
+    if harness.settings.is_sandbox:
+        seeded = nights.seeded()
+    else:  # no run of a sandbox colours a deployment's night
+        foreign = {line.run for line in lines if origin_of(line) != DEPLOYMENT}
+        seeded = nights.verdicts(foreign)
     found = nights.of(night)
     gists = tuple(gist for gist in found if gist.run_id not in seeded)
     places = tuple(range(len(gists))) if is_whole else carried(gists, night)
-    gates, rules = _gates(harness)
+    gates, rules = _gates(harness, lines)
     return Night(
         night=night,
         generated_at=now().isoformat(timespec="seconds"),
@@ -105,7 +112,7 @@ def day_of(night: str) -> datetime:
 def _coverage(harness: Harness, night: str, run_ids: Set[str], seeded: Set[str]) -> Coverage:
     """The night's runs of the primary; those compared tonight count wherever they began.
 
-    Runs with a seeded defect are left out.
+    Runs with a seeded defect, and a sandbox's, are left out.
     """
     from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
     from reports.document import Coverage
@@ -124,16 +131,15 @@ def _coverage(harness: Harness, night: str, run_ids: Set[str], seeded: Set[str])
     )
 
 
-def _gates(harness: Harness) -> tuple[tuple[GateLine, ...], str]:
+def _gates(harness: Harness, lines: Sequence[EvidenceLine]) -> tuple[tuple[GateLine, ...], str]:
     """The gates as they stand while the page is written, as `migrate gate` says; and the rules.
 
     None where nothing is compared yet.
     """
-    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
+    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force
     from reports.document import GateLine
 
     rules = rules_in_force(harness.settings)
-    lines = stored_evidence(harness)
     if not lines:
         return (), rules.digest[:RULES_DIGITS]
     found = tuple(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Observation, Role
 from reflector_migrate.settings import Settings
@@ -140,8 +141,10 @@ def _observe_legacy(harness: Harness, run: RunRecord, role: Role) -> Observation
         webhooks=webhooks,
         earlier_message=_earlier_message(harness.settings, run),
     )
-    # the sandbox's stand-in is this very build; a real deployment does not say which one it is
-    return seen.model_copy(update={"build": run.build}) if harness.settings.is_sandbox else seen
+    if not harness.settings.is_sandbox:
+        return seen  # a real deployment does not say which build it is
+    # The stand-in is this very build. The run's is set at its start: the primary may end before.
+    return seen.model_copy(update={"build": run.build or build_hash()})
 
 
 def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
