@@ -146,6 +146,17 @@ def variate(pairs: int, *, is_paid: bool) -> Callable[[Cohorts], Ways]:
     return way
 
 
+def floor(pairs: int) -> Callable[[Cohorts], Ways]:
+    """No second legacy run: d(L1, C) less a lower bound of the mean of so many A/A pairs."""
+
+    def way(of: Cohorts) -> Ways:
+        known = of.prior[pairs] - 2.326 * of.prior_sd / np.sqrt(pairs)
+        values = of.legacy[0] + of.candidate[0] - known
+        return Ways(values, _design(of.prior_sd), None, ALPHA - FLOOR_ALPHA)
+
+    return way
+
+
 def _explained(of: Cohorts) -> tuple[float, float]:
     """How x falls with the A/A distance, and the spread that is left: both known from A/A."""
     own, pair = of.sd**2, of.prior_sd**2
@@ -166,6 +177,7 @@ WAYS: Mapping[str, Callable[[Cohorts], Ways]] = {
         for pairs in PRIOR
         for is_paid in (False, True)
     },
+    **{f"floor of {pairs} pairs": floor(pairs) for pairs in PRIOR},
 }
 
 

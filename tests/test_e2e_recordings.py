@@ -121,7 +121,7 @@ def test_the_gates_hear_of_it(stack: Sandbox) -> None:
     known = Evidence(stack.settings.store_url)
     for name in names:
         if known.latest(RECORDINGS[name].recording_id) is None:
-            compare_in_sandbox(stack.settings, name, timeout_s=240)
+            compare_in_sandbox(Harness.of(stack.settings), name, timeout_s=240)
     assert_gates_hear(stack.settings, *names)
 
 

@@ -65,14 +65,6 @@ def test_without_a_secondary_excess_is_unknown() -> None:
     assert found["row"].exact_findings == 0
 
 
-def test_a_floor_known_beforehand_stands_in_for_a_secondary() -> None:
-    """x is the divergence less the floor's lower bound, and the line says so."""
-    measure = {"name": "words", "kind": "graded", "errors": 3.0, "length": 100.0}
-    pair = with_check(Verdict.WITHIN_NOISE, "within-noise", **measure)
-    found = lines(pair, floors={"words": 0.02})["words"]
-    assert (found.x_pp, found.against) == (pytest.approx(1.0), "floor")
-
-
 @pytest.mark.parametrize(
     ("statuses", "outcome"),
     [

@@ -112,15 +112,18 @@ def _key(line: EvidenceLine) -> Key:
 
 
 def _of_complete_pairs(lines: Sequence[EvidenceLine]) -> Iterator[EvidenceLine]:
-    """All lines but the outputs of pairs in which a side failed: those say nothing of outputs."""
+    """All lines but the outputs of pairs in which a side failed: those say nothing of outputs.
+
+    A pair is a recording's run in one night: what fails later takes no earlier difference back.
+    """
     failed = {
-        (line.recording, line.run)
+        (line.recording, line.run, line.night)
         for line in lines
         if line.outcome is not None and not line.outcome.is_complete
     }
     for line in lines:
         is_of_outputs = line.coverage is None and line.outcome is None
-        if not (is_of_outputs and (line.recording, line.run) in failed):
+        if not (is_of_outputs and (line.recording, line.run, line.night) in failed):
             yield line
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
 
@@ -27,15 +27,14 @@ def evidence_of(
     night: str,
     *,
     origin: Origin | None = None,
-    floors: Mapping[str, float] | None = None,
     has_pace: bool = False,
 ) -> tuple[EvidenceLine, ...]:
     """The comparison's lines. A pair in which a side failed has one of its outcome alone.
 
-    floors has, by measure, a lower confidence bound of the mean divergence of two legacy runs
-    in the recording's stratum. It is used where the recording has no second legacy run.
-    A pair in which a side is still running or missing gives no line. Without `origin` the
-    comparison's own counts. `has_pace` adds the primary's pace, to be held against a baseline.
+    A pair in which a side is still running or missing gives no line, and a graded measure none
+    without a second legacy run: floors of before pass everything once both engines are quieter.
+    Without `origin` the comparison's own counts. `has_pace` adds the primary's pace, to be held
+    against a baseline.
     """
     primary, candidate = comparison.primary, comparison.candidate
     if not {primary.status, candidate.status} <= ENDED:
@@ -62,7 +61,7 @@ def evidence_of(
     lines = [line(measure=COMPLETION, outcome=outcome)]
     if outcome.is_complete:
         for check in comparison.checks:
-            lines += [line(**said) for said in _said(check, floors or {})]
+            lines += [line(**said) for said in _said(check)]
         lines += [line(**said) for said in _cost(primary, candidate)]
         lines += [line(**said) for said in _of_the_plugin(comparison)]
         lines += [line(**said) for said in _pace(comparison)] if has_pace else []
@@ -97,7 +96,7 @@ def _cause(comparison: Comparison) -> Literal["", "candidate", "outage"]:
     return "outage" if first.verdict is Verdict.INCONCLUSIVE else "candidate"
 
 
-def _said(check: Check, floors: Mapping[str, float]) -> Iterator[dict[str, Any]]:
+def _said(check: Check) -> Iterator[dict[str, Any]]:
     """What one check says to the gates: nothing where nothing was compared or concluded."""
     measure = check.measure
     if measure is None or not measure.length:
@@ -107,7 +106,7 @@ def _said(check: Check, floors: Mapping[str, float]) -> Iterator[dict[str, Any]]
     elif measure.name == CATASTROPHES:
         yield from _catastrophe(check, measure)
     elif _is_mean(measure) and check.rule != "exact":
-        yield from _excess(check, measure, floors)
+        yield from _excess(check, measure)
     elif measure.kind != "informational" and check.verdict in HAS_VERDICT:
         standing = sum(not finding.waiver for finding in measure.findings)
         is_against = check.verdict is Verdict.DIVERGED
@@ -121,17 +120,11 @@ def _is_mean(measure: Measure) -> bool:
     return measure.kind == "graded" or bool(spec and spec.is_exact_on_equal_inputs)
 
 
-def _excess(
-    check: Check, measure: Measure, floors: Mapping[str, float]
-) -> Iterator[dict[str, Any]]:
-    """x over a second legacy run, else over a floor that was measured beforehand."""
-    if check.verdict is Verdict.ERRORED or measure.inconclusive:
-        return
-    if check.excess is not None:
+def _excess(check: Check, measure: Measure) -> Iterator[dict[str, Any]]:
+    """x over a second legacy run."""
+    is_judged = check.verdict is not Verdict.ERRORED and not measure.inconclusive
+    if is_judged and check.excess is not None:
         yield {"measure": check.name, "x_pp": _as_pp(check.excess)}
-    elif check.name in floors and measure.divergence is not None:
-        x_pp = _as_pp(measure.divergence - floors[check.name])
-        yield {"measure": check.name, "x_pp": x_pp, "against": "floor"}
 
 
 def _as_pp(share: float) -> float:
