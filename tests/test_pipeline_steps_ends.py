@@ -25,7 +25,7 @@ def test_a_recording_without_tracks_ends_as_with_legacy(s3_url, control, tmp_pat
         (tmp_path / namespace).mkdir()
         world = make_world(tmp_path / namespace, s3_url, control, namespace=namespace)
         if namespace == "live":
-            args = {"configured": world.settings, "task_id": "task-1"}
+            args = {"harness": Harness.of(world.settings), "task_id": "task-1"}
             legacy = PipelineMainMultitrack(world.run.transcript_id, **args)
             with pytest.raises(TerminalStepError, match="no tracks"):
                 asyncio.run(legacy.process(world.run.bucket_name, []))

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.harness import Harness
 from reflector_migrate.sandbox.probe import request
 from reflector_migrate.settings import (
     CandidateSettings,
@@ -63,9 +64,9 @@ def _make_bucket(port: int, name: str) -> None:
         raise ServerUnreachableError(f"S3 refused bucket {name}: HTTP {status} {body[:200]!r}")
 
 
-def definitions(settings: Settings) -> None:
+def definitions(harness: Harness) -> None:
     """Register the task and workflow definitions on the sandbox's Conductor."""
-    _function("reflector_migrate.conductor.register", "register_all")(settings)
+    _function("reflector_migrate.conductor.register", "register_all")(harness)
 
 
 def _function(module: str, name: str) -> Callable[..., Any]:

@@ -228,7 +228,7 @@ class Sandbox:
         settings = write_config(self._base, self.folders, ports, self._changes)
         after = {
             "s3": lambda: prepare.buckets(settings),
-            "conductor": lambda: prepare.definitions(settings),
+            "conductor": lambda: prepare.definitions(Harness.of(settings)),
         }
         has_work = _WORKING.intersection(self._parts)
         beside = [lambda: prepare.databases(settings)] if has_work else []
