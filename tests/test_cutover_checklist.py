@@ -106,13 +106,15 @@ def test_every_phase_has_items() -> None:
     [
         pytest.param(None, "structure and side effects", State.PASS, id="no difference"),
         pytest.param("row", "structure and side effects", State.FAIL, id="one difference"),
-        pytest.param("row", "words over the floor", State.PASS, id="another item's difference"),
-        pytest.param("words", "words over the floor", State.FAIL, id="words got worse"),
+        pytest.param("row", "words beyond noise", State.PASS, id="another item's difference"),
+        pytest.param("words", "words beyond noise", State.FAIL, id="words got worse"),
         pytest.param("catastrophes", "catastrophes", State.FAIL, id="one catastrophe"),
-        pytest.param("summary_facts", "summaries over the floor", State.FAIL, id="facts altered"),
+        pytest.param("summary_facts", "summaries beyond noise", State.FAIL, id="facts altered"),
         pytest.param("completion", "error parity", State.FAIL, id="one in four crashes"),
         pytest.param("latency", "cost and latency", State.FAIL, id="slower"),
-        pytest.param("primary_time", "primary unharmed", State.FAIL, id="a primary slowed down"),
+        pytest.param(
+            "primary_time", "effect on the primary", State.FAIL, id="a primary slowed down"
+        ),
     ],
 )
 def test_a_shadow_item_is_answered_by_its_gates(gate: str | None, item: str, state: State) -> None:
@@ -144,7 +146,7 @@ def test_pairs_in_which_nothing_was_compared_pass_nothing(settings: Settings) ->
     for number in range(300):
         _store(settings, number)
     answers = _answers(settings, Phase.SHADOW)
-    for item in ("structure and side effects", "catastrophes", "words over the floor"):
+    for item in ("structure and side effects", "catastrophes", "words beyond noise"):
         assert answers[item].state is State.PENDING, item
 
 

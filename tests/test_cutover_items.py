@@ -322,11 +322,11 @@ MAKE: dict[str, Callable[..., World]] = {
     "margins signed": _signed("margins", "ana"),
     "pairs compared / eligible": _gated("coverage"),
     "structure and side effects": _gated("row"),
-    "words over the floor": _gated("words"),
+    "words beyond noise": _gated("words"),
     "catastrophes": _gated("catastrophes"),
-    "summaries over the floor": _gated("summary_facts"),
+    "summaries beyond noise": _gated("summary_facts"),
     "error parity": _gated("completion"),
-    "primary unharmed": _gated("primary_time"),
+    "effect on the primary": _gated("primary_time"),
     "cost and latency": _gated("latency"),
     "shadow gates on this build": _gated("words"),
     "margins before the data": _noted,
@@ -388,7 +388,7 @@ def test_a_server_that_is_away_passes_nothing(world: World) -> None:
 def test_gates_wait_for_their_proof(world: World) -> None:
     """The same evidence counts for nothing while the build has no placebo and no defects run."""
     world.says("reflector_migrate.shadow.nightly.gating.stored_evidence", tuple(whole(420)))
-    answer = world.answer(Phase.SHADOW, "words over the floor")
+    answer = world.answer(Phase.SHADOW, "words beyond noise")
     assert answer.state is State.PENDING
     assert "migrate placebo run" in answer.why
     assert "migrate defects run" in answer.why

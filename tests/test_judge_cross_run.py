@@ -219,7 +219,7 @@ def test_only_what_the_candidate_made_up_is_invented(mine, theirs, is_invented):
 @pytest.mark.parametrize(
     ("side", "fact", "is_said", "waiver", "expected"),
     [
-        pytest.param("extra", "number", False, "", 1, id="nobody said so"),
+        pytest.param("extra", "number", False, "", 1, id="was never said"),
         pytest.param("extra", "number", True, "", 0, id="somebody did"),
         pytest.param("missing", "number", False, "", 0, id="legacy's own"),
         pytest.param("extra", "number", False, "known (an owner)", 0, id="waived"),

@@ -13,7 +13,7 @@ FOLDER = Path(".sandbox/rehearsal")
 
 @click.command()
 @click.option("--conductor", "version", default=None, help="3.32.3 (default) or 3.15.0.")
-@click.option("--keep", is_flag=True, help="Leave the sandbox's folder for a look.")
+@click.option("--keep", is_flag=True, help="Keep the sandbox's folder with its logs.")
 @click.pass_context
 def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
     """Rehearse the whole migration in a sandbox; exit 1 if a part ended otherwise than expected.

@@ -118,7 +118,7 @@ class Rehearsal:
         mended = self._compared(FLAWED)
         self._must("the mended candidate", mended.verdict is Verdict.MATCHED, FLAWED)
         self._nights(good, build_hash())
-        self._items(Phase.SHADOW, but={"primary unharmed", "cost and latency"})
+        self._items(Phase.SHADOW, but={"effect on the primary", "cost and latency"})
 
     def _cutover(self) -> None:
         self._title("4 cutover")
