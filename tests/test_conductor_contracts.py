@@ -16,6 +16,7 @@ from reflector_migrate.clients.conductor import connected
 from reflector_migrate.conductor.runtime.task_client import TaskClient
 from reflector_migrate.conductor.server_version import server_version
 from reflector_migrate.conductor.task_domain import identity
+from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES
 from reflector_migrate.pipeline.contracts import CONTRACTS
 
@@ -97,7 +98,7 @@ def _through(server, sent):
     ours = server.model_copy(update={"conductor": conductor})
     with connected(ours) as client:
         workflow_id = client.start(_echo(domain, {n: pair[0] for n, pair in sent.items()}))
-        tasks = TaskClient(ours, server_version(ours), identity())
+        tasks = TaskClient(Harness.of(ours), server_version(ours), identity())
         task = next(t for _ in range(30) if (t := tasks.take("finalize")))
         result = TaskResult(
             task_id=task.task_id,

@@ -48,7 +48,7 @@ def test_a_row_opens_its_own_comparison(browser, tmp_path) -> None:
                 document.getElementById('drawer-body').replaceChildren();
                 row.querySelector('th a').click();
                 const wait = ms => new Promise(done => setTimeout(done, ms));
-                for (let n = 0; n < 200 && !state(); n++) await wait(10);
+                for (let n = 0; n < 2000 && !state(); n++) await wait(10);
                 const shown = state().textContent;
                 const nth = document.getElementById('drawer-nth').textContent;
                 const cells = [...row.cells].map(cell => cell.textContent);
