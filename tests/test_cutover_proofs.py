@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
+from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.cutover.items import State
 from reflector_migrate.cutover.proofs import (
@@ -15,12 +20,16 @@ from reflector_migrate.cutover.proofs import (
     seeded_defects_are_caught,
     spread_fits_the_rules,
 )
+from reflector_migrate.experiments.defect_proofs import proof_of, run_of
+from reflector_migrate.experiments.placebo import judged_placebo
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.spread import Spread, pooled, spreads
+from reflector_migrate.model import Comparison
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.proofs import (
     PLACEBO_AT_LEAST,
+    PLACEBO_RUN,
     record_defects_run,
     record_placebo,
     unproved,
@@ -28,9 +37,10 @@ from reflector_migrate.shadow.nightly.proofs import (
 from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.tables import audit
-from tests.gates_world import TEXT, line
+from tests.gates_world import RULES, TEXT, line
 from tests.new_stores import new_store
 
+EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
 NAMES = [defect.name for defect in all_defects()]
 
 
@@ -169,3 +179,60 @@ def test_a_declared_night_effect_was_measured(
     assert found.state is state, found
     assert says in found.why
     assert found.numbers[0].startswith("words: sd ")
+
+
+# -- the commands that store a proof
+
+
+@pytest.fixture
+def command(settings: Settings, tmp_path: Path) -> Callable[..., Result]:
+    """`migrate` with that store."""
+    config = tmp_path / "migrate.toml"
+    config.write_text(f'state_dir = "{tmp_path}"\n[store]\nurl = "{settings.store_url}"\n')
+    return lambda *arguments: CliRunner().invoke(cli, ["--config", str(config), *arguments])
+
+
+def test_a_placebo_is_stored_with_build_evidence_and_spread(
+    settings: Settings,
+    command: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """What legacy left in the candidate's place: an entry of the log, a file with its digest."""
+    whole = Comparison.model_validate_json(EXAMPLE.read_text(encoding="utf-8"))
+    found = [whole.model_copy(update={"recording": f"r{n}"}) for n in range(PLACEBO_AT_LEAST)]
+    ran = judged_placebo(found, ["lost-one"], RULES, build_hash(), "2026-11-01")
+    monkeypatch.setattr("reflector_migrate.cli.placebo._run", lambda *_: ran)
+    done = command("placebo", "run", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["lost"]) == (0, ["lost-one"])
+    body = Harness.of(settings).audit.all(PLACEBO_RUN)[-1]["body"]
+    file = tmp_path / "evidence" / f"placebo-{build_hash()}.jsonl"
+    assert body["evidence"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (body["build"], body["rules"]) == (build_hash(), RULES.digest)
+    assert body["spread"]["words"][0] == PLACEBO_AT_LEAST
+    assert "placebo" not in unproved(Harness.of(settings), build_hash())
+    judged = command("gate", "--evidence", str(file), "--origin", "placebo", "--json")
+    assert {one["origin"] for one in json.loads(judged.stdout)["cohorts"]} == {"placebo"}
+
+
+@pytest.mark.parametrize("is_found", [True, False], ids=["found", "missed"])
+def test_a_run_of_defects_is_stored_with_its_build(
+    settings: Settings,
+    command: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    is_found: bool,
+) -> None:
+    """Of each defect whether it was found, or why not: the gates and the checklist read that."""
+    why = "" if is_found else "MATCHED on solo"
+    proofs = [
+        proof.model_copy(update={"caught": is_found, "why": why})
+        for proof in (proof_of(defect, {}) for defect in all_defects())
+    ]
+    ran = run_of(
+        proofs, started_at="", duration_s=1, build=build_hash(), conductor="3.32.3", jobs=1
+    )
+    monkeypatch.setattr("reflector_migrate.cli.defects._run", lambda *_: ran)
+    assert command("defects", "run", "--json").exit_code == ran.exit_code
+    found = seeded_defects_are_caught(Harness.of(settings))
+    assert found.state is (State.PASS if is_found else State.FAIL)
+    assert ("seeded defect" in unproved(Harness.of(settings), build_hash())) is not is_found
