@@ -27,6 +27,8 @@ def _altered(before, after, language="en"):
     [
         ("Bob Brown supervises Ana Archer.", "Ana Archer supervises Bob Brown.", "role"),
         ("Rent rose in Oslo and fell in Bergen.", "Rent rose in Bergen and fell in Oslo.", "role"),
+        ("We heard that Bergen, Oslo and Rome left Bonn, not Kiel, alone.",
+         "We heard that Bergen, Oslo and Rome left Kiel, not Bonn, alone.", "role"),
         ("The vote passed and the motion failed.", "The vote failed and the motion passed.",
          "opposite"),
         ("The permit was granted.", "The permit was denied.", "opposite"),
@@ -57,6 +59,7 @@ def test_a_changed_word_is_classified(before, after, kind):
         ("The roof is faster than the floor.", "The floor is slower than the roof."),
         ("Ana has to sign the list.", "Ana must sign the list."),
         ("On Monday the office moves out.", "The office moves out on Monday."),
+        ("Its dates: Monday, yesterday, March.", "Its dates: March, yesterday, Monday."),
         ("Tea costs 3 euro, cake costs 4 euro.", "Cake costs 4 euro, tea costs 3 euro."),
     ],
 )

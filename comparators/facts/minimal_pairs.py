@@ -152,7 +152,16 @@ def _is_joined(sentence: Sentence, words: frozenset[str], classes: WordClasses) 
     between = sentence.words[places[0] : places[-1]]
     others = [word for word in between if word not in words and word not in classes.units]
     is_mutual = len(others) <= FEW and any(word in classes.mutual for word in others)
-    return is_mutual or all(word in classes.joining for word in others)
+    ends = sentence.words[places[0]], sentence.words[places[-1]]
+    is_listed = _is_listed(sentence.text.casefold(), *ends)
+    return is_mutual or is_listed or all(word in classes.joining for word in others)
+
+
+def _is_listed(text: str, first: str, last: str) -> bool:
+    """Whether both are entries of one list of single words: `Monday, yesterday, March`."""
+    begin, end = text.find(first), text.rfind(last)
+    entries = text[begin : end + len(last)].split(",") if 0 <= begin < end else []
+    return len(entries) > 1 and all(len(entry.split()) == 1 for entry in entries)
 
 
 def _replaced(
