@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +72,11 @@ def attempt(step, status, retries=0, seq=1, reference=None):
 FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")
 
 
+def lost(status, times):
+    """So many attempts of a step, each of which ended so."""
+    return [attempt("pad_track", status, n, n) for n in range(times)]
+
+
 @pytest.mark.parametrize(
     ("status", "tasks", "expected"),
     [
@@ -83,8 +89,12 @@ FAILED = attempt("pad_track", "FAILED", reference="pad_track_0")
             "FAILED", [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "pad_track_0")], True,
             id="its next attempt is there, and not yet cancelled",
         ),
-        pytest.param("FAILED", [attempt("pad_track", "TIMED_OUT", 2)], True, id="third timeout"),
-        pytest.param("FAILED", [attempt("pad_track", "FAILED", 3)], False, id="the last attempt"),
+        pytest.param("FAILED", lost("TIMED_OUT", 3), True, id="third timeout"),
+        pytest.param("FAILED", lost("FAILED", 4), False, id="the last attempt"),
+        pytest.param(
+            "FAILED", [attempt("pad_track", "CANCELED", 2), attempt("pad_track", "FAILED", 3, 2)],
+            True, id="what a JOIN cancelled is no failure",
+        ),
         pytest.param(
             "FAILED", [FAILED, attempt("finalize", "FAILED_WITH_TERMINAL_ERROR")], False,
             id="another step is hopeless",
@@ -102,7 +112,7 @@ def test_a_workflow_that_a_join_cut_short(status, tasks, expected):
 
 CUT = {"workflowId": "w", "status": "FAILED", "tasks": [FAILED]}
 AT_WORK = {**CUT, "status": "RUNNING"}
-OVER = {**CUT, "tasks": [attempt("pad_track", "FAILED", 3)]}
+OVER = {**CUT, "tasks": lost("FAILED", 4)}
 LEFT_OPEN = {**CUT, "tasks": [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "pad_track_0")]}
 
 
@@ -135,6 +145,32 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
     assert left == []
 
 
+def join(*references):
+    """A JOIN that failed with one of the tasks it waits for."""
+    facts = {"taskDefName": "JOIN", "taskType": "JOIN", "referenceTaskName": "join", "seq": 9}
+    return {**facts, "status": "FAILED", "inputData": {"joinOn": list(references)}}
+
+
+@pytest.mark.parametrize(
+    ("waited_for", "restarted"),
+    [
+        pytest.param(["pad_track_0"], [], id="all were scheduled: retried"),
+        pytest.param(["pad_track_0", "pad_track_1"], ["w"], id="one never was: begun again"),
+    ],
+)
+def test_a_join_that_waits_for_what_was_never_scheduled(monkeypatch, waited_for, restarted):
+    """The server cannot retry that workflow (3.32.3 answers 500): it starts with its first step."""
+    begun, retried = [], []
+    cut = {**CUT, "tasks": [FAILED, join(*waited_for)]}
+    server = SimpleNamespace(workflow=lambda _id: AT_WORK, restart=begun.append)
+    monkeypatch.setattr(
+        "reflector_migrate.conductor.premature_failure.retry",
+        lambda _harness, name: retried.append(name),
+    )
+    assert resume(Harness.of(Settings()), server, cut) == AT_WORK
+    assert (begun, len(retried)) == (restarted, 1 - len(restarted))
+
+
 @pytest.mark.parametrize(("seen", "decided"), [(CUT, []), (LEFT_OPEN, ["w"])])
 def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, decided):
     """The server finds nothing to retry while it waits for a worker (seen on 3.32.3)."""
@@ -156,7 +192,7 @@ def test_an_attempt_that_came_too_late_is_cancelled_first(monkeypatch, seen, dec
 @pytest.mark.parametrize(
     ("status", "tasks", "expected"),
     [
-        pytest.param("FAILED", [attempt("pad_track", "FAILED", 3)], False, id="over"),
+        pytest.param("FAILED", lost("FAILED", 4), False, id="over"),
         pytest.param("TIMED_OUT", [attempt("pad_track", "CANCELED")], False, id="timed out"),
         pytest.param("RUNNING", [FAILED], True, id="at work"),
         pytest.param("COMPLETED", [attempt("finalize", "COMPLETED")], True, id="done"),

@@ -73,6 +73,10 @@ class ConductorClient:
         """Run the last failed task again."""
         self.http.post(f"/workflow/{workflow_id}/retry", resumeSubworkflowTasks=False)
 
+    def restart(self, workflow_id: str) -> None:
+        """Run an ended workflow from its first task; the server forgets its tasks so far."""
+        self.http.post(f"/workflow/{workflow_id}/restart", useLatestDefinitions=False)
+
     def rerun(self, workflow_id: str, task_id: str) -> str:
         """Run again from a task on; returns the id of the workflow that does."""
         body = {"reRunFromWorkflowId": workflow_id, "reRunFromTaskId": task_id}

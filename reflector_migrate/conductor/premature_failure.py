@@ -19,6 +19,7 @@ Json = Mapping[str, Any]
 
 TIMES = 5
 OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
+LOST = frozenset({"FAILED", "TIMED_OUT"})
 DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
 
@@ -39,7 +40,10 @@ def resume_if_cut_short(harness: Harness, workflow_id: str) -> bool:
 
 
 def resume(harness: Harness, client: ConductorClient, workflow: Json) -> Json:
-    """The workflow after its failed tasks were retried, each time it was cut short."""
+    """The workflow after its failed tasks were retried, each time it was cut short.
+
+    One that cannot be retried begins with its first step: what is stored is not made again.
+    """
     workflow_id = str(workflow["workflowId"])
     for _ in range(TIMES):
         if not is_cut_short(workflow):
@@ -48,7 +52,10 @@ def resume(harness: Harness, client: ConductorClient, workflow: Json) -> Json:
         if is_left_open(workflow):
             client.decide(workflow_id)  # cancels it; before that nothing counts as retryable
         try:
-            retry(harness, workflow_id)
+            if is_join_ahead(workflow):
+                client.restart(workflow_id)
+            else:
+                retry(harness, workflow_id)
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
             logger.warning("workflow %s does not go on: %s", workflow_id, error)
         workflow = client.workflow(workflow_id)
@@ -60,11 +67,31 @@ def is_cut_short(workflow: Json) -> bool:
 
     A JOIN that is evaluated between a branch's failure and the scheduling of its next
     attempt takes the failure for the branch's last (seen on 3.32.3). That next attempt may
-    be there, and for a moment not yet be cancelled.
+    be there, and for a moment not yet be cancelled. Each resumption counts as an attempt with
+    the server, so failures are counted here.
     """
     last = _last_attempts(workflow)
     is_undone = any(t["status"] not in DONE for t in last)
-    return workflow["status"] == "FAILED" and is_undone and not any(map(_is_final, last))
+    is_final = any(_is_final(task, workflow["tasks"]) for task in last)
+    return workflow["status"] == "FAILED" and is_undone and not is_final
+
+
+def is_join_ahead(workflow: Json) -> bool:
+    """Whether a JOIN waits for a task that was never scheduled.
+
+    3.32.3 answers the retry of such a workflow with an error, each time (HTTP 500, seen: a branch
+    failed before the other one's fork was planned).
+    """
+    tasks = workflow.get("tasks") or ()
+    scheduled = {task["referenceTaskName"] for task in tasks}
+    joins = (task for task in tasks if task.get("taskType") == "JOIN")
+    return any(not scheduled.issuperset(_joined(join)) for join in joins)
+
+
+def _joined(join: Json) -> Sequence[str]:
+    """References of the tasks that a JOIN waits for."""
+    found: Sequence[str] = (join.get("inputData") or {}).get("joinOn") or ()
+    return found
 
 
 def is_left_open(workflow: Json) -> bool:
@@ -80,8 +107,11 @@ def _last_attempts(workflow: Json) -> Sequence[Json]:
     )
 
 
-def _is_final(task: Json) -> bool:
+def _is_final(task: Json, tasks: Sequence[Json]) -> bool:
+    """Whether a last attempt has failed for good: by its own word, or as the last of its number."""
     if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
         return True
-    has_failed = task["status"] in ("FAILED", "TIMED_OUT")
-    return has_failed and int(task.get("retryCount") or 0) >= spec_of(task["taskDefName"]).retries
+    mine = [t for t in tasks if t["referenceTaskName"] == task["referenceTaskName"]]
+    failures = sum(t["status"] in LOST for t in mine)
+    retries = spec_of(task["taskDefName"]).retries
+    return task["status"] in LOST and failures > retries
