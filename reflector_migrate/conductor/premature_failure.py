@@ -19,7 +19,6 @@ Json = Mapping[str, Any]
 
 TIMES = 5
 OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
-LOST = frozenset({"FAILED", "TIMED_OUT"})
 DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
 
@@ -67,8 +66,8 @@ def is_cut_short(workflow: Json) -> bool:
 
     A JOIN that is evaluated between a branch's failure and the scheduling of its next
     attempt takes the failure for the branch's last (seen on 3.32.3). That next attempt may
-    be there, and for a moment not yet be cancelled. Each resumption counts as an attempt with
-    the server, so failures are counted here.
+    be there, and for a moment not yet be cancelled. What was cancelled so is no attempt here; the
+    server counts it as one.
     """
     last = _last_attempts(workflow)
     is_undone = any(t["status"] not in DONE for t in last)
@@ -112,6 +111,7 @@ def _is_final(task: Json, tasks: Sequence[Json]) -> bool:
     if task["status"] == "FAILED_WITH_TERMINAL_ERROR":
         return True
     mine = [t for t in tasks if t["referenceTaskName"] == task["referenceTaskName"]]
-    failures = sum(t["status"] in LOST for t in mine)
-    retries = spec_of(task["taskDefName"]).retries
-    return task["status"] in LOST and failures > retries
+    cancelled = sum(t["status"] == "CANCELED" for t in mine)
+    has_failed = task["status"] in ("FAILED", "TIMED_OUT")
+    retried = int(task.get("retryCount") or 0) - cancelled
+    return has_failed and retried >= spec_of(task["taskDefName"]).retries
