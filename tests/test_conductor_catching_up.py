@@ -116,6 +116,14 @@ OVER = {**CUT, "tasks": lost("FAILED", 4)}
 LEFT_OPEN = {**CUT, "tasks": [FAILED, attempt("pad_track", "SCHEDULED", 1, 2, "pad_track_0")]}
 
 
+def test_an_attempt_cancelled_amid_a_retry_ends_no_workflow():
+    """The server calls that TERMINATED, as if a person had asked for it (seen on 3.32.3)."""
+    said = "Task 3737f150 failed with status: TERMINATED and reason: 'null'"
+    ended = {"status": "TERMINATED", "tasks": [FAILED], "reasonForIncompletion": said}
+    assert is_cut_short(ended)
+    assert not is_cut_short({**ended, "reasonForIncompletion": "Workflow terminated by a person"})
+
+
 @pytest.mark.parametrize(
     ("seen", "answers", "expected"),
     [

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 Json = Mapping[str, Any]
 
 TIMES = 5
+BY_A_TASK = "failed with status: TERMINATED"
+"""In the reason of a workflow that a cancelled task ended; a person's termination has another."""
 OVER = frozenset({"FAILED", "TERMINATED", "TIMED_OUT"})
 DONE = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
@@ -72,7 +74,17 @@ def is_cut_short(workflow: Json) -> bool:
     last = _last_attempts(workflow)
     is_undone = any(t["status"] not in DONE for t in last)
     is_final = any(_is_final(task, workflow["tasks"]) for task in last)
-    return workflow["status"] == "FAILED" and is_undone and not is_final
+    return _has_failed(workflow) and is_undone and not is_final
+
+
+def _has_failed(workflow: Json) -> bool:
+    """Whether the server ended it because of a task, and not because somebody asked for that.
+
+    By 3.32.3 an attempt that is cancelled while its workflow is retried ends it as TERMINATED.
+    """
+    reason = str(workflow.get("reasonForIncompletion") or "")
+    is_by_itself = workflow["status"] == "TERMINATED" and BY_A_TASK in reason
+    return workflow["status"] == "FAILED" or is_by_itself
 
 
 def is_join_ahead(workflow: Json) -> bool:
