@@ -99,7 +99,7 @@ def _lost(coverage: Coverage) -> list[str]:
         said.append(f"{ran}: {names}. Is the plugin on in its worker, and a dispatcher running? "
                     "To run them now: migrate replay.")  # fmt: skip
     if is_open := coverage.missing - len(coverage.lost):
-        said.append(f"{_recordings(is_open)} announced, but not compared yet.")
+        said.append(f"Announced, but not compared yet: {_recordings(is_open)}.")
     if coverage.unread:
         said.append(f"The primary's rows could not be read, so lost recordings are unknown: "
                     f"{coverage.unread}.")  # fmt: skip

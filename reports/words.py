@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 WORDS = {
+    "legacy": "Reflector's existing pipeline, one Celery task",
     "primary": "the run whose answer counts; legacy until the cutover",
     "candidate": "the run on trial",
     "secondary": "the primary's engine run a second time on the same recording, to learn its noise",
@@ -17,7 +18,8 @@ WORDS = {
     "shift": "how far two engines are apart, without the noise of either",
     "pp": "percentage points: the difference of two percentages",
     "W+": "the evidence that the candidate is not worse; a gate passes at 20",
-    "gate": "a decision over a cohort of recordings: PASS, FAIL or INCONCLUSIVE",
+    "gate": "a decision over many recordings: PASS, FAIL or INCONCLUSIVE",
+    "eligible": "of recordings: those that should have been compared, by the primary's own rows",
     "waiver": "a dated, owned, expiring and capped exception that a person granted",
     "first divergent step": (
         "the step whose output differs although its inputs agree: where to look first"

@@ -61,7 +61,7 @@ def attach(
     force: bool,
     yes: bool,
 ) -> None:
-    """Attach to a running Reflector: derive the settings, create our places, check them.
+    """Attach to a running Reflector: write the settings, create databases and buckets, check all.
 
     Reads Reflector's variables. Changes nothing in Reflector, except for a database role that
     may read its tables. What it has no right to create is listed, with the command to run.

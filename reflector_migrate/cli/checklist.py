@@ -145,7 +145,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> None:
     """Step to the next phase when every item of the current one passes, or back to an earlier one.
 
-    It moves no traffic. The entry has the digest of what the items answered.
+    It moves no traffic. The log's entry has a digest of the items' answers.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
 
     Tracks, media, folders, tables and stored words go; verdicts and counts stay. Beat
     erases by itself what is older than candidate.keep_days, and what the primary deleted or
-    whose meeting refused consent. With --check every place of every erased run is looked at:
+    whose meeting refused consent. --check looks where erased runs were stored:
     exit 1 while something is left.
 
     \b

@@ -18,8 +18,9 @@ FOLDER = Path(".sandbox/rehearsal")
 def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
     """Rehearse the whole migration in a sandbox; exit 1 if a part ended otherwise than expected.
 
-    Comparison, gates, a bad build that is held back, canary, cutover, an outage of Conductor,
-    the way back, the cutover again, the cleanup's plan. The log says what was simulated.
+    It compares, asks the gates, and sees a bad build held back. Then come the first small share,
+    the cutover, an outage of Conductor, the way back, another cutover and the cleanup's plan.
+    The log says what was simulated.
 
     \b
     Examples:

@@ -51,7 +51,8 @@ def rerun(ctx: click.Context, recording: str, step: str) -> None:
     finalize                                         finalize
     cleanup_consent, post_zulip, send_webhook        cleanup_consent
 
-    A new workflow also starts after hours, or after some retries. Cached answers are reused.
+    A new workflow also starts if an earlier step needed a second attempt, if a JOIN was retried, or
+    if the old workflow is more than half its timeout old. Cached answers are reused.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from reflector_migrate.errors import RefusedError
 
 @click.group(invoke_without_command=False)
 def secondary() -> None:
-    """Run a second worker of Reflector's own code, with separate places.
+    """Run a second worker of Reflector's own code, with separate databases and buckets.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 )
 @click.pass_context
 def serve(ctx: click.Context, port: int) -> None:
-    """Serve reports, health and metrics on loopback, and a page to choose the better text blind.
+    """Serve reports, health and metrics on loopback, and a page to choose the better text.
 
     That page shows words of transcripts, so its address has a token. It is printed at the start.
 
