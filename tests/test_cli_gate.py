@@ -16,7 +16,7 @@ from reflector_migrate.cutover.gated import gated
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.gate import judge
-from reflector_migrate.model import Comparison, Engine, Observation, Role
+from reflector_migrate.model import Comparison, Engine, GateVerdict, Observation, Role
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.gating import gates_of, shipped_rules, stored_evidence
@@ -230,6 +230,31 @@ def test_a_sandboxs_runs_in_a_deployments_store_are_left_out(settings: Settings)
     assert {gist.recording for gist in night.gists} == {"rec-3", "rec-4"}
     assert (night.seeded, sum(night.trend[0].counts.values())) == (2, 2)
     assert "Left out: 2 comparisons of a sandbox." in render_page(night)
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"origin": "sandbox"}, {"defects": ("late",)}], ids=["sandbox", "seeded defect"]
+)
+def test_foreign_runs_of_a_newer_build_hide_nothing(
+    settings: Settings, foreign: dict[str, Any]
+) -> None:
+    """The deployment's own evidence still answers, for the gates and for a phase."""
+    store(settings, 1, "old", "2026-11-01", origin="deployment")
+    store(settings, 2, "new", "2026-11-02", **foreign)
+    harness = Harness.of(settings)
+    [cohort] = judge(stored_evidence(harness), RULES).cohorts
+    [asked] = gated(harness).run.cohorts
+    for found in (cohort, asked):
+        assert (found.origin, found.builds["candidate"]) == ("deployment", "old")
+
+
+def test_foreign_runs_alone_decide_nothing(settings: Settings) -> None:
+    """In a deployment's store neither `migrate gate` nor a phase judges a sandbox's run."""
+    store(settings, 1, "new", "2026-11-01", origin="sandbox")
+    harness = Harness.of(settings)
+    for found in (gates_of(harness, stored_evidence(harness), RULES), gated(harness).run):
+        assert {(c.origin, c.recordings) for c in found.cohorts} == {("deployment", 0)}
+        assert found.state is GateVerdict.INCONCLUSIVE
 
 
 def _fates(settings: Settings) -> dict[str, str]:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reflector_migrate.judge.gates.answers import GateAnswer, rounded_down, rounded_up
+from reflector_migrate.judge.gates.answers import Decided, GateAnswer, rounded_down, rounded_up
 from reflector_migrate.judge.gates.clusters import Clusters
 from reflector_migrate.judge.gates.eprocess import Design, Process, Side
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import GateVerdict
-from tests.gates_world import RULES, TEXT, line, normal
+from tests.gates_world import RULES, TEXT, excess, gate, line, night_of, normal
 
 FAIL, PASS = GateVerdict.FAIL, GateVerdict.PASS
 SMALL = read_rules(TEXT.replace("require_n = 30", "require_n = 3"), "rules.toml").model_copy(
@@ -131,6 +131,17 @@ def test_good_recordings_never_unfail_a_mean(seed: int) -> None:
             a for a in judge(lines, RULES).gates if (a.gate, a.stratum) == ("words", "all")
         )
         assert failed.state is FAIL
+
+
+def test_a_series_that_comes_back_takes_no_failure_back() -> None:
+    """Nor does it move a decision: what was reckoned of the recordings before stands."""
+    values = np.random.default_rng(1).normal(4, 1, 37)
+    before = excess(values, stratum="")
+    before = [found.model_copy(update={"series": found.recording}) for found in before]
+    again = line(99, x_pp=-10.0, stratum="", series="rec-0000")
+    [first, after] = [gate(judge(found, RULES), "words") for found in (before, [*before, again])]
+    assert first.state is after.state is FAIL
+    assert first.first_decided == after.first_decided == Decided(n=37, night=night_of(36))
 
 
 @given(evidence())

@@ -78,12 +78,14 @@ class ByGates:
 def gated(harness: Harness) -> Gated:
     """Every gate of the newest cohort, by the rules in force.
 
-    What was made under another configuration or with a seeded defect answers for no phase.
+    What was made under another configuration, with a seeded defect, or for a deployment's store
+    by a sandbox, answers for no phase.
     """
-    from reflector_migrate.judge.gates.cohorts import newest_of
+    from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of, origin_of
     from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
 
-    newest = newest_of(stored_evidence(harness))
+    is_sandbox, stored = harness.settings.is_sandbox, stored_evidence(harness)
+    newest = newest_of([one for one in stored if is_sandbox or origin_of(one) == DEPLOYMENT])
     lines = newest.lines if newest else ()
     return Gated(gates_of(harness, lines, rules_in_force(harness.settings)), lines)
 

@@ -15,7 +15,7 @@ from scipy.special import gammaincinv
 Floats = NDArray[np.float64]
 
 EXPECTED_SIZE = 10.0
-"""Of a cluster, before any has been seen."""
+"""Of a night, before any has been seen."""
 MIN_CLUSTERS = 5
 """With fewer, what they share cannot be estimated."""
 ASSUMED, LEAST = 0.5, 0.15
@@ -29,7 +29,8 @@ class Clusters:
 
     effect is the standard deviation of what a cluster's values share, None where it was
     not measured; sd is the expected spread of a value; both in the values' unit.
-    holds_bet: every value of a cluster gets the bet that its first one got.
+    holds_bet: every value of a cluster gets the bet that its first one got. size is how many
+    values a cluster is expected to have, before any has been seen.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Clusters:
         sd: float,
         *,
         holds_bet: bool = True,
+        size: float = EXPECTED_SIZE,
     ) -> None:
         """Number the labels in the order in which each is first seen."""
         numbers: dict[Hashable, int] = {}
@@ -49,7 +51,7 @@ class Clusters:
         self._order = np.argsort(number, kind="stable")
         self._starts = np.searchsorted(number[self._order], np.arange(len(first)))
         self._sizes = np.diff([*self._starts, len(number)])
-        self._effect, self._sd = effect, sd
+        self._effect, self._sd, self._size = effect, sd, size
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -64,7 +66,7 @@ class Clusters:
         seen = np.arange(len(self.opened))
         is_first = self.opened == seen
         opened = np.cumsum(is_first) - is_first
-        sizes: Floats = np.where(opened > 0, seen / np.maximum(opened, 1), EXPECTED_SIZE)
+        sizes: Floats = np.where(opened > 0, seen / np.maximum(opened, 1), self._size)
         return sizes - 1
 
     def running_sums(self, values: Floats) -> Floats:

@@ -128,14 +128,19 @@ def _value(line: EvidenceLine) -> float:
 
 
 def _clusters(rule: GateRule, lines: Sequence[EvidenceLine]) -> tuple[Clusters, ...]:
-    """Nights, and meeting series where any came back; what shares nothing is left out."""
+    """Nights and meeting series; what shares nothing is left out.
+
+    Both from the first recording on, whatever comes later: a decision is never reckoned again.
+    """
+    if not lines:
+        return ()
     nights = Clusters([line.night for line in lines], rule.effect("night"), rule.design.sd)
     series = Clusters(
         [line.series or f"\0{line.recording}" for line in lines],
-        rule.effect("series"), rule.design.sd, holds_bet=False,
+        rule.effect("series"), rule.design.sd, holds_bet=False, size=1.0,
     )  # fmt: skip
     shares = (rule.effect("night"), nights), (rule.effect("series"), series)
-    return tuple(found for effect, found in shares if effect != 0 and len(found) < len(lines))
+    return tuple(found for effect, found in shares if effect != 0)
 
 
 def _first(path: Floats, limit: float, at_least: int) -> int | None:

@@ -14,7 +14,7 @@ from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.judge.gates.baseline import against_baseline
-from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of
+from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of, origin_of
 from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
 from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
@@ -80,12 +80,14 @@ def not_first(harness: Harness, build: str, rules: Rules) -> str:
 def gates_of(
     harness: Harness, lines: Sequence[EvidenceLine], rules: Rules, *, origin: str | None = None
 ) -> GateRun:
-    """Every gate of stored lines.
+    """Every gate of stored lines; of a deployment's store, only its own decide.
 
     None counts before the placebo and the seeded defects were run with that candidate build, nor
     by rules that were not in force when the build's evidence began.
     """
-    run = judge(lines, rules, origin=origin)
+    run = judge(
+        lines, rules, origin=origin or (None if harness.settings.is_sandbox else DEPLOYMENT)
+    )
     if not lines:
         return run
     build = lines[-1].builds.get("candidate", "")
@@ -106,26 +108,42 @@ def stored_evidence(harness: Harness) -> tuple[EvidenceLine, ...]:
     since the night of this pair's first comparison.
     """
     nights = [night for night, _, _ in harness.evidence.nights()]
-    lines = list(_compared(harness, list(dict.fromkeys(nights))))
+    lines = _compared(harness, list(dict.fromkeys(nights)))
     if lines:
         found = baseline_for(harness, min(line.night for line in lines))
         lines = list(against_baseline(lines, found.recordings if found else ()))
     return (*lines, *_coverage(harness, lines)) if lines else ()
 
 
-def _compared(harness: Harness, nights: Sequence[str]) -> Iterator[EvidenceLine]:
+def _compared(harness: Harness, nights: Sequence[str]) -> list[EvidenceLine]:
     """Lines of every comparison of the newest builds, oldest first.
 
-    Lines are made of a document once, and kept. What a sandbox's store holds is a sandbox's.
+    Builds that only a sandbox ran, or only with a defect, do not hide those before them.
     """
     store = harness.nights
-    gists = [(night, gist) for night in nights for gist in store.of(night)]
-    newest = next(((gist.primary_build, gist.candidate_build) for _, gist in reversed(gists)), None)
-    of_builds = {
-        gist.run_id: night
-        for night, gist in gists
-        if (gist.primary_build, gist.candidate_build) == newest
-    }
+    runs: dict[tuple[str, str], dict[str, str]] = {}
+    for night in reversed(nights):
+        for gist in reversed(store.of(night)):
+            runs.setdefault((gist.primary_build, gist.candidate_build), {})[gist.run_id] = night
+    newest: list[EvidenceLine] = []
+    for of_builds in runs.values():
+        found = list(_lines_of(harness, dict(reversed(of_builds.items()))))
+        if not found or any(_is_own(harness, line) for line in found):
+            return found
+        newest = newest or found
+    return newest
+
+
+def _is_own(harness: Harness, line: EvidenceLine) -> bool:
+    """Whether it can decide about what this store is of."""
+    return not line.defects and (harness.settings.is_sandbox or origin_of(line) == DEPLOYMENT)
+
+
+def _lines_of(harness: Harness, of_builds: Mapping[str, str]) -> Iterator[EvidenceLine]:
+    """Lines of these runs, each with its night: made of a document once, and kept.
+
+    What a sandbox's store holds is a sandbox's.
+    """
     kept = harness.gate_lines.of(list(of_builds), VERSION)
     lacking = [run_id for run_id in of_builds if run_id not in kept]
     for start in range(0, len(lacking), PORTION):
