@@ -78,7 +78,7 @@ def is_cut_short(workflow: Json) -> bool:
 
 
 def _has_failed(workflow: Json) -> bool:
-    """Whether the server ended it because of a task, and not because somebody asked for that.
+    """Whether the server ended it because of a task, and not at a person's request.
 
     By 3.32.3 an attempt that is cancelled while its workflow is retried ends it as TERMINATED.
     """
