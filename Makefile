@@ -30,12 +30,10 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@# live tests wait half of the time, so two halves of them run side by side; the second is shown
-	@# at its end. each has one second chance, which the summary shows: two cores may be busy
+	@# live tests come after the others, one at a time: beside other tests, waits run out. each has
+	@# one second chance, which the summary shows
 	@$(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder --durations=15; others=$$?; \
-	$(LIVE) -m "live and not shared" >.venv/own.log 2>&1 & \
-	own=$$!; $(LIVE) -m "live and shared"; shared=$$?; \
-	wait $$own; own=$$?; cat .venv/own.log; test $$others$$shared$$own = 000
+	$(LIVE) -m live; live=$$?; test $$others$$live = 00
 
 check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder

@@ -25,7 +25,7 @@ from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.sandbox.standins.client import StandinControl
 from reflector_migrate.sandbox.standins.running import running_standins
 from reflector_migrate.settings import Settings
-from tests.lifetimes import end_after, in_order_of_use, is_of_many, until_last_use
+from tests.lifetimes import end_after, in_order_of_use, until_last_use
 from tests.new_stores import new_store
 from tests.patience import PATIENT
 
@@ -50,8 +50,6 @@ def pytest_configure() -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Tests of the same servers follow one another; before several processes, long files first."""
-    for item in filter(is_of_many, items):
-        item.add_marker("shared")  # before others choose by marks
     yield
     items[:] = in_order_of_use(items)
     if "PYTEST_XDIST_WORKER" in os.environ:  # so that none of them ends long after the other

@@ -15,8 +15,6 @@ import pytest
 
 SHARED = ("stage", "stack", "server", "conductor_server", "routed")
 """Fixtures of such servers, in the order in which they are used: the longest first."""
-MANY_USE = SHARED[:3]
-"""Those whose tests take as long as all other live tests do: `make test` runs both at a time."""
 
 _ends: dict[str, ExitStack] = {}
 _last_users: dict[str, pytest.Item] = {}
@@ -28,11 +26,6 @@ def until_last_use(name: str, started: AbstractContextManager[Any]) -> Iterator[
     with ExitStack() as ends:
         _ends[name] = ends
         yield ends.enter_context(started)
-
-
-def is_of_many(item: pytest.Item) -> bool:
-    """Whether this test's servers are those of many files."""
-    return _shared_by(item) in MANY_USE
 
 
 def in_order_of_use(items: Sequence[pytest.Item]) -> list[pytest.Item]:

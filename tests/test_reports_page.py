@@ -64,7 +64,9 @@ def test_nothing_compared_never_reads_as_a_match():
     ("coverage", "state", "said"),
     [
         pytest.param(Coverage(5, 5), "MATCHED", "5 of 5", id="all compared and matched"),
-        pytest.param(Coverage(9, 5), "INCONCLUSIVE", "not compared yet: 4 recordings", id="some are lost"),
+        pytest.param(
+            Coverage(9, 5), "INCONCLUSIVE", "not compared yet: 4 recordings", id="some are lost"
+        ),
         pytest.param(Coverage(7, 5, {"budget": 2}), "MATCHED", "5 of 5", id="skipped on purpose"),
         pytest.param(
             Coverage(6, 5, {}, {"no row": 1}), "INCONCLUSIVE", "no row", id="one failed to compare"
