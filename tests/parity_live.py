@@ -73,7 +73,7 @@ def assert_gates_hear(settings: Settings, complete: str, broken: str) -> None:
     timed = {measure.partition("/")[2] for measure in said if measure.startswith("latency/")}
     assert "transcribe_track" in timed <= set(STEP_NAMES), timed
     run = judge(lines, rules_in_force(settings))
-    [cohort] = [one for one in run.cohorts if one.recordings > 1]
+    cohort = max(run.cohorts, key=lambda one: one.recordings)  # others ran by other settings
     found = {g.gate: g for g in run.gates if run.cohorts[g.cohort] is cohort and g.stratum == ALL}
     assert (found["row"].value, found["completion"].value) == (0, 0)
     assert found["latency"].n == found["row"].n == found["completion"].n
