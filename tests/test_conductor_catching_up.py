@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from types import SimpleNamespace
 
 import pytest
 
@@ -151,32 +150,6 @@ def test_what_is_cut_short_goes_on(monkeypatch, seen, answers, expected):
     monkeypatch.setattr("reflector_migrate.conductor.premature_failure.retry", retry)
     assert resume(Harness.of(Settings()), Server(), next(states)) == expected
     assert left == []
-
-
-def join(*references):
-    """A JOIN that failed with one of the tasks it waits for."""
-    facts = {"taskDefName": "JOIN", "taskType": "JOIN", "referenceTaskName": "join", "seq": 9}
-    return {**facts, "status": "FAILED", "inputData": {"joinOn": list(references)}}
-
-
-@pytest.mark.parametrize(
-    ("waited_for", "restarted"),
-    [
-        pytest.param(["pad_track_0"], [], id="all were scheduled: retried"),
-        pytest.param(["pad_track_0", "pad_track_1"], ["w"], id="one never was: begun again"),
-    ],
-)
-def test_a_join_that_waits_for_what_was_never_scheduled(monkeypatch, waited_for, restarted):
-    """The server cannot retry that workflow (3.32.3 answers 500): it starts with its first step."""
-    begun, retried = [], []
-    cut = {**CUT, "tasks": [FAILED, join(*waited_for)]}
-    server = SimpleNamespace(workflow=lambda _id: AT_WORK, restart=begun.append)
-    monkeypatch.setattr(
-        "reflector_migrate.conductor.premature_failure.retry",
-        lambda _harness, name: retried.append(name),
-    )
-    assert resume(Harness.of(Settings()), server, cut) == AT_WORK
-    assert (begun, len(retried)) == (restarted, 1 - len(restarted))
 
 
 @pytest.mark.parametrize(("seen", "decided"), [(CUT, []), (LEFT_OPEN, ["w"])])

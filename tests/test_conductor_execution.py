@@ -135,6 +135,30 @@ class Falling:
         return None if self.retried else (200, workflow("FAILED"))
 
 
+@pytest.mark.parametrize(
+    ("waited_for", "asked"),
+    [
+        pytest.param(["pad_track_0"], "retry", id="all were scheduled: retried"),
+        pytest.param(["pad_track_0", "pad_track_1"], "restart", id="one never was: begun again"),
+    ],
+)
+def test_a_join_that_waits_for_what_was_never_scheduled(waited_for, asked):
+    """The server cannot retry that workflow (3.32.3 answers 500): it starts with its first step."""
+    join = {"taskType": "JOIN", "referenceTaskName": "join", "inputData": {"joinOn": waited_for}}
+    tasks = [{"taskType": "SIMPLE", "referenceTaskName": "pad_track_0"}, join]
+    posted = []
+
+    def server(method, path):
+        if method == "POST":
+            posted.append(path)
+        status = "RUNNING" if posted else "FAILED"
+        return 200, {"workflowId": "wf", "status": status, "tasks": tasks}
+
+    with answering(server) as url:
+        retry(Harness.of(at(Settings(), url)), "wf")
+    assert posted == [f"/workflow/wf/{asked}"]
+
+
 def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
     """The caller would take it back otherwise, although it runs."""
     server = Falling(says_so=True)

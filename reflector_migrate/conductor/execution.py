@@ -117,8 +117,9 @@ def retry(harness: Harness, workflow_id: str) -> None:
     looked at after it.
     """
     with harness.conductor() as client:
-        failures = _failures(client.workflow(workflow_id))
-        client.retry(workflow_id)
+        workflow = client.workflow(workflow_id)
+        failures = _failures(workflow)
+        _retry_once(client, workflow)
         try:
             if _keep_going(client, workflow_id, failures):
                 return
@@ -137,10 +138,34 @@ def _keep_going(client: ConductorClient, workflow_id: str, failures: int) -> boo
         if _watch_retry(client, workflow_id, failures):
             return True
         try:
-            client.retry(workflow_id)
+            _retry_once(client, client.workflow(workflow_id))
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
             logger.info("workflow %s: %s", workflow_id, error.message)
     return _watch_retry(client, workflow_id, failures)
+
+
+def _retry_once(client: ConductorClient, workflow: Json) -> None:
+    """Retry it; one that cannot be retried begins with its first step, and its stored answers."""
+    again = client.restart if is_join_ahead(workflow) else client.retry
+    again(str(workflow["workflowId"]))
+
+
+def is_join_ahead(workflow: Json) -> bool:
+    """Whether a JOIN waits for a task that was never scheduled.
+
+    3.32.3 answers the retry of such a workflow with an error, each time (HTTP 500, seen: a branch
+    failed before the other one's fork was planned).
+    """
+    tasks = workflow.get("tasks") or ()
+    scheduled = {task["referenceTaskName"] for task in tasks}
+    joins = (task for task in tasks if task.get("taskType") == "JOIN")
+    return any(not scheduled.issuperset(_joined(join)) for join in joins)
+
+
+def _joined(join: Json) -> Sequence[str]:
+    """References of the tasks that a JOIN waits for."""
+    found: Sequence[str] = (join.get("inputData") or {}).get("joinOn") or ()
+    return found
 
 
 def _watch_retry(client: ConductorClient, workflow_id: str, failures: int) -> bool:

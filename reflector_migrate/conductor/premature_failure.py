@@ -41,10 +41,7 @@ def resume_if_cut_short(harness: Harness, workflow_id: str) -> bool:
 
 
 def resume(harness: Harness, client: ConductorClient, workflow: Json) -> Json:
-    """The workflow after its failed tasks were retried, each time it was cut short.
-
-    One that cannot be retried begins with its first step: what is stored is not made again.
-    """
+    """The workflow after its failed tasks were retried, each time it was cut short."""
     workflow_id = str(workflow["workflowId"])
     for _ in range(TIMES):
         if not is_cut_short(workflow):
@@ -53,10 +50,7 @@ def resume(harness: Harness, client: ConductorClient, workflow: Json) -> Json:
         if is_left_open(workflow):
             client.decide(workflow_id)  # cancels it; before that nothing counts as retryable
         try:
-            if is_join_ahead(workflow):
-                client.restart(workflow_id)
-            else:
-                retry(harness, workflow_id)
+            retry(harness, workflow_id)
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
             logger.warning("workflow %s does not go on: %s", workflow_id, error)
         workflow = client.workflow(workflow_id)
@@ -85,24 +79,6 @@ def _has_failed(workflow: Json) -> bool:
     reason = str(workflow.get("reasonForIncompletion") or "")
     is_by_itself = workflow["status"] == "TERMINATED" and BY_A_TASK in reason
     return workflow["status"] == "FAILED" or is_by_itself
-
-
-def is_join_ahead(workflow: Json) -> bool:
-    """Whether a JOIN waits for a task that was never scheduled.
-
-    3.32.3 answers the retry of such a workflow with an error, each time (HTTP 500, seen: a branch
-    failed before the other one's fork was planned).
-    """
-    tasks = workflow.get("tasks") or ()
-    scheduled = {task["referenceTaskName"] for task in tasks}
-    joins = (task for task in tasks if task.get("taskType") == "JOIN")
-    return any(not scheduled.issuperset(_joined(join)) for join in joins)
-
-
-def _joined(join: Json) -> Sequence[str]:
-    """References of the tasks that a JOIN waits for."""
-    found: Sequence[str] = (join.get("inputData") or {}).get("joinOn") or ()
-    return found
 
 
 def is_left_open(workflow: Json) -> bool:
