@@ -19,13 +19,13 @@ pytestmark = pytest.mark.heavy
 
 DYING = """
 import json, os, signal, sys
+from reflector_migrate.harness import Harness, loaded_settings
 from reflector_migrate.pipeline.audio.output import Writer
 from reflector_migrate.pipeline.runner import run_step
-from reflector_migrate.settings import load_settings
 
 whole = Writer.finish
 Writer.finish = lambda self: whole(self) or os.kill(os.getpid(), signal.SIGKILL)
-run_step(sys.argv[1], json.loads(sys.argv[2]), load_settings())
+run_step(sys.argv[1], json.loads(sys.argv[2]), Harness.of(loaded_settings()))
 """
 """Dies when its sound is written, but for the name under which others look for it."""
 

@@ -138,7 +138,7 @@ def test_text_that_no_database_holds_is_refused_at_the_door(world):
     """The word's number is named, not its text."""
     words = [{"word": "nul\x00", "start": 0, "end": 1}]
     world.control.replay(recogniser=[{"match": ["track"], "words": words}])
-    with pytest.raises(TerminalStepError, match="word 0 is no text"):
+    with pytest.raises(TerminalStepError, match="word 0 cannot be stored as text"):
         world.step("transcribe_track", **track(world))
 
 
