@@ -1,23 +1,23 @@
-"""The composition root: only this module loads settings, and only it makes stores.
+"""The composition root: only this module makes stores.
 
-A process loads once: a command of the CLI, a worker, a Celery app; the settings are passed on
-from there. A harness is what they name: every store over one database. It keeps a URL and opens
-nothing. Connections are those of the process that opened them: a fork shares none (see
-`store/base.py` and `clients/connections.py`).
+A process loads its settings once (`entrance.py`): a command of the CLI, a worker, a Celery app.
+They are passed on from there. A harness is what they name: every store over one database. It
+keeps a URL and opens nothing. Connections are those of the process that opened them: a fork
+shares none (see `store/base.py` and `clients/connections.py`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from reflector_migrate.entrance import loaded_settings
 from reflector_migrate.errors import ConfigurationError
-from reflector_migrate.settings import Settings, load_settings, settings_stamp
+from reflector_migrate.settings import Settings, settings_stamp
 from reflector_migrate.store.aa_pairs import LegacyPairs, Secondaries
 from reflector_migrate.store.artifacts import Artifacts
 from reflector_migrate.store.audit import Audit
@@ -118,16 +118,6 @@ class Harness:
         )
 
 
-def loaded_settings(
-    config: Path | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
-    unread: list[str] | None = None,
-) -> Settings:
-    """The settings in force, for the entrance of a process: see `load_settings`."""
-    return load_settings(config, environ=environ, unread=unread)
-
-
 class LiveHarness:
     """The harness of a process that serves for weeks, made again when a file of settings changed.
 
@@ -143,10 +133,10 @@ class LiveHarness:
         """That of the last good settings. Raises ConfigurationError while there were never any."""
         stamp = settings_stamp()
         if self._good is None:
-            self._good = Harness.of(load_settings())
+            self._good = Harness.of(loaded_settings())
         elif stamp != self._stamp:
             try:
-                self._good = Harness.of(load_settings())
+                self._good = Harness.of(loaded_settings())
             except ConfigurationError as error:
                 log.error("settings not read again, the last ones stay: %s", error.message)
         self._stamp = stamp

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +15,12 @@ import pytest
 from click import Context, Group
 
 from fixtures.reports.nights import night
-from reflector_migrate.cli import common
+from reflector_migrate.cli import celery_worker, common
 from reflector_migrate.cli.checklist import _print
 from reflector_migrate.cli.completing import checks, defects, recordings
 from reflector_migrate.cli.doctor import exit_code as doctor_code
 from reflector_migrate.cli.main import COMMANDS, cli, main
+from reflector_migrate.cli.worker import command_of
 from reflector_migrate.cutover.checklist import exit_code
 from reflector_migrate.cutover.items import Answer, Item, Line, passed, pending, unreachable
 from reflector_migrate.errors import RefusedError
@@ -420,3 +422,57 @@ def test_an_interrupt_says_that_runs_go_on(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cli, "main", interrupted)
     found = run("compare", "solo")
     assert (found.exit_code, "runs that were started go on" in found.stderr) == (130, True)
+
+
+@pytest.mark.parametrize("kind", ["collector", "dispatcher", "starter", "beat", "legacy"])
+def test_a_worker_of_celery_starts_by_our_door(kind: str) -> None:
+    """S3.36: Celery alone would answer an interrupt with 1, which is a verdict."""
+    argv, _ = command_of(kind)
+    assert argv[1:4] == ["-m", "reflector_migrate.cli.celery_worker", "-A"]
+
+
+def test_a_worker_interrupted_while_it_starts_answers_130(tmp_path: Path) -> None:
+    """S3.36: the signal comes while the app is loaded, before Celery handles signals."""
+    (tmp_path / "early.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    argv = [
+        sys.executable,
+        "-m",
+        "reflector_migrate.cli.celery_worker",
+        "-A",
+        "early:app",
+        "worker",
+    ]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Aborted" in done.stderr) == (130, False)
+    assert "interrupted: stopped here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("celery", "should_stop", "should_terminate", "answered"),
+    [
+        pytest.param(0, 0, None, 0, id="SIGTERM: its tasks have ended"),
+        pytest.param(1, 1, None, 130, id="Ctrl-C: its tasks have ended"),
+        pytest.param(1, 1, 1, 130, id="Ctrl-C twice"),
+        pytest.param(1, None, None, 4, id="it broke"),
+        pytest.param(2, None, None, 2, id="a wrong option"),
+    ],
+)
+def test_what_celery_answers_is_told_apart(
+    celery: int,
+    should_stop: int | None,
+    should_terminate: int | None,
+    answered: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S3.36: its 1 is an interrupt or a fault; ours never is."""
+    monkeypatch.setattr("celery.bin.celery.celery.main", lambda *_, **__: celery)
+    monkeypatch.setattr("celery.worker.state.should_stop", should_stop)
+    monkeypatch.setattr("celery.worker.state.should_terminate", should_terminate)
+    monkeypatch.setattr(sys, "argv", ["celery_worker"])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            celery_worker.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == answered

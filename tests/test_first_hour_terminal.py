@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -359,6 +360,7 @@ def _top_level(body: list[ast.stmt]) -> Iterator[str]:
     "module",
     [
         "reflector_migrate.cli.events",
+        "reflector_migrate.entrance",
         "reflector_migrate.conductor.event_dictionary",
         *sorted({place.partition(":")[0] for place, _ in COMMANDS.values()}),
     ],
@@ -366,6 +368,24 @@ def _top_level(body: list[ast.stmt]) -> Iterator[str]:
 def test_a_command_loads_no_client_of_a_server_before_it_needs_one(module: str) -> None:
     """S3.40: `--help`, a mistyped option and the event dictionary cost no second of imports."""
     assert not _imported_at_start(module, set()) & HEAVY
+
+
+READS_SETTINGS = """
+import os, sys
+os.execve = lambda *_: None
+from reflector_migrate.cli.main import answered, cli
+for argv in (["config", "show"], ["worker", "run", "collector"]):
+    answered(argv, lambda given: cli.main(args=given, standalone_mode=False))
+print({name.partition(".")[0] for name in sys.modules} & set(sys.argv[1:]))
+"""
+
+
+def test_commands_that_only_read_settings_load_no_database(tmp_path: Path) -> None:
+    """S3.40: the settings, the kind of a worker, and whether a sandbox runs, need no SQLAlchemy."""
+    argv = [sys.executable, "-c", READS_SETTINGS, *HEAVY]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+    assert "shadow.rate = " in done.stdout
 
 
 def test_doctor_says_what_it_waits_for(migrate: Migrate, monkeypatch: pytest.MonkeyPatch) -> None:

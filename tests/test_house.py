@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("reflector_migrate", "comparators", "reports")
-BELOW = "model errors settings store clients harness"
+BELOW = "model errors settings store clients entrance harness"
 MAY_IMPORT: dict[str, str] = {
     "model": "",
     "errors": "",
@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, str] = {
     "settings": "errors",
     "store": "model errors settings",
     "clients": "errors settings",
-    "harness": "errors settings store clients",
+    "entrance": "errors settings",
+    "harness": "errors settings store clients entrance",
     "comparators": "model",
     "reports": "model",
     "pricing": "model errors settings",

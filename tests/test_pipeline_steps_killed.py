@@ -19,7 +19,8 @@ pytestmark = pytest.mark.heavy
 
 DYING = """
 import json, os, signal, sys
-from reflector_migrate.harness import Harness, loaded_settings
+from reflector_migrate.entrance import loaded_settings
+from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.audio.output import Writer
 from reflector_migrate.pipeline.runner import run_step
 

@@ -147,7 +147,8 @@ def _write(out: Path, settings: dict[str, object], *, force: bool) -> None:
 
 def _loaded(ctx: click.Context, out: Path) -> Harness:
     """By the file alone: a sandbox that runs here is none of this."""
-    from reflector_migrate.harness import Harness, loaded_settings
+    from reflector_migrate.entrance import loaded_settings
+    from reflector_migrate.harness import Harness
 
     harness = Harness.of(loaded_settings(out))
     ctx.find_root().obj.update(config=out, harness=harness)

@@ -58,27 +58,36 @@ class JsonLines(logging.Formatter):
 
 
 def harness_of(ctx: click.Context) -> Harness:
-    """Over settings by --config, environment and files; else those of a sandbox that runs here.
+    """The stores that the command's settings name.
 
     Made once per process: every part of a command works with the same one.
     """
-    from reflector_migrate.harness import Harness, loaded_settings
+    from reflector_migrate.harness import Harness
 
     shared = ctx.find_root().obj
     if "harness" not in shared:
-        place, environ = settings_place(ctx)
-        shared["harness"] = Harness.of(loaded_settings(place, environ=environ))
-        named = place or os.environ.get("MIGRATE_CONFIG")
-        if shared["harness"].settings.is_sandbox and named:
-            where = _short(Path(named).resolve().parent)
-            say(f"sandbox {where}: nothing here is about a deployment")
+        shared["harness"] = Harness.of(settings_of(ctx))
     harness: Harness = shared["harness"]
     return harness
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """Those of the command's harness."""
-    return harness_of(ctx).settings
+    """By --config, environment and files; else those of a sandbox that runs here.
+
+    Loaded once per process, and without a store.
+    """
+    from reflector_migrate.entrance import loaded_settings
+
+    shared = ctx.find_root().obj
+    if "settings" not in shared:
+        place, environ = settings_place(ctx)
+        shared["settings"] = loaded_settings(place, environ=environ)
+        named = place or os.environ.get("MIGRATE_CONFIG")
+        if shared["settings"].is_sandbox and named:
+            where = _short(Path(named).resolve().parent)
+            say(f"sandbox {where}: nothing here is about a deployment")
+    settings: Settings = shared["settings"]
+    return settings
 
 
 def headline(settings: Settings, line: str) -> str:
@@ -94,7 +103,7 @@ def _short(folder: Path) -> str:
 
 def settings_place(ctx: click.Context) -> tuple[Path | None, dict[str, str] | None]:
     """What to load: the file by --config, or a running sandbox's alone; else the usual places."""
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.entrance import loaded_settings
 
     config: Path | None = ctx.find_root().obj["config"]
     if config is not None or os.environ.get("MIGRATE_CONFIG"):

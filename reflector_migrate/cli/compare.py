@@ -164,7 +164,7 @@ def _from_files(
     is_repeatable: bool,
 ) -> Comparison:
     from reflector_migrate.cli.observations import read_observation
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.entrance import loaded_settings
     from reflector_migrate.judge.compare import compare as judge
     from reflector_migrate.pricing import priced
     from reflector_migrate.shadow.waiver_files import waivers_in_force

@@ -40,7 +40,7 @@ def show(ctx: click.Context, origin: bool, as_json: bool) -> None:
       migrate config show --origin
       migrate --config migrate.toml config show --json
     """
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.entrance import loaded_settings
 
     place, environ = settings_place(ctx)
     unread: list[str] = []

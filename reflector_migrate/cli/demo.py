@@ -32,8 +32,8 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
       migrate demo
       migrate demo --conductor 3.15.0
     """
+    from reflector_migrate.entrance import loaded_settings
     from reflector_migrate.experiments.demo import BLAMED, SOUND, run_demo
-    from reflector_migrate.harness import loaded_settings
     from reflector_migrate.sandbox.stack import Sandbox
 
     settings = loaded_settings(ctx.find_root().obj["config"])

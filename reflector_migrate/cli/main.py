@@ -11,6 +11,7 @@ import click
 from reflector_migrate.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 C = "reflector_migrate.cli"
@@ -124,11 +125,16 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(argv: list[str]) -> int:
+    return answered(argv, lambda given: cli.main(args=given, standalone_mode=False))
+
+
+def answered(argv: list[str], work: Callable[[list[str]], object]) -> int:
+    """The exit code of a command line; an error or an interrupt is answered in words on stderr."""
     from reflector_migrate.errors import ExitCode
 
-    _refuse_foreign_packages()
     try:
-        answer = cli.main(args=argv, standalone_mode=False)
+        _refuse_foreign_packages()
+        answer = work(argv)
         return int(answer) if isinstance(answer, int) else int(ExitCode.OK)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo(INTERRUPTED, err=True)

@@ -29,8 +29,8 @@ def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
     """
     import shutil
 
+    from reflector_migrate.entrance import loaded_settings
     from reflector_migrate.experiments.rehearse import rehearse as run
-    from reflector_migrate.harness import loaded_settings
 
     settings = loaded_settings(ctx.find_root().obj["config"])
     log_to_stderr(ctx, settings)

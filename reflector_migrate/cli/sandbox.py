@@ -184,7 +184,7 @@ def _switch(harness: Harness, noise: Noise | None) -> None:
 
 
 def _base(ctx: click.Context) -> Settings:
-    from reflector_migrate.harness import loaded_settings
+    from reflector_migrate.entrance import loaded_settings
 
     settings = loaded_settings(ctx.find_root().obj["config"])
     log_to_stderr(ctx, settings)

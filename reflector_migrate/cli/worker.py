@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -52,6 +53,8 @@ def run(ctx: click.Context, kind: str, rest: tuple[str, ...]) -> None:
     argv, environ = command_of(kind)
     if config is not None:
         environ["MIGRATE_CONFIG"] = str(config.resolve())
+    if kind != "conductor":  # Ctrl-C waits until `celery_worker` can answer it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execve(argv[0], [*argv, *rest], {**os.environ, **environ})  # noqa: S606 - becomes it
 
 
@@ -60,9 +63,10 @@ def command_of(kind: str) -> tuple[list[str], dict[str, str]]:
     from reflector_migrate.plugin import FOLDER
 
     python = [sys.executable, "-m"]
-    shadow = [*python, "celery", "-A", "reflector_migrate.shadow.app:app"]
-    legacy = [*python, "celery", "-A", "reflector_migrate.sandbox.legacy.app:app", "worker"]
-    starter = [*python, "celery", "-A", "reflector_migrate.cutover.route_app:app", "worker"]
+    celery = [*python, "reflector_migrate.cli.celery_worker", "-A"]
+    shadow = [*celery, "reflector_migrate.shadow.app:app"]
+    legacy = [*celery, "reflector_migrate.sandbox.legacy.app:app", "worker"]
+    starter = [*celery, "reflector_migrate.cutover.route_app:app", "worker"]
     commands = {
         "legacy": [*legacy, "-I", "reflector_shadow", "--loglevel=info"],
         "conductor": [*python, "reflector_migrate.conductor.runtime.run"],

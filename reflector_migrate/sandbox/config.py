@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import SecretStr
 
 import reflector_migrate
-from reflector_migrate.harness import loaded_settings
+from reflector_migrate.entrance import loaded_settings
 from reflector_migrate.sandbox.ports import HOST
 from reflector_migrate.sandbox.servers.base import Folders
 from reflector_migrate.settings import Settings

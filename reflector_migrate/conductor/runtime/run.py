@@ -20,7 +20,8 @@ from typing import NamedTuple, NoReturn
 from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
-from reflector_migrate.harness import Harness, loaded_settings
+from reflector_migrate.entrance import loaded_settings
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import mark_ready
 
 logger = logging.getLogger(__name__)

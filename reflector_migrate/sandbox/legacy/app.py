@@ -12,7 +12,8 @@ from typing import Any
 
 from celery import Celery
 
-from reflector_migrate.harness import Harness, loaded_settings
+from reflector_migrate.entrance import loaded_settings
+from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 
 PREFIX = "reflector."
