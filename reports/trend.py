@@ -119,7 +119,7 @@ def _label(points: Sequence[TrendPoint]) -> str:
     total = sum(sum(p.counts.values()) for p in points)
     return (
         f"{len(points)} nights from {first.night} to {last.night}: "
-        f"{count(bad)} of {count(total)} recordings diverged; "
+        f"{count(bad)} of {count(total)} comparisons diverged; "
         f"{count(last.counts.get(Verdict.DIVERGED.value, 0))} of "
         f"{count(sum(last.counts.values()))} on the last"
     )

@@ -120,6 +120,7 @@ def test_trend_shows_the_night_that_is_not_there():
     assert [point.night for point in found.points] == ["2026-11-20", "2026-11-21", "2026-11-22"]
     texts = [shape.text for shape in found.chart.shapes]
     assert {"none", "0 %", "50 %", "100 %"} <= {*texts}
+    assert "comparisons diverged" in found.chart.label, "a night may compare a recording twice"
     assert trend.trend(points[:1]) is None, "a single night is not a trend"
 
 

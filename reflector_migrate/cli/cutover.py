@@ -120,9 +120,8 @@ def rollback(ctx: click.Context, who: str, reason: str) -> None:
 def kill(ctx: click.Context, who: str, reason: str) -> None:
     """Send every recording back to legacy, even if its workflow runs and has sent nothing yet.
 
-    As rollback, and then each workflow that runs is fenced off, unless it has passed finalize:
-    its message, webhook or deletion may be out, so it finishes. The others are announced to
-    legacy again.
+    Does what rollback does. Then each running workflow loses its recording to legacy, unless it has
+    passed finalize: its message, webhook or deletion may be out, so it finishes.
 
     \b
     Examples:

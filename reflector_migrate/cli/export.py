@@ -32,7 +32,7 @@ AT_ONCE = 500
     help="A row for each recording, for each check, or for each attempt of a step.",
 )
 @click.option("--night", default=None, help="YYYY-MM-DD in UTC (default: all nights).")
-@click.option("-o", "path", type=click.Path(path_type=Path), help="Where to write (default: here).")
+@click.option("-o", "path", type=click.Path(path_type=Path), help="Where to write.")
 @click.pass_context
 def export(ctx: click.Context, form: str, table: str, night: str | None, path: Path | None) -> None:
     """Export stored comparisons as a table of counts and times.

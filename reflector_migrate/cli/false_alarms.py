@@ -26,7 +26,7 @@ EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 )
 @click.option("--wer", default=0.02, show_default=True, help="Share of words misheard, 0 to 1.")
 @click.option("--rate", default=0.3, show_default=True, help="Chance of another wording, 0 to 1.")
-@click.option("--recording", "recordings", multiple=True, help="In place of the six short ones.")
+@click.option("--recording", "recordings", multiple=True, help="Instead of the six short ones.")
 @click.option(
     "--defect", "defects", multiple=True, help="Inject a defect, to see the command fail."
 )

@@ -42,8 +42,8 @@ def run(
     """Run recordings (all, or those named) four times on legacy; exit 1 if a gate fails them.
 
     Uses the sandbox that runs here and leaves it as it was, or starts a temporary one. The audit
-    log of the settings in force keeps the result with its build: no gate counts without it. The
-    evidence is kept beside it, for `migrate gate --evidence FILE --origin placebo`.
+    log of the settings in force records the result with its build. Without it no gate counts. The
+    evidence is stored too: read it with `migrate gate --evidence FILE --origin placebo`.
 
     \b
     Examples:

@@ -16,11 +16,11 @@ FOLDER = Path(".sandbox/rehearsal")
 @click.option("--keep", is_flag=True, help="Keep the sandbox's folder with its logs.")
 @click.pass_context
 def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
-    """Rehearse the whole migration in a sandbox; exit 1 if a part ended otherwise than expected.
+    """Rehearse the whole migration in a sandbox; exit 1 if a part did not end as expected.
 
-    It compares, asks the gates, and sees a bad build held back. Then come the first small share,
-    the cutover, an outage of Conductor, the way back, another cutover and the cleanup's plan.
-    The log says what was simulated.
+    It compares recordings, evaluates the gates, and checks that a bad build is held back. Then come
+    the first small share, the cutover, an outage of Conductor, the way back, another cutover and
+    the cleanup's plan. The log says what is simulated.
 
     \b
     Examples:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True, help="Exit non-zero for this verdict or worse.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("--notify", is_flag=True, help="Call people where due, as the nightly job does.")
+@click.option("--notify", is_flag=True, help="Send notices as the nightly job does.")
 @click.pass_context
 def report(
     ctx: click.Context,

@@ -76,7 +76,7 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
 
 @route.command("set", short_help="Change the table: route, share, rooms, lists.")
 @click.option("--route", "to", type=click.Choice(ROUTES), help="Where the share goes.")
-@click.option("--share", type=click.FloatRange(0, 1), help="Of all recordings, as 0.1.")
+@click.option("--share", type=click.FloatRange(0, 1), help="Share of all recordings, such as 0.1.")
 @click.option("--otherwise", type=click.Choice(ROUTES[:2]), help="Where all others go.")
 @click.option("--room", "rooms", multiple=True, metavar="NAME=ROUTE[:SHARE]", help="Replaces all.")
 @click.option("--allow", multiple=True, metavar="TRANSCRIPT", help="Replaces the allow list.")

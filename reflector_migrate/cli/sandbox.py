@@ -119,7 +119,7 @@ def down(ctx: click.Context) -> None:
 def status(ctx: click.Context, as_json: bool) -> None:
     """List every server with its health.
 
-    Each with pid, port and log; exit 1 unless all are healthy.
+    Shows pid, port and log; exit 1 unless all are healthy.
 
     \b
     Examples:

@@ -31,9 +31,9 @@ def secondary() -> None:
 def up(ctx: click.Context, dry_run: bool, rest: tuple[str, ...]) -> None:
     """Check that no place is the primary's, make the tables, and become the worker.
 
-    Its code is that of `pipeline.reflector_python`; its places are those of [secondary].
-    Further arguments go to Celery. Then `shadow.secondary_rate` says for which share of
-    recordings legacy runs twice.
+    It runs Reflector's code with `pipeline.reflector_python`, in the places that [secondary] names.
+    Further arguments go to Celery. Legacy then runs twice for a share of recordings:
+    `shadow.secondary_rate`.
 
     \b
     Examples:
