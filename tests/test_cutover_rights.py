@@ -67,7 +67,7 @@ def test_a_newer_reflector_is_read_and_its_columns_are_named(postgres_url: str):
         connection.execute(text("ALTER TABLE room DROP COLUMN ics_last_etag"))
     settings = Settings.model_validate({"reflector": {"database_url": postgres_url}})
     found = rights.newer_than_known(Harness.of(settings))
-    assert found.why == "transcript.action_items, transcript.change_seq"
+    assert found.why == "column transcript.action_items, transcript.change_seq"
     assert _said("reflector database", settings) == ("readable", "")
     assert Rows.at(postgres_url).get_room("nowhere") is None
 

@@ -58,6 +58,7 @@ MAX_QUEUE_BYTES = 64 << 20  # of announcements and timings together, in the prim
 FOR_ANNOUNCEMENTS = 0.5  # this share of both limits is kept for them: timings stop before
 SAMPLED = 16  # messages whose sizes stand for all of the queue's
 MAX_WAITING, MAX_SPANS = 1_000, 2_000  # in this process's memory
+MAX_CLASSES = 50  # named in one message
 METHODS = (
     "process", "set_status", "update_participants_from_daily", "pad_track_for_transcription",
     "mixdown_tracks", "on_duration", "on_waveform", "transcribe_file", "on_transcript",
@@ -72,6 +73,21 @@ OTHER_TASKS = {
     "reflector.pipelines.main_file_pipeline.task_send_webhook_if_needed",
     "reflector.worker.webhook.send_transcript_webhook",
 }
+KNOWN_CLASSES = {
+    "reflector.db.transcripts": {
+        "SourceKind", "AudioWaveform", "TranscriptText", "TranscriptSegmentTopic",
+        "TranscriptTopic", "TranscriptFinalShortSummary", "TranscriptFinalLongSummary",
+        "TranscriptFinalTitle", "TranscriptDuration", "TranscriptWaveform", "TranscriptEvent",
+        "TranscriptParticipant", "Transcript", "TranscriptController",
+    },
+    "reflector.processors.types": {
+        "AudioFile", "AudioDiarizationInput", "DiarizationSegment", "Word", "Transcript",
+        "TranscriptSegment", "TitleSummary", "FinalLongSummary", "FinalShortSummary",
+        "FinalTitle", "TranslationLanguages",
+    },
+}  # fmt: skip
+"""Modules whose classes say what a run leaves, and the classes that were there when this was
+written: any other is of a newer Reflector, and nothing of it is compared."""
 
 log = logging.getLogger("reflector_shadow")
 counts: Counter[str] = Counter()  # published, dropped_*, errors; travels with every spans message
@@ -198,6 +214,8 @@ def on_postrun(
         "counts": dict(counts),
         "errors": counts["errors"] - buffer.errors_before,
     }
+    if facts["task"] == setting("MIGRATE_LEGACY_TASK", DEFAULT_TASK):
+        facts["classes"] = unknown_classes()
     seen = end_observing(task_id)
     if seen is not None:
         facts["observed"] = seen.mode
@@ -240,6 +258,17 @@ def end_observing(task_id: str) -> Any:
     except Exception as error:
         note("observe", error)
         return None
+
+
+def unknown_classes() -> list[str]:
+    """Classes of what a run leaves that a newer Reflector has; only modules that it has loaded."""
+    found = []
+    for module, known in KNOWN_CLASSES.items():
+        for name, value in vars(sys.modules.get(module, object)).items():
+            is_own = inspect.isclass(value) and value.__module__ == module
+            if is_own and name not in known:
+                found.append(f"{module}.{name}")
+    return sorted(found)[:MAX_CLASSES]
 
 
 def _announcement(task_id: str, task: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,16 @@ class Rows:
                 return frozenset()
             return frozenset(transcript_ids) - set(connection.scalars(may_be_kept))
 
+    def newest_events(self, count: int) -> tuple[Json, ...]:
+        """The events of the newest transcripts that have ended, whatever else is wrong there."""
+        table = tables.transcript
+        query = select(table.c.events).where(table.c.status == "ended")
+        with reading(self.engine) as connection:
+            newest = query.order_by(table.c.created_at.desc()).limit(count)
+            stored = connection.scalars(newest).all()
+        lists = (events for events in stored if isinstance(events, list))
+        return tuple(e for events in lists for e in events if isinstance(e, dict) and "event" in e)
+
     def transcript_of(self, recording_id: str) -> TranscriptRow | None:
         """The recording's first transcript, if it has one."""
         table = tables.transcript

@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import (
-    STEP_SPECS,
     UNREADABLE,
     Effect,
     Engine,
@@ -29,10 +28,10 @@ from reflector_migrate.model import (
     Topic,
 )
 from reflector_migrate.pipeline.rows import RecordingRow, Rows, TranscriptRow
-from reflector_migrate.pipeline.rows.columns import unknown_columns
 from reflector_migrate.shadow.observe.deployment import Deployment, candidate_of, primary_of
 from reflector_migrate.shadow.observe.derived import with_derived
 from reflector_migrate.shadow.observe.effects_seen import effects_of
+from reflector_migrate.shadow.observe.newer import newer_parts
 from reflector_migrate.shadow.observe.timings import steps_of
 
 __all__ = ["Deployment", "candidate_of", "observe", "primary_of"]
@@ -43,9 +42,6 @@ M = TypeVar("M", Topic, Participant)
 STATUS: Mapping[str | None, Literal["completed", "failed", "running"]] = {
     "ended": "completed",
     "error": "failed",
-}
-KNOWN_EVENTS = frozenset(name for spec in STEP_SPECS for name in spec.events) | {
-    "PIPELINE_PROGRESS"
 }
 LISTS = ("topics", "events", "participants")
 
@@ -117,19 +113,18 @@ def _seen(
         outputs=outputs_of(row, place),
         events=(*map(_stored, row.events), *map(_told, bus)),
         effects=seen,
-        notes=(*notes, *_not_compared(row, place, known["role"])),
+        notes=(*notes, *_not_compared(row, spans, place, known["role"])),
     )
     return with_derived(seen_there)
 
 
-def _not_compared(row: TranscriptRow, place: Deployment, role: Role) -> Iterator[str]:
-    """What a newer Reflector keeps and we do not compare, in a note each."""
-    if role is Role.CANDIDATE:
-        return
-    events = sorted({str(event["event"]) for event in row.events} - KNOWN_EVENTS)
-    for kind, names in (("event", events), ("column", unknown_columns(place.database_url))):
-        if names:
-            yield f"not compared, of a newer Reflector: {kind} {', '.join(names)}"
+def _not_compared(
+    row: TranscriptRow, spans: Sequence[Json], place: Deployment, role: Role
+) -> Iterator[str]:
+    """What a newer Reflector has and we do not compare, in a note each."""
+    if role is not Role.CANDIDATE:
+        for part in newer_parts(place.database_url, row.events, spans):
+            yield f"not compared, of a newer Reflector: {part}"
 
 
 def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
