@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import stamina
 
+from reflector_migrate.clients.connections import trusted_hosts
 from reflector_migrate.errors import MigrateError, RefusedError, ServerUnreachableError
 from reflector_migrate.settings import ConductorSettings, without_user
 
@@ -37,7 +38,9 @@ class ConductorHttp:
         """Open no connection yet; base address is the API's, as `http://host:8080/api`."""
         self._base = settings.server_url.rstrip("/")
         timeout = httpx.Timeout(settings.request_timeout_s, connect=settings.connect_timeout_s)
-        self._http = httpx.Client(timeout=timeout, headers=auth_headers(settings))
+        self._http = httpx.Client(
+            timeout=timeout, headers=auth_headers(settings), verify=trusted_hosts()
+        )
 
     def close(self) -> None:
         """Close every connection."""

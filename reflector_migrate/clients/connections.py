@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,16 @@ def redis_at(url: str, timeout_s: float = REDIS_TIMEOUT_S) -> Redis:
     return _redis(os.getpid(), url, timeout_s)
 
 
+@lru_cache(maxsize=1)
+def trusted_hosts() -> ssl.SSLContext:
+    """The certificates that HTTPS clients trust, read once: reading them takes 20 ms and more."""
+    return httpx.create_ssl_context()
+
+
 @lru_cache(maxsize=8)
 def _connections(_pid: int, s3: S3Settings) -> Connections:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
-    return Connections(http=httpx.Client(limits=POOL), s3=_s3(s3))
+    return Connections(http=httpx.Client(limits=POOL, verify=trusted_hosts()), s3=_s3(s3))
 
 
 @lru_cache(maxsize=16)

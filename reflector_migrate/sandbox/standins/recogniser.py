@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reflector_migrate.clients.connections import trusted_hosts
 from reflector_migrate.sandbox.standins.answer_tape import Kept, digest_of
 from reflector_migrate.sandbox.standins.faults import Faults
 from reflector_migrate.sandbox.standins.hearing.listen import HeardWord
@@ -107,7 +108,10 @@ async def _fetched(url: str) -> bytes:
     try:
         async with (
             httpx.AsyncClient(
-                timeout=FETCH_TIMEOUT, follow_redirects=True, trust_env=False
+                timeout=FETCH_TIMEOUT,
+                follow_redirects=True,
+                trust_env=False,
+                verify=trusted_hosts(),
             ) as client,
             client.stream("GET", url) as answer,
         ):
