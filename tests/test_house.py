@@ -12,10 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("reflector_migrate", "comparators", "reports")
-BELOW = "model errors settings store clients entrance harness"
+BELOW = "temporary model errors settings store clients entrance harness"
 MAY_IMPORT: dict[str, str] = {
     "model": "",
     "errors": "",
+    "temporary": "",
     "plugin": "",
     "settings": "errors",
     "store": "model errors settings",

@@ -61,6 +61,12 @@ def heard(log: Iterable[Event], workflow_id: str) -> Heard:
     return Heard(tuple(told), track_total, times)
 
 
+def workflows_of(log: Iterable[Event]) -> tuple[str, ...]:
+    """Ids of the workflows that a run's messages are of, the latest first."""
+    latest_first = [str(event.data["workflow_id"]) for event in log][::-1]
+    return tuple(dict.fromkeys(latest_first))
+
+
 def mark(before: Heard, workflow_id: str, from_step: str | None) -> News:
     """After which a step and all that follow are published again; without one, what has failed."""
     over = [*(_after(before.told, from_step) if from_step else _failed(before.told))]

@@ -10,6 +10,7 @@ from typing import Any
 from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.clients.conductor_http import NotFoundError, UnknownOutcomeError
 from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.conductor.progress_log import FAMILY, workflows_of
 from reflector_migrate.conductor.task_domain import task_domain, task_to_domain
 from reflector_migrate.conductor.wakeup import WakeupChannel
 from reflector_migrate.conductor.workflows.load import PIPELINE, VERSION, VERSIONS
@@ -42,7 +43,7 @@ def start_workflow(
     started in between. Raises ServerUnreachableError, RefusedError (not registered, say).
     """
     with harness.conductor() as client:
-        found = find_workflow(client, run)
+        found = find_workflow(client, run) or _find_by_news(harness, client, run)
         if found is None:
             before_start()
             found = _begin(harness, client, run, tracks)
@@ -104,6 +105,19 @@ def find_workflow(client: ConductorClient, run: Run, after_ms: int = 0) -> str |
     found = [w for w in _executions(client, run) if _run_id(w) == run.run_id and not _is_stray(w)]
     found = [w for w in found if _made_ms(w) > after_ms or not after_ms]
     return str(max(found, key=_made_ms)["workflowId"]) if found else None
+
+
+def _find_by_news(harness: Harness, client: ConductorClient, run: Run) -> str | None:
+    """The newest workflow of this run that told of its own progress and is still known.
+
+    So that a starter that died before it stored the id starts nothing a second time, where the
+    server lists no ended workflow.
+    """
+    for workflow_id in workflows_of(harness.events.of(run.run_id, family=FAMILY)):
+        for workflow in _existing(client, workflow_id):
+            if _run_id(workflow) == run.run_id and not _is_stray(workflow):
+                return workflow_id
+    return None
 
 
 def _begin(

@@ -11,7 +11,6 @@ import argparse
 import logging
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_whe
 from reflector_migrate.entrance import loaded_settings
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import mark_ready
+from reflector_migrate.temporary import temporary_folder
 
 logger = logging.getLogger(__name__)
 
@@ -118,12 +118,10 @@ def _keep_family(
     command: Sequence[str],
 ) -> None:
     config = ["--config", str(options.config)] if options.config else []
-    with tempfile.TemporaryDirectory(prefix="migrate-workers-") as folder:
+    with temporary_folder("migrate-workers-") as folder:
         on_death = Deaths(harness).report
         children = [
-            Child(
-                [*command, "--child", "--group", m.group, *config], Path(folder) / str(n), on_death
-            )
+            Child([*command, "--child", "--group", m.group, *config], folder / str(n), on_death)
             for n, m in enumerate(ours)
         ]
         keep(children, stop, harness.settings.workers.drain_s, mark_ready)

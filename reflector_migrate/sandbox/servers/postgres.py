@@ -15,7 +15,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from reflector_migrate.sandbox.process import send, stop
 from reflector_migrate.sandbox.reaper import Reaper
 from reflector_migrate.sandbox.servers.base import Folders, Server
 from reflector_migrate.sandbox.starter import Starter
+from reflector_migrate.temporary import temporary_folder
 
 _INITDB_TIMEOUT_S = 60
 _READY_WITHIN_S = 30.0
@@ -88,25 +88,24 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
 
     However its owner ends, the server does not outlive it.
     """
-    home = Path(tempfile.mkdtemp(prefix="migrate-postgres-"))
-    starter = Starter(Folders(folder), timeout_s=_READY_WITHIN_S, say=lambda _: None)
-    reaper = Reaper.watch(folder)
-    try:
-        user = _unprivileged() if os.geteuid() == 0 else None
-        binaries = _binaries(home, user)
-        port, password = free_port(), secrets.token_hex(16)
-        process = _server(home, binaries, user, port, password)
-        server = PostgresServer(port, password, starter, process)
-        _initialise(home, binaries, user, server.password)
-        starter.run([process], {}, [])
-        yield server
-    finally:
-        known = [r for r in starter.records.read() if r.name == "postgres"]
-        for record in known:
-            send(record, signal.SIGINT)  # a fast shutdown: SIGTERM would wait for its clients
-        stop(known, starter.records, _GRACE_S)
-        reaper.dismiss()
-        shutil.rmtree(home, ignore_errors=True)
+    with temporary_folder("migrate-postgres-") as home:
+        starter = Starter(Folders(folder), timeout_s=_READY_WITHIN_S, say=lambda _: None)
+        reaper = Reaper.watch(folder)
+        try:
+            user = _unprivileged() if os.geteuid() == 0 else None
+            binaries = _binaries(home, user)
+            port, password = free_port(), secrets.token_hex(16)
+            process = _server(home, binaries, user, port, password)
+            server = PostgresServer(port, password, starter, process)
+            _initialise(home, binaries, user, server.password)
+            starter.run([process], {}, [])
+            yield server
+        finally:
+            known = [r for r in starter.records.read() if r.name == "postgres"]
+            for record in known:
+                send(record, signal.SIGINT)  # a fast shutdown: SIGTERM would wait for its clients
+            stop(known, starter.records, _GRACE_S)
+            reaper.dismiss()
 
 
 def _server(home: Path, binaries: Path, user: str | None, port: int, password: str) -> Server:

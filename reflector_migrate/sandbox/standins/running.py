@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from reflector_migrate.errors import ServerUnreachableError
+from reflector_migrate.temporary import temporary_folder
 
 STOP_S = 5.0
 
@@ -31,8 +31,8 @@ def running_standins(recordings: Path, *, timeout_s: float = 20.0) -> Iterator[s
 
     Raises ServerUnreachableError with the process's last words when they do not come up.
     """
-    with tempfile.TemporaryDirectory(prefix="standins-") as folder:
-        port_file, log_file = Path(folder, "port"), Path(folder, "log")
+    with temporary_folder("migrate-standins-") as folder:
+        port_file, log_file = folder / "port", folder / "log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 standins_argv(recordings, port_file), stdout=log, stderr=log, env=dict(os.environ)

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from reflector_migrate.harness import Harness
@@ -18,6 +17,7 @@ from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.pipeline.places import candidate_url
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
+from reflector_migrate.temporary import temporary_folder
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def scratch(harness: Harness, seen: Observation, step: str) -> Iterator[tuple[Ha
     from reflector_migrate.store.migrate import upgrade
 
     rows = read_rows(harness.settings, str(seen.outputs.row["id"]), ()).rows
-    with TemporaryDirectory(prefix="migrate-confirm-") as folder:
-        ours = harness.under(_settings(harness.settings, Path(folder)))
+    with temporary_folder("migrate-confirm-") as folder:
+        ours = harness.under(_settings(harness.settings, folder))
         upgrade(ours.settings.store_url)
         write_mark(ours.settings.candidate.database_url or "")
         run = scratch_run(ours.settings, seen)
