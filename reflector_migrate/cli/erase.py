@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
     from reflector_migrate.store.runs import RunRecord
 
+ELSEWHERE = "folders on other worker hosts; each host removes its own within five minutes"
+
 
 @click.command()
 @click.argument("recording", required=False)
@@ -34,7 +36,8 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
     Tracks, media, folders, tables and stored words go; verdicts and counts stay. Beat
     erases by itself what is older than candidate.keep_days, and what the primary deleted or
     whose meeting refused consent. --check looks where erased runs were stored:
-    exit 1 while something is left.
+    exit 1 while something is left. Folders of other worker hosts are not looked at: each
+    host removes its own within five minutes.
 
     \b
     Examples:
@@ -52,12 +55,13 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
     left = _left(harness, runs)
     code = int(any(left.values()))
     if as_json:
-        echo_json(envelope("erase", code, runs=len(runs), left=left))
+        echo_json(envelope("erase", code, runs=len(runs), left=left, not_looked_at=[ELSEWHERE]))
     else:
         for run_id, lines in left.items():
             for line in lines:
                 click.echo(f"✗ run {run_id}: {line}")
         say(f"{len(runs)} runs looked at, something is left of {sum(map(bool, left.values()))}")
+        say(f"not looked at: {ELSEWHERE}")
     ctx.exit(code)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from reflector_migrate.conductor.runtime.erased_folders import keep_removing
 from reflector_migrate.conductor.runtime.groups import GROUPS, Member, members
 from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
@@ -71,6 +72,8 @@ def main(
     stop = stop_on_signals()
     if options.is_child:
         stop_when_input_closes(stop)
+    else:
+        keep_removing(harness, stop)
     ours = members(options.group, harness.settings.workers)
     if options.is_child or len(ours) == 1:
         (serve or serve_member)(harness, ours[0], stop, mark_ready)
