@@ -39,6 +39,11 @@ class MigrateError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def in_full(self) -> str:
+        """Message and way out in one line, for a log."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class ConfigurationError(MigrateError):
     """A setting is missing, unknown or contradicts another."""

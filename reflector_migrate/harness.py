@@ -138,6 +138,6 @@ class LiveHarness:
             try:
                 self._good = Harness.of(loaded_settings())
             except ConfigurationError as error:
-                log.error("settings not read again, the last ones stay: %s", error.message)
+                log.error("settings not read again, the last ones stay: %s", error.in_full)
         self._stamp = stamp
         return self._good

@@ -124,7 +124,7 @@ def retry(harness: Harness, workflow_id: str) -> None:
             if _keep_going(client, workflow_id, failures):
                 return
         except ServerUnreachableError as error:  # it was accepted: it must not seem not to be
-            logger.warning("workflow %s was retried, and not seen: %s", workflow_id, error.message)
+            logger.warning("workflow %s was retried, and not seen: %s", workflow_id, error.in_full)
             return
     raise RefusedError(
         f"workflow {workflow_id} ends again at once, without a step having failed",
@@ -140,7 +140,7 @@ def _keep_going(client: ConductorClient, workflow_id: str, failures: int) -> boo
         try:
             _retry_once(client, client.workflow(workflow_id))
         except (RefusedError, NotFoundError) as error:  # another was faster: 3.32.3 says 404
-            logger.info("workflow %s: %s", workflow_id, error.message)
+            logger.info("workflow %s: %s", workflow_id, error.in_full)
     return _watch_retry(client, workflow_id, failures)
 
 

@@ -86,7 +86,8 @@ class LiveFence:
         try:
             claims_of(self._harness).end(str(run.get("transcript_id")), str(run.get("run_id")))
         except Exception as error:  # the steps that follow end it too, and in the end its age
-            log.warning("claim not ended: %s", type(error).__name__)
+            whose = run.get("transcript_id")
+            log.warning("claim of transcript %s not ended: %s", whose, type(error).__name__)
 
 
 def _is_failure(step: str, raw_input: Mapping[str, Any]) -> bool:

@@ -47,9 +47,18 @@ def _harmless(
             ):  # publish in the order in which it is kept
                 tell(self, *args, **kwargs)
         except Exception as error:  # telling must never fail what is told about
-            logger.warning("progress not published: %s", type(error).__name__)
+            whose = next(filter(None, map(_run_id_of, args)), "")
+            logger.warning("run %s: progress not published: %s", whose, type(error).__name__)
 
     return told
+
+
+def _run_id_of(argument: object) -> str:
+    if isinstance(argument, Mapping):
+        argument = argument.get("run")
+    if isinstance(argument, Mapping):
+        return str(argument.get("run_id", ""))
+    return argument.run_id if isinstance(argument, Run) else ""
 
 
 class Progress:

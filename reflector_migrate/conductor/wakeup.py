@@ -52,7 +52,8 @@ class WakeupChannel:
                         if message is not None:
                             answer(_steps_of(message))
             except redis.RedisError as error:
-                logger.warning("wake-up channel unavailable: %s", type(error).__name__)
+                said = "wake-up channel %s unavailable, tried again in a while: %s"
+                logger.warning(said, self._channel, type(error).__name__)
                 stop.wait(TROUBLE_WAITS_S[min(troubles, len(TROUBLE_WAITS_S) - 1)])
                 troubles += 1
 

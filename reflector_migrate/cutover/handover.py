@@ -223,7 +223,7 @@ def _terminate(harness: Harness, workflow_id: str) -> None:
         with harness.conductor() as client:
             client.terminate(workflow_id, "another run serves this transcript")
     except MigrateError as error:
-        log.warning("workflow %s was not terminated: %s", workflow_id, error.message)
+        log.warning("workflow %s was not terminated: %s", workflow_id, error.in_full)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def stalled() -> None:
     try:
         take_over_stalled(_live.current())
     except MigrateError as error:
-        log.warning("%s: not now: %s", STALLED, error.message)
+        log.warning("%s: not now: %s", STALLED, error.in_full)
 
 
 @app.task(name=TRIPWIRE)
@@ -104,19 +104,19 @@ def tripwire() -> None:
     harness = _live.current()
     try:
         if found := watch(harness):
-            log.error("a rollback is due: %s", found)
+            log.error("a rollback is due (migrate cutover rollback): %s", found)
         send(harness, news(harness))
     except MigrateError as error:
-        log.warning("%s: not now: %s", TRIPWIRE, error.message)
+        log.warning("%s: not now: %s", TRIPWIRE, error.in_full)
 
 
 def _attempt(task: Task, work: Callable[[], object]) -> None:
     try:
         work()
     except InputError as error:
-        log.error("%s: refused: %s", task.name, error.message)
+        log.error("%s: refused: %s", task.name, error.in_full)
     except MigrateError as error:
-        log.warning("%s: not yet: %s", task.name, error.message)
+        log.warning("%s: not yet: %s", task.name, error.in_full)
         pause_s = min(2.0 ** min(task.request.retries, 10) / 2, LONGEST_PAUSE_S)
         raise task.retry(countdown=pause_s) from None
 

@@ -64,4 +64,4 @@ def _terminate(harness: Harness, workflow_id: str) -> None:
         with harness.conductor() as client:
             client.terminate(workflow_id, "legacy serves this transcript")
     except MigrateError as error:
-        log.warning("workflow %s was not terminated: %s", workflow_id, error.message)
+        log.warning("workflow %s was not terminated: %s", workflow_id, error.in_full)

@@ -32,7 +32,8 @@ def without_candidate(settings: Settings) -> Iterator[None]:
     """The kill switch on: the primary's announcements start nothing."""
     switch = settings.shadow.kill_switch_file
     if switch is None:
-        raise ConfigurationError("shadow.kill_switch_file is not set")
+        hint = "set it in migrate.toml"
+        raise ConfigurationError("shadow.kill_switch_file is not set", hint=hint)
     switch.touch()
     try:
         yield

@@ -19,7 +19,8 @@ def set_stage(harness: Harness, recording: FixtureRecording, sink: str = "") -> 
     `sink` comes before the path of the room's webhook: another run's deliveries go there.
     """
     if not harness.settings.is_sandbox or harness.settings.sandbox.control_url is None:
-        raise ConfigurationError("recordings can only be staged in a sandbox")
+        said = f"{recording.name}: recordings can only be staged in a sandbox"
+        raise ConfigurationError(said, hint="migrate sandbox up")
     # Only the primary's earlier run is in the way: each candidate run has its own places.
     rows = Rows.at(harness.settings.reflector.database_url or "")
     transcript = rows.transcript_of(recording.recording_id)

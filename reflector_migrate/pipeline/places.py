@@ -43,7 +43,7 @@ def place_of_primary(settings: Settings) -> Place:
     """The primary's places; raises TerminalStepError when its database is not configured."""
     theirs = settings.reflector
     if theirs.database_url is None:
-        raise TerminalStepError("reflector.database_url is not set")
+        raise TerminalStepError("reflector.database_url is not set", hint="migrate attach")
     return Place(
         theirs.database_url, theirs.tracks_bucket, theirs.media_bucket,
         theirs.bus_url, "", theirs.data_dir,
@@ -58,5 +58,5 @@ def candidate_url(settings: Settings) -> str:
 def plain(name: str) -> str:
     """A name that is safe as one part of a path; TerminalStepError for any other."""
     if not name or name in {".", ".."} or any(char in name for char in "/\\\x00"):
-        raise TerminalStepError("an id or file name is not a plain name")
+        raise TerminalStepError(f"an id or file name is not a plain name: {name[:80]!r}")
     return name

@@ -30,6 +30,7 @@ from reflector_migrate.pipeline.contracts import CONTRACTS, Run, StepInput
 from reflector_migrate.pipeline.defects.registry import switched_on, with_defects
 from reflector_migrate.pipeline.digests import digest, input_digest
 from reflector_migrate.pipeline.heartbeat_pool import Heartbeat
+from reflector_migrate.pipeline.log_context import about
 from reflector_migrate.pipeline.meter import UsageMeter
 from reflector_migrate.pipeline.steps import STEPS, Step
 from reflector_migrate.settings import Settings
@@ -81,7 +82,7 @@ def validated_input(name: str, raw_input: Mapping[str, Any]) -> StepInput:
 
 def execute(name: str, task: StepInput, ctx: StepContext, step: Step | None = None) -> StepResult:
     """Run a step on a validated task in a context of the caller's (the monolith's, say)."""
-    with as_step_errors():
+    with about(name, task.run), as_step_errors():
         made = (step or STEPS[name])(task, ctx)
     model = CONTRACTS[name].output
     output = _validated(model, made.model_dump(mode="json"), f"{name}: output")

@@ -69,7 +69,8 @@ class Media:
 
     def _refuse_outside(self, path: Path) -> None:
         if not path.resolve().is_relative_to(self.data_dir.resolve()):
-            raise TerminalStepError("a file outside the namespace's folder is not deleted")
+            said = f"not deleted: {path} is outside the namespace's folder {self.data_dir}"
+            raise TerminalStepError(said)
 
 
 @dataclass(frozen=True, slots=True)

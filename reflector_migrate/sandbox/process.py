@@ -151,7 +151,8 @@ def stop(targets: Sequence[ProcessRecord], records: Records, grace_s: float) -> 
     try:
         records.remove(targets)
     except OSError as error:  # a full disk must not keep the next ones running
-        _log.warning("ended, but still on record: %s", error)
+        names = ", ".join(record.name for record in targets)
+        _log.warning("%s ended, and are still on record: %s", names, error)
     return stubborn
 
 

@@ -104,7 +104,7 @@ class Sandbox:
     def settings(self) -> Settings:
         """The settings every process of the sandbox reads; only once it is up."""
         if self._settings is None:
-            raise MigrateError("the sandbox is not up")
+            raise MigrateError("the sandbox is not up", hint="migrate sandbox up")
         return self._settings
 
     @property

@@ -71,7 +71,7 @@ def _erase_if_ended(shadow: Shadow, run_id: str) -> None:
         if run is not None and run.state in ENDS:
             erase_ended(shadow, [run])
     except MigrateError as error:
-        log.warning("run %s: not erased yet: %s", run_id, error.message)
+        log.warning("run %s: not erased yet: %s", run_id, error.in_full)
     except Exception as error:  # foreign: its text is never shown
         log.error("run %s: not erased yet: %s", run_id, place_of(error))
 

@@ -73,10 +73,10 @@ def behind_door(
                 world.harness.heartbeats.beat(task.name, world.now())
             return
         except InputError as error:
-            log.error("%s: refused: %s", task.name, error.message)
+            log.error("%s: refused: %s", task.name, error.in_full)
             return
         except MigrateError as error:
-            log.warning("%s: %s", task.name, error.message)
+            log.warning("%s: %s", task.name, error.in_full)
         except Exception as error:  # foreign: its text is never shown
             log.error("%s: %s", task.name, place_of(error))
             if task.request.retries >= FOREIGN_TRIES:

@@ -153,7 +153,7 @@ def stop_strays(harness: Harness, run: RunRecord) -> None:
     try:
         stop_others(harness, _as_given(harness.settings, run), run.workflow_id or "")
     except MigrateError as error:
-        log.warning("run %s: strays not looked for: %s", run.run_id, error.message)
+        log.warning("run %s: strays not looked for: %s", run.run_id, error.in_full)
 
 
 def _give_up(shadow: Shadow, run: RunRecord, workflow_id: str) -> None:

@@ -91,7 +91,7 @@ def _erased(shadow: Shadow, run: RunRecord) -> int:
             erase_run(shadow.harness, run.run_id)
         _forget(shadow.harness, run)
     except MigrateError as error:
-        log.warning("run %s: not erased yet: %s", run.run_id, error.message)
+        log.warning("run %s: not erased yet: %s", run.run_id, error.in_full)
         return 0
     log.info("run %s: erased", run.run_id)
     return 1 if shadow.runs.move(marked, marked.state, erased_at=shadow.now()) else 0

@@ -139,9 +139,8 @@ def make_schema(settings: Settings) -> bool:
     is_new = not inspect(engine_for(mine)).has_table("transcript")
     if is_new:
         if make_url(theirs).get_backend_name() != "postgresql":
-            raise RefusedError(
-                "secondary.database_url has no tables, and only PostgreSQL's are copied"
-            )
+            said = "secondary.database_url has no tables, and only PostgreSQL's are copied"
+            raise RefusedError(said, hint="create Reflector's tables there first")
         taken = _run(["pg_dump", "-s", "--no-owner", "--no-privileges"], theirs, b"")
         _run(["psql", "-q", "-v", "ON_ERROR_STOP=1"], mine, taken)
     write_mark(mine, "stand-in")
@@ -172,7 +171,7 @@ def begin(
         _copy(harness, announcement.bucket_name, taken, prior)
         task_id = _send(harness, run, taken)
     except MigrateError as error:
-        log.warning("run %s: no secondary: %s", run.run_id, error.message)
+        log.warning("run %s: no secondary: %s", run.run_id, error.in_full)
         return False
     return store.add(SecondaryRun(root, task_id, taken.recording_id, Role.PRIMARY))
 

@@ -43,7 +43,8 @@ def url_of_run(url: str, run_id: str) -> str:
 def schema_of(run_id: str) -> str:
     """The PostgreSQL schema that holds one run's tables."""
     if not _A_RUN_ID.fullmatch(run_id):
-        raise ConfigurationError("a run id must be 1 to 56 letters, digits, hyphens or underscores")
+        said = "a run id must be 1 to 56 letters, digits, hyphens or underscores"
+        raise ConfigurationError(f"{run_id[:80]!r}: {said}")
     return f"run_{run_id}"
 
 

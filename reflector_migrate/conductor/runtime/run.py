@@ -22,6 +22,7 @@ from reflector_migrate.conductor.runtime.in_flight_file import Deaths
 from reflector_migrate.conductor.runtime.supervisor import Child, keep, stop_when_input_closes
 from reflector_migrate.entrance import loaded_settings
 from reflector_migrate.harness import Harness
+from reflector_migrate.pipeline.log_context import FORMAT, About
 from reflector_migrate.settings import mark_ready
 from reflector_migrate.temporary import temporary_folder
 
@@ -97,10 +98,13 @@ def serve_member(
 
 
 def log_to_stderr() -> None:
-    """One line per fact; HTTP clients keep quiet, as their lines quote presigned addresses."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"
-    )
+    """One line per fact, with its step and run; HTTP clients keep quiet.
+
+    Their lines quote presigned addresses.
+    """
+    handler = logging.StreamHandler()
+    handler.addFilter(About())
+    logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=[handler])
     for name in ("httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -48,7 +48,7 @@ class Daily:
         known = {"participant_id", "user_name", "user_id"}
         rows = body.get("data") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise TransientStepError("daily answered no list of participants")
+            raise TransientStepError("daily (services.daily_url) answered no list of participants")
         people = [{k: p[k] for k in known & set(p)} for p in rows if isinstance(p, dict)]
         return _valid(_Participants, {"data": people}).data
 

@@ -36,7 +36,7 @@ class Bus:
         except redis.RedisError as error:
             if isinstance(error, redis.TimeoutError):
                 _mute_until[self._client] = time.monotonic() + LEFT_ALONE_S
-            log.warning("a message was not published: %s", type(error).__name__)
+            log.warning("a message on %s was not published: %s", channel, type(error).__name__)
             return False
         return True
 

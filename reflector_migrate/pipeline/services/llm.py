@@ -70,11 +70,13 @@ def _text(answer: Any) -> str:
     try:
         content = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        raise TransientStepError("language model answered without a message") from None
+        raise TransientStepError(
+            "language model (services.llm_url) answered without a message"
+        ) from None
     if content is None:
         return ""
     if not isinstance(content, str):
-        raise TransientStepError("language model answered without text")
+        raise TransientStepError("language model (services.llm_url) answered without text")
     return storable(content)
 
 

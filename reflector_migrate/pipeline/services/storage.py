@@ -146,7 +146,8 @@ def hash_file(path: Path) -> Stored:
 def _split(where: str) -> tuple[str, str]:
     bucket, _, key = where.removeprefix(SCHEME).partition("/")
     if not where.startswith(SCHEME) or not bucket or not key:
-        raise TerminalStepError("an object's address must be s3://bucket/key")
+        shown = where.partition("?")[0][:200]
+        raise TerminalStepError(f"an object's address must be s3://bucket/key, not {shown!r}")
     return bucket, key
 
 

@@ -23,7 +23,7 @@ class Zulip:
         form = {"type": "stream", "to": stream, "topic": topic, "content": content}
         answer = self._call("POST", "/messages", data=form)
         if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
-            raise TransientStepError("zulip answered without a message id")
+            raise TransientStepError("zulip (services.zulip_url) answered without a message id")
         return int(answer["id"])
 
     def update(self, message_id: int, topic: str, content: str) -> None:

@@ -50,7 +50,7 @@ def _draw_what_was_cancelled(ctx: StepContext) -> None:
     except _GivenUpError as refusal:
         raise refusal.args[0] from None
     except StepError as error:
-        log.warning("no waveform before the error: %s", error.message)
+        log.warning("no waveform before the error: %s", error.in_full)
 
 
 class _GivenUpError(Exception):

@@ -159,5 +159,6 @@ def is_running(transcript_id: str) -> bool:
 def rows_of(configured: Settings) -> Rows:
     """The primary's rows; raises InputError when no database is configured."""
     if not configured.reflector.database_url:
-        raise InputError("reflector.database_url is not set")
+        hint = "set it in migrate.toml, or run migrate attach"
+        raise InputError("reflector.database_url is not set", hint=hint)
     return Rows.at(configured.reflector.database_url)

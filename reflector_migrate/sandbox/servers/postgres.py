@@ -55,7 +55,7 @@ class PostgresServer:
         """SIGKILL for the whole server at once, as when its machine stops."""
         record = self.starter.records.find(self.process.name)
         if record is None:
-            raise MigrateError("PostgreSQL does not run")
+            raise MigrateError("PostgreSQL does not run", hint="start the sandbox first")
         leader = psutil.Process(record.pid)
         family = [leader, *leader.children(recursive=True)]
         for one in family:
@@ -181,4 +181,5 @@ def _unprivileged() -> str:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise MigrateError("PostgreSQL cannot run as root, and there is no user `nobody`")
+    said = "PostgreSQL cannot run as root, and there is no user `nobody`"
+    raise MigrateError(said, hint="run as another user, or create that one")

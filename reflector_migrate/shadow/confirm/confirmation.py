@@ -118,7 +118,8 @@ def _made(harness: Harness, seen: Observation, step: StepRun, given: Given) -> M
 def _require_runnable(ours: Harness, run: Run) -> None:
     """Raise what would keep any step from running: that is not a failure of this one."""
     if ours.settings.workers.defects and not ours.settings.is_sandbox:
-        raise InputError("workers.defects may be set in the sandbox only")
+        hint = "remove it from migrate.toml"
+        raise InputError("workers.defects may be set in the sandbox only", hint=hint)
     build_context(run, ours)
 
 

@@ -76,11 +76,11 @@ def _announce_lost(harness: Harness, night: str, send: Announce) -> None:
             send(harness, one)
             log.info("recording %s was lost: announced again", one.recording_id)
     except MigrateError as error:
-        log.warning("night %s: lost recordings are not announced: %s", night, error.message)
+        log.warning("night %s: lost recordings are not announced: %s", night, error.in_full)
 
 
 def _erase(shadow: Shadow) -> None:
     try:
         erase_ended(shadow)
     except MigrateError as error:
-        log.warning("not everything is erased yet: %s", error.message)
+        log.warning("not all runs are erased (migrate erase --check): %s", error.in_full)

@@ -154,7 +154,8 @@ def _begun(settings: Settings, since: datetime, until: datetime) -> tuple[Begun,
 
     url = settings.reflector.database_url
     if url is None:
-        raise ConfigurationError("reflector.database_url is not set")
+        hint = "set it in migrate.toml, or run migrate attach"
+        raise ConfigurationError("reflector.database_url is not set", hint=hint)
     return begun_between(Rows.at(url), since, until)
 
 

@@ -36,7 +36,8 @@ def primary_of(settings: Settings) -> Deployment:
     """The deployment under test; raises InputError when its database is not configured."""
     place = settings.reflector
     if not place.database_url:
-        raise InputError("reflector.database_url is not set")
+        hint = "set it in migrate.toml, or run migrate attach"
+        raise InputError("reflector.database_url is not set", hint=hint)
     return Deployment(place.database_url, place.media_bucket, place.tracks_bucket, place.data_dir)
 
 
