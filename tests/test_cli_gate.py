@@ -88,6 +88,15 @@ def test_the_table_says_why(tmp_path: Path) -> None:
     assert "NOT READY" in text
 
 
+def test_the_table_says_how_many_recordings_were_clipped(tmp_path: Path) -> None:
+    """A PASS with a twenty-fifth of recordings lost says so where a person reads it."""
+    values = [100.0 if i % 25 == 0 else -0.5 for i in range(600)]
+    text = run("--evidence", write(tmp_path / "evidence.jsonl", excess(values))).stdout
+    [row] = [found for found in text.splitlines() if found.split()[:2] == ["words", "all"]]
+    assert "✓ pass" in row
+    assert "clipped: 24 over +10 pp, of 600 recordings, unclipped the mean is at most 6." in row
+
+
 def test_what_is_wrong_in_a_file_is_named(tmp_path: Path) -> None:
     """File, line and field; and a file that is not there."""
     file = tmp_path / "evidence.jsonl"

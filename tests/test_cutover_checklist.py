@@ -17,6 +17,7 @@ from reflector_migrate.errors import ExitCode, InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.gate import judge
+from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import Check, Comparison, Engine, Measure, Phase, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
@@ -25,7 +26,7 @@ from reflector_migrate.store.base import writing
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches
 from reflector_migrate.store.tables import audit
-from tests.gates_world import RULES, TEXT, whole
+from tests.gates_world import RULES, TEXT, excess, whole
 from tests.new_stores import new_store
 
 pytestmark = pytest.mark.heavy
@@ -122,9 +123,38 @@ def test_a_shadow_item_is_answered_by_its_gates(gate: str | None, item: str, sta
     run = judge([_spoilt(found, gate) for found in whole(600)], RULES)
     [asked] = [one for one in ITEMS if one.name == item]
     assert isinstance(asked.answer, ByGates)
-    answer = asked.answer.of(Gated(run))
+    answer = asked.answer.of(Gated(run, RULES))
     assert answer.state is state, answer
     assert answer.n
+
+
+@pytest.mark.parametrize(
+    ("item", "by_rules"),
+    [
+        ("words beyond noise", "W+ 100 at alpha 0.01"),
+        ("cost and latency", "W+ 100 at alpha 0.01"),
+        ("pairs compared / eligible", "95 % of at least 30"),
+        ("catastrophes", "none in 459 recordings, in a stratum 90"),
+        ("effect on the primary", "W+ 100 at alpha 0.01; none in 30 recordings"),
+    ],
+)
+def test_a_formula_has_the_numbers_of_the_rules_in_force(item: str, by_rules: str) -> None:
+    """Another alpha, or another share, is another threshold."""
+    text = TEXT.replace("alpha = 0.05", "alpha = 0.01", 1).replace(
+        "at_least = 0.99", "at_least = 0.95"
+    )
+    rules = read_rules(text.replace("floor_alpha = 0.01", "floor_alpha = 0.001"), "mine.toml")
+    [asked] = [one for one in ITEMS if one.name == item]
+    assert isinstance(asked.answer, ByGates)
+    line = Line(1, asked, asked.answer.of(Gated(judge([], rules), rules)))
+    assert line.formula == f"{asked.formula}: {by_rules}"
+
+
+def test_an_item_says_how_many_recordings_were_clipped() -> None:
+    """In its reason and beside each gate's numbers: 24 recordings lost everything."""
+    lines = excess([100.0 if i % 25 == 0 else -0.5 for i in range(600)])
+    found = ByGates(names=frozenset({"words"})).of(Gated(judge(lines, RULES), RULES))
+    assert "24 clipped at 10 pp (unclipped at most 6." in found.numbers[0]
 
 
 def _spoilt(line: EvidenceLine, measure: str | None) -> EvidenceLine:

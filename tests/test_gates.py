@@ -9,8 +9,9 @@ import pytest
 from reflector_migrate.judge.gates.catastrophes import recordings_needed
 from reflector_migrate.judge.gates.evidence import EvidenceLine, Outcome
 from reflector_migrate.judge.gates.gate import judge
+from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import GateVerdict
-from tests.gates_world import RULES, answered, excess, gate, line, normal, whole
+from tests.gates_world import RULES, TEXT, answered, excess, gate, line, normal, whole
 
 PASS, FAIL, OPEN = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
 
@@ -134,8 +135,95 @@ def test_a_whole_cohort_of_an_equal_candidate_passes() -> None:
         answer for answer in run.gates if answer.state is not PASS
     ]
     assert (run.ok, run.state, run.exit_code) == (True, PASS, 0)
-    assert all(answer.needs is None and answer.first_decided for answer in run.gates
-               if answer.gate != "coverage")  # fmt: skip
+    for found in run.gates:
+        assert found.needs is None
+        assert found.first_decided, found.gate
+        assert found.since == found.first_decided.night, found.gate
+        assert None not in (found.value, found.limit)
+        assert found.n, found.why
+        assert (found.bounds is None) == (found.unit in COUNTED), found.gate
+
+
+COUNTED = {"unwaived differences", "candidate failures", "share"}
+"""Units of gates that count, and have no mean to bound."""
+
+
+def test_coverage_was_decided_at_the_end_of_the_night_from_which_it_has_stood() -> None:
+    """Reached, lost by a recording that nobody compared, and reached again by its replay."""
+    lost = line(35, "coverage", coverage="lost")
+    found = [answered(covered(n), "coverage") for n in (40, 35)]
+    assert [(a.since, a.first_decided and a.first_decided.n) for a in found] == [
+        ("2026-03-03", 30), ("2026-03-03", 30),
+    ]  # fmt: skip
+    held = answered([*covered(35), lost], "coverage")
+    assert (held.state, held.since, held.first_decided) == (OPEN, "2026-03-04", None)
+    again = line(35, "coverage", coverage="compared", night="2026-03-09")
+    after = answered([*covered(35), lost, again], "coverage")
+    assert after.first_decided is not None
+    assert (after.state, after.since) == (PASS, "2026-03-09")
+    assert (after.first_decided.n, after.first_decided.night) == (36, "2026-03-09")
+
+
+def test_a_gate_that_fails_for_want_of_evidence_says_since_when() -> None:
+    """`on_missing = "fail"`: nothing of it in the cohort's first night, nor later."""
+    rules = read_rules(
+        TEXT.replace('measures = ["cost"]', 'measures = ["cost"]\non_missing = "fail"'), "f"
+    )
+    found = gate(judge(exact(3, {}), rules), "cost")
+    assert (found.state, found.since) == (FAIL, "2026-03-01")
+    assert found.first_decided is not None
+    assert (found.first_decided.n, found.first_decided.night) == (0, "2026-03-01")
+
+
+WITHOUT: dict[str, tuple[str, str, str, str]] = {
+    "no gate on catastrophes": ("catastrophes", "", "G2", "catastrophes"),
+    "catastrophes for report only": ("catastrophes", "report_only = true", "G2", "catastrophes"),
+    "catastrophes that may lack": ("catastrophes", 'on_missing = "ignore"', "G2", "catastrophes"),
+    "no gate on completion": ("completion", "", "G0", "completion"),
+    "no gate on coverage": ("coverage", "", "coverage", "coverage"),
+    "no gate on error parity": ("error_parity", "", "errors", "parity"),
+    "no gate on cost": ("cost", "", "cost", "ratio"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT.values(), ids=WITHOUT.keys())
+def test_rules_without_a_gate_that_none_can_lack_hold_the_phase(
+    case: tuple[str, str, str, str],
+) -> None:
+    """What the rules lack is a gate that is not decided, and its name is what is missing."""
+    measure, instead, layer, kind = case
+    rules = read_rules(_rules(measure, instead), "mine.toml")
+    held = [one for one in judge([], rules).gates if " decides; " in one.why]
+    assert [(one.layer, one.gate, one.state, one.is_report_only) for one in held] == [
+        (layer, kind, OPEN, False)
+    ]
+    assert f"no gate of layer {layer} and kind {kind} decides" in held[0].why
+
+
+def _rules(measure: str, instead: str = "") -> str:
+    """The rules that ship without the gate on that measure, or with one more line to it."""
+    head, *gates = TEXT.split("[[gates]]")
+    others = [text for text in gates if f'measures = ["{measure}"]' not in text]
+    [mine] = set(gates) - set(others)
+    return "[[gates]]".join([head, *others, *([f"{mine.rstrip()}\n{instead}\n"] * bool(instead))])
+
+
+def test_a_cohort_with_catastrophes_does_not_pass_by_rules_without_such_a_gate() -> None:
+    """Every other gate passes; what nobody asked about keeps the run from READY."""
+    lines = [
+        found.model_copy(update={"catastrophe": "words/empty"})
+        if found.catastrophe is not None
+        else found
+        for found in whole(420)
+    ]
+    run = judge(lines, read_rules(_rules("catastrophes"), "mine.toml"))
+    assert {one.gate for one in run.gates if one.state is not PASS} == {"catastrophes"}
+    assert (run.ok, run.state, run.exit_code) == (False, OPEN, 3)
+
+
+def test_a_cost_gate_for_report_only_holds_nothing() -> None:
+    """What may be shown alone is there by the rules: somebody signed that it decides nothing."""
+    assert read_rules(_rules("cost", "report_only = true"), "mine.toml").lacking == ()
 
 
 ORIGINS = {
@@ -280,6 +368,29 @@ def test_clipped_recordings_are_counted_with_what_they_could_hide() -> None:
     assert found.clipped is not None
     assert found.clipped.recordings == 1
     assert 2.0 < found.clipped.mean_at_most_pp < 3.0
+
+
+def test_a_pass_says_how_many_recordings_were_clipped_and_what_they_can_hide() -> None:
+    """Each twelfth recording lost everything: the clipped mean passes, and its reason says so."""
+    values = [100.0 if i % 25 == 0 else -0.5 for i in range(600)]
+    found = answered(excess(values), "words")
+    assert (found.state, found.clipped and found.clipped.recordings) == (PASS, 24)
+    assert (
+        "clipped: 24 over +10 pp, of 600 recordings, unclipped the mean is at most 6." in found.why
+    )
+    low = answered(excess([-15.0, *normal(0, 1, 299)]), "words")
+    assert "clipped: 1 under -10 pp, of 300 recordings" in low.why
+    assert "unclipped" not in low.why
+    assert "clipped" not in answered(excess(normal(0, 1, 300)), "words").why
+
+
+def test_clipped_ratios_are_counted_too() -> None:
+    """Times are clipped as well; nothing bounds a ratio, so no mean is said."""
+    lines = [line(i, "latency", log_ratio=3.0 if i == 7 else 0.0) for i in range(300)]
+    found = answered(lines, "latency")
+    assert found.clipped is not None
+    assert (found.clipped.recordings, found.clipped.mean_at_most_pp) == (1, None)
+    assert found.why.endswith("clipped: 1 over +200 %, of 300 recordings")
 
 
 def test_none_clipped_in_299_leaves_the_mean_under_two_points() -> None:

@@ -223,7 +223,7 @@ def _explain(line: Line) -> None:
     item, answer = line.item, line.answer
     click.echo(f"{line.number}  {item.name}: {answer.state.value}")
     click.echo(f"asks     {item.asks}")
-    click.echo(f"formula  {item.formula}")
+    click.echo(f"formula  {line.formula}")
     click.echo(f"found    {answer.value} (limit {answer.limit}, n {_n(line)})")
     if answer.why:
         click.echo(f"why      {answer.why}")
@@ -245,6 +245,6 @@ def _as_json(line: Line) -> dict[str, object]:
     return {
         "number": line.number, "name": line.item.name, "asks": line.item.asks,
         "state": answer.state.value, "value": answer.value, "limit": answer.limit,
-        "n": answer.n, "why": answer.why, "formula": line.item.formula,
+        "n": answer.n, "why": answer.why, "formula": line.formula,
         "shown_by": line.item.shown_by,
     }  # fmt: skip

@@ -21,9 +21,7 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
 
 WORDS = frozenset({"words", "words_raw", "speaker_words", "word_times"})
-MEAN = (
-    "each gate passes once its wealth W+ against `the mean excess is at or over the margin` is 20"
-)
+MEAN = "each gate passes once its wealth W+ against `the mean is at or over the margin` is 1/alpha"
 NONE = "each gate passes when none is found in as many recordings as its rule asks for"
 
 P = Phase
@@ -68,7 +66,7 @@ ITEMS: tuple[Item, ...] = (
          "passes with one signature in force: of this build, under these rules and margins",
          "migrate audit export", signatures("margins")),
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
-         "passes when 99 % of at least 30 eligible recordings were compared, to the last one",
+         "passes when the share that the rules ask for was compared, to the last recording",
          "migrate gate", ByGates(layers=frozenset({"coverage"}))),
     Item(P.SHADOW, "margins before the data", "the log's rules and this build's first comparison",
          "passes while the rules in force have the digest that the log had before that comparison",

@@ -22,7 +22,8 @@ class State(StrEnum):
 class Answer:
     """What an item found: value against limit over n observations, and why.
 
-    `numbers` are a line each, and `recordings` those that the answer rests on: for explain.
+    `numbers` are a line each, `recordings` those that the answer rests on, and `by_rules` the
+    formula's numbers by the rules in force: for explain.
     Where a server did not answer, the check could not run: that is not a verdict.
     """
 
@@ -34,6 +35,7 @@ class Answer:
     numbers: tuple[str, ...] = ()
     recordings: tuple[str, ...] = ()
     could_run: bool = True
+    by_rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Line:
     number: int
     item: Item
     answer: Answer
+
+    @property
+    def formula(self) -> str:
+        """When it passes, in words and by the rules in force."""
+        by_rules = self.answer.by_rules
+        return f"{self.item.formula}: {by_rules}" if by_rules else self.item.formula
 
 
 def passed(

@@ -45,11 +45,18 @@ class Bounds(Frozen):
 
 
 class Clipped(Frozen):
-    """Recordings beyond the bounds of a mean, and what the mean may be with them unclipped."""
+    """Recordings beyond the bounds of a mean, and what the mean may be with them unclipped.
+
+    `recordings` lay over the upper bound `at`, `under` of them under the lower one, -`at`.
+    mean_at_most_pp is None where nothing bounds what was clipped: of a ratio.
+    """
 
     recordings: int
+    under: int
+    at: float
+    unit: Literal["pp", "%"]
     share_at_most: float
-    mean_at_most_pp: float
+    mean_at_most_pp: float | None
 
 
 class GateAnswer(Frozen):

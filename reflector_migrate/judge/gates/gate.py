@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from reflector_migrate.errors import ExitCode
 from reflector_migrate.judge.gates.answers import Cohort, GateAnswer, GateRun, worst
 from reflector_migrate.judge.gates.catastrophes import judge_catastrophes
-from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, Evidence, Key, cohorts_of
+from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, Evidence, Key, cohorts_of, once
 from reflector_migrate.judge.gates.coverage import judge_coverage
 from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.exact import judge_completion, judge_exact
 from reflector_migrate.judge.gates.means import judge_mean
-from reflector_migrate.judge.gates.question import Question
-from reflector_migrate.judge.gates.rules import GateRule, Kind, Rules
+from reflector_migrate.judge.gates.question import Question, first_night
+from reflector_migrate.judge.gates.rules import PRINTED, GateRule, Kind, Rules
 from reflector_migrate.model.vocabulary import GateVerdict
 
 JUDGES: Mapping[Kind, Callable[[Question], GateAnswer]] = {
@@ -122,8 +122,21 @@ def _without_rule(evidence: Evidence, rules: Rules, seen: Sequence[str]) -> Iter
         if entry == "exact_findings":
             yield judge_exact(question)
         else:
-            why = f"no rule reads {entry} of the measure {measure}"
-            yield question.answer(GateVerdict.INCONCLUSIVE, why=why)
+            of = [line for line in evidence.of(measure, None) if line.entry == entry]
+            yield question.answer(
+                GateVerdict.INCONCLUSIVE, n=len(once(of)), since=first_night(x.night for x in of),
+                why=f"no rule reads {entry} of the measure {measure}",
+            )  # fmt: skip
+    yield from _lacking(evidence, rules)
+
+
+def _lacking(evidence: Evidence, rules: Rules) -> Iterator[GateAnswer]:
+    """A gate that the rules cannot do without holds the phase: they would pass what it finds."""
+    for layer, kind in rules.lacking:
+        rule = GateRule(measures=(kind,), layer=layer, kind="exact")
+        why = f"by these rules no gate of layer {layer} and kind {kind} decides; {PRINTED}"
+        question = Question(kind, None, rule, rules, evidence)
+        yield question.answer(GateVerdict.INCONCLUSIVE, why=why)
 
 
 def _state(answers: Sequence[GateAnswer]) -> GateVerdict:

@@ -67,28 +67,29 @@ def judge_mean(question: Question) -> GateAnswer:
         "n": n,
         "margin": shown_margin,
         "bounds": _bounds(rule, interval, sample),
-        "clipped": _clipped(question, margin, sample),
+        "clipped": _clipped(question, max(margin, interval.high), sample),
     }
     failed = _first(above, math.log(rules.tests / rules.alpha), 1)
     passed = _first(below, math.log(1 / sample.alpha), rule.require_n)
     text = _text(question, shared["bounds"], interval)
+    clipped = _said_of(shared["clipped"], n)
     if failed is not None:
         decided = Decided(n=failed + 1, night=sample.lines[failed].night)
         return question.answer(
             GateVerdict.FAIL, **shared, **_wealth(above, rules.tests / rules.alpha, "W-"),
-            why=f"{text}; more than {_shown(rule, shown_margin)}{_advice(question)}",
+            why=f"{text}{clipped}; more than {_shown(rule, shown_margin)}{_advice(question)}",
             since=decided.night, first_decided=decided,
         )  # fmt: skip
     shared |= _wealth(below, 1 / sample.alpha, "W+")
     if passed is not None:
         decided = Decided(n=passed + 1, night=sample.lines[passed].night)
         return question.answer(
-            GateVerdict.PASS, **shared, why=f"{text}; under {_shown(rule, shown_margin)}",
+            GateVerdict.PASS, **shared, why=f"{text}; under {_shown(rule, shown_margin)}{clipped}",
             since=decided.night, first_decided=decided,
         )  # fmt: skip
     missing = _missing(rule, margin, sample, float(below[-1]))
     return question.answer(
-        GateVerdict.INCONCLUSIVE, **shared, why=f"{text}{_held_by(rule, sample, missing)}",
+        GateVerdict.INCONCLUSIVE, **shared, why=f"{text}{_held_by(rule, sample, missing)}{clipped}",
         since=first_night(line.night for line in sample.lines),
         needs=question.needs(missing, n),
     )  # fmt: skip
@@ -172,18 +173,36 @@ def _bounds(rule: GateRule, interval: Interval, sample: _Sample) -> Bounds:
     )
 
 
-def _clipped(question: Question, margin: float, sample: _Sample) -> Clipped | None:
-    """How far the mean could lie beyond the margin by recordings beyond the clip."""
-    rule = question.rule
-    if rule.kind != "mean":
+def _clipped(question: Question, high: float, sample: _Sample) -> Clipped | None:
+    """How many values were clipped, and how far those over could move a mean of at most `high`.
+
+    None of a difference of failures: none lies beyond 100 pp.
+    """
+    rule, clip = question.rule, question.rule.design.clip
+    if rule.kind == "parity":
         return None
-    beyond = int((sample.values > rule.design.clip).sum())
+    beyond, is_ratio = int((sample.values > clip).sum()), rule.kind == "ratio"
     share = rate_at_most(beyond, len(sample.lines), question.rules.alpha)
     return Clipped(
         recordings=beyond,
+        under=int((sample.values < -clip).sum()),
+        at=rule.clip or 0.0,
+        unit="%" if is_ratio else "pp",
         share_at_most=rounded_up(share, 4),
-        mean_at_most_pp=rounded_up(margin + share * (100 - rule.design.clip)),
+        mean_at_most_pp=None if is_ratio else rounded_up(high + share * (100 - clip)),
     )
+
+
+def _said_of(clipped: Clipped | None, n: int) -> str:
+    """What was clipped, as a person reads it; "" where nothing was."""
+    if clipped is None or not (clipped.recordings or clipped.under):
+        return ""
+    low = -clipped.at if clipped.unit == "pp" else 100 / (1 + clipped.at / 100) - 100
+    places = (clipped.recordings, f"over +{clipped.at:g}"), (clipped.under, f"under {low:.3g}")
+    said = " and ".join(f"{number} {place} {clipped.unit}" for number, place in places if number)
+    most = clipped.mean_at_most_pp
+    whole = f", unclipped the mean is at most {most:g} pp" if clipped.recordings and most else ""
+    return f"; clipped: {said}, of {n} recordings{whole}"
 
 
 def _missing(rule: GateRule, margin: float, sample: _Sample, now: float) -> int | None:

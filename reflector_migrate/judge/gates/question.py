@@ -56,6 +56,8 @@ class Question:
         why = f"no recording{self.place} has a verdict on {self.measure}"
         why += f": {COMMANDS[self.measure]}" if self.measure in COMMANDS else ""
         is_ignored = self.rule.on_missing == "ignore"
+        if state is GateVerdict.FAIL and (nights := self.evidence.nights):
+            found |= {"since": nights[0], "first_decided": Decided(n=0, night=nights[0])}
         needs = self.needs(recordings, 0)
         return self.answer(state, why=why, is_ignored=is_ignored, needs=needs, **found)
 

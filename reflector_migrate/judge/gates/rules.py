@@ -20,6 +20,18 @@ from reflector_migrate.judge.gates.eprocess import Design
 from reflector_migrate.model.frozen import Frozen
 
 Kind = Literal["exact", "completion", "mean", "ratio", "parity", "catastrophes", "coverage"]
+NEEDED: Mapping[tuple[str, Kind], bool] = {
+    ("G0", "completion"): True,
+    ("G0", "exact"): True,
+    ("G1", "mean"): True,
+    ("G2", "catastrophes"): True,
+    ("coverage", "coverage"): True,
+    ("errors", "parity"): True,
+    ("latency", "ratio"): False,
+    ("cost", "ratio"): False,
+    ("primary", "ratio"): False,
+}
+"""Gates that rules cannot do without: whether one must decide, or may be for report only."""
 MEANS = ("mean", "ratio", "parity")
 ALL = "all"
 """The stratum that every recording belongs to."""
@@ -134,6 +146,21 @@ class Rules(_Strict):
         """How many processes can fail a build: each one's threshold is multiplied by it."""
         deciding = [rule for rule in self.gates if rule.kind in MEANS and not rule.report_only]
         return sum(len(rule.measures) * (1 + len(self.strata_of(rule))) for rule in deciding)
+
+    @property
+    def lacking(self) -> tuple[tuple[str, Kind], ...]:
+        """Layers and kinds of NEEDED that no gate of these rules is, or none that decides."""
+        there = {(rule.layer, rule.kind) for rule in self.gates}
+        deciding = {
+            (rule.layer, rule.kind)
+            for rule in self.gates
+            if not rule.report_only and rule.on_missing != "ignore"
+        }
+        return tuple(
+            of
+            for of, must_decide in NEEDED.items()
+            if of not in (deciding if must_decide else there)
+        )
 
     @property
     def digest(self) -> str:
