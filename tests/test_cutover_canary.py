@@ -151,7 +151,7 @@ def test_the_whole_way_step_by_step_and_back(settings, items, tmp_path):
     assert "back file" in run(tmp_path, "status").stdout
     bodies = [entry["body"] for entry in Audit(settings.store_url).all("route")]
     assert [body["who"] for body in bodies] == ["ana"] * 4 + ["ben"]
-    assert "2 served, 0 failed" in bodies[1]["evidence"]
+    assert "2 served, 0 failed" in bodies[1]["grounds"]
 
 
 def test_a_step_keeps_rooms_lists_and_a_route_without_fallback(settings, items):

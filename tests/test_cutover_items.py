@@ -164,15 +164,16 @@ def _synthetic(world: World, *, is_met: bool) -> World:
 def _defects(world: World, *, is_met: bool) -> World:
     found = {defect.name: "" if is_met else "MATCHED on solo" for defect in all_defects()}
     record_defects_run(
-        Harness.of(world.settings), build=build_hash(), conductor="3.32.3", found=found
-    )
+        Harness.of(world.settings), build=build_hash(), conductor="3.32.3", found=found,
+        who="ana", evidence="e",
+    )  # fmt: skip
     return world
 
 
 def _placebo(world: World, *, is_met: bool) -> World:
     record_placebo(
         Harness.of(world.settings), build=build_hash(), recordings=[f"r{n}" for n in range(10)],
-        failed=() if is_met else ("words all",), evidence="e", rules="r",
+        failed=() if is_met else ("words all",), evidence="e", rules="r", who="ana",
     )  # fmt: skip
     return world
 
@@ -187,6 +188,7 @@ def _spread(world: World, *, is_met: bool, build: str = "another") -> World:
         failed=(),
         evidence="",
         rules="",
+        who="ana",
         spread=found,
     )
     return world

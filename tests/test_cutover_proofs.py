@@ -28,6 +28,7 @@ from reflector_migrate.model import Comparison
 from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly.proofs import (
+    DEFECTS_RUN,
     PLACEBO_AT_LEAST,
     PLACEBO_RUN,
     record_defects_run,
@@ -54,8 +55,9 @@ def settings(tmp_path: Path) -> Settings:
 
 def _record(settings: Settings, found: dict[str, str], build: str | None = None) -> None:
     record_defects_run(
-        Harness.of(settings), build=build or build_hash(), conductor="3.32.3", found=found
-    )
+        Harness.of(settings), build=build or build_hash(), conductor="3.32.3", found=found,
+        who="ana", evidence="e",
+    )  # fmt: skip
 
 
 def _placebo(
@@ -64,7 +66,7 @@ def _placebo(
     record_placebo(
         Harness.of(settings), build=build or build_hash(),
         recordings=[f"r{n}" for n in range(number)],
-        failed=failed, evidence="e", rules="r",
+        failed=failed, evidence="e", rules="r", who="ana",
     )  # fmt: skip
 
 
@@ -165,7 +167,8 @@ def test_a_declared_night_effect_was_measured(
     """Where rules say how much a night shares, placebos of five nights must bear it out."""
     for back, mean in enumerate(means):
         record_placebo(
-            Harness.of(settings), build="b", recordings=(), failed=(), evidence="", rules="",
+            Harness.of(settings), build="b", recordings=(), failed=(),
+            evidence="", rules="", who="ana",
             spread={"words": Spread(10, mean, 1.0)},
         )  # fmt: skip
         with writing(settings.store_url) as connection:
@@ -206,7 +209,8 @@ def test_a_placebo_is_stored_with_build_evidence_and_spread(
     done = command("placebo", "run", "--json")
     assert (done.exit_code, json.loads(done.stdout)["lost"]) == (0, ["lost-one"])
     body = Harness.of(settings).audit.all(PLACEBO_RUN)[-1]["body"]
-    file = tmp_path / "evidence" / f"placebo-{build_hash()}.jsonl"
+    [file] = (tmp_path / "evidence").glob(f"placebo-{build_hash()}-*.jsonl")
+    assert body["who"]
     assert body["evidence"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (body["build"], body["rules"]) == (build_hash(), RULES.digest)
     assert body["spread"]["words"][0] == PLACEBO_AT_LEAST
@@ -220,6 +224,7 @@ def test_a_run_of_defects_is_stored_with_its_build(
     settings: Settings,
     command: Callable[..., Result],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     is_found: bool,
 ) -> None:
     """Of each defect whether it was found, or why not: the gates and the checklist read that."""
@@ -232,7 +237,11 @@ def test_a_run_of_defects_is_stored_with_its_build(
         proofs, started_at="", duration_s=1, build=build_hash(), conductor="3.32.3", jobs=1
     )
     monkeypatch.setattr("reflector_migrate.cli.defects._run", lambda *_: ran)
-    assert command("defects", "run", "--json").exit_code == ran.exit_code
+    assert command("defects", "run", "--who", "ana", "--json").exit_code == ran.exit_code
+    body = Harness.of(settings).audit.all(DEFECTS_RUN)[-1]["body"]
+    [file] = (tmp_path / "evidence").glob(f"defects-{build_hash()}-*.json")
+    assert body["evidence"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (body["who"], body["rules"]) == ("ana", RULES.digest)
     found = seeded_defects_are_caught(Harness.of(settings))
     assert found.state is (State.PASS if is_found else State.FAIL)
     assert ("seeded defect" in unproved(Harness.of(settings), build_hash())) is not is_found

@@ -206,7 +206,7 @@ def test_more_goes_to_conductor_only_with_the_cutovers_evidence(settings, tmp_pa
     assert routes.published(Harness.of(settings)).table is None
     assert route(tmp_path, *wider[1:], "--without-evidence").exit_code == 0
     assert route(tmp_path, "set", "--share", "0", "--yes", *WHO).exit_code == 0
-    kept = [e["body"]["evidence"] for e in Audit(settings.store_url).all("route")]
+    kept = [e["body"]["grounds"] for e in Audit(settings.store_url).all("route")]
     assert kept == [
         "none: changed without it", "none needed: nothing more goes to Conductor",
     ]  # fmt: skip

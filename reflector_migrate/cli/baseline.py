@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr
+from reflector_migrate.cli.common import WHO_OR_USER, echo_json, envelope, harness_of, log_to_stderr
 
 if TYPE_CHECKING:
     from reflector_migrate.shadow.nightly.baseline import Baseline
@@ -27,10 +27,15 @@ def baseline() -> None:
 @baseline.command(short_help="Take it from the plugin's timings; the audit log keeps it.")
 @click.option("--since", type=click.DateTime(), help="In UTC; else 90 days before --until.")
 @click.option("--until", type=click.DateTime(), help="In UTC; else when the first candidate began.")
+@WHO_OR_USER
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def record(
-    ctx: click.Context, since: datetime | None, until: datetime | None, as_json: bool
+    ctx: click.Context,
+    since: datetime | None,
+    until: datetime | None,
+    who: str | None,
+    as_json: bool,
 ) -> None:
     """Take the baseline from a time in which the plugin was loaded and the shadow was off.
 
@@ -46,7 +51,7 @@ def record(
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     bounds = [at and at.replace(tzinfo=UTC) for at in (since, until)]
-    _show(take(harness, *bounds), as_json=as_json)
+    _show(take(harness, *bounds, who=who or ""), as_json=as_json)
 
 
 @baseline.command(short_help="Show the one recorded last.")

@@ -42,6 +42,9 @@ class Duration(click.ParamType[float]):
 
 DURATION = Duration()
 WHO = click.option("--who", required=True, help="Your name, for the audit log.")
+WHO_OR_USER = click.option(
+    "--who", default=None, help="Your name, for the audit log (default: the user who runs this)."
+)
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import (
+    WHO_OR_USER,
     echo_json,
     envelope,
     harness_of,
@@ -72,6 +73,7 @@ def list_(as_json: bool) -> None:
     "--jobs", type=click.IntRange(min=1), default=3, show_default=True, help="Recordings at a time."
 )
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds for each.")
+@WHO_OR_USER
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -80,12 +82,14 @@ def run(
     outputs: tuple[str, ...],
     jobs: int,
     timeout_s: float,
+    who: str | None,
 ) -> None:
     """Run defects (all, or those named) through the real workers; exit 1 unless each is found.
 
     Uses the sandbox that runs here, or starts a temporary one. Exit 0: all are found, by the
     expected check, at the expected step; 4: some could not be run. The result goes to the audit
-    log, where the checklist reads it. Takes about 15 minutes for all.
+    log, where the checklist reads it, and to a file whose digest the log has. All take about 15
+    minutes.
 
     \b
     Examples:
@@ -93,13 +97,14 @@ def run(
       migrate defects run tracks_swapped zulip_posted_twice --json
     """
     from reflector_migrate.pipeline.defects.registry import all_defects, describe
+    from reflector_migrate.shadow.decisions import this_user
 
     _refuse_unknown(outputs)
     asked = tuple(describe(name) for name in dict.fromkeys(names)) or all_defects()
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     result = _run(harness.settings, asked, jobs, timeout_s)
-    _record(harness, result)
+    _record(harness, result, who or this_user())
     _write(result, outputs)
     if as_json:
         echo_json(result.model_dump(mode="json", by_alias=True))
@@ -149,23 +154,26 @@ def _refuse_noise(settings: Settings) -> None:
         )
 
 
-def _record(harness: Harness, result: DefectsRun) -> None:
-    """Add the run to the audit log that the checklist reads; say so, or why not."""
+def _record(harness: Harness, result: DefectsRun, who: str) -> None:
+    """Keep the run's document, and add the run with its digest to the audit log; or say why not."""
     from reflector_migrate.errors import MigrateError
-    from reflector_migrate.shadow.nightly.proofs import record_defects_run
+    from reflector_migrate.shadow.nightly.proofs import keep_evidence, record_defects_run
 
     found = {
         proof.defect: "" if proof.is_proven else proof.why or "not caught"
         for proof in result.defects
     }
+    text = result.model_dump_json(by_alias=True, indent=1) + "\n"
+    kept = keep_evidence(harness.settings, f"defects-{result.build}", "json", text)
     try:
         digest = record_defects_run(
-            harness, build=result.build, conductor=result.conductor, found=found
-        )
+            harness, build=result.build, conductor=result.conductor, found=found,
+            who=who, evidence=kept.digest,
+        )  # fmt: skip
     except MigrateError as error:
         say(f"not recorded in the audit log: {error.message}")
     else:
-        say(f"recorded in the audit log: {digest[:12]}")
+        say(f"recorded in the audit log: {digest[:12]}   evidence {kept.path}")
 
 
 def _say_one(proof: DefectProof) -> None:

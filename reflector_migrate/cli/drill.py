@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from reflector_migrate.cli.common import YES, ask, echo_json, envelope, harness_of, log_to_stderr
+from reflector_migrate.cli.common import (
+    WHO_OR_USER,
+    YES,
+    ask,
+    echo_json,
+    envelope,
+    harness_of,
+    log_to_stderr,
+)
 
 DRILLS = ("kill-switch", "rollback", "failover")
 
@@ -12,10 +20,13 @@ DRILLS = ("kill-switch", "rollback", "failover")
 @click.command(short_help="Drill a safeguard against the running deployment.")
 @click.argument("name", type=click.Choice(DRILLS))
 @click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait.")
+@WHO_OR_USER
 @YES
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: bool) -> None:
+def drill(
+    ctx: click.Context, name: str, timeout_s: float, who: str | None, yes: bool, as_json: bool
+) -> None:
     """Drill a safeguard; exit 1 if it did not hold. The audit log keeps build, date and result.
 
     kill-switch: switches dispatching off, announces the newest shadowed recording again, and
@@ -42,11 +53,12 @@ def drill(ctx: click.Context, name: str, timeout_s: float, yes: bool, as_json: b
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     ask("hold recordings back for some seconds?", yes=yes)
+    by = who or ""
     drills = {
-        "kill-switch": lambda: drill_kill_switch(harness, announce, timeout_s),
-        "rollback": lambda: route_drills.drill_rollback(harness),
+        "kill-switch": lambda: drill_kill_switch(harness, announce, timeout_s, who=by),
+        "rollback": lambda: route_drills.drill_rollback(harness, who=by),
         "failover": lambda: route_drills.drill_failover(
-            harness, route_drills.send_start, timeout_s
+            harness, route_drills.send_start, timeout_s, who=by
         ),
     }
     found = drills[name]()

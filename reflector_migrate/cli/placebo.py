@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr, say
+from reflector_migrate.cli.common import WHO_OR_USER, echo_json, harness_of, log_to_stderr, say
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.placebo import PlaceboRun
@@ -34,10 +33,16 @@ def placebo() -> None:
     "--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Recordings at a time."
 )
 @click.option("--timeout", "timeout_s", default=300.0, show_default=True, help="Seconds for each.")
+@WHO_OR_USER
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.pass_context
 def run(
-    ctx: click.Context, names: tuple[str, ...], jobs: int, timeout_s: float, as_json: bool
+    ctx: click.Context,
+    names: tuple[str, ...],
+    jobs: int,
+    timeout_s: float,
+    who: str | None,
+    as_json: bool,
 ) -> None:
     """Run recordings (all, or those named) four times on legacy; exit 1 if a gate fails them.
 
@@ -50,10 +55,12 @@ def run(
       migrate placebo run
       migrate placebo run solo zero-start --json
     """
+    from reflector_migrate.shadow.decisions import this_user
+
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     found = _run(harness, names, jobs, timeout_s)
-    file = _keep(harness, found)
+    file = _keep(harness, found, who or this_user())
     if as_json:
         echo_json(found.model_dump(mode="json", by_alias=True))
     else:
@@ -79,26 +86,25 @@ def _run(harness: Harness, names: tuple[str, ...], jobs: int, timeout_s: float) 
         )
 
 
-def _keep(harness: Harness, found: PlaceboRun) -> Path:
+def _keep(harness: Harness, found: PlaceboRun, who: str) -> Path:
     """Write the evidence, and record the run in the audit log with the evidence's digest."""
     from reflector_migrate.judge.gates.spread import spreads
-    from reflector_migrate.shadow.nightly.proofs import record_placebo
-    from reflector_migrate.store.atomic_write import write_aside
+    from reflector_migrate.shadow.nightly.proofs import keep_evidence, record_placebo
 
     text = "".join(f"{line.model_dump_json(by_alias=True)}\n" for line in found.evidence)
-    file = harness.settings.state_dir / "evidence" / f"placebo-{found.build}.jsonl"
-    write_aside(file, text)
+    kept = keep_evidence(harness.settings, f"placebo-{found.build}", "jsonl", text)
     digest = record_placebo(
         harness,
         build=found.build,
         recordings=found.recordings,
         failed=found.failed,
-        evidence=hashlib.sha256(text.encode()).hexdigest(),
+        evidence=kept.digest,
         rules=found.rules,
+        who=who,
         spread=spreads(found.evidence),
     )
     say(f"recorded in the audit log  {digest[:12]}")
-    return file
+    return kept.path
 
 
 def _show(found: PlaceboRun) -> None:

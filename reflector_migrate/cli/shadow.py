@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import (
+    WHO_OR_USER,
     YES,
     ask,
     echo_json,
@@ -22,6 +23,7 @@ from reflector_migrate.cli.common import (
 from reflector_migrate.errors import ConfigurationError, MigrateError
 
 if TYPE_CHECKING:
+    from reflector_migrate.harness import Harness
     from reflector_migrate.settings import Settings
 
 
@@ -72,8 +74,9 @@ def status(ctx: click.Context, hours: int, as_json: bool) -> None:
 
 
 @shadow.command()
+@WHO_OR_USER
 @click.pass_context
-def off(ctx: click.Context) -> None:
+def off(ctx: click.Context, who: str | None) -> None:
     """Stop dispatching at once, with the kill switch.
 
     Creates the file that shadow.kill_switch_file names; every dispatch looks for it.
@@ -88,18 +91,20 @@ def off(ctx: click.Context) -> None:
 
     harness = harness_of(ctx)
     path = _kill_switch(harness.settings)
+    was_off = path.exists()
     write_aside(path, "dispatching is off: migrate shadow on\n")
     click.echo(f"dispatching is off (kill switch: {path})")
     try:
-        harness.audit.append("kill-switch", {"is_off": True})
+        _record(harness, who, was_off=was_off, is_off=True)
     except MigrateError as error:  # the switch works without a store
         say(f"not in the audit log: {error.message}")
 
 
 @shadow.command(short_help="Remove the kill switch and resume dispatching.")
+@WHO_OR_USER
 @YES
 @click.pass_context
-def on(ctx: click.Context, yes: bool) -> None:
+def on(ctx: click.Context, who: str | None, yes: bool) -> None:
     """Remove the kill switch and resume dispatching, if shadow.enabled is true.
 
     \b
@@ -110,12 +115,23 @@ def on(ctx: click.Context, yes: bool) -> None:
     harness = harness_of(ctx)
     path = _kill_switch(harness.settings)
     ask("dispatch recordings again?", yes=yes)
+    was_off = path.exists()
     path.unlink(missing_ok=True)
-    harness.audit.append("kill-switch", {"is_off": False})
+    _record(harness, who, was_off=was_off, is_off=False)
     if harness.settings.shadow.enabled:
         click.echo("dispatching resumed (shadow.enabled = true)")
     else:
         click.echo("kill switch removed; still off: shadow.enabled = false")
+
+
+def _record(harness: Harness, who: str | None, *, was_off: bool, is_off: bool) -> None:
+    """Add the switch to the audit log: how it stood before, and how many runs were in flight."""
+    from reflector_migrate.shadow.decisions import record, this_user
+
+    seen = {"was_off": was_off, "in_flight": harness.runs.count_in_flight()}
+    record(
+        harness, "kill-switch", {"is_off": is_off, **seen}, who=who or this_user(), evidence=seen
+    )
 
 
 def _state(settings: Settings) -> str:

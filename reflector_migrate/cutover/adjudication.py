@@ -17,6 +17,7 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.judge.adjudication import TEXTS, Choice, Hunk, Text, hunk_of
 from reflector_migrate.judge.preference import Preference, preference
 from reflector_migrate.model import Role
+from reflector_migrate.shadow.decisions import record
 
 KIND = "adjudicate"
 LONGEST_NAME = 80
@@ -56,10 +57,10 @@ class Desk:
         if hunk not in self.open_to(reader(who)):
             return
         body = {
-            "who": who, "text": self.text, "recording": hunk.recording, "run": hunk.run,
+            "text": self.text, "recording": hunk.recording, "run": hunk.run,
             "shown": hunk.digest, "choice": choice, "builds": dict(self.builds),
         }  # fmt: skip
-        self.harness.audit.append(KIND, body)
+        record(self.harness, KIND, body, who=who, evidence=hunk.digest)
 
     def outcome(self) -> Preference:
         """Which side is better by the answers of this pair of builds; a recording counts once.

@@ -149,8 +149,8 @@ def advance(harness: Harness, who: str, why: str) -> Table:
         said = f"the step to {share:.0%} is not open: {'; '.join(missing)}"
         raise RefusedError(said, hint="migrate cutover status; migrate checklist run cutover")
     route = at.table.route if at.share else CONDUCTOR_FALLBACK
-    evidence = f"checklist of the cutover passes; {told(at.served)}, build {build_hash()}"
-    return routes.change(harness, replace(at.table, route=route, share=share), who, why, evidence)
+    grounds = f"checklist of the cutover passes; {told(at.served)}, build {build_hash()}"
+    return routes.change(harness, replace(at.table, route=route, share=share), who, why, grounds)
 
 
 def told(served: Served) -> str:

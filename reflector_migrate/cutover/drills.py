@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from reflector_migrate.cutover.items import Answer, failed, passed, pending
 from reflector_migrate.errors import ConfigurationError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.shadow.announcement import Announcement, parse
+from reflector_migrate.shadow.decisions import record, this_user
 from reflector_migrate.store.atomic_write import write_aside
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord, claim_of, run_id_of
@@ -35,15 +36,15 @@ class Drilled:
     duration_s: float
 
 
-def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 60.0) -> Drilled:
+def drill_kill_switch(
+    harness: Harness, announce: Announce, timeout_s: float = 60.0, *, who: str = ""
+) -> Drilled:
     """Switch dispatching off, announce a known recording, and see the dispatcher hold it back.
 
     The newest started run is announced again, under the drill's own task.
     Meanwhile real recordings are held back too, and stay so. Whatever happens the switch is
     taken back. The result is added to the audit log.
     """
-    from reflector_migrate.conductor.build import build_hash
-
     switch = harness.settings.shadow.kill_switch_file
     if switch is None:
         raise ConfigurationError("shadow.kill_switch_file is not set", hint="name a file for it")
@@ -70,12 +71,16 @@ def drill_kill_switch(harness: Harness, announce: Announce, timeout_s: float = 6
         "kill-switch", is_passed, _said(ended, timeout_s), known.recording_id,
         round(time.monotonic() - begun, 1),
     )  # fmt: skip
-    body = {
-        "build": build_hash(), "is_passed": is_passed, "seen": found.seen,
-        "recording": found.recording, "duration_s": found.duration_s,
-    }  # fmt: skip
-    harness.audit.append(f"drill:{found.name}", body)
+    record_drill(harness, found, who or this_user())
     return found
+
+
+def record_drill(harness: Harness, found: Drilled, who: str) -> None:
+    """Add a drill's result to the audit log, with this build; what was seen is its evidence."""
+    from reflector_migrate.conductor.build import build_hash
+
+    seen = asdict(found)
+    record(harness, f"drill:{found.name}", {"build": build_hash(), **seen}, who=who, evidence=seen)
 
 
 def drilled(name: str) -> Callable[[Harness], Answer]:

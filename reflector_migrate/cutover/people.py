@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from reflector_migrate.cutover.gated import gated
 from reflector_migrate.cutover.items import Answer, State
 from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.decisions import record
 
 SIGNATURES = {"margins": 1, "cutover": 2}
 """What may be signed, and by how many different people."""
@@ -40,6 +42,8 @@ def signatures(name: str) -> Callable[[Harness], Answer]:
 def sign(harness: Harness, name: str, who: str, reason: str, *, is_revoked: bool = False) -> str:
     """Record a signature, or that it is taken back; returns the entry's digest.
 
+    Its evidence is what every gate answers at that time.
+
     Raises InputError for a name that no checklist item asks for, and for a signature to take
     back that was never given.
     """
@@ -48,8 +52,10 @@ def sign(harness: Harness, name: str, who: str, reason: str, *, is_revoked: bool
         raise InputError(f"no checklist item asks for a signature {name!r}", hint=f"one of {known}")
     if is_revoked and who not in _signed(harness, name):
         raise InputError(f"{who} has no signature {name!r} in force for this build")
-    body = {"who": who, "reason": reason, "is_revoked": is_revoked, **_signed_for(harness.settings)}
-    return harness.audit.append(f"sign:{name}", body)
+    mine = _signed_for(harness.settings)
+    body = {"reason": reason, "is_revoked": is_revoked, "build": mine["build"]}
+    seen = gated(harness).run.model_dump(mode="json", by_alias=True)
+    return record(harness, f"sign:{name}", body, who=who, evidence=seen, rules=mine["rules"])
 
 
 def _signed_for(settings: Settings) -> dict[str, str]:

@@ -14,6 +14,7 @@ from reflector_migrate.cutover.items import Line, State
 from reflector_migrate.errors import InputError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
+from reflector_migrate.shadow.decisions import record
 
 KIND = "phase"
 ORDER = tuple(Phase)
@@ -33,7 +34,6 @@ def enter(harness: Harness, phase: Phase, who: str, why: str) -> str:
     """
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.cutover.checklist import run
-    from reflector_migrate.shadow.nightly.gating import rules_in_force
 
     before = present(harness)
     require_allowed(before, phase)
@@ -44,11 +44,9 @@ def enter(harness: Harness, phase: Phase, who: str, why: str) -> str:
             said = f"phase {before} is not done: {', '.join(missing)}"
             raise RefusedError(said, hint=f"migrate checklist run {before}")
     body = {
-        "from": before.value, "to": phase.value, "who": who, "why": why,
-        "evidence": digest_of(lines), "build": build_hash(),
-        "rules": rules_in_force(harness.settings).digest,
+        "from": before.value, "to": phase.value, "why": why, "build": build_hash()
     }  # fmt: skip
-    return harness.audit.append(KIND, body)
+    return record(harness, KIND, body, who=who, evidence=digest_of(lines))
 
 
 def require_allowed(before: Phase, after: Phase) -> None:

@@ -10,16 +10,16 @@ import time
 import uuid
 from collections.abc import Callable
 
-from reflector_migrate.conductor.build import build_hash
 from reflector_migrate.conductor.live_claims import claims_of
 from reflector_migrate.cutover import routes
-from reflector_migrate.cutover.drills import Drilled
+from reflector_migrate.cutover.drills import Drilled, record_drill
 from reflector_migrate.cutover.handover import broker_errors
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Route
 from reflector_migrate.plugin.reflector_claim import QUEUE, START, Claim
 from reflector_migrate.plugin.reflector_route_table import LEGACY_ROUTES, Table, decide
+from reflector_migrate.shadow.decisions import this_user
 
 LOOK_S = 0.05
 WHO = "drill"
@@ -29,7 +29,7 @@ SAMPLE = tuple(f"sample-{number}" for number in range(100))
 Send = Callable[[Harness, dict[str, str | list[str]]], None]
 
 
-def drill_rollback(harness: Harness) -> Drilled:
+def drill_rollback(harness: Harness, *, who: str = "") -> Drilled:
     """Send everything back for real, see what workers decide then, and restore the routes.
 
     For some seconds legacy serves every new recording. RefusedError while a back file is there.
@@ -49,10 +49,12 @@ def drill_rollback(harness: Harness) -> Drilled:
     places = {"file": by_file, "table": _all_legacy(by_table, is_back=False), "log": True}
     wrong = [name for name, is_right in places.items() if not is_right] + list(sent.faults)
     seen = f"not by {'; '.join(wrong)}" if wrong else f"file and table each within {back_s:.1f} s"
-    return _kept(harness, Drilled("rollback", not wrong, seen, "", _took(begun)))
+    return _kept(harness, Drilled("rollback", not wrong, seen, "", _took(begun)), who)
 
 
-def drill_failover(harness: Harness, send: Send, timeout_s: float = 10.0) -> Drilled:
+def drill_failover(
+    harness: Harness, send: Send, timeout_s: float = 10.0, *, who: str = ""
+) -> Drilled:
     """Ask for a workflow that cannot be started, and see its claim go to legacy at once.
 
     The deployment's starter must refuse it. Without a starter nothing refuses, and legacy takes
@@ -80,7 +82,7 @@ def drill_failover(harness: Harness, send: Send, timeout_s: float = 10.0) -> Dri
         is_late_fenced = not claims.hold(transcript, token, "late", is_end=False)
         claims.remove(transcript)
     is_passed = refused is not None and other is None and is_late_fenced
-    return _kept(harness, Drilled("failover", is_passed, reason, "", _took(begun)))
+    return _kept(harness, Drilled("failover", is_passed, reason, "", _took(begun)), who)
 
 
 def send_start(harness: Harness, message: dict[str, str | list[str]]) -> None:
@@ -122,10 +124,6 @@ def _took(begun: float) -> float:
     return round(time.monotonic() - begun, 1)
 
 
-def _kept(harness: Harness, found: Drilled) -> Drilled:
-    body = {
-        "build": build_hash(), "is_passed": found.is_passed, "seen": found.seen,
-        "recording": found.recording, "duration_s": found.duration_s,
-    }  # fmt: skip
-    harness.audit.append(f"drill:{found.name}", body)
+def _kept(harness: Harness, found: Drilled, who: str) -> Drilled:
+    record_drill(harness, found, who or this_user())
     return found

@@ -31,6 +31,7 @@ from reflector_migrate.plugin.reflector_route_table import (
     load,
 )
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.decisions import record
 from reflector_migrate.store.atomic_write import write_aside
 
 if TYPE_CHECKING:
@@ -107,15 +108,15 @@ def advance(
     before = in_force(harness)
     _refuse_unreadable(replace(table, version=before.version + 1))
     if not widens(before, table):
-        evidence = "none needed: nothing more goes to Conductor"
+        grounds = "none needed: nothing more goes to Conductor"
     elif needs_evidence:
-        evidence = require_evidence(harness)
+        grounds = require_evidence(harness)
     else:
-        evidence = "none: changed without it"
-    return change(harness, table, who, why, evidence)
+        grounds = "none: changed without it"
+    return change(harness, table, who, why, grounds)
 
 
-def change(harness: Harness, table: Table, who: str, why: str, evidence: str = "") -> Table:
+def change(harness: Harness, table: Table, who: str, why: str, grounds: str = "") -> Table:
     """Log the next version of the routes, then publish it; returns it with its number.
 
     Raises InputError for a table that workers would not read, ServerUnreachableError when
@@ -124,7 +125,7 @@ def change(harness: Harness, table: Table, who: str, why: str, evidence: str = "
     """
     numbered = replace(table, version=in_force(harness).version + 1)
     _refuse_unreadable(numbered)
-    _log(harness, numbered, who, why, evidence)
+    _log(harness, numbered, who, why, grounds)
     _publish(harness, numbered)
     return numbered
 
@@ -171,7 +172,13 @@ def allow_again(harness: Harness, who: str, why: str) -> bool:
     path = harness.settings.route.back_file
     if path is None or not path.exists():
         return False
-    harness.audit.append("route-allow", {"who": who, "why": why})
+    record(
+        harness,
+        "route-allow",
+        {"why": why},
+        who=who,
+        evidence=path.read_text("utf-8", errors="replace"),
+    )
     path.unlink(missing_ok=True)
     return True
 
@@ -226,10 +233,9 @@ def _refuse_unreadable(table: Table) -> None:
         raise InputError(str(error)) from None
 
 
-def _log(harness: Harness, table: Table, who: str, why: str, evidence: str = "") -> None:
-    body = {"version": table.version, "table": dump(table), "who": who, "why": why}
-    body |= {"evidence": evidence} if evidence else {}
-    harness.audit.append(KIND, body)
+def _log(harness: Harness, table: Table, who: str, why: str, grounds: str = "") -> None:
+    body = {"version": table.version, "table": dump(table), "why": why, "grounds": grounds}
+    record(harness, KIND, body, who=who, evidence=grounds)
 
 
 def _publish(harness: Harness, table: Table) -> None:

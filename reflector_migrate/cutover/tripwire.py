@@ -13,6 +13,7 @@ from reflector_migrate.cutover import routes
 from reflector_migrate.cutover.canary import PROPOSAL, Position, position
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Engine, Gist, Verdict
+from reflector_migrate.shadow.decisions import record
 from reflector_migrate.store.clock import now
 
 WHO = "tripwire"
@@ -46,7 +47,8 @@ def watch(harness: Harness) -> str:
     found = regression(at, _since(harness, at.since.date()))
     if not found:
         return ""
-    harness.audit.append(PROPOSAL, {"who": WHO, "why": found, "share": at.share})
+    seen = {"why": found, "share": at.share}
+    record(harness, PROPOSAL, seen, who=WHO, evidence=seen)
     if harness.settings.cutover.auto_rollback == "on":
         routes.send_back(harness, WHO, found)
     return found

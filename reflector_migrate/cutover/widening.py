@@ -25,6 +25,7 @@ def require_evidence(harness: Harness) -> str:
     """What stands for it in the log; RefusedError names the items of the cutover that miss."""
     from reflector_migrate.cutover.checklist import run
     from reflector_migrate.cutover.items import State
+    from reflector_migrate.cutover.phases import digest_of
 
     lines = run(harness, Phase.CUTOVER)
     missing = [line.item.name for line in lines if line.answer.state is not State.PASS]
@@ -33,7 +34,7 @@ def require_evidence(harness: Harness) -> str:
             f"this sends more recordings to Conductor, and the cutover lacks {', '.join(missing)}",
             hint="migrate checklist run cutover; --without-evidence goes on, and the log keeps it",
         )
-    return f"{len(lines)} items of the cutover pass"
+    return f"{len(lines)} items of the cutover pass, answers {digest_of(lines)}"
 
 
 def _served(table: Table, room: str) -> tuple[int, float]:

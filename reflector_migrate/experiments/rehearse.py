@@ -200,10 +200,17 @@ class Rehearsal:
         for build in (build_hash(), "bad-build"):
             record_placebo(
                 self.harness, build=build, recordings=found.recordings, failed=found.failed,
-                evidence="", rules=rules.digest,
+                evidence="", rules=rules.digest, who="rehearsal",
             )  # fmt: skip
             known = {defect.name: "" for defect in all_defects()}
-            record_defects_run(self.harness, build=build, conductor="rehearsal", found=known)
+            record_defects_run(
+                self.harness,
+                build=build,
+                conductor="rehearsal",
+                found=known,
+                who="rehearsal",
+                evidence="",
+            )
         self._tell(
             f"simulated: {len(known) - 1} of {len(known)} seeded defects; one is tried below"
         )

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.decisions import record
 from reports.text import visible
 
-KIND = "notice"
+KIND, WHO = "notice", "notices"
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def _sent(
             yield f"{name}: {_reason(error)}"
     if got:
         body = {"topic": notice.topic, "state": notice.state, "channels": got}
-        harness.audit.append(KIND, body)
+        record(harness, KIND, body, who=WHO, evidence=notice.text)
 
 
 def _poster(address: str, timeout_s: float) -> Callable[[Notice], None]:

@@ -16,6 +16,8 @@ from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.baseline import Timed, timed
 from reflector_migrate.pipeline.rows import Rows
+from reflector_migrate.shadow.decisions import record as record_entry
+from reflector_migrate.shadow.decisions import this_user
 from reflector_migrate.shadow.observe.timings import pipeline_run_s
 from reflector_migrate.store.clock import now
 
@@ -39,7 +41,9 @@ class Baseline:
         return dict(sorted(Counter(one.stratum for one in self.recordings).items()))
 
 
-def record(harness: Harness, since: datetime | None, until: datetime | None) -> Baseline:
+def record(
+    harness: Harness, since: datetime | None, until: datetime | None, *, who: str = ""
+) -> Baseline:
     """Take the baseline from the plugin's timings, and add it to the audit log.
 
     Without `until` it ends where the first candidate began, and begins 90 days before. Raises
@@ -62,7 +66,7 @@ def record(harness: Harness, since: datetime | None, until: datetime | None) -> 
         "since": since.isoformat(), "until": until.isoformat(),
         "recordings": [list(one) for one in found.recordings],
     }  # fmt: skip
-    harness.audit.append(KIND, body)
+    record_entry(harness, KIND, body, who=who or this_user(), evidence=body)
     return found
 
 

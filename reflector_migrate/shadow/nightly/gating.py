@@ -20,6 +20,7 @@ from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
 from reflector_migrate.judge.gates.rules import Rules, read_rules
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.decisions import record
 from reflector_migrate.shadow.nightly.baseline import baseline_for
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
@@ -53,9 +54,9 @@ def rules_in_force(settings: Settings) -> Rules:
 
 def note_rules(harness: Harness, build: str) -> None:
     """Add the rules' digest to the audit log, once for each build: before its first comparison."""
-    log = harness.audit
-    if not any(entry["body"]["build"] == build for entry in log.all(RULES_NOTED)):
-        log.append(RULES_NOTED, {"build": build, "rules": rules_in_force(harness.settings).digest})
+    if not any(entry["body"]["build"] == build for entry in harness.audit.all(RULES_NOTED)):
+        rules, seen = rules_in_force(harness.settings).digest, {"build": build, "comparisons": 0}
+        record(harness, RULES_NOTED, {"build": build}, who="collector", evidence=seen, rules=rules)
 
 
 def not_first(harness: Harness, build: str, rules: Rules) -> str:

@@ -6,14 +6,19 @@ defect found.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.spread import Pooled, Spread, pooled
 from reflector_migrate.pipeline.defects.registry import all_defects
+from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.decisions import record
+from reflector_migrate.store.atomic_write import write_aside
 
 DEFECTS_RUN, PLACEBO_RUN = "run:defects", "run:placebo"
 DEFECTS_COMMAND, PLACEBO_COMMAND = "migrate defects run", "migrate placebo run"
@@ -50,15 +55,40 @@ class Placebo:
         return len(self.recordings) >= PLACEBO_AT_LEAST
 
 
+class Kept(NamedTuple):
+    """A file of evidence, and its digest in hex."""
+
+    path: Path
+    digest: str
+
+
+def keep_evidence(settings: Settings, name: str, ending: str, text: str) -> Kept:
+    """Write a proof's evidence to a file with a part of its digest as name: none replaces another.
+
+    So each entry of the audit log can still be compared with the file that it is about.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    path = settings.state_dir / "evidence" / f"{name}-{digest[:12]}.{ending}"
+    write_aside(path, text)
+    return Kept(path, digest)
+
+
 def record_defects_run(
-    harness: Harness, *, build: str, conductor: str, found: Mapping[str, str]
+    harness: Harness,
+    *,
+    build: str,
+    conductor: str,
+    found: Mapping[str, str],
+    who: str,
+    evidence: str,
 ) -> str:
     """Add a run to the audit log; returns the entry's digest.
 
-    `found` has an entry per defect tried: "" where it was proved, else what went wrong.
+    `found` has an entry per defect tried: "" where it was proved, else what went wrong;
+    evidence is the digest of the run's document.
     """
     body: dict[str, Any] = {"build": build, "conductor": conductor, "defects": dict(found)}
-    return harness.audit.append(DEFECTS_RUN, body)
+    return record(harness, DEFECTS_RUN, body, who=who, evidence=evidence)
 
 
 def record_placebo(
@@ -69,6 +99,7 @@ def record_placebo(
     failed: Sequence[str],
     evidence: str,
     rules: str,
+    who: str,
     spread: Mapping[str, Spread] | None = None,
 ) -> str:
     """Add a placebo to the audit log; returns the entry's digest.
@@ -78,10 +109,9 @@ def record_placebo(
     """
     body = {
         "build": build, "recordings": list(recordings), "failed": list(failed),
-        "evidence": evidence, "rules": rules,
         "spread": {name: list(found) for name, found in (spread or {}).items()},
     }  # fmt: skip
-    return harness.audit.append(PLACEBO_RUN, body)
+    return record(harness, PLACEBO_RUN, body, who=who, evidence=evidence, rules=rules)
 
 
 def defect_proofs(harness: Harness, build: str) -> DefectProofs:
