@@ -17,7 +17,8 @@ from reflector_migrate.judge.gates.rules import ALL
 from reflector_migrate.model import STEP_NAMES, Comparison, Observation, Role
 from reflector_migrate.sandbox.recordings import load_recording
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import not_first, rules_in_force, stored_evidence
+from reflector_migrate.shadow.gate_rules import rules_in_force
+from reflector_migrate.shadow.nightly.gating import not_first, stored_evidence
 from reflector_migrate.store.audit import Audit
 from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Evidence

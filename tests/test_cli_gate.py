@@ -19,7 +19,8 @@ from reflector_migrate.judge.gates.gate import judge
 from reflector_migrate.model import Comparison, Engine, GateVerdict, Observation, Role
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import gates_of, shipped_rules, stored_evidence
+from reflector_migrate.shadow.gate_rules import shipped_rules
+from reflector_migrate.shadow.nightly.gating import gates_of, stored_evidence
 from reflector_migrate.shadow.nightly.night import gather
 from reflector_migrate.shadow.noise_floors import conditions, evidence_key
 from reflector_migrate.store.evidence import Evidence

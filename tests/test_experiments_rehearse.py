@@ -11,7 +11,7 @@ from reflector_migrate.experiments.failover import Streamed, copies
 from reflector_migrate.experiments.rehearsal_terms import LEFT_OUT, in_share, rehearsal_rules
 from reflector_migrate.plugin.reflector_route_table import CONDUCTOR_FALLBACK, Table, decide
 from reflector_migrate.sandbox.recordings import load_recording
-from reflector_migrate.shadow.nightly.gating import rules_of
+from reflector_migrate.shadow.gate_rules import rules_of
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "recordings"
 

@@ -47,19 +47,20 @@ def gate(
       migrate gate --rules gates.toml
     """
     from reflector_migrate.judge.gates.gate import judge
+    from reflector_migrate.shadow import gate_rules
     from reflector_migrate.shadow.nightly import gating
 
     if print_rules:
-        click.echo(gating.shipped_rules(), nl=False)
+        click.echo(gate_rules.shipped_rules(), nl=False)
         return
     if evidence is not None:
-        found = judge(gating.evidence_file(evidence), gating.rules_of(rules), origin=origin)
+        found = judge(gating.evidence_file(evidence), gate_rules.rules_of(rules), origin=origin)
     else:
         harness = harness_of(ctx)
         log_to_stderr(ctx, harness.settings)
-        in_force = gating.rules_of(rules) if rules else gating.rules_in_force(harness.settings)
+        file = rules or harness.settings.judge.gates_file
         lines = gating.stored_evidence(harness)
-        found = gating.gates_of(harness, lines, in_force, origin=origin)
+        found = gating.gates_of(harness, lines, gate_rules.rules_of(file), origin=origin)
     if as_json:
         echo_json(found.model_dump(mode="json", by_alias=True))
     else:

@@ -74,7 +74,7 @@ def _run(harness: Harness, names: tuple[str, ...], jobs: int, timeout_s: float) 
     from reflector_migrate.experiments.placebo import run_placebo
     from reflector_migrate.sandbox.borrowed import own_or_running
     from reflector_migrate.sandbox.recordings import load_recording
-    from reflector_migrate.shadow.nightly.gating import rules_in_force
+    from reflector_migrate.shadow.gate_rules import rules_in_force
 
     folder, rules = harness.settings.sandbox.recordings, rules_in_force(harness.settings)
     asked = names or tuple(sorted(file.parent.name for file in folder.glob("*/recording.json")))

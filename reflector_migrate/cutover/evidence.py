@@ -46,7 +46,8 @@ def a_a_recordings(harness: Harness) -> Answer:
 def margins_came_first(harness: Harness) -> Answer:
     """The rules in force are those that the log had before this build's first comparison."""
     from reflector_migrate.conductor.build import build_hash
-    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, not_first, rules_in_force
+    from reflector_migrate.shadow.gate_rules import rules_in_force
+    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, not_first
 
     build, limit = build_hash(), "before the first"
     noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)

@@ -96,7 +96,8 @@ def gated(harness: Harness) -> Gated:
     by a sandbox, answers for no phase.
     """
     from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of, origin_of
-    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force, stored_evidence
+    from reflector_migrate.shadow.gate_rules import rules_in_force
+    from reflector_migrate.shadow.nightly.gating import gates_of, stored_evidence
 
     is_sandbox, stored = harness.settings.is_sandbox, stored_evidence(harness)
     newest = newest_of([one for one in stored if is_sandbox or origin_of(one) == DEPLOYMENT])

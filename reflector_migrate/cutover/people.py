@@ -61,7 +61,7 @@ def sign(harness: Harness, name: str, who: str, reason: str, *, is_revoked: bool
 def _signed_for(settings: Settings) -> dict[str, str]:
     """What a signature holds for: this build, and the digest of the rules with their margins."""
     from reflector_migrate.conductor.build import build_hash
-    from reflector_migrate.shadow.nightly.gating import rules_in_force
+    from reflector_migrate.shadow.gate_rules import rules_in_force
 
     return {"build": build_hash(), "rules": rules_in_force(settings).digest}
 

@@ -53,7 +53,7 @@ def spread_fits_the_rules(harness: Harness) -> Answer:
 
     Measured on placebos; a night effect takes five nights of them, and only where it is declared.
     """
-    from reflector_migrate.shadow.nightly.gating import rules_in_force
+    from reflector_migrate.shadow.gate_rules import rules_in_force
 
     known, limit = spread_by_measure(harness), f"clip ≥ {MIN_CLIP_SDS} sd"
     means = [

@@ -13,7 +13,7 @@ from reflector_migrate.cutover import canary
 from reflector_migrate.experiments.failover import copies
 from reflector_migrate.plugin.reflector_route_table import point_of
 from reflector_migrate.sandbox.recordings import FixturePrior, FixtureRecording
-from reflector_migrate.shadow.nightly.gating import shipped_rules
+from reflector_migrate.shadow.gate_rules import shipped_rules
 
 LEFT_OUT = frozenset({"latency", "cost", "primary"})
 """Layers of gates that decide nothing here: a loaded sandbox has other times and no prices."""

@@ -34,7 +34,8 @@ from reflector_migrate.pipeline.defects.registry import all_defects
 from reflector_migrate.sandbox.recordings import FixtureRecording, load_recording
 from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
-from reflector_migrate.shadow.nightly.gating import note_rules, rules_in_force
+from reflector_migrate.shadow.gate_rules import rules_in_force
+from reflector_migrate.shadow.nightly.gating import note_rules
 from reflector_migrate.shadow.nightly.proofs import record_defects_run, record_placebo
 from reflector_migrate.shadow.recover.replay import announce
 from reflector_migrate.store.clock import now

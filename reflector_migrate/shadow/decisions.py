@@ -9,6 +9,7 @@ from typing import Any
 
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
+from reflector_migrate.shadow.gate_rules import rules_in_force
 from reflector_migrate.store.canonical_json import sha256_of
 
 UNREADABLE = "unreadable"
@@ -38,7 +39,7 @@ def record(
 
 
 def this_user() -> str:
-    """Who runs this process, where nobody is named."""
+    """The name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -46,8 +47,6 @@ def this_user() -> str:
 
 
 def _rules_in_force(harness: Harness) -> str:
-    from reflector_migrate.shadow.nightly.gating import rules_in_force
-
     try:
         return rules_in_force(harness.settings).digest
     except MigrateError:

@@ -13,7 +13,7 @@ from reflector_migrate.judge.gates.evidence import EvidenceLine
 from reflector_migrate.judge.gates.exact import judge_completion, judge_exact
 from reflector_migrate.judge.gates.means import judge_mean
 from reflector_migrate.judge.gates.question import Question, first_night
-from reflector_migrate.judge.gates.rules import PRINTED, GateRule, Kind, Rules
+from reflector_migrate.judge.gates.rules import NEEDED, PRINTED, GateRule, Kind, Rules
 from reflector_migrate.model.vocabulary import GateVerdict
 
 JUDGES: Mapping[Kind, Callable[[Question], GateAnswer]] = {
@@ -96,11 +96,16 @@ def _held(gate: GateAnswer, why: str) -> GateAnswer:
 def _answers(evidence: Evidence, rules: Rules) -> Iterator[GateAnswer]:
     """Each rule on each of its measures, over all and in each declared stratum."""
     measures = list(dict.fromkeys(line.measure for line in evidence.lines))
+    asked: dict[tuple[str, Kind], bool] = {}
     for rule in rules.gates:
+        of = rule.layer, rule.kind
         for measure in _named(rule, measures):
             for stratum in (None, *rules.strata_of(rule)):
-                yield JUDGES[rule.kind](Question(measure, stratum, rule, rules, evidence))
+                answer = JUDGES[rule.kind](Question(measure, stratum, rule, rules, evidence))
+                asked[of] = asked.get(of, False) or not answer.is_report_only
+                yield answer
     yield from _without_rule(evidence, rules, measures)
+    yield from _lacking(evidence, rules, asked)
 
 
 def _named(rule: GateRule, seen: Sequence[str]) -> Iterator[str]:
@@ -127,12 +132,18 @@ def _without_rule(evidence: Evidence, rules: Rules, seen: Sequence[str]) -> Iter
                 GateVerdict.INCONCLUSIVE, n=len(once(of)), since=first_night(x.night for x in of),
                 why=f"no rule reads {entry} of the measure {measure}",
             )  # fmt: skip
-    yield from _lacking(evidence, rules)
 
 
-def _lacking(evidence: Evidence, rules: Rules) -> Iterator[GateAnswer]:
-    """A gate that the rules cannot do without holds the phase: they would pass what it finds."""
-    for layer, kind in rules.lacking:
+def _lacking(
+    evidence: Evidence, rules: Rules, asked: Mapping[tuple[str, Kind], bool]
+) -> Iterator[GateAnswer]:
+    """What rules cannot do without holds the phase: they would pass whatever it would find.
+
+    `asked` has each layer and kind of gate, and whether any of them is not for report only.
+    """
+    for (layer, kind), must_decide in NEEDED.items():
+        if asked.get((layer, kind)) or (not must_decide and (layer, kind) in asked):
+            continue
         rule = GateRule(measures=(kind,), layer=layer, kind="exact")
         why = f"by these rules no gate of layer {layer} and kind {kind} decides; {PRINTED}"
         question = Question(kind, None, rule, rules, evidence)

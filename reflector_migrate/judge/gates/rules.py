@@ -148,21 +148,6 @@ class Rules(_Strict):
         return sum(len(rule.measures) * (1 + len(self.strata_of(rule))) for rule in deciding)
 
     @property
-    def lacking(self) -> tuple[tuple[str, Kind], ...]:
-        """Layers and kinds of NEEDED that no gate of these rules is, or none that decides."""
-        there = {(rule.layer, rule.kind) for rule in self.gates}
-        deciding = {
-            (rule.layer, rule.kind)
-            for rule in self.gates
-            if not rule.report_only and rule.on_missing != "ignore"
-        }
-        return tuple(
-            of
-            for of, must_decide in NEEDED.items()
-            if of not in (deciding if must_decide else there)
-        )
-
-    @property
     def digest(self) -> str:
         """SHA-256 of what the rules say; comments and order of keys do not change it."""
         said = self.model_dump(mode="json", by_alias=True)

@@ -1,16 +1,14 @@
-"""The gates of this deployment: rules from a file or as shipped, evidence from the store."""
+"""The gates of this deployment: the rules in force, and evidence from the store."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.gates.answers import GateRun
 from reflector_migrate.judge.gates.baseline import against_baseline
@@ -18,38 +16,20 @@ from reflector_migrate.judge.gates.cohorts import DEPLOYMENT, newest_of, origin_
 from reflector_migrate.judge.gates.evidence import EvidenceLine, read_evidence
 from reflector_migrate.judge.gates.gate import held, judge
 from reflector_migrate.judge.gates.recorded import VERSION, evidence_of
-from reflector_migrate.judge.gates.rules import Rules, read_rules
-from reflector_migrate.settings import Settings
+from reflector_migrate.judge.gates.rules import Rules
 from reflector_migrate.shadow.decisions import record
+from reflector_migrate.shadow.gate_rules import rules_in_force, text_of
 from reflector_migrate.shadow.nightly.baseline import baseline_for
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
 
-SHIPPED = "rules.toml"
 RULES_NOTED = "rules-before-evidence"
 PORTION = 500
 CLOCKS_DIFFER = timedelta(minutes=1)
 LINES = TypeAdapter(tuple[EvidenceLine, ...])
 
 log = logging.getLogger(__name__)
-
-
-def shipped_rules() -> str:
-    """The text of the rules that ship."""
-    return resources.files("reflector_migrate.judge.gates").joinpath(SHIPPED).read_text("utf-8")
-
-
-def rules_of(path: Path | None) -> Rules:
-    """The rules in that file, or those that ship."""
-    if path is None:
-        return read_rules(shipped_rules(), SHIPPED)
-    return read_rules(_text(path), str(path))
-
-
-def rules_in_force(settings: Settings) -> Rules:
-    """This deployment's rules: the file that `judge.gates_file` names, else those that ship."""
-    return rules_of(settings.judge.gates_file)
 
 
 def note_rules(harness: Harness, build: str) -> None:
@@ -99,7 +79,7 @@ def gates_of(
 
 def evidence_file(path: Path) -> tuple[EvidenceLine, ...]:
     """Every line of a file of evidence, in order."""
-    return read_evidence(_text(path).split("\n"), str(path))
+    return read_evidence(text_of(path).split("\n"), str(path))
 
 
 def stored_evidence(harness: Harness) -> tuple[EvidenceLine, ...]:
@@ -207,10 +187,3 @@ def _coverage(harness: Harness, lines: Sequence[EvidenceLine]) -> Iterator[Evide
 def _other(fate: Fate) -> str:
     """Of a recording that these builds have not compared; one of earlier builds is still open."""
     return {Fate.FAILED: "failed", Fate.LOST: "lost"}.get(fate, "open")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}", hint="a readable file in UTF-8 is needed") from error

@@ -136,7 +136,8 @@ def _gates(harness: Harness, lines: Sequence[EvidenceLine]) -> tuple[tuple[GateL
 
     None where nothing is compared yet.
     """
-    from reflector_migrate.shadow.nightly.gating import gates_of, rules_in_force
+    from reflector_migrate.shadow.gate_rules import rules_in_force
+    from reflector_migrate.shadow.nightly.gating import gates_of
     from reports.document import GateLine
 
     rules = rules_in_force(harness.settings)
