@@ -190,7 +190,7 @@ def test_the_gates_on_this_build_are_all_gates(
     assert isinstance(asked.answer, ByGates)
     builds = {"primary": "legacy-1", "candidate": build_hash()}
     lines = [found.model_copy(update={"builds": builds}) for found in whole(600)]
-    gates = Gated(judge(lines, RULES))
+    gates = Gated(judge(lines, RULES), RULES)
     assert asked.answer.of(gates).state is State.PASS
     monkeypatch.setattr("reflector_migrate.conductor.build.build_hash", lambda: "another")
     found = asked.answer.of(gates)
