@@ -49,13 +49,17 @@ def main() -> int:
     chosen = [Path(name) for name in sys.argv[1:]] or pages()
     print("| page | sentences | median | longest |")
     print("|---|--:|--:|--:|")
+    whole: list[int] = []
     for page in chosen:
         lengths = [words(s) for s in sentences(page.read_text(encoding="utf-8"))]
-        name = page.relative_to(ROOT) if page.is_relative_to(ROOT) else page
-        print(
-            f"| {name} | {len(lengths)} | {median(lengths or [0]):g} | {max(lengths, default=0)} |"
-        )
+        print(_row(page.relative_to(ROOT) if page.is_relative_to(ROOT) else page, lengths))
+        whole += lengths
+    print(_row("all of them", whole))
     return 0
+
+
+def _row(name: object, lengths: list[int]) -> str:
+    return f"| {name} | {len(lengths)} | {median(lengths or [0]):g} | {max(lengths, default=0)} |"
 
 
 if __name__ == "__main__":
