@@ -421,7 +421,7 @@ def test_an_interrupt_says_that_runs_go_on(run: Run, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(cli, "main", interrupted)
     found = run("compare", "solo")
-    assert (found.exit_code, "runs that were started go on" in found.stderr) == (130, True)
+    assert (found.exit_code, "runs that have started continue" in found.stderr) == (130, True)
 
 
 @pytest.mark.parametrize("kind", ["collector", "dispatcher", "starter", "beat", "legacy"])

@@ -65,7 +65,7 @@ Exit codes:
   130  interrupted
 """
 
-INTERRUPTED = "\ninterrupted: stopped here; runs that were started go on where they run"
+INTERRUPTED = "\ninterrupted: stopped here; runs that have started continue"
 
 UNREACHABLE = frozenset({"ConnectionError", "OperationalError", "TimeoutError", "ConnectError",
                          "EndpointConnectionError"})  # fmt: skip

@@ -34,4 +34,4 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
         return
     for night in done:
         click.echo(night)
-    say(f"{len(done)} nights done" if done else "no night is left to do, or another does it")
+    say(f"{len(done)} nights done" if done else "nothing to do, or another process does it")

@@ -45,5 +45,5 @@ def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
     for what in done.wrong:
         click.echo(f"✗ {what}")
     is_right = not done.wrong
-    click.echo("rehearsed: all as it must be" if is_right else "rehearsed: not as it must be")
+    click.echo(f"rehearsal {'passed' if is_right else 'failed: see the lines with ✗'}")
     ctx.exit(0 if is_right else 1)

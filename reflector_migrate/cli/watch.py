@@ -72,7 +72,7 @@ def watch(ctx: click.Context, recording: str, timeout_s: float) -> None:
                 click.echo(f"{_ended(harness, run)}   next  migrate explain {recording}")
                 return
             time.sleep(LOOK_S)
-    say(f"still running after {timeout_s:.0f} s: the run goes on, only watching has ended")
+    say(f"still running after {timeout_s:.0f} s: stopped watching, and the run continues")
     ctx.exit(3)
 
 

@@ -50,7 +50,7 @@ def celery_pipeline_is_unused(harness: Harness) -> Answer:
     last = max((at for at, steps in uses if steps), default=None)
     value = f"{last:%Y-%m-%d %H:%M}" if last else "never"
     if not heard:
-        why = f"the plugin has told of no task for {NIGHTS} nights"
+        why = f"the plugin has reported no task for {NIGHTS} nights"
         return pending(why, value, limit, 0)
     if last and last >= since:
         return pending("a recording took the Celery route then", value, limit, len(heard))

@@ -32,7 +32,7 @@ def require_evidence(harness: Harness) -> str:
     if missing:
         raise RefusedError(
             f"this sends more recordings to Conductor, and the cutover lacks {', '.join(missing)}",
-            hint="migrate checklist run cutover; --without-evidence goes on, and the log keeps it",
+            hint="migrate checklist run cutover; or pass --without-evidence: the log records it",
         )
     return f"{len(lines)} items of the cutover pass, answers {digest_of(lines)}"
 

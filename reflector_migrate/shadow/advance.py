@@ -53,7 +53,7 @@ def advance(shadow: Shadow, run_id: str, ticket: str | None = None) -> None:
     if run is None:
         return
     if run.tries > FOREIGN_TRIES and run.failing_since is None:
-        _end(shadow, run, f"given up in state {run.state}: {run.tries - 1} workers died at it")
+        _end(shadow, run, f"gave up in state {run.state}: {run.tries - 1} workers died at it")
         return
     try:
         WORK[run.state](shadow, run)
