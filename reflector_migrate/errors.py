@@ -4,6 +4,7 @@ MigrateError                     4  could not run
 ├── ConfigurationError           2  a setting is wrong: names the key and the way out
 ├── InputError                   2  an argument, file or field is wrong
 ├── ServerUnreachableError       4  a server did not answer in time
+├── UnreadableError              4  a stored row is not what it must be: names side and field
 ├── RefusedError                 2  a safety rule forbids it (say, overwriting a definition)
 └── StepError                       a pipeline step did not succeed
     ├── TransientStepError       4  worth a retry: timeouts, 5xx, connection resets
@@ -57,6 +58,12 @@ class InputError(MigrateError):
 
     exit_code = ExitCode.USAGE
     code = "input"
+
+
+class UnreadableError(MigrateError):
+    """A stored row, of ours or of Reflector's, is not what it must be: no further try helps."""
+
+    code = "unreadable"
 
 
 class RefusedError(MigrateError):

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.progress import Progress
+from reflector_migrate.cutover.infrastructure import rows_can_be_read
 from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
@@ -23,8 +25,9 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.advance import advance
 from reflector_migrate.shadow.observe.lookup import stored_comparison
 from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.store.base import writing
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.evidence import Evidence
+from reflector_migrate.store.evidence import Evidence, Spans
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.a_run import RUN
 from tests.answering import answering, at
@@ -284,9 +287,12 @@ def test_a_recording_that_has_not_begun_is_waited_for(settings: Settings) -> Non
 @pytest.mark.parametrize(
     ("poison", "said"),
     [
-        ({"topics": [{"id": "x", "title": "Ana is fired", "timestamp": 0.0}]}, "Topic: summary"),
-        ({"events": [{"event": "WAVEFORM", "data": {}}]}, "KeyError in _waveform"),
-        ({"participants": ["Ana"]}, "Participant: "),
+        (
+            {"topics": [{"id": "x", "title": "Ana is fired", "timestamp": 0.0}]},
+            "topics.0.summary: ",
+        ),
+        ({"events": [{"event": "WAVEFORM", "data": {}}]}, "events.0.data.waveform: "),
+        ({"participants": ["Ana"]}, "participants.0: "),
     ],
 )
 def test_a_row_that_our_models_refuse_ends_its_run(
@@ -308,6 +314,64 @@ def test_a_row_that_our_models_refuse_ends_its_run(
     found = compare(*sides)
     assert (found.verdict, found.checks[0].rule) == (verdict, "unreadable")
     assert said in found.checks[0].note
+
+
+@pytest.mark.parametrize("role", [Role.PRIMARY, Role.CANDIDATE])
+def test_a_stored_account_that_cannot_be_read_ends_its_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    role: Role,
+) -> None:  # fmt: skip
+    """At the first try, with side and field; its place is free, and the log has no word of it."""
+    _observing(monkeypatch, lambda _role: "completed")
+    poison = Observation(recording="rec", run_id="run-1", role=role, engine=Engine.CELERY,
+                         status="completed", error="Ana is out")  # fmt: skip
+    Evidence(settings.store_url).keep(poison)
+    _poison(settings.store_url, "observations", '"status":"completed"', '"state":"completed"')
+    with _ended(settings) as there:
+        assert _collect(there) == "failed"
+    runs = Runs(settings.store_url)
+    run = runs.by_id("run-1")
+    assert run is not None
+    assert run.reason == f"unreadable: the {role.value}'s stored account: status: Field required"
+    assert (run.is_reopenable, runs.count_in_flight()) == (False, 0)
+    assert "Ana" not in caplog.text
+    said = rows_can_be_read(Harness.of(settings))
+    assert (said.state, said.why) == ("fail", f"rec: {run.reason}")
+
+
+def test_an_earlier_account_that_cannot_be_read_harms_no_other_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run of that recording is judged without it."""
+    _observing(monkeypatch, lambda _role: "completed")
+    earlier = Observation(recording="rec", run_id="run-0", role=Role.CANDIDATE,
+                          engine=Engine.CELERY, status="completed")  # fmt: skip
+    Evidence(settings.store_url).keep(earlier)
+    _poison(settings.store_url, "observations", '"status":"completed"', '"state":"completed"')
+    with _ended(settings) as there:
+        assert _collect(there) == "compared"
+
+
+def test_timings_that_cannot_be_read_end_their_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message of the plugin that came in by another door: side and field, and no place held."""
+    _observing(monkeypatch, lambda _role: "completed")
+    Spans(settings.store_url).add(
+        {"task_id": "task", "transcript_id": "t-1", "root_id": "task", "task": 5}
+    )
+    with _ended(settings) as there:
+        assert _collect(there) == "failed"
+    run = Runs(settings.store_url).by_id("run-1")
+    assert run is not None
+    assert run.reason == ("unreadable: the primary's timings: task: Input should be a valid string")
+
+
+def _poison(url: str, table: str, old: str, new: str) -> None:
+    with writing(url) as connection:
+        query = f"UPDATE {table} SET body = replace(body, :old, :new)"
+        done = connection.execute(text(query), {"old": old, "new": new})
+        assert done.rowcount
 
 
 def test_nothing_at_all_is_not_a_comparison(settings: Settings) -> None:

@@ -102,6 +102,24 @@ def runs_get_on(harness: Harness) -> Answer:
     return judged(not stuck, f"{len(stuck)} stuck", "0", len(stuck), why)
 
 
+def rows_can_be_read(harness: Harness) -> Answer:
+    """In the last day no row or stored document was refused by our models, on either side."""
+    from datetime import timedelta
+
+    from reflector_migrate.model import UNREADABLE
+    from reflector_migrate.store.clock import now
+
+    at = now()
+    since = at - timedelta(days=1)
+    failed_for = (
+        f"{run.recording_id or run.transcript_id}: {run.reason}"
+        for run in harness.runs.claimed_between(since, at)
+        if run.state == "failed" and (run.reason or "").startswith(UNREADABLE)
+    )
+    found = (*harness.nights.unreadable_since(since), *failed_for)
+    return judged(not found, f"{len(found)} unreadable", "0", len(found), "; ".join(found[:5]))
+
+
 def links_lead_where_theirs_do(harness: Harness) -> Answer:
     """Our links begin as Reflector's own, by the last announcement that says how those do."""
     from datetime import timedelta

@@ -12,7 +12,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from reflector_migrate.errors import InputError, MigrateError, TerminalStepError
+from reflector_migrate.errors import (
+    InputError,
+    MigrateError,
+    TerminalStepError,
+    UnreadableError,
+)
 from reflector_migrate.model.run_life import ENDS, LIFE_OF, RunState
 from reflector_migrate.shadow import collector, dispatcher
 from reflector_migrate.shadow.erase import erase_ended
@@ -106,7 +111,7 @@ def _after(shadow: Shadow, taken: RunRecord, error: Exception, reason: str) -> N
         return
     log.warning("run %s is %s: %s", run.run_id, run.state, reason)
     if is_hopeless(run, error) or _is_over_time(shadow, run):
-        is_reopenable = not isinstance(error, (InputError, TerminalStepError))
+        is_reopenable = not isinstance(error, (InputError, TerminalStepError, UnreadableError))
         _end(shadow, run, reason, is_reopenable=is_reopenable)
         return
     pause = pause_s(run.tries, shadow.settings.shadow.poll_s)
@@ -117,9 +122,11 @@ def _after(shadow: Shadow, taken: RunRecord, error: Exception, reason: str) -> N
 
 
 def is_hopeless(run: RunRecord, error: Exception) -> bool:
-    """Whether no further try can help: inputs that are gone, or a fault of the code."""
+    """Whether no further try can help: inputs that are gone, rows that cannot be read, our code."""
     if not isinstance(error, MigrateError):
         return run.tries > FOREIGN_TRIES
+    if isinstance(error, UnreadableError):
+        return True
     is_early = run.state in (RunState.CLAIMED, RunState.SNAPSHOTTING)
     return is_early and isinstance(error, (InputError, TerminalStepError))
 

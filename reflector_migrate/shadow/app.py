@@ -104,11 +104,21 @@ def dispatch(world: Shadow, message: dict[str, Any]) -> None:
         advance(world, run.run_id)
 
 
+def keep_spans(world: Shadow, message: dict[str, Any]) -> None:
+    """Store the plugin's timings of one task. Raises InputError with the field that is wrong."""
+    from reflector_migrate.shadow.observe.timed_task import what_is_wrong
+
+    lacking = [name for name in ("task_id", "transcript_id") if not message.get(name)]
+    if wrong := f"{lacking[0]}: missing" if lacking else what_is_wrong(message):
+        raise InputError(f"timings: {wrong}")
+    world.harness.spans.add(message)
+
+
 @app.task(name=SPANS, bind=True)
 @behind_door
 def spans(world: Shadow, message: dict[str, Any]) -> None:
     """The plugin's timings of one task of the primary."""
-    world.harness.spans.add(message)
+    keep_spans(world, message)
 
 
 @app.task(name=ADVANCE, bind=True)

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reflector_migrate.errors import ConfigurationError, InputError, TransientStepError
+from reflector_migrate.errors import (
+    ConfigurationError,
+    InputError,
+    TransientStepError,
+    UnreadableError,
+)
 from reflector_migrate.harness import Harness
+from reflector_migrate.model import UNREADABLE
 from reflector_migrate.pipeline.namespace_guard import shared_on_servers
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.settings import Settings
@@ -92,11 +98,16 @@ def take_snapshot(
 def state_before(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:
     """The columns as they stood before a run, derived from the row during it or after it.
 
+    Raises UnreadableError where its events cannot be read.
+
     A run's own events say what it wrote; all else still stands. The title is only written
     where there was none: another than the one that FINAL_TITLE made was there before, or a
     person wrote it since, and either way it stays. `is_first`: no run was before this one.
     """
-    told = {event["event"]: event.get("data") or {} for event in row.get("events") or ()}
+    events = row.get("events") or []
+    if not isinstance(events, list) or not all(map(_is_event, events)):
+        raise UnreadableError(f"{UNREADABLE}the primary's row: events: not a list of events")
+    told = {event["event"]: event.get("data") or {} for event in events}
     before = dict(CLEAN)
     made = told.get("FINAL_TITLE", {}).get("title")
     is_own = made is not None and made == row.get("title")
@@ -105,6 +116,12 @@ def state_before(row: Mapping[str, Any], *, is_first: bool) -> dict[str, Any]:
         before[column] = new if event in told else row.get(column)
     has_chain = row["status"] == "ended" and is_first
     return before | {name: None if has_chain else row.get(name) for name in AFTER_END}
+
+
+def _is_event(event: object) -> bool:
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return False
+    return isinstance(event.get("data") or {}, dict)
 
 
 def _is_first_run(announcement: Announcement, row: Mapping[str, Any]) -> bool:
@@ -155,8 +172,15 @@ def read_rows(settings: Settings, transcript_id: str, track_keys: tuple[str, ...
 
 def _all_keys(snapshot: Snapshot) -> tuple[str, ...]:
     """The tracks to process and those that consent may delete, each once."""
-    recorded = [key for row in snapshot.rows["recording"] for key in row.get("track_keys") or ()]
+    recorded = [key for row in snapshot.rows["recording"] for key in _keys_of(row)]
     return tuple(dict.fromkeys((*snapshot.track_keys, *recorded)))
+
+
+def _keys_of(row: Mapping[str, Any]) -> list[str]:
+    keys = row.get("track_keys") or []
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise UnreadableError(f"{UNREADABLE}the primary's recording: track_keys: not a list")
+    return keys
 
 
 def _copy_tracks(harness: Harness, bucket_name: str, keys: tuple[str, ...], run_id: str) -> None:

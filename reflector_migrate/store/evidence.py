@@ -7,21 +7,26 @@ the run or its recording gets the newest.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.model import Comparison, Observation, Role
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.store.aa_pairs import LegacyPair, add_pair
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc, now
+from reflector_migrate.store.documents import comparison_of, parsed
 from reflector_migrate.store.gists import add_gist
 from reflector_migrate.store.runs import RunRecord, moved
 from reflector_migrate.store.tables import comparisons, later_comparisons, observations, spans
 from reflector_migrate.store.upsert import insert_once
+
+log = logging.getLogger(__name__)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -87,7 +92,7 @@ class Evidence:
         return self._youngest("recording_id", recording_id)
 
     def observation(self, run_id: str, role: Role) -> Observation | None:
-        """One side of a run as it was last seen, or None."""
+        """One side of a run as it was last seen, or None. Raises UnreadableError."""
         query = select(observations.c.go, observations.c.body).where(
             observations.c.run_id == run_id, observations.c.role == role.value
         )
@@ -98,10 +103,14 @@ class Evidence:
         body = last.body if last else None
         if not (last and last.go):  # schema 4 kept what was seen later with its comparison only
             body = (sides or {}).get(role.value, body)
-        return None if body is None else Observation.model_validate_json(body)
+        what = f"the {role.value}'s stored account"
+        return None if body is None else parsed(Observation, body, what)
 
     def earlier_candidate(self, candidate: Observation) -> Observation | None:
-        """The newest other run of this recording by the same build of the candidate, or None."""
+        """The newest other run of this recording by the same build of the candidate, or None.
+
+        None as well where that one cannot be read: it is no fault of this run.
+        """
         query = select(observations.c.body).where(
             observations.c.recording_id == candidate.recording,
             observations.c.role == Role.CANDIDATE.value,
@@ -109,7 +118,11 @@ class Evidence:
         )
         with reading(self._url) as connection:
             body = connection.scalar(query.order_by(observations.c.id.desc()).limit(1))
-        found = None if body is None else Observation.model_validate_json(body)
+        try:
+            found = None if body is None else parsed(Observation, body, "an earlier account")
+        except UnreadableError as error:
+            log.warning("recording %s: %s", candidate.recording, error.message)
+            return None
         return found if found and found.build == candidate.build else None
 
     def compared_runs(self) -> frozenset[str]:
@@ -131,12 +144,13 @@ class Evidence:
         return max(found, key=lambda one: one[0])[1]
 
     def _found(self, table: Table, column: str, value: str) -> tuple[datetime, Comparison | None]:
-        query = select(table.c.at, table.c.body).where(table.c[column] == value)
+        known = (table.c.at, table.c.run_id, table.c.recording_id, table.c.body)
+        query = select(*known).where(table.c[column] == value)
         with reading(self._url) as connection:
             row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
         if row is None:
             return _NEVER, None
-        return in_utc(row.at) or _NEVER, Comparison.model_validate_json(row.body)
+        return in_utc(row.at) or _NEVER, comparison_of(row.run_id, row.recording_id, row.body)
 
 
 def _add_first(

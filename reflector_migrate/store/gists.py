@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -26,9 +25,11 @@ from sqlalchemy import (
     select,
 )
 
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.model import Comparison, Gist, gist_of
 from reflector_migrate.model.comparison_index import VERSION
 from reflector_migrate.store.base import writing
+from reflector_migrate.store.documents import OURS, comparison_of, parsed
 from reflector_migrate.store.tables import comparisons, metadata
 from reflector_migrate.store.upsert import replace
 
@@ -132,13 +133,15 @@ def portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def made(
     connection: Connection, ids: Sequence[int], tell: logging.Logger | None = None
 ) -> Iterator[tuple[int, Gist]]:
-    """Each comparison's gist, of its document; an unreadable one is reported, or raises."""
+    """Each comparison's gist, of its document; an unreadable one is reported, or is ERRORED."""
     for some in portions(ids):
-        query = select(comparisons.c.id, comparisons.c.body).where(comparisons.c.id.in_(some))
-        for number, body in connection.execute(query).all():
+        columns = (comparisons.c.id, comparisons.c.run_id, comparisons.c.recording_id)
+        query = select(*columns, comparisons.c.body).where(comparisons.c.id.in_(some))
+        for number, run_id, recording_id, body in connection.execute(query).all():
+            if tell is None:
+                yield number, gist_of(comparison_of(run_id, recording_id, body))
+                continue
             try:
-                yield number, gist_of(Comparison.model_validate_json(body))
-            except ValidationError:
-                if tell is None:
-                    raise
+                yield number, gist_of(parsed(Comparison, body, OURS))
+            except UnreadableError:
                 tell.warning("comparison %s is none that this build can read", number)

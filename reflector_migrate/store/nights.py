@@ -16,11 +16,15 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select
 from reflector_migrate.model import Comparison, Gist
 from reflector_migrate.store.base import reading
 from reflector_migrate.store.clock import in_utc
+from reflector_migrate.store.documents import comparison_of
 from reflector_migrate.store.gists import BESIDE, gists, made, portions
 from reflector_migrate.store.tables import comparisons, later_comparisons
 
 SEEDED = '"defects":["'
 """How a document with a defect is spelled; inside a text its quotes would be escaped."""
+
+REFUSED = '"rule":"unreadable"'
+"""The same of one where a side's rows could not be read."""
 
 _COLUMNS = [gists.c[name] for name in Gist._fields]
 
@@ -72,16 +76,33 @@ class Nights:
                 found.update((run_id, (night, verdict)) for run_id, night, verdict in rows)
         return found
 
+    def unreadable_since(self, since: datetime) -> tuple[str, ...]:
+        """Why a side could not be read, of each comparison since then where one could not."""
+        columns = (comparisons.c.run_id, comparisons.c.recording_id, comparisons.c.body)
+        query = select(*columns).where(comparisons.c.at >= since)
+        query = query.where(comparisons.c.verdict.in_(("ERRORED", "DIVERGED")))
+        with reading(self._url) as connection:
+            rows = connection.execute(query.where(comparisons.c.body.contains(REFUSED))).all()
+        found = (comparison_of(*row) for row in rows)
+        return tuple(
+            f"{one.recording}: {check.note}"
+            for one in found
+            for check in one.checks
+            if check.rule == "unreadable"
+        )
+
     def documents(self, run_ids: Sequence[str]) -> tuple[Comparison, ...]:
         """The comparisons of these runs, in the order given; KeyError where one is gone.
 
-        One that was run again manually says what it has become since.
+        One that was run again manually says what it has become since, and one that cannot be
+        read is ERRORED.
         """
         with reading(self._url) as connection:
             bodies = _youngest(connection, run_ids, comparisons, "body")
+            names = _youngest(connection, run_ids, comparisons, "recording_id")
             later = _youngest(connection, run_ids, later_comparisons, "verdict")
         with uncollected():
-            found = [Comparison.model_validate_json(bodies[run_id]) for run_id in run_ids]
+            found = [comparison_of(run, names[run], bodies[run]) for run in run_ids]
         return tuple(_superseded(first, later.get(first.run_id)) for first in found)
 
     def _gists(self, condition: ColumnElement[bool]) -> tuple[Gist, ...]:

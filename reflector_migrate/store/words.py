@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import delete, func, select, update
 
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.model import Comparison
 from reflector_migrate.store.base import reading, writing
+from reflector_migrate.store.documents import OURS, comparison_of, parsed
 from reflector_migrate.store.gists import add_gist
 from reflector_migrate.store.tables import (
     artifacts,
@@ -31,15 +33,25 @@ def forget_words(url: str, run_id: str, hide: Callable[[Comparison], Comparison]
         for table in TABLES:
             connection.execute(delete(table).where(table.c.run_id == run_id))
         for table in (comparisons, later_comparisons):
-            known = select(table.c.id, table.c.body).where(table.c.run_id == run_id)
-            for number, body in connection.execute(known).all():
-                bare = hide(Comparison.model_validate_json(body))
+            columns = (table.c.id, table.c.recording_id, table.c.body)
+            known = select(*columns).where(table.c.run_id == run_id)
+            for number, recording_id, body in connection.execute(known).all():
+                bare = hide(comparison_of(run_id, recording_id, body))
                 kept = {"body": bare.model_dump_json(by_alias=True)}
                 connection.execute(update(table).where(table.c.id == number).values(**kept))
                 if table is comparisons:
                     add_gist(connection, bare)
         of_run = later_comparisons.c.run_id == run_id
         connection.execute(update(later_comparisons).where(of_run).values(sides={}))
+
+
+def _has_words(body: str, hide: Callable[[Comparison], Comparison]) -> bool:
+    """What cannot be read may have any."""
+    try:
+        found = parsed(Comparison, body, OURS)
+    except UnreadableError:
+        return True
+    return hide(found) != found
 
 
 def words_left(
@@ -53,8 +65,7 @@ def words_left(
             left[table.name] = connection.scalar(of_run) or 0
         for table in (comparisons, later_comparisons):
             bodies = connection.scalars(select(table.c.body).where(table.c.run_id == run_id))
-            known = [Comparison.model_validate_json(body) for body in bodies]
-            left[table.name] = sum(hide(one) != one for one in known)
+            left[table.name] = sum(_has_words(body, hide) for body in bodies)
         sides = select(later_comparisons.c.sides).where(later_comparisons.c.run_id == run_id)
         left["later_comparisons"] += sum(map(bool, connection.scalars(sides)))
     return {name: number for name, number in left.items() if number}

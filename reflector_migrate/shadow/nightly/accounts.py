@@ -70,6 +70,8 @@ def _accounts(harness: Harness, entries: tuple[Entry, ...], over: str | None) ->
 def _word(entry: Entry) -> str:
     if entry.fate is Fate.SKIPPED:
         return "sampled out" if entry.reason == NOT_SAMPLED else "kept out"
+    if entry.fate is Fate.FAILED and entry.reason.startswith(UNREADABLE):
+        return "unreadable"
     return {Fate.FAILED: "failed", Fate.LOST: "lost"}.get(entry.fate, "waiting")
 
 

@@ -23,6 +23,7 @@ from reflector_migrate.shadow.nightly.baseline import baseline_for
 from reflector_migrate.shadow.nightly.proofs import unproved
 from reflector_migrate.shadow.nightly.reconciliation import Fate, reconcile
 from reflector_migrate.store.clock import now
+from reflector_migrate.store.documents import is_unreadable
 
 RULES_NOTED = "rules-before-evidence"
 PORTION = 500
@@ -136,14 +137,15 @@ def _lines_of(harness: Harness, of_builds: Mapping[str, str]) -> Iterator[Eviden
 
 
 def _made(harness: Harness, nights: Mapping[str, str]) -> dict[str, str]:
-    """Run -> its lines as JSON, made of its document and kept."""
+    """Run -> its lines as JSON, made of its document and kept; none of an unreadable one."""
     found = harness.nights.documents(list(nights))
     made = {}
     for (run_id, night), comparison in zip(nights.items(), found, strict=True):
-        lines = evidence_of(comparison, night, has_pace=True)
-        made[run_id] = LINES.dump_json(lines, by_alias=True).decode()
+        if not is_unreadable(comparison):
+            lines = evidence_of(comparison, night, has_pace=True)
+            made[run_id] = LINES.dump_json(lines, by_alias=True).decode()
     harness.gate_lines.keep(made, VERSION)
-    return made
+    return dict.fromkeys(nights, "[]") | made
 
 
 def _coverage(harness: Harness, lines: Sequence[EvidenceLine]) -> Iterator[EvidenceLine]:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import (
     UNREADABLE,
@@ -33,6 +34,7 @@ from reflector_migrate.shadow.observe.derived import with_derived
 from reflector_migrate.shadow.observe.effects_seen import effects_of
 from reflector_migrate.shadow.observe.newer import newer_parts
 from reflector_migrate.shadow.observe.timings import steps_of
+from reflector_migrate.store.documents import field_of
 
 __all__ = ["Deployment", "candidate_of", "observe", "primary_of"]
 
@@ -77,11 +79,13 @@ def observe(
     if row is None:
         return Observation(**known, status="missing", error="no transcript of it")
     try:
+        _require_lists(row)
         sent = effects_of(harness, place, rows, row, spans, zulip, webhooks, earlier_message)
         return _seen(harness, place, rows, row, spans, bus, sent, known)
+    except UnreadableError as error:
+        why = error.message
     except ValidationError as invalid:
-        first = invalid.errors(include_input=False, include_url=False)[0]
-        why = f"{invalid.title}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        why = f"{invalid.title}: {field_of(invalid)}"
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # never their texts
         frame = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__} in {frame.name}"
@@ -127,11 +131,27 @@ def _not_compared(
             yield f"not compared, of a newer Reflector: {part}"
 
 
+def _require_lists(row: TranscriptRow) -> None:
+    """Raise UnreadableError with the place in the row that is not what it must be."""
+    for name in LISTS:
+        found = getattr(row, name)
+        if not isinstance(found, list):
+            raise UnreadableError(f"{name}: not a list")
+        for number, one in enumerate(found):
+            if not isinstance(one, dict):
+                raise UnreadableError(f"{name}.{number}: not an object")
+    for number, event in enumerate(row.events):
+        if not isinstance(event.get("event"), str):
+            raise UnreadableError(f"events.{number}.event: not a text")
+        if not isinstance(event.get("data") or {}, dict):
+            raise UnreadableError(f"events.{number}.data: not an object")
+
+
 def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
     """Everything a reader of the transcript could see. Words are those of the topics."""
-    topics = tuple(_valid(Topic, topic) for topic in row.topics)
+    topics = _valid(Topic, "topics", row.topics)
     return Outputs(
-        participants=tuple(_valid(Participant, one) for one in row.participants),
+        participants=_valid(Participant, "participants", row.participants),
         duration_ms=row.duration,
         waveform=_waveform(row, place),
         words=tuple(word for topic in topics for word in topic.words),
@@ -144,8 +164,14 @@ def outputs_of(row: TranscriptRow, place: Deployment) -> Outputs:
     )
 
 
-def _valid(model: type[M], value: Json) -> M:
-    return model.model_validate(value)
+def _valid(model: type[M], name: str, values: Sequence[Json]) -> tuple[M, ...]:
+    found = []
+    for number, value in enumerate(values):
+        try:
+            found.append(model.model_validate(value))
+        except ValidationError as invalid:
+            raise UnreadableError(f"{name}.{number}.{field_of(invalid)}") from None
+    return tuple(found)
 
 
 def _row(row: TranscriptRow) -> dict[str, Any]:
@@ -159,9 +185,12 @@ def _row(row: TranscriptRow) -> dict[str, Any]:
 
 def _waveform(row: TranscriptRow, place: Deployment) -> tuple[float, ...] | None:
     """The event's, which every host can read; else the file's, where this host has it."""
-    for event in row.events:
+    for number, event in enumerate(row.events):
         if event["event"] == "WAVEFORM":
-            return tuple(event["data"]["waveform"])
+            found = (event.get("data") or {}).get("waveform")
+            if not isinstance(found, list):
+                raise UnreadableError(f"events.{number}.data.waveform: not a list")
+            return tuple(found)
     path = place.data_dir / row.id / "audio.json"
     try:
         return tuple(json.loads(path.read_text("utf-8"))) if path.is_file() else None

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reflector_migrate.conductor.build import build_hash
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.harness import Harness
-from reflector_migrate.model import Engine, Observation, Role
+from reflector_migrate.model import UNREADABLE, Engine, Observation, Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.observe.candidate import renamed
 from reflector_migrate.shadow.observe.quiescence import is_settled, patience_s
 from reflector_migrate.shadow.observe.service_records import read_records
+from reflector_migrate.shadow.observe.timed_task import what_is_wrong
 from reflector_migrate.store.runs import RunRecord
 
 ENDED = "harness:{}-ended"
@@ -162,10 +164,16 @@ def _earlier_message(settings: Settings, run: RunRecord) -> int | None:
 
 
 def spans_of(harness: Harness, run: RunRecord) -> list[Mapping[str, Any]]:
-    """The plugin's messages about this very run: a reprocess of the transcript has others."""
+    """The plugin's messages about this very run: a reprocess of the transcript has others.
+
+    Raises UnreadableError where one of them is not what it must be.
+    """
     root = _root(run)
-    found = harness.spans.of(run.transcript_id)
-    return [span for span in found if span.get("root_id") == root]
+    found = [s for s in harness.spans.of(run.transcript_id) if s.get("root_id") == root]
+    for span in found:
+        if wrong := what_is_wrong(span):
+            raise UnreadableError(f"{UNREADABLE}the primary's timings: {wrong}")
+    return found
 
 
 def _root(run: RunRecord) -> str:
