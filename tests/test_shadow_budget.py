@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.errors import UnreadableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import StepRun, Usage
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Price, Settings, ShadowSettings
-from reflector_migrate.shadow.budget import Spending, why_over
+from reflector_migrate.shadow.budget import Spending, why_no_place, why_over
 from reflector_migrate.shadow.dispatcher import give_places
 from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.shadow.process import Shadow
@@ -61,6 +62,25 @@ def _waiting(number: int) -> RunRecord:
         primary_task_id="task", created_at=NOON, updated_at=NOON, waiting_since=NOON,
         inputs={"room_name": "board", "track_keys": []},
     )  # fmt: skip
+
+
+def test_attempts_that_cannot_be_read_keep_no_run_from_a_place(tmp_path: Path):
+    """What they used does not count, and the run they are of is named."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    new_store(url)
+    harness = Harness.of(
+        Settings.model_validate({"store": {"url": url}, "shadow": {"budget_llm_tokens_per_day": 9}})
+    )
+    at = NOON
+    run = RunRecord(
+        run_id="run-1", claim="c", recording_id="rec", transcript_id="t-1", namespace="shadow",
+        state="compared", started_at=at, created_at=at, updated_at=at,
+    )  # fmt: skip
+    assert harness.runs.claim(run)
+    harness.artifacts.put("run-1", attempts.PLACE, "0", [{"status": "Ana"}])
+    assert why_no_place(harness, at) is None
+    with pytest.raises(UnreadableError, match="the candidate's stored attempts: name: "):
+        attempts.with_kept(harness, "run-1", ())
 
 
 def test_the_rest_waits_for_tomorrow(tmp_path: Path):

@@ -236,6 +236,21 @@ def test_what_was_lost_is_announced_as_the_plugin_would_have(settings: Settings)
     assert (again.task_id, again.root_id) == ("task-7", "root-7")
 
 
+@pytest.mark.parametrize(
+    ("keys", "field"), [(5, "track_keys: "), ([f"../{KEY}"], "track_keys.0: ")]
+)
+def test_a_recording_that_cannot_be_announced_hinders_no_other(
+    settings: Settings, caplog: pytest.LogCaptureFixture, keys: list[str], field: str
+) -> None:
+    """It stays lost, by name, and the log says which field of its row is refused."""
+    _ran(settings, "poisoned", keys=keys)
+    _ran(settings, "lost")
+    found = list(announcements(Harness.of(settings), now() - timedelta(days=1), now()))
+    assert [one.recording_id for one in found] == ["lost"]
+    assert _fates(settings) == {"poisoned": Fate.LOST, "lost": Fate.LOST}
+    assert f"recording poisoned cannot be announced: shadow message: {field}" in caplog.text
+
+
 def _make_first_announcement_older(settings: Settings) -> None:
     from sqlalchemy import update
 

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from reflector_migrate.errors import InputError
 from reflector_migrate.model import Frozen
+from reflector_migrate.pipeline.rows import RecordingRow
+from reflector_migrate.pipeline.rows.begun import cam_audio
+from reflector_migrate.store.documents import field_of
 
 MOST_TRACKS = 1000
 KEY_BYTES = 1024
@@ -55,6 +58,19 @@ def parse(message: dict[str, object]) -> Announcement:
     try:
         return Announcement.model_validate(message)
     except ValidationError as invalid:
-        first = invalid.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"shadow message: {field}: {first['msg']}") from None
+        raise InputError(f"shadow message: {field_of(invalid)}") from None
+
+
+def of_recording(recording: RecordingRow, transcript_id: str, **more: object) -> Announcement:
+    """As the plugin would have announced it. Raises InputError with the field that is refused."""
+    keys = cam_audio(recording.track_keys)
+    return parse(
+        {
+            "transcript_id": transcript_id,
+            "bucket_name": recording.bucket_name,
+            "track_keys": recording.track_keys if keys is None else keys,
+            "recording_id": recording.id,
+            "is_replayed": True,
+            **more,
+        }
+    )

@@ -6,11 +6,12 @@ average of the last known runs: it is expected to use as much.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reflector_migrate.errors import MigrateError
+from reflector_migrate.errors import MigrateError, UnreadableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Usage
 from reflector_migrate.model.run_life import IN_FLIGHT
@@ -18,6 +19,8 @@ from reflector_migrate.pricing import cost_of, price_on
 from reflector_migrate.settings import Price, ShadowSettings
 from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.store.runs import RunRecord
+
+log = logging.getLogger(__name__)
 
 LAST = 20
 """So many known runs make the average."""
@@ -112,7 +115,12 @@ def _so_far(harness: Harness, run: RunRecord) -> Usage:
 
 
 def _kept(harness: Harness, run: RunRecord) -> Usage | None:
-    steps = attempts.with_kept(harness, run.run_id, ())
+    """None where nothing is known of it; what cannot be read keeps no other run from a place."""
+    try:
+        steps = attempts.with_kept(harness, run.run_id, ())
+    except UnreadableError as error:
+        log.warning("run %s: its usage does not count: %s", run.run_id, error.message)
+        return None
     return _total([step.usage for step in steps]) if steps else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -25,11 +26,19 @@ class Begun:
     room_name: str
 
 
+def cam_audio(keys: Any) -> tuple[str, ...] | None:
+    """The keys that the pipeline takes of a recording's; None where they are not a list at all."""
+    if not isinstance(keys or [], (list, tuple)):
+        return None
+    return tuple(key for key in keys or () if "cam-audio" in str(key))
+
+
 def begun_between(rows: Rows, since: datetime, until: datetime) -> tuple[Begun, ...]:
     """Multitrack recordings whose transcript was made in [since, until), oldest first.
 
     A recording without cam-audio tracks never meets the multitrack pipeline, and a
-    transcript that is still idle has not met it yet: neither is here. Raises
+    transcript that is still idle has not met it yet: neither is here. One whose tracks cannot
+    be read may have met it, and is here. Raises
     TransientStepError when the database cannot be read.
     """
     t, r, room = tables.transcript, tables.recording, tables.room
@@ -46,5 +55,5 @@ def begun_between(rows: Rows, since: datetime, until: datetime) -> tuple[Begun, 
     return tuple(
         Begun(row.recording_id, row.id, row.created_at, row.status, row.name or "")
         for row in found
-        if any("cam-audio" in str(key) for key in row.track_keys or ())
+        if cam_audio(row.track_keys) != ()
     )

@@ -6,6 +6,7 @@ hindrance: this is another run. So a replay that was interrupted goes on where i
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from datetime import datetime
 from statistics import median
 from typing import TYPE_CHECKING
 
+from reflector_migrate.errors import InputError
 from reflector_migrate.harness import Harness
-from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.announcement import Announcement, of_recording
 from reflector_migrate.shadow.recover.replay import task_of
 from reflector_migrate.shadow.routing import why_skipped
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from reflector_migrate.pipeline.services.storage import Storage
 
 PREFIX = "replay-"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +64,16 @@ def chosen(
         recording = rows.get_recording(one.recording_id)
         if is_done or skipped or one.status != "ended" or recording is None:
             continue
-        keys = tuple(k for k in recording.track_keys or () if "cam-audio" in k)
-        if not _are_there(storage, recording.bucket_name, recording.track_keys or ()):
-            continue
-        found += 1
         _task, root_id = task_of(harness, one.transcript_id)
-        yield Announcement(
-            transcript_id=one.transcript_id,
-            bucket_name=recording.bucket_name,
-            track_keys=keys,
-            task_id=task_id,
-            root_id=root_id,
-            recording_id=one.recording_id,
-            published_at=one.created_at,
-            is_replayed=True,
-            is_chosen=True,
-        )
+        known = {"task_id": task_id, "root_id": root_id, "published_at": one.created_at}
+        try:
+            announcement = of_recording(recording, one.transcript_id, is_chosen=True, **known)
+        except InputError as error:
+            log.error("recording %s cannot be replayed: %s", one.recording_id, error.message)
+            continue
+        if _are_there(storage, recording.bucket_name, recording.track_keys or ()):
+            found += 1
+            yield announcement
 
 
 def estimate(harness: Harness, recordings: int, rate: float | None) -> Estimate:

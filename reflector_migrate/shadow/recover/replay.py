@@ -7,17 +7,18 @@ are gone: such a run fails with that reason, and stays in the denominator.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from reflector_migrate.errors import RefusedError, ServerUnreachableError
+from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Role
 from reflector_migrate.model.run_life import RunState
-from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.announcement import Announcement, of_recording
 from reflector_migrate.shadow.messages import DISPATCH, make_app
 from reflector_migrate.shadow.nightly.reconciliation import GRACE, lost_between
 from reflector_migrate.shadow.process import Send
@@ -25,6 +26,8 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.runs import RunRecord
 
 PIPELINE = "task_pipeline_multitrack_process"
+
+log = logging.getLogger(__name__)
 
 
 def announcements(
@@ -40,16 +43,11 @@ def announcements(
         if recording is None:
             continue
         task_id, root_id = task_of(harness, one.transcript_id)
-        yield Announcement(
-            transcript_id=one.transcript_id,
-            bucket_name=recording.bucket_name,
-            track_keys=tuple(k for k in recording.track_keys or () if "cam-audio" in str(k)),
-            task_id=task_id,
-            root_id=root_id,
-            recording_id=one.recording_id,
-            published_at=one.created_at,
-            is_replayed=True,
-        )
+        known = {"task_id": task_id, "root_id": root_id, "published_at": one.created_at}
+        try:
+            yield of_recording(recording, one.transcript_id, **known)
+        except InputError as error:  # it stays lost, and the others are announced
+            log.error("recording %s cannot be announced: %s", one.recording_id, error.message)
 
 
 def announce(harness: Harness, announcement: Announcement) -> None:
@@ -112,7 +110,7 @@ def _reopened_state(run: RunRecord) -> RunState:
 def task_of(harness: Harness, transcript_id: str) -> tuple[str | None, str | None]:
     """The primary's task by its spans, where these arrived; else it is unknown."""
     spans: list[Mapping[str, Any]] = [
-        span for span in harness.spans.of(transcript_id) if str(span["task"]).endswith(PIPELINE)
+        span for span in harness.spans.of(transcript_id) if str(span.get("task")).endswith(PIPELINE)
     ]
     if not spans:
         return None, None
