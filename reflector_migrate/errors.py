@@ -61,7 +61,7 @@ class InputError(MigrateError):
 
 
 class UnreadableError(MigrateError):
-    """A stored row, of ours or of Reflector's, is not what it must be: no further try helps."""
+    """A row or stored document is not what its model asks for: no further try helps."""
 
     code = "unreadable"
 
