@@ -24,6 +24,8 @@ from scipy import stats
 
 from reflector_migrate.judge.gates.clusters import Clusters
 from reflector_migrate.judge.gates.eprocess import Design, Process
+from reflector_migrate.judge.gates.means import clusters_of
+from reflector_migrate.judge.gates.rules import GateRule
 
 Floats = NDArray[np.float64]
 MARGIN, ALPHA, PER_NIGHT, FIXED_N = 1.0, 0.05, 10, 35
@@ -34,13 +36,18 @@ PROMISED_AT_HALF = 100
 
 
 class Cohorts(NamedTuple):
-    """Cohorts of one kind: values around 0, and which of them share an effect."""
+    """Cohorts of one kind: values around 0, and which of them share an effect.
+
+    `per_series`: beside its night each recording has a meeting series of so many, with an effect
+    as large.
+    """
 
     name: str
     draw: Callable[[np.random.Generator, int, int], Floats]
     sd: float = 2.0
     effect: float = 0.0
     per_cluster: int = 0
+    per_series: int = 0
     is_series: bool = False
     is_declared: bool = True
     drift: float = 0.0
@@ -52,18 +59,25 @@ class Cohorts(NamedTuple):
 
     def labels(self, n: int) -> NDArray[np.int64]:
         """The cluster of each recording: nights come one after another, series take turns."""
-        if not self.is_series:
-            return np.arange(n) // max(self.per_cluster, 1)
-        block, series = self.per_cluster * 20, 20
-        at = np.arange(n)
-        return (at // block) * series + at % series
+        if self.is_series:
+            return series_of(self.per_cluster, n)
+        return np.arange(n) // max(self.per_cluster, 1)
 
     def clusters(self, n: int) -> tuple[Clusters, ...]:
-        """What ours is given of it: the effect as declared, or that nobody measured it."""
+        """As the gates have them: effects as declared, or measured by none; all from the first on.
+
+        A recording whose series is not drawn has one of its own.
+        """
         if not self.per_cluster:
             return ()
         effect = self.effect if self.is_declared else None
-        return (Clusters(self.labels(n), effect, self.sd, holds_bet=not self.is_series),)
+        night, series = (0.0, effect) if self.is_series else (effect, None)
+        rule = rule_of(self.design, night, effect if self.per_series else series)
+        labels, alone = self.labels(n), np.arange(n)
+        if self.is_series:
+            return clusters_of(rule, alone.tolist(), labels.tolist())
+        own = series_of(self.per_series, n) if self.per_series else alone
+        return clusters_of(rule, labels.tolist(), own.tolist())
 
     def values(self, rng: np.random.Generator, repeats: int, n: int, away: int) -> Floats:
         """Cohorts with mean 0; with `drift` their mean moves off in the direction `away`."""
@@ -71,7 +85,24 @@ class Cohorts(NamedTuple):
         if self.per_cluster:
             labels = self.labels(n)
             found += rng.normal(0, self.effect, (repeats, labels.max() + 1))[:, labels]
+        if self.per_series:
+            labels = series_of(self.per_series, n)
+            found += rng.normal(0, self.effect, (repeats, labels.max() + 1))[:, labels]
         return found + away * self.drift * np.linspace(0, 1, n)
+
+
+def rule_of(design: Design, night: float | None, series: float | None) -> GateRule:
+    """A gate on a mean with these bounds, and with these shared effects declared."""
+    return GateRule(
+        measures=("x",), layer="G1", kind="mean", margin=MARGIN, clip=design.clip, sd=design.sd,
+        night_effect=night, series_effect=series,
+    )  # fmt: skip
+
+
+def series_of(size: int, n: int) -> NDArray[np.int64]:
+    """Twenty series take turns until each has so many meetings; then twenty others do."""
+    at = np.arange(n)
+    return (at // (size * 20)) * 20 + at % 20
 
 
 def normal(rng: np.random.Generator, repeats: int, n: int) -> Floats:
@@ -126,6 +157,14 @@ KINDS = (
     Cohorts("meeting series of 5, effect 1 pp", normal, effect=1.0, per_cluster=5, is_series=True),
     Cohorts("meeting series of 5, effect 1 pp, not measured", normal, effect=1.0, per_cluster=5,
             is_series=True, is_declared=False),
+    Cohorts("nights of 10 and series of 5, effects 0.3 pp", normal, effect=0.3, per_cluster=10,
+            per_series=5),
+    Cohorts("nights of 10 and series of 5, effects 1 pp", normal, effect=1.0, per_cluster=10,
+            per_series=5),
+    Cohorts("nights of 10 and series of 5, effects 0.3 pp, not measured", normal, effect=0.3,
+            per_cluster=10, per_series=5, is_declared=False),
+    Cohorts("nights of 10 and series of 5, effects 1 pp, not measured", normal, effect=1.0,
+            per_cluster=10, per_series=5, is_declared=False),
 )  # fmt: skip
 YEAR = tuple(kind for kind in KINDS if not kind.is_series and kind.sd == 2.0)
 
@@ -176,7 +215,7 @@ def at_the_margin(kind: Cohorts, repeats: int, n: int, seed: int, every: int = 1
 
 def _centred(kind: Cohorts, clip: float) -> float:
     """What to add to the values so that their clipped mean is the margin."""
-    drawn = kind._replace(effect=0.0, per_cluster=0, drift=0.0)
+    drawn = kind._replace(effect=0.0, per_cluster=0, per_series=0, drift=0.0)
     rng = np.random.default_rng(0)
     sample = drawn.values(rng, 50, 20_000, 0)
     low, high = MARGIN - 1, MARGIN + 1
@@ -244,14 +283,20 @@ def pace(effect: float, per_night: int, repeats: int, seed: int) -> Pace:
     spread = float(np.hypot(effect, 2 / np.sqrt(per_night)))
     firsts = []
     for process, each in (
-        (Process(values, design, [Clusters(night, effect, 2.0)]), 1),
-        (Process(values, design, [Clusters(night, None, 2.0)]), 1),
+        (Process(values, design, _by_night(design, night, effect)), 1),
+        (Process(values, design, _by_night(design, night, None)), 1),
         (Process(means, Design(10.0, spread)), per_night),
     ):
         reached = process.log_wealth(MARGIN, "below") >= LIMIT
         first = np.where(reached.any(-1), (reached.argmax(-1) + 1) * each, np.inf)
         firsts.append(float(np.median(first)))
     return Pace(effect, per_night, *firsts)
+
+
+def _by_night(
+    design: Design, night: NDArray[np.int64], effect: float | None
+) -> tuple[Clusters, ...]:
+    return clusters_of(rule_of(design, effect, None), night.tolist(), range(len(night)))
 
 
 class Habit(NamedTuple):

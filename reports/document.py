@@ -103,6 +103,7 @@ class Night:
     places: tuple[int, ...] = ()
     seeded: int = 0
     is_sandbox: bool = False
+    audit_head: str = ""
 
     def __post_init__(self) -> None:
         """Count the comparisons given where no gists are."""

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from reflector_migrate.cli.main import cli
+from reflector_migrate.cutover.items import State
+from reflector_migrate.cutover.trail import audit_log_is_intact
 from reflector_migrate.harness import Harness
 from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
@@ -52,7 +54,51 @@ def test_a_cut_off_end_is_found_by_the_nightly_report(settings: Settings) -> Non
     document = json.loads(done.stdout)
     assert (done.exit_code, document["schema"], document["ok"]) == (1, "migrate.audit/1", False)
     assert document["fault"] == "the log ends at entry 1; entry 3 was exported and is gone"
-    assert document["heads_checked"] == 1
+    assert document["heads_checked"] == 2
+
+
+HEADS = {
+    "the file is gone": (True, False, 1),
+    "the pages are gone": (False, True, 1),
+    "both are gone": (True, True, 3),
+}
+
+
+@pytest.mark.parametrize("case", HEADS.values(), ids=HEADS.keys())
+def test_a_deleted_file_of_heads_hides_no_cut_off_end(
+    settings: Settings, case: tuple[bool, bool, int]
+) -> None:
+    """Each page has its head too; and where both are gone, the store still knows of them."""
+    is_file_gone, are_pages_gone, code = case
+    page = write_report(Harness.of(settings), "2026-11-27")
+    head = str(Audit(settings.store_url).head())
+    assert f'<meta name="audit-head" content="{head}">' in page.read_text("utf-8")
+    assert CliRunner().invoke(cli, ["audit", "verify"]).exit_code == 0
+    if is_file_gone:
+        settings.audit_heads.unlink()
+    if are_pages_gone:
+        page.unlink()
+    with writing(settings.store_url) as connection:
+        connection.execute(audit.delete().where(audit.c.seq > 1))
+    done = CliRunner().invoke(cli, ["audit", "verify"])
+    assert done.exit_code == code
+    if code == 3:
+        assert "exported heads are gone, of 2026-11-27: a cut-off end would not be" in done.stdout
+        answer = audit_log_is_intact(Harness.of(settings))
+        assert (answer.state, answer.value) == (State.PENDING, "not all checked")
+        assert CliRunner().invoke(cli, ["audit", "verify", "--head", head]).exit_code == 1
+
+
+def test_a_page_of_an_earlier_version_needs_its_line_in_the_file(settings: Settings) -> None:
+    """A page without a head is a night that exported one: the file must have it."""
+    page = write_report(Harness.of(settings), "2026-11-27")
+    page.write_text("<html></html>")
+    assert CliRunner().invoke(cli, ["audit", "verify"]).exit_code == 0
+    settings.audit_heads.write_text("")
+    done = CliRunner().invoke(cli, ["audit", "verify", "--json"])
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["ok"], document["fault"]) == (3, False, "")
+    assert "2026-11-27" in document["missing"]
 
 
 def test_a_head_noted_by_a_person_counts_too(settings: Settings) -> None:

@@ -30,8 +30,9 @@ def audit() -> None:
 def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
     """Exit 1 if an entry was edited, removed, moved or cut off; name the first such entry.
 
-    Each nightly report exports the log's head. The log must still hold all of them, and each
-    --head given: this is how a cut-off end is found.
+    Each nightly report exports the log's head, in its page and to a file beside the pages. The log
+    must still hold all of them, and each --head given: this is how a cut-off end is found. Exit 3
+    if exported heads are gone, unless a --head is given in their place.
 
     \b
     Examples:
@@ -43,16 +44,21 @@ def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
 
     harness = harness_of(ctx)
     log = harness.audit
-    known = [*exported_heads(harness.settings), *map(Head.parse, heads)]
-    fault, head = log.fault(known), log.head()
+    exported = exported_heads(harness)
+    known = [*exported.heads, *map(Head.parse, heads)]
+    fault, head, missing = log.fault(known), log.head(), "" if heads else exported.why
+    code = 1 if fault else 3 if missing else 0
     if as_json:
-        body = {"fault": fault, "head": str(head), "heads_checked": len(known)}
-        echo_json(envelope("audit", int(bool(fault)), **body))
+        body = {"fault": fault, "missing": missing, "head": str(head), "heads_checked": len(known)}
+        echo_json(envelope("audit", code, **body))
     elif fault:
         click.echo(f"✗ broken  {fault}")
+    elif missing:
+        click.echo(f"? not all checked  {missing}; name one that you noted: --head")
     else:
-        click.echo(f"✓ intact  {head.seq} entries, {len(known)} exported heads   head {head}")
-    ctx.exit(int(bool(fault)))
+        none = "" if known else ": an end cut off before the first would not be found"
+        click.echo(f"✓ intact  {head.seq} entries, {len(known)} exported heads{none}   head {head}")
+    ctx.exit(code)
 
 
 @audit.command(short_help="Print every entry as a line of JSON.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,7 +115,11 @@ def _sample(question: Question) -> _Sample:
     return _Sample(
         lines,
         np.array([_value(line) for line in lines], float),
-        _clusters(rule, lines),
+        clusters_of(
+            rule,
+            [line.night for line in lines],
+            [line.series or f"\0{line.recording}" for line in lines],
+        ),
         rules.alpha - rules.floor_alpha if has_floor else rules.alpha,
     )
 
@@ -128,19 +132,20 @@ def _value(line: EvidenceLine) -> float:
     return (line.x_pp if line.x_pp is not None else line.log_ratio) or 0.0
 
 
-def _clusters(rule: GateRule, lines: Sequence[EvidenceLine]) -> tuple[Clusters, ...]:
-    """Nights and meeting series; what shares nothing is left out.
+def clusters_of(
+    rule: GateRule, nights: Sequence[Hashable], series: Sequence[Hashable]
+) -> tuple[Clusters, ...]:
+    """Nights and meeting series, each recording's own; what shares nothing is left out.
 
     Both from the first recording on, whatever comes later: a decision is never reckoned again.
     """
-    if not lines:
+    if not nights:
         return ()
-    nights = Clusters([line.night for line in lines], rule.effect("night"), rule.design.sd)
-    series = Clusters(
-        [line.series or f"\0{line.recording}" for line in lines],
-        rule.effect("series"), rule.design.sd, holds_bet=False, size=1.0,
-    )  # fmt: skip
-    shares = (rule.effect("night"), nights), (rule.effect("series"), series)
+    sd, of_night, of_series = rule.design.sd, rule.effect("night"), rule.effect("series")
+    shares = (
+        (of_night, Clusters(nights, of_night, sd)),
+        (of_series, Clusters(series, of_series, sd, holds_bet=False, size=1.0)),
+    )
     return tuple(found for effect, found in shares if effect != 0)
 
 

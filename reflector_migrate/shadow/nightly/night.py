@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TREND_NIGHTS = 30
 RULES_DIGITS = 12
+HEAD_EXPORTED = "audit head exported"
+"""In the store: the last night whose report has the audit log's head."""
 
 
 def write_report(
@@ -37,17 +39,20 @@ def write_report(
     """
     found = gather(harness, night, is_redacted=is_redacted)
     written = write_page(harness.settings, found, path)
-    note_audit_head(harness, night)
+    note_audit_head(harness, night, found.audit_head)
     send(harness, news_of(found))
     return written
 
 
-def note_audit_head(harness: Harness, night: str) -> None:
-    """Append the log's head to a file of its own, so that a cut-off end is found."""
-    line = f"{night} {harness.audit.head()}\n"
+def note_audit_head(harness: Harness, night: str, head: str) -> None:
+    """Append the log's head to a file of its own, so that a cut-off end is found.
+
+    The store keeps that the night has one: so a file that is gone is missed.
+    """
     harness.settings.audit_heads.parent.mkdir(parents=True, exist_ok=True)
     with harness.settings.audit_heads.open("a", encoding="utf-8") as file:
-        file.write(line)
+        file.write(f"{night} {head}\n")
+    harness.heartbeats.beat(HEAD_EXPORTED, day_of(night))
 
 
 def write_page(
@@ -98,6 +103,7 @@ def gather(
         is_redacted=is_redacted,
         seeded=len(found) - len(gists),
         is_sandbox=harness.settings.is_sandbox,
+        audit_head=str(harness.audit.head()),
     )
 
 
