@@ -198,6 +198,27 @@ def test_the_gates_on_this_build_are_all_gates(
     assert "this is another" in found.why
 
 
+def test_another_spelling_is_no_second_person(settings: Settings) -> None:
+    """Blanks and capitals make no second signature, and either spelling takes it back."""
+    harness = Harness.of(settings)
+    for who in ("ana", "Ana ", " ANA"):
+        sign(harness, "cutover", who, "ready")
+    assert signatures("cutover")(harness).value == "1 of 2"
+    sign(harness, "cutover", "Ana", "incident", is_revoked=True)
+    assert signatures("cutover")(harness).value == "0 of 2"
+
+
+@pytest.mark.parametrize(("who", "reason"), [("", "ready"), (" ", "ready"), ("ana", " ")])
+def test_a_signature_has_a_person_and_a_reason(settings: Settings, who: str, reason: str) -> None:
+    """Neither may be blank; and a blank one of an earlier version is of no person."""
+    harness = Harness.of(settings)
+    with pytest.raises(InputError, match="a person's name and a reason"):
+        sign(harness, "cutover", who, reason)
+    body = {"who": " ", "reason": "x", "build": build_hash(), "rules": RULES.digest}
+    harness.audit.append("sign:cutover", body)
+    assert signatures("cutover")(harness).value == "0 of 2"
+
+
 def test_two_signatures_are_two_people(settings: Settings) -> None:
     """The same person twice is one signature."""
     asks = signatures("cutover")

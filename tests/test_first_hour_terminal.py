@@ -21,7 +21,7 @@ from reflector_migrate.cli import follow, watch
 from reflector_migrate.cli.checklist import _explain
 from reflector_migrate.cli.main import COMMANDS, cli, main
 from reflector_migrate.cli.web import build
-from reflector_migrate.cutover.items import Answer, Item, Line, State
+from reflector_migrate.cutover.items import Answer, Item, Line, State, unreachable
 from reflector_migrate.errors import MigrateError, ServerUnreachableError
 from reflector_migrate.experiments.run_defects import Proving
 from reflector_migrate.harness import Harness
@@ -96,6 +96,16 @@ def test_explaining_an_item_says_all_that_running_it_did_and_what_to_do(
     for said in ("9 unwaived", "limit 0", "n 28", "words differ", "9 recordings", "migrate gate"):
         assert said in shown
     assert re.findall(r"migrate explain (\S+)", shown) == [*names]
+
+
+def test_explaining_what_could_not_be_looked_at_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As `checklist run` does: a server that is away is not a verdict."""
+    item = Item(Phase.SHADOW, "healthy", "asks", "formula", "migrate doctor", lambda _: answer)
+    answer = unreachable("no answer")
+    _explain(Line(1, item, answer))
+    assert capsys.readouterr().out.splitlines()[0] == "1  healthy: not run"
 
 
 def test_watching_before_the_run_has_begun_waits_for_it(

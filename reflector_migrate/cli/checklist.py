@@ -221,7 +221,8 @@ def _counts(lines: tuple[Line, ...]) -> dict[str, int]:
 
 def _explain(line: Line) -> None:
     item, answer = line.item, line.answer
-    click.echo(f"{line.number}  {item.name}: {answer.state.value}")
+    state = answer.state.value if answer.could_run else "not run"
+    click.echo(f"{line.number}  {item.name}: {state}")
     click.echo(f"asks     {item.asks}")
     click.echo(f"formula  {line.formula}")
     click.echo(f"found    {answer.value} (limit {answer.limit}, n {_n(line)})")

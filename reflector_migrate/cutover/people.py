@@ -44,13 +44,17 @@ def sign(harness: Harness, name: str, who: str, reason: str, *, is_revoked: bool
 
     Its evidence is what every gate answers at that time.
 
-    Raises InputError for a name that no checklist item asks for, and for a signature to take
-    back that was never given.
+    Raises InputError for a name that no checklist item asks for, without a person or a reason, and
+    for a signature to take back that was never given.
     """
+    who, reason = " ".join(who.split()), reason.strip()
+    if not who or not reason:
+        said = "a signature has a person's name and a reason"
+        raise InputError(said, hint="--who NAME --reason WHY")
     if name not in SIGNATURES:
         known = ", ".join(SIGNATURES)
         raise InputError(f"no checklist item asks for a signature {name!r}", hint=f"one of {known}")
-    if is_revoked and who not in _signed(harness, name):
+    if is_revoked and who.casefold() not in map(str.casefold, _signed(harness, name)):
         raise InputError(f"{who} has no signature {name!r} in force for this build")
     mine = _signed_for(harness.settings)
     body = {"reason": reason, "is_revoked": is_revoked, "build": mine["build"]}
@@ -67,14 +71,22 @@ def _signed_for(settings: Settings) -> dict[str, str]:
 
 
 def _signed(harness: Harness, name: str) -> set[str]:
-    """Who has signed for this build and these rules, and not taken it back."""
-    signed: set[str] = set()
+    """Who has signed for this build and these rules, and not taken it back.
+
+    A name in other letters or with other blanks is the same person; without one it is no person.
+    """
+    signed: dict[str, str] = {}
     mine = _signed_for(harness.settings)
     for entry in harness.audit.all(f"sign:{name}"):
         body = entry["body"]
-        if not _lapsed(body, mine):
-            (signed.discard if body.get("is_revoked") else signed.add)(body["who"])
-    return signed
+        who = " ".join(str(body["who"]).split())
+        if _lapsed(body, mine) or not who:
+            continue
+        if body.get("is_revoked"):
+            signed.pop(who.casefold(), None)
+        else:
+            signed[who.casefold()] = who
+    return set(signed.values())
 
 
 def _history(harness: Harness, name: str) -> Iterator[str]:
