@@ -79,7 +79,7 @@ def test_every_line_of_the_log_names_something() -> None:
     """A run, a file, a setting or a reason; and never an error without its hint."""
     lines = {
         f"{place}:{node.lineno}": node
-        for place, node in _nodes(r"\blog(ger)?\.")
+        for place, node in _nodes(r"\b_?log(ger)?\.")
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in LEVELS
