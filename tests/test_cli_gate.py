@@ -336,5 +336,5 @@ def test_the_nightly_page_says_what_the_gates_say(settings: Settings) -> None:
     page = render_page(night)
     assert RULES.digest.startswith(night.rules)
     assert f"<code>{night.rules}</code>" in page
-    assert "No gate was evaluated" not in page
+    assert "No gate has been evaluated" not in page
     assert "migrate placebo run" in page

@@ -239,7 +239,7 @@ def test_the_terminal_hides_the_sides_and_takes_keys(settings: Settings) -> None
     assert "primary" not in before
     assert "candidate" not in before
     assert "\x1b[31m" not in shown
-    assert "of 3 recordings that differ" in result
+    assert "of 3 recordings with a difference" in result
     choices = [entry["body"]["choice"] for entry in Audit(settings.store_url).all("adjudicate")]
     assert len(choices) == 2
     assert choices[1] == "same"
@@ -275,7 +275,7 @@ def test_without_a_terminal_nothing_is_asked(settings: Settings) -> None:
     assert (found.exit_code, body["better"], body["candidate"]) == (3, "undecided", 1)
     assert body["schema"] == "migrate.adjudicate/1"
     shown = run("words", "--result")
-    assert "1 candidate, 0 primary, 0 the same   of 1 recordings that differ" in shown.output
+    assert "1 candidate, 0 primary, 0 the same   of 1 recording with a difference" in shown.output
 
 
 # -- the page

@@ -391,7 +391,8 @@ def test_v_may_stand_last(name: str) -> None:
         ("comprae", "migrate compare"),
         ("cutovr", "migrate cutover"),
         ("--ascii", None),
-        ("rollback", "migrate route back"),
+        ("import", None),
+        ("rollback", "migrate cutover rollback"),
     ],
 )
 def test_a_mistyped_command_is_answered_with_a_near_one_or_none(

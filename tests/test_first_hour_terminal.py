@@ -27,6 +27,7 @@ from reflector_migrate.experiments.run_defects import Proving
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Phase, Role
+from reflector_migrate.model.plural import counted
 from reflector_migrate.model.run_life import OPEN, RunState
 from reflector_migrate.sandbox import starter
 from reflector_migrate.sandbox.recordings import load_recording
@@ -323,6 +324,20 @@ def test_every_command_that_a_message_names_exists() -> None:
     assert found == set()
 
 
+MANY = re.compile(r"\{[^{}]+\} (?:check|comparison|night|recording|run)s\b(?! from)")
+
+
+def test_one_is_not_many() -> None:
+    """S3.42: no command prints `1 recordings`; `counted` says how many of what."""
+    assert [counted(n, "word") for n in (0, 1, 2)] == ["0 words", "1 word", "2 words"]
+    strays = {
+        f"{path.name}: {found[0]}"
+        for path in (ROOT / "reflector_migrate" / "cli").glob("*.py")
+        for found in MANY.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert not strays
+
+
 def test_steps_and_tasks_are_counted_once_and_alike() -> None:
     """S3.34: 15 tasks, 14 of them visible steps; no text counts otherwise."""
     counted = re.compile(r"\b(?:14|15|fourteen|fifteen)\b[^.|]{0,30}?\b(?:steps|tasks)\b", re.I)
@@ -405,5 +420,5 @@ def test_doctor_says_what_it_waits_for(migrate: Migrate, monkeypatch: pytest.Mon
     monkeypatch.setattr(doctor, "find", lambda *_: {"disk": Answer(State.PASS, "1 GiB", "", None)})
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shown, said = migrate("doctor")
-    assert shown == "healthy: 1 checks\n"
+    assert shown == "healthy: 1 check\n"
     assert said.endswith("checking servers and settings, up to 20 s\n")

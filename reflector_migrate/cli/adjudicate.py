@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.adjudication import Desk
@@ -75,7 +76,7 @@ def result_lines(desk: Desk, found: Preference) -> tuple[str, ...]:
         "undecided": "neither is shown to be better yet",
     }[found.better]
     return (
-        f"{desk.text}   {answers}   of {len(desk.hunks)} recordings that differ",
+        f"{desk.text}   {answers}   of {counted(len(desk.hunks), 'recording')} with a difference",
         f"{shown}: {between}" if n else "nothing was chosen yet",
     )
 
@@ -87,7 +88,7 @@ def _ask(desk: Desk, who: str) -> None:
     secret = secrets.token_bytes(16)
     hunks = desk.open_to(who)
     if not hunks:
-        say(f"nothing to read: {len(desk.hunks)} recordings differ, and {who} has read them all")
+        say(f"nothing to read: {who} has read all of {counted(len(desk.hunks), 'recording')}")
     for number, hunk in enumerate(hunks, start=1):
         blind = blinded(hunk, secret, who)
         _show(blind, number, len(hunks))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import WHO_OR_USER, echo_json, envelope, harness_of, log_to_stderr
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.shadow.nightly.baseline import Baseline
@@ -81,6 +82,6 @@ def _show(found: Baseline, *, as_json: bool) -> None:
         n = len(found.recordings)
         echo_json(envelope("baseline", 0, recordings=n, sizes=found.sizes, **body))
         return
-    click.echo(f"{len(found.recordings)} recordings   {window} UTC")
+    click.echo(f"{counted(len(found.recordings), 'recording')}   {window} UTC")
     for size, count in found.sizes.items():
         click.echo(f"{count:>5}  {size}")

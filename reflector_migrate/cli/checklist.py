@@ -16,6 +16,7 @@ from reflector_migrate.cli.common import (
     headline,
     log_to_stderr,
 )
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.cutover.items import Line
@@ -231,7 +232,7 @@ def _explain(line: Line) -> None:
     for number in answer.numbers:
         click.echo(f"         {number}")
     if answer.recordings:
-        click.echo(f"of       {len(answer.recordings)} recordings")
+        click.echo(f"of       {counted(len(answer.recordings), 'recording')}")
         for recording in answer.recordings[:SHOWN]:
             click.echo(f"         migrate explain {recording}")
     click.echo(f"shown by {item.shown_by}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, harness_of
+from reflector_migrate.model.plural import counted
 
 MARKS = {"unused": "✓", "used": "✗", "unknown": "?"}
 
@@ -51,5 +52,6 @@ def plan(ctx: click.Context, nights: int, as_json: bool) -> None:
     for part in found:
         click.echo(f"{MARKS[part.use]} {part.use:<8} {part.kind:<9} {part.name}  {part.why}")
     number = sum(part.use == "unused" for part in found)
-    click.echo(f"{number} of {len(found)} unused for {nights} nights; nothing was removed")
+    unused = f"{number} of {len(found)} unused for {counted(nights, 'night')}"
+    click.echo(f"{unused}; nothing was removed")
     ctx.exit(code)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.model.plural import counted
 from reflector_migrate.model.primary_task import PIPELINE
 from reports.text import printable
 
@@ -120,7 +121,7 @@ def show(found: Mapping[str, Answer], *, is_verbose: bool) -> None:
         if not is_fine:
             click.echo(f"  hint: {mends[name]}")
     if is_healthy(found):
-        click.echo(f"healthy: {len(found)} checks")
+        click.echo(f"healthy: {counted(len(found), 'check')}")
 
 
 def _checks() -> dict[str, Callable[[Harness], Answer]]:
@@ -249,8 +250,8 @@ def _observed(harness: Harness) -> Answer:
     told = harness.spans.latest(PIPELINE, LOOKED_AT)
     unseen = unseen_services(told)
     if unseen:
-        return failed(f"{len(told)} runs", why=f"not seen: {', '.join(unseen)}")
-    return passed(f"{len(told)} runs")
+        return failed(counted(len(told), "run"), why=f"not seen: {', '.join(unseen)}")
+    return passed(counted(len(told), "run"))
 
 
 def _disk(harness: Harness) -> Answer:

@@ -16,6 +16,7 @@ from reflector_migrate.cli.common import (
     say,
 )
 from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
@@ -50,7 +51,7 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
         raise click.UsageError("name a recording, or --check those that were erased")
     runs = _erased_runs(harness) if recording is None else _runs_of(harness, recording)
     if recording is not None:
-        ask(f"erase what {len(runs)} runs of {recording} left?", yes=yes)
+        ask(f"erase what {counted(len(runs), 'run')} of {recording} left?", yes=yes)
         _erase(harness, runs)
     left = _left(harness, runs)
     code = int(any(left.values()))
@@ -60,7 +61,8 @@ def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_
         for run_id, lines in left.items():
             for line in lines:
                 click.echo(f"✗ run {run_id}: {line}")
-        say(f"{len(runs)} runs looked at, something is left of {sum(map(bool, left.values()))}")
+        some = sum(map(bool, left.values()))
+        say(f"{counted(len(runs), 'run')} looked at, something is left of {some}")
         say(f"not looked at: {ELSEWHERE}")
     ctx.exit(code)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.false_alarms import FalseAlarms, Plan
@@ -88,9 +89,8 @@ def _in_sandbox(harness: Harness, plan: Plan) -> FalseAlarms:
 def _show(found: FalseAlarms) -> None:
     noisy, quiet = found.noisy, found.quiet
     click.echo(f"{found.verdict.value}  {'; '.join(found.why)}")
-    click.echo(
-        f"floors     {found.calibration_pairs} legacy pairs, {len(found.recordings)} recordings"
-    )
+    recordings = counted(len(found.recordings), "recording")
+    click.echo(f"floors     {found.calibration_pairs} legacy pairs, {recordings}")
     for side, share in (("legacy", found.legacy_share), ("candidate", found.candidate_share)):
         flagged = noisy.legacy_flagged if side == "legacy" else noisy.candidate_flagged
         value, low, high = (f"{one:.1%}" for one in share)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.judge.gates.answers import Cohort, GateAnswer, GateRun
@@ -93,7 +94,7 @@ def _print(run: GateRun) -> None:
 
 def _head(cohort: Cohort) -> str:
     builds = "   ".join(f"{role} {build}" for role, build in cohort.builds.items())
-    size = f"{cohort.recordings} recordings in {cohort.nights} nights"
+    size = f"{counted(cohort.recordings, 'recording')} in {counted(cohort.nights, 'night')}"
     return f"Gates   {builds or 'no evidence'}   {cohort.origin}   {size}"
 
 
@@ -103,7 +104,9 @@ def _row(answer: GateAnswer) -> str:
     limit = "-" if answer.limit is None else f"{answer.limit:g}"
     state = MARKS[answer.state.value] + (" (report only)" if answer.is_report_only else "")
     needs = answer.needs
-    more = f"; {needs.nights} nights, until {needs.date}" if needs and needs.date else ""
+    more = ""
+    if needs and needs.nights and needs.date:
+        more = f"; {counted(needs.nights, 'night')}, until {needs.date}"
     return (
         f"   {answer.gate:<22} {answer.stratum:<14} {value:>12} {limit:>9} {answer.n:>7}"
         f"  {state:<10} {answer.why}{more}"

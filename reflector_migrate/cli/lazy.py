@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 ELSEWHERE = {
-    "nightly": "migrate report",
-    "rollback": "migrate route back",
+    "rollback": "migrate cutover rollback",
 }
 """Words that a reader may take for a command, and the command that is meant."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.model.plural import counted
 
 
 @click.command()
@@ -34,4 +35,8 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
         return
     for night in done:
         click.echo(night)
-    say(f"{len(done)} nights done" if done else "nothing to do, or another process does it")
+    say(
+        f"{counted(len(done), 'night')} done"
+        if done
+        else "nothing to do, or another process does it"
+    )

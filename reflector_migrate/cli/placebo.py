@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reflector_migrate.cli.common import WHO_OR_USER, echo_json, harness_of, log_to_stderr, say
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.experiments.placebo import PlaceboRun
@@ -110,7 +111,7 @@ def _keep(harness: Harness, found: PlaceboRun, who: str) -> Path:
 def _show(found: PlaceboRun) -> None:
     mark = "✗ failed" if found.failed else "✓ not failed" if found.ok else "! could not run"
     lost = f", {len(found.lost)} lost: {', '.join(found.lost)}" if found.lost else ""
-    click.echo(f"{mark}  {len(found.recordings)} recordings{lost}   build {found.build}")
+    click.echo(f"{mark}  {counted(len(found.recordings), 'recording')}{lost}   build {found.build}")
     for gate in found.failed:
         click.echo(f"  {gate}")
     if found.spread_pp:

@@ -18,6 +18,7 @@ from reflector_migrate.cli.common import (
     log_to_stderr,
     say,
 )
+from reflector_migrate.model.plural import counted
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _announce(harness: Harness, since_s: float, *, yes: bool) -> list[str]:
     require_empty_queue(harness)
     lost = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if lost:
-        ask(f"announce {len(lost)} recordings?", yes=yes)
+        ask(f"announce {counted(len(lost), 'recording')}?", yes=yes)
     for one in lost:
         announce(harness, one)
     return [one.recording_id or one.transcript_id for one in lost]

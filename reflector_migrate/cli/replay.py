@@ -17,6 +17,7 @@ from reflector_migrate.cli.common import (
     harness_of,
     log_to_stderr,
 )
+from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
@@ -87,7 +88,7 @@ def replay(
         require_empty_queue(harness)
     found = list(announcements(harness, now() - timedelta(seconds=since_s), now()))
     if found and not dry_run:
-        ask(f"announce {len(found)} recordings?", yes=yes)
+        ask(f"announce {counted(len(found), 'recording')}?", yes=yes)
         for one in found:
             announce(harness, one)
     names = [one.recording_id or one.transcript_id for one in found]
@@ -116,11 +117,13 @@ def _run_past(
 def _told(expected: Estimate) -> str:
     from reports.figures import dollars, span
 
+    many = counted(expected.recordings, "recording")
     if expected.duration_s is None:
-        return f"{expected.recordings} recordings; time and cost unknown: nothing is compared yet"
+        return f"{many}; time and cost unknown: nothing is compared yet"
+    runs = counted(expected.measured_on, "run")
     return (
-        f"{expected.recordings} recordings; about {span(expected.duration_s)} and "
-        f"{dollars(expected.cost_microdollars)}, by the median of {expected.measured_on} runs"
+        f"{many}; about {span(expected.duration_s)} and "
+        f"{dollars(expected.cost_microdollars)}, by the median of {runs}"
     )
 
 
