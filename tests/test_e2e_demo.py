@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reflector_migrate.sandbox.process import marked
+from tests.shown_demo import block, missing_lines
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -57,7 +58,10 @@ def test_a_killed_demo_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> 
     assert whole.returncode == 0, printed + (tmp_path / "demo.log").read_text()
     assert re.findall(r"^[✓✗] ([A-Z]+)\b", printed, flags=re.M) == ["MATCHED", "DIVERGED"]
     assert "first divergent step: merge_transcripts" in printed
+    lines = [line for line in block() if not re.search(r"\d\dZ$", line)]
+    assert not missing_lines(printed, lines), "the README shows another demo than this one"
     assert (tmp_path / "out/demo.html").stat().st_size > 10_000
+    assert len((tmp_path / "out/demo.jsonl").read_text().splitlines()) == 2
     assert _gone("whole")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from bench.pictures import PICTURES, SHOWN, VIEW, open_worst, texts
 from fixtures.reports.nights import night
+from reflector_migrate.cli.outputs import page_of
 from reports.document import Night
 from reports.page import render_page
 from tests.chromium import FIRST, Watched, browser, saved
+from tests.shown_demo import demo
 
 __all__ = ["browser"]  # the fixture
 
@@ -228,3 +232,17 @@ def test_excess_has_a_tooltip_where_reasons_stand(drawer: Page) -> None:
         "#drawer-body abbr", "all => all.map(one => one.title.split(':')[0])"
     )
     assert {"excess (x)", "pp", "floor", "limit"} <= {*titles}
+
+
+@pytest.mark.parametrize("picture", SHOWN)
+def test_a_picture_shows_what_the_page_shows_today(
+    browser: Browser, tmp_path: Path, picture: str
+) -> None:
+    """S2.15: the same comparisons give the words of the README's picture, or it is taken again."""
+    taken = json.loads((PICTURES / "taken.json").read_text(encoding="utf-8"))
+    address = saved(tmp_path, "demo", page_of([demo().sound, demo().flawed]))
+    with Watched(browser, viewport=VIEW) as watched:
+        page = watched.open(address)
+        if picture == "recording.png":
+            open_worst(page)
+        assert texts(page, SHOWN[picture]) == taken[picture]["texts"]

@@ -12,7 +12,7 @@ from reflector_migrate.cli.common import log_to_stderr, say, stdout_console
 if TYPE_CHECKING:
     from reflector_migrate.model import Comparison
 
-PAGE = Path("out/demo.html")
+PAGE, LINES = Path("out/demo.html"), Path("out/demo.jsonl")
 FOLDER = Path(".sandbox/demo")  # a fixed place, so that the next demo cleans after a kill
 
 
@@ -26,6 +26,8 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
     The first must match. For the second a known bug is injected into the candidate:
     it must diverge, at the right step. Takes a minute on a quiet machine, up to ten
     on a very busy one. It always cleans up, even after a failure or Ctrl-C.
+
+    Writes out/demo.html, and both comparisons to out/demo.jsonl.
 
     \b
     Examples:
@@ -73,4 +75,5 @@ def _write_page(comparisons: list[Comparison]) -> None:
     from reflector_migrate.store.atomic_write import write_aside
 
     write_aside(PAGE, page_of(comparisons))
+    write_aside(LINES, "".join(c.model_dump_json(by_alias=True) + "\n" for c in comparisons))
     click.echo(f"page   {PAGE.resolve()}")
