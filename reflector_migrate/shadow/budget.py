@@ -119,7 +119,7 @@ def _kept(harness: Harness, run: RunRecord) -> Usage | None:
     try:
         steps = attempts.with_kept(harness, run.run_id, ())
     except UnreadableError as error:
-        log.warning("run %s: its usage does not count: %s", run.run_id, error.message)
+        log.warning("run %s: its usage does not count: %s", run.run_id, error.in_full)
         return None
     return _total([step.usage for step in steps]) if steps else None
 

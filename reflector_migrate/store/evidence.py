@@ -121,7 +121,7 @@ class Evidence:
         try:
             found = None if body is None else parsed(Observation, body, "an earlier account")
         except UnreadableError as error:
-            log.warning("recording %s: %s", candidate.recording, error.message)
+            log.warning("recording %s: %s", candidate.recording, error.in_full)
             return None
         return found if found and found.build == candidate.build else None
 

@@ -69,7 +69,7 @@ def chosen(
         try:
             announcement = of_recording(recording, one.transcript_id, is_chosen=True, **known)
         except InputError as error:
-            log.error("recording %s cannot be replayed: %s", one.recording_id, error.message)
+            log.error("recording %s cannot be replayed: %s", one.recording_id, error.in_full)
             continue
         if _are_there(storage, recording.bucket_name, recording.track_keys or ()):
             found += 1

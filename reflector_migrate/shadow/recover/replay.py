@@ -47,7 +47,7 @@ def announcements(
         try:
             yield of_recording(recording, one.transcript_id, **known)
         except InputError as error:  # it stays lost, and the others are announced
-            log.error("recording %s cannot be announced: %s", one.recording_id, error.message)
+            log.error("recording %s cannot be announced: %s", one.recording_id, error.in_full)
 
 
 def announce(harness: Harness, announcement: Announcement) -> None:
