@@ -57,6 +57,25 @@ def test_the_kill_switch_says_who_turned_it_and_how_it_stood(settings: Settings)
         assert entry["body"]["rules"] == RULES.digest
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("shadow", "off"),
+        ("checklist", "enter", "parallel", "--reason", "r", "--yes"),
+        ("checklist", "sign", "margins", "--reason", "r", "--yes"),
+        ("route", "back", "--why", "w"),
+    ],
+    ids=["kill switch", "phase", "signature", "routes"],
+)
+def test_a_blank_name_is_none(settings: Settings, command: tuple[str, ...]) -> None:
+    """Nothing is done and nothing is recorded in the name of blanks."""
+    done = CliRunner().invoke(cli, [*command, "--who", "  "])
+    assert done.exit_code == 2
+    assert "a name is needed" in done.stderr
+    assert Harness.of(settings).audit.all() == ()
+    assert not (settings.state_dir / "kill").exists()
+
+
 def test_drills_signatures_and_noted_rules_have_all_of_it(settings: Settings) -> None:
     """Who, the digest of what was seen, and that of the rules in force."""
     harness = Harness.of(settings)

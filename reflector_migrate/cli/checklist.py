@@ -165,7 +165,7 @@ def enter(ctx: click.Context, phase: str, who: str, reason: str, yes: bool) -> N
 
 @checklist.command()
 @click.argument("item")
-@click.option("--who", required=True, help="Your name, for the audit log.")
+@WHO
 @click.option("--reason", required=True, help="Why you sign, for later readers of the log.")
 @click.option("--revoke", is_flag=True, help="Take your signature back.")
 @YES

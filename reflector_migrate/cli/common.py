@@ -41,9 +41,18 @@ class Duration(click.ParamType[float]):
 
 
 DURATION = Duration()
-WHO = click.option("--who", required=True, help="Your name, for the audit log.")
+
+
+def _named(_ctx: click.Context, _param: click.Parameter, who: str | None) -> str | None:
+    """A name with single blanks; a usage error for blanks alone."""
+    if who is not None and not who.strip():
+        raise click.BadParameter("a name is needed: the audit log says who it was")
+    return who and " ".join(who.split())
+
+
+WHO = click.option("--who", required=True, callback=_named, help="Your name, for the audit log.")
 WHO_OR_USER = click.option(
-    "--who", default=None, help="Your name, for the audit log (default: the user who runs this)."
+    "--who", callback=_named, help="Your name, for the audit log (default: the user who runs this)."
 )
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
