@@ -7,11 +7,11 @@ same candidate: d(L1, L2), d(L2, C) and d(C2, C), each by the same comparators.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from comparators.registry import MEASURES, Measures, Transcripts
-from reflector_migrate.judge.noise import excess, shift
+from reflector_migrate.judge.noise import excess, exchanged, shift
 from reflector_migrate.model import Measure, Observation
 
 Divergences = Mapping[str, float | None]
@@ -40,6 +40,15 @@ class Repeats:
         if value is None or others[0] is None or others[1] is None:
             return None
         return excess(value, others[0], others[1])
+
+    def exchanged(self, measures: Iterable[Measure]) -> dict[str, tuple[float, float]]:
+        """Of each measure and part: the excess of either legacy run, taken for the candidate."""
+        found = {}
+        for one in (each for measure in measures for each in (measure, *measure.parts)):
+            others = self.from_secondary.get(one.name), self.between_legacy.get(one.name)
+            if one.divergence is not None and others[0] is not None and others[1] is not None:
+                found[one.name] = exchanged(one.divergence, others[0], others[1])
+        return found
 
     def shift(self, name: str, value: float | None) -> float | None:
         """What both engines differ by beyond what either differs from itself."""

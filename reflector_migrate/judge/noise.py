@@ -3,13 +3,19 @@
 Formulas are those of the gating rules: with L1, L2 two legacy runs and C the
 candidate, x = (d(L1,C) + d(L2,C)) / 2 - d(L1,L2) is at least the true change;
 shift = 2 d(L,C) - d(L1,L2) - d(C1,C2) shows a quieter but biased candidate.
+
+Were the candidate legacy's equal, the three runs of a recording could change places: the excess
+of L1 or L2, taken for the candidate, is then distributed as x. A candidate that is worse makes
+those two smaller. So they show how large x becomes by noise alone, and no third legacy run is
+needed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from comparators.registry import base_language
 from reflector_migrate.model import Observation
@@ -35,15 +41,26 @@ class NoiseFloors:
 
     floors: Mapping[tuple[str, str], Floor] = field(default_factory=dict)
     pairs: int = 0
+    excesses: Mapping[tuple[str, str], Floor] = field(default_factory=dict)
+    """The 99th percentile of the excess that noise alone makes, and of how many recordings."""
 
     def of(self, measure: str, stratum: str) -> Floor | None:
         """The stratum's own floor; None where no pair of it is known."""
         return self.floors.get((measure, stratum))
 
+    def excess_of(self, measure: str, stratum: str) -> Floor | None:
+        """What excess noise alone makes in the stratum; None where no recording shows it."""
+        return self.excesses.get((measure, stratum))
+
 
 def excess(d_l1c: float, d_l2c: float, d_l1l2: float) -> float:
     """Excess divergence x of one recording, in the unit of its arguments."""
     return (d_l1c + d_l2c) / 2 - d_l1l2
+
+
+def exchanged(d_l1c: float, d_l2c: float, d_l1l2: float) -> tuple[float, float]:
+    """The excess of L1, then of L2, each taken for the candidate beside the other two."""
+    return excess(d_l1l2, d_l1c, d_l2c), excess(d_l1l2, d_l2c, d_l1c)
 
 
 def shift(d_lc: float, d_l1l2: float, d_c1c2: float) -> float:
@@ -73,6 +90,18 @@ def floors_of(pairs: Iterable[tuple[str, Mapping[str, float | None]]]) -> NoiseF
                 collected.setdefault((measure, stratum), []).append(value)
     found = {key: p99(values) for key, values in collected.items()}
     return NoiseFloors({key: floor for key, floor in found.items() if floor}, n_pairs)
+
+
+def excesses_of(
+    recordings: Iterable[tuple[str, Mapping[str, Sequence[float]]]],
+) -> Mapping[tuple[str, str], Floor]:
+    """Floors of the excess by (measure, stratum), from each recording's exchanged excesses."""
+    collected: dict[tuple[str, str], list[Sequence[float]]] = {}
+    for stratum, exchanged_by_measure in recordings:
+        for measure, values in exchanged_by_measure.items():
+            collected.setdefault((measure, stratum), []).append(values)
+    found = {key: p99(chain.from_iterable(each)) for key, each in collected.items()}
+    return {key: Floor(floor.p99, len(collected[key])) for key, floor in found.items() if floor}
 
 
 def stratum_of(observation: Observation) -> str:

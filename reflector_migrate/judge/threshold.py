@@ -90,11 +90,14 @@ def _hold_part(spec: MeasureSpec, part: Measure, grounds: Grounds) -> Held:
 
 
 def _hold(spec: MeasureSpec, measure: Measure, edits: float, grounds: Grounds) -> Held:
-    """Against the stratum's percentile, else this recording's own A/A pair, else nothing is known.
+    """By its excess over the recording's own A/A pair, where it is known what excess noise makes.
 
+    Else against the stratum's percentile, else against the own pair, else nothing is known.
     `edits` is what the value counts. Few stored pairs give no percentile: they can only
     show that a value lies far beyond.
     """
+    if held := _hold_excess(spec, measure, grounds):
+        return held
     name, value, margin = measure.name, measure.divergence or 0.0, spec.margin
     stored = grounds.floors.of(name, grounds.stratum) if grounds.floors else None
     own = grounds.repeats.between_legacy.get(name)
@@ -115,6 +118,27 @@ def _hold(spec: MeasureSpec, measure: Measure, edits: float, grounds: Grounds) -
     )
     verdict = _beside(value, floor, margin, is_own=is_own, is_far=is_far)
     return Held(verdict, rule, value, floor, margin, note)
+
+
+def _hold_excess(spec: MeasureSpec, measure: Measure, grounds: Grounds) -> Held | None:
+    """By the excess; None without a pair, or while too few recordings show what noise makes.
+
+    Floor and limit are told as divergences from the primary: what this one may be, the other two
+    distances being what they are.
+    """
+    name, value, margin = measure.name, measure.divergence or 0.0, spec.margin
+    x = grounds.repeats.excess(name, value)
+    noise = grounds.floors.excess_of(name, grounds.stratum) if grounds.floors else None
+    if x is None or noise is None or noise.n < MIN_PAIRS:
+        return None
+    highest = noise.p99 + margin
+    if highest >= 1:
+        note = f"an excess of up to {highest:.2f} excludes nothing"
+        return Held(Verdict.INCONCLUSIVE, "floor-too-wide", value, noise, margin, note)
+    floor = Floor(value - x + noise.p99, noise.n)
+    note = f"{x:+.1%} over its own A/A pair; noise alone makes up to {noise.p99:+.1%}"
+    verdict = Verdict.WITHIN_NOISE if x <= highest else Verdict.DIVERGED
+    return Held(verdict, "excess-p99+margin", value, floor, margin, note)
 
 
 def _unmeasured(measure: str, grounds: Grounds) -> str:

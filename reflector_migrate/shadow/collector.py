@@ -25,6 +25,7 @@ from reflector_migrate.shadow.decision import (
 )
 from reflector_migrate.shadow.nightly.gating import note_rules
 from reflector_migrate.shadow.noise_floors import (
+    beside_candidate,
     conditions,
     evidence_key,
     floors_of_stored,
@@ -44,7 +45,7 @@ from reflector_migrate.store.runs import Outcome, RunRecord
 
 log = logging.getLogger(__name__)
 
-BY_FLOOR = ("aa-p99+margin", "own-secondary", "no-floor", "floor-too-wide")
+BY_FLOOR = ("excess-p99+margin", "aa-p99+margin", "own-secondary", "no-floor", "floor-too-wide")
 LOOKS = 6
 """At most so many in a row: each side observed, settled, judged."""
 
@@ -161,7 +162,7 @@ def store_comparison(
 
     at, secondary = now(), second.observation if second else None
     evidence, told = harness.evidence, conditions(harness.settings, primary, candidate)
-    stored = floors_of_stored(harness, told, run.run_id)
+    stored = floors_of_stored(harness, told, run.run_id, candidate.build)
     judged = judge(
         primary,
         candidate,
@@ -193,6 +194,8 @@ def store_comparison(
     if second is not None and secondary is not None:
         between = judged.repeats.between_legacy
         pair = pair_of(primary, secondary, run, told, second.came_first, between)
+        if pair and candidate.status == "completed" and not known["defects"]:
+            pair = beside_candidate(pair, judged, candidate)
         sides.append(secondary)
     note_rules(harness, candidate.build)
     is_kept = evidence.add(sides, comparison, at.date().isoformat(), pair, closing=run)

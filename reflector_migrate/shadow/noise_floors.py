@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +14,9 @@ from comparators.registry import NORMALISER
 from reflector_migrate.conductor.build import HEX_DIGITS, hash_of
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge import cross_run
+from reflector_migrate.judge.compare import Judged
 from reflector_migrate.judge.cross_run import Divergences
-from reflector_migrate.judge.noise import NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.noise import NoiseFloors, excesses_of, floors_of, stratum_of
 from reflector_migrate.judge.threshold import OUT
 from reflector_migrate.model import Observation, Role
 from reflector_migrate.settings import Settings
@@ -110,22 +112,31 @@ def is_repeatable(told: Mapping[str, Any]) -> bool:
     return bool(standins) and bool(standins["replayed"] or not standins["noise"])
 
 
-def floors_of_stored(harness: Harness, told: Mapping[str, Any], run_id: str) -> StoredFloors:
-    """Floors from every stored pair of these conditions but the run's own."""
-    return StoredFloors(harness.legacy_pairs.of(told, but=run_id))
+def floors_of_stored(
+    harness: Harness, told: Mapping[str, Any], run_id: str, build: str | None
+) -> StoredFloors:
+    """Floors from every stored pair of these conditions but the run's own.
+
+    `build` is the candidate's: another build's runs do not show what excess noise makes.
+    """
+    return StoredFloors(harness.legacy_pairs.of(told, but=run_id), build)
 
 
 class StoredFloors:
     """Stored pairs, as floors and in words."""
 
-    def __init__(self, pairs: Sequence[LegacyPair]) -> None:
-        self._pairs = pairs
+    def __init__(self, pairs: Sequence[LegacyPair], build: str | None = None) -> None:
+        self._pairs, self._build = pairs, build
 
     @property
     def floors(self) -> NoiseFloors | None:
         """None where nothing is stored: then there is no floor, rather than one of 0."""
+        if not self._pairs:
+            return None
         found = floors_of((pair.stratum, pair.divergences) for pair in self._pairs)
-        return found if self._pairs else None
+        beside = [pair for pair in self._pairs if self._build == pair.candidate_build]
+        excesses = excesses_of((pair.stratum, pair.exchanged or {}) for pair in beside)
+        return replace(found, excesses=excesses)
 
     def note(self, recording_id: str, stratum: str) -> str:
         """How many pairs of the stratum, of how many recordings, or all of this one."""
@@ -159,3 +170,10 @@ def pair_of(
         told=told,
         divergences=divergences,
     )
+
+
+def beside_candidate(pair: LegacyPair, judged: Judged, candidate: Observation) -> LegacyPair:
+    """The pair with what it shows beside a candidate that completed, built as meant."""
+    measures = [check.measure for check in judged.comparison.checks if check.measure]
+    exchanged = judged.repeats.exchanged(measures)
+    return replace(pair, candidate_build=candidate.build, exchanged=exchanged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,8 @@ class Secondaries:
 class LegacyPair:
     """Two legacy runs of one recording: divergence by measure, None where nothing was measured.
 
-    `told` is everything a pair must share with another to be evidence beside it.
+    `told` is everything a pair must share with another to be evidence beside it. `exchanged` has,
+    by measure, the excess of either run taken for the candidate that `candidate_build` made.
     """
 
     run_id: str
@@ -63,6 +64,9 @@ class LegacyPair:
     came_first: str
     told: Mapping[str, Any]
     divergences: Mapping[str, float | None]
+    candidate_build: str | None = None
+    exchanged: Mapping[str, Sequence[float]] | None = None
+    """None for a pair without a candidate, or older than this."""
 
 
 class LegacyPairs:
@@ -91,5 +95,6 @@ def add_pair(connection: Connection, pair: LegacyPair) -> bool:
     """Keep a pair in the caller's transaction; False if that run's was there."""
     row = {name: getattr(pair, name) for name in LegacyPair.__slots__}
     row |= {"told": dict(pair.told), "divergences": dict(pair.divergences)}
+    row |= {"exchanged": dict(pair.exchanged) if pair.exchanged is not None else None}
     conditions = sha256_of(dict(pair.told))
     return insert_once(connection, legacy_pairs, **row, conditions=conditions, at=now())

@@ -10,6 +10,7 @@ SCHEMA_VERSION history
 6: when a run's places were erased
 7: gate_lines
 8: heartbeats
+  9: what either run of a pair would exceed the others by
 """
 
 from __future__ import annotations
@@ -210,6 +211,8 @@ legacy_pairs = Table(
     Column("stratum", String(200), nullable=False),
     Column("came_first", String(16), nullable=False),
     Column("divergences", JSON, nullable=False),
+    Column("candidate_build", String(64)),
+    Column("exchanged", JSON),
     _at(),
 )
 
