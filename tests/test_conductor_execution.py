@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 
 from reflector_migrate.clients.conductor_http import UnknownOutcomeError
 from reflector_migrate.conductor.execution import execution_of, read, retry
 from reflector_migrate.conductor.task_metadata import META
+from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
+from reflector_migrate.store.clock import now
 from tests.answering import answering, at
+from tests.progress_world import settings_of
 
 
 def task(name, seq, status="COMPLETED", reference=None, **more):
@@ -142,7 +148,7 @@ class Falling:
         pytest.param(["pad_track_0", "pad_track_1"], "restart", id="one never was: begun again"),
     ],
 )
-def test_a_join_that_waits_for_what_was_never_scheduled(waited_for, asked):
+def test_a_join_that_waits_for_what_was_never_scheduled(waited_for, asked, tmp_path):
     """The server cannot retry that workflow (3.32.3 answers 500): it starts with its first step."""
     join = {"taskType": "JOIN", "referenceTaskName": "join", "inputData": {"joinOn": waited_for}}
     tasks = [{"taskType": "SIMPLE", "referenceTaskName": "pad_track_0"}, join]
@@ -155,29 +161,29 @@ def test_a_join_that_waits_for_what_was_never_scheduled(waited_for, asked):
         return 200, {"workflowId": "wf", "status": status, "tasks": tasks}
 
     with answering(server) as url:
-        retry(Harness.of(at(Settings(), url)), "wf")
+        retry(Harness.of(at(settings_of(tmp_path), url)), "wf")
     assert posted == [f"/workflow/wf/{asked}"]
 
 
-def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen():
+def test_a_retry_that_was_accepted_stays_so_when_it_cannot_be_seen(tmp_path):
     """The caller would take it back otherwise, although it runs."""
     server = Falling(says_so=True)
     with answering(server) as url:
-        retry(Harness.of(at(Settings(), url)), "wf")
+        retry(Harness.of(at(settings_of(tmp_path), url)), "wf")
     assert server.retried == 1
     server = Falling(says_so=False)
     with answering(server) as url, pytest.raises(UnknownOutcomeError):
-        retry(Harness.of(at(Settings(), url)), "wf")
+        retry(Harness.of(at(settings_of(tmp_path), url)), "wf")
     assert server.retried == 1
 
 
-def test_another_who_was_faster_is_let_go_on():
+def test_another_who_was_faster_is_let_go_on(tmp_path):
     """Ended again over the old failure, and retried by the failure workflow before us."""
     seen = iter(["FAILED", "FAILED", *["RUNNING"] * 99])
     taken = iter([(200, None), (404, {"message": "not retryable"})])
     answers = {"GET": lambda: (200, workflow(next(seen))), "POST": lambda: next(taken)}
     with answering(lambda method, _path: answers[method]()) as url:
-        retry(Harness.of(at(Settings(), url)), "wf")
+        retry(Harness.of(at(settings_of(tmp_path), url)), "wf")
     assert next(taken, None) is None
 
 
@@ -202,3 +208,55 @@ def test_why_an_attempt_failed_is_its_own_workers_word(
         "tasks": [task("finalize", 1, status, retryCount=1, outputData={META: meta})],
     })  # fmt: skip
     assert found.step_runs[0].cause == cause
+
+
+class Obliging:
+    """A server that accepts every retry, as both versions do of two that come at once."""
+
+    def __init__(self):
+        self.retried = 0
+
+    def __call__(self, method, _path):
+        """Take a while to accept it; it runs from then on."""
+        if method == "POST":
+            time.sleep(0.2)
+            self.retried += 1
+            return 200, None
+        return 200, workflow("RUNNING" if self.retried else "FAILED")
+
+
+def test_two_who_retry_at_once_retry_once(tmp_path):
+    """Each step would run twice otherwise, and its JOIN would wait for ever."""
+    server, refused = Obliging(), []
+    with answering(server) as url:
+        harness = Harness.of(at(settings_of(tmp_path), url))
+
+        def one():
+            try:
+                retry(harness, "wf")
+            except RefusedError as error:
+                refused.append(error.message)
+
+        threads = [Thread(target=one) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert server.retried == 1
+    assert refused == ["workflow wf is running, and cannot be retried"] * 2
+    assert harness.heartbeats.last("retry wf") is None
+
+
+def test_the_turn_of_a_process_that_died_ends(tmp_path, monkeypatch):
+    """Until then the others are refused, after a bounded wait."""
+    monkeypatch.setattr("reflector_migrate.conductor.retry_turn.WAIT_S", 0.3)
+    server = Obliging()
+    with answering(server) as url:
+        harness = Harness.of(at(settings_of(tmp_path), url))
+        harness.heartbeats.lease("retry wf", now(), now() + timedelta(seconds=60))
+        with pytest.raises(RefusedError, match="being retried by another process"):
+            retry(harness, "wf")
+        assert server.retried == 0
+        later = replace(harness, now=lambda: now() + timedelta(seconds=61))
+        retry(later, "wf")
+    assert server.retried == 1

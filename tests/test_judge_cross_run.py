@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, factorial
 
 import pytest
 
 from comparators.facts.substituted_facts import parts
-from reflector_migrate.judge.compare import compare
+from reflector_migrate.judge.compare import compare, judge
 from reflector_migrate.judge.cross_run import divergences
-from reflector_migrate.judge.noise import MIN_PAIRS, Floor, NoiseFloors, floors_of, stratum_of
+from reflector_migrate.judge.noise import (
+    MIN_PAIRS,
+    Floor,
+    NoiseFloors,
+    excess,
+    excesses_of,
+    exchanged,
+    floors_of,
+    stratum_of,
+)
 from reflector_migrate.judge.threshold import MIN_EDITS
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Finding, Measure, StatedFact, StepRun, Usage, Verdict
@@ -297,6 +307,58 @@ def test_each_check_shows_all_distances():
     assert check.rule == "own-secondary"
     assert "own A/A pair" in check.note
     assert _check(compare(l1, c, secondary=l2), "words").shift is None
+
+
+def _noise(n, words, excess):
+    """Floors in which pairs lie that far apart, and noise makes that excess, n recordings each."""
+    known = {("words", STRATUM): Floor(excess, n)}
+    return replace(_floors(n, words=words), excesses=known)
+
+
+@pytest.mark.parametrize(
+    ("second", "wrong", "floors", "verdict", "rule"),
+    [
+        pytest.param(
+            30, 32, _noise(MIN_PAIRS, 0.02, 0.02), V.WITHIN_NOISE, "excess-p99+margin",
+            id="a recording on which legacy errs as much",
+        ),
+        pytest.param(
+            2, 30, _noise(MIN_PAIRS, 0.3, 0.02), V.DIVERGED, "excess-p99+margin",
+            id="a clear recording among noisy ones",
+        ),
+        pytest.param(
+            10, 24, _noise(MIN_PAIRS - 1, 0.02, 0.02), V.INCONCLUSIVE, "own-secondary",
+            id="too few recordings to know",
+        ),
+        pytest.param(
+            2, 30, _noise(MIN_PAIRS, 0.3, 1.0), V.INCONCLUSIVE, "floor-too-wide",
+            id="noise that excludes nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_a_recording_is_judged_by_its_own_pair(second, wrong, floors, verdict, rule):
+    """By what it exceeds its own pair by, however far other recordings' pairs lie apart."""
+    runs = {"secondary": _run(second, "secondary"), "floors": floors}
+    check = _check(compare(_run(0, "primary"), _run(wrong), **runs), "words")
+    assert (check.verdict, check.rule) == (verdict, rule)
+    if rule == "excess-p99+margin":
+        assert (check.value <= check.limit) is (verdict is V.WITHIN_NOISE)
+        assert check.n == MIN_PAIRS
+        assert check.limit - check.value == pytest.approx(0.02 + 0.01 - check.excess)
+
+
+def test_what_either_legacy_run_would_exceed_the_others_by():
+    """The three excesses sum to 0, so that a worse candidate makes the other two smaller."""
+    assert exchanged(0.3, 0.5, 0.2) == pytest.approx(((0.2 + 0.3) / 2 - 0.5, (0.2 + 0.5) / 2 - 0.3))
+    assert sum(exchanged(0.3, 0.5, 0.2)) == pytest.approx(-excess(0.3, 0.5, 0.2))
+    found = judge(_run(0, "primary"), _run(9), secondary=_run(4, "secondary"))
+    measures = [check.measure for check in found.comparison.checks if check.measure]
+    of_words = found.repeats.exchanged(measures)["words"]
+    check = _check(found.comparison, "words")
+    assert of_words == exchanged(check.value, check.from_secondary, check.between_legacy)
+    assert "summary_facts/invented" in found.repeats.exchanged(measures)
+    floors = excesses_of([("s", {"words": of_words})] * 50)
+    assert floors["words", "s"] == Floor(max(of_words), 50)
 
 
 def test_a_candidate_that_repeats_cached_answers_shows_no_shift():

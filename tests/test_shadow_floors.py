@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import comparators
 from reflector_migrate.judge import cross_run
 from reflector_migrate.judge.cross_run import divergences
+from reflector_migrate.judge.noise import Floor
 from reflector_migrate.model import Role
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import noise_floors
@@ -80,6 +82,22 @@ def test_it_is_said_what_a_floor_is_made_of(recordings, said):
     stored = StoredFloors([_pair(name, n / 100) for n, name in enumerate(recordings)])
     assert said in stored.note("rec", "s")
     assert (stored.floors is None) is (not recordings)
+
+
+def test_only_runs_of_this_candidates_build_show_what_excess_noise_makes():
+    """A worse build before it would make the floor too narrow; older pairs show nothing."""
+    shown = {"words": (0.01, -0.02)}
+    pairs = [
+        replace(_pair("rec", 0.1), candidate_build="this", exchanged=shown),
+        replace(_pair("rec", 0.2), candidate_build="another", exchanged={"words": (-0.3, -0.4)}),
+        replace(_pair("rec", 0.3), candidate_build="this"),
+        _pair("rec", 0.4),
+    ]
+    floors = StoredFloors(pairs, "this").floors
+    assert floors is not None
+    assert floors.of("words", "s") == Floor(0.4, 4)
+    assert floors.excess_of("words", "s") == Floor(0.01, 1)
+    assert StoredFloors(pairs, "a third").floors.excesses == {}
 
 
 def test_pairs_of_another_stratum_are_not_counted():

@@ -379,6 +379,7 @@ def _pair(run_id: str, value: float | None) -> LegacyPair:
         run_id=run_id, recording_id="rec", stratum="s", came_first="primary",
         told={"legacy_build": "b", "standins": {"noise": {}}},
         divergences={"words": value, "title": None},
+        candidate_build="c", exchanged={"words": [value or 0.0, -0.1]},
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.pollers import task_queue_pollers
+from reflector_migrate.conductor.retry_turn import retry_turn
 from reflector_migrate.conductor.task_metadata import META, cause_of
 from reflector_migrate.errors import RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
@@ -112,12 +113,14 @@ def retry(harness: Harness, workflow_id: str) -> None:
     """Run only what failed again; RefusedError when nothing did.
 
     A server may still be evaluating a JOIN over the failed task, and then ends the
-    workflow again, although nothing new has failed. Such an end is undone. Raises
-    UnknownOutcomeError, ServerUnreachableError only of the retry itself, not of what is
-    looked at after it.
+    workflow again, although nothing new has failed. Such an end is undone. Of two processes that
+    ask at once, the second is refused. Raises UnknownOutcomeError, ServerUnreachableError only of
+    the retry itself, not of what is looked at after it.
     """
-    with harness.conductor() as client:
+    with retry_turn(harness, workflow_id), harness.conductor() as client:
         workflow = client.workflow(workflow_id)
+        if WORKFLOW_STATUS[workflow["status"]] == "running":
+            raise RefusedError(f"workflow {workflow_id} is running, and cannot be retried")
         failures = _failures(workflow)
         _retry_once(client, workflow)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import in_utc
@@ -40,6 +40,12 @@ class Heartbeats:
             if insert_once(connection, heartbeats, name=name, at=until):
                 return True
             return connection.execute(taken.values(at=until)).rowcount == 1
+
+    def drop(self, name: str, until: datetime) -> None:
+        """Give back the lease that ends then, for a job that is over and never comes again."""
+        mine = delete(heartbeats).where(heartbeats.c.name == name, heartbeats.c.at == until)
+        with writing(self._url) as connection:
+            connection.execute(mine)
 
     def release(self, name: str, until: datetime, at: datetime) -> None:
         """Give back the lease that ends then, unless another has taken it since."""
