@@ -11,6 +11,7 @@ from reflector_migrate.errors import InputError, UnreadableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
 from reflector_migrate.model import Comparison, Engine, Observation, Outputs, Role, Verdict
+from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import app
 from reflector_migrate.shadow.nightly.gating import stored_evidence
@@ -62,6 +63,19 @@ def test_its_night_has_a_page_and_the_gates_their_evidence(harness: Harness) -> 
     night = gather(harness, now().date().isoformat(), is_whole=True)
     assert [one.verdict for one in night.comparisons] == [Verdict.ERRORED, Verdict.INCONCLUSIVE]
     assert {line.run for line in stored_evidence(harness) if line.measure != "coverage"} == {"good"}
+
+
+def test_an_announcement_that_could_not_be_read_keeps_no_gate_back(
+    harness: Harness, tmp_path: Path
+) -> None:
+    """It counts as failed: nothing says which recording it was of."""
+    url = f"sqlite:///{tmp_path / 'reflector.db'}"
+    create_all(url)
+    theirs = harness.settings.reflector.model_copy(update={"database_url": url})
+    here = harness.under(harness.settings.model_copy(update={"reflector": theirs}))
+    here.dispatches.add("", "failed", reason="shadow message: track_keys: refused")
+    found = {line.recording: line.coverage for line in stored_evidence(here) if line.coverage}
+    assert found == {"unnamed": "failed"}
 
 
 def test_without_its_columns_beside_it_counts_as_errored(harness: Harness) -> None:

@@ -32,6 +32,9 @@ LINES = TypeAdapter(tuple[EvidenceLine, ...])
 
 log = logging.getLogger(__name__)
 
+UNNAMED = "unnamed"
+"""The recording of an announcement that could not be read."""
+
 
 def note_rules(harness: Harness, build: str) -> None:
     """Add the rules' digest to the audit log, once for each build: before its first comparison."""
@@ -173,7 +176,7 @@ def _coverage(harness: Harness, lines: Sequence[EvidenceLine]) -> Iterator[Evide
             continue
         fate = "compared" if entry.recording_id in completed else _other(entry.fate)
         yield EvidenceLine(
-            recording=entry.recording_id,
+            recording=entry.recording_id or UNNAMED,
             run=entry.run_id or "",
             night=nights.get(entry.recording_id, today),
             measure="coverage",
