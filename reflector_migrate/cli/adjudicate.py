@@ -20,7 +20,7 @@ KEYS: dict[str, Key] = {"1": "first", "2": "second", "s": "same"}
 CODES = {"candidate": 0, "primary": 1, "undecided": 3}
 
 
-@click.command(short_help="Choose the better text, blind; show which side is better.")
+@click.command(short_help="Choose the better text, with the sides hidden.")
 @click.argument("gate", default="words")
 @click.option("--who", help="Your name, for the audit log.")
 @click.option("--result", is_flag=True, help="Show what was chosen so far, and ask nothing.")
@@ -32,9 +32,9 @@ def adjudicate(ctx: click.Context, gate: str, who: str | None, result: bool, as_
     GATE is a gate such as words, topic_content, title or long_summary. One difference of each
     recording is shown, in random order. Keys: 1 or 2 is better, s the same, k skips, q ends. The
     result is shown at the end only, as an interval that is valid at every look. Exit 0 if the
-    candidate is better, 1 if the primary is, 3 while neither is shown.
+    candidate is better, 1 if the primary is better, 3 while the answers do not decide.
 
-    `migrate serve` has the same as a page.
+    `migrate serve` shows the same as a page.
 
     \b
     Examples:

@@ -63,8 +63,8 @@ def attach(
 ) -> None:
     """Attach to a running Reflector: write the settings, create databases and buckets, check all.
 
-    Reads Reflector's variables. Changes nothing in Reflector, except for a database role that
-    may read its tables. What it has no right to create is listed, with the command to run.
+    It reads Reflector's variables. It changes nothing in Reflector, except for a database role
+    that may read its tables. It lists what it has no right to create, with the command to run.
 
     \b
     Examples:
@@ -96,7 +96,7 @@ def attach(
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Check each connection and right that we need. What is missing is listed with its remedy.
+    """Check each connection and right that we need; list what is missing, with its remedy.
 
     Nothing is written outside our databases and buckets. `migrate doctor` checks workers too.
 

@@ -23,16 +23,16 @@ def audit() -> None:
 
 @audit.command(short_help="Find entries that were changed or removed.")
 @click.option(
-    "--head", "heads", multiple=True, metavar="NUMBER:DIGEST", help="A head noted before."
+    "--head", "heads", multiple=True, metavar="NUMBER:DIGEST", help="A head noted earlier."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.pass_context
 def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
     """Exit 1 if an entry was edited, removed, moved or cut off; name the first such entry.
 
-    Each nightly report exports the log's head, in its page and to a file beside the pages. The log
-    must still hold all of them, and each --head given: this is how a cut-off end is found. Exit 3
-    if exported heads are gone, unless a --head is given in their place.
+    Each nightly report exports the log's head: in its page, and to a file beside the pages. The
+    log must still hold all these heads, and each --head that you give. If it does not, its end
+    was cut off. Exit 3 if exported heads are gone, unless you give a --head in their place.
 
     \b
     Examples:

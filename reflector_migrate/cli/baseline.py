@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def baseline() -> None:
-    """Record the primary's run times before the shadow, to see later whether it was harmed.
+    """Record the primary's run times before the shadow, to see later whether they got worse.
 
     \b
     Examples:
@@ -25,9 +25,11 @@ def baseline() -> None:
     """
 
 
-@baseline.command(short_help="Take it from the plugin's timings; the audit log keeps it.")
-@click.option("--since", type=click.DateTime(), help="In UTC; else 90 days before --until.")
-@click.option("--until", type=click.DateTime(), help="In UTC; else when the first candidate began.")
+@baseline.command(short_help="Record the baseline from the plugin's timings.")
+@click.option("--since", type=click.DateTime(), help="In UTC (default: 90 days before --until).")
+@click.option(
+    "--until", type=click.DateTime(), help="In UTC (default: when the first candidate began)."
+)
 @WHO_OR_USER
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
@@ -40,7 +42,7 @@ def record(
 ) -> None:
     """Take the baseline from a time in which the plugin was loaded and the shadow was off.
 
-    It is refused where a candidate ran in that time, or where fewer than 30 recordings did.
+    The command refuses a time in which a candidate ran, or in which fewer than 30 recordings ran.
 
     \b
     Examples:
@@ -55,7 +57,7 @@ def record(
     _show(take(harness, *bounds, who=who or ""), as_json=as_json)
 
 
-@baseline.command(short_help="Show the one recorded last.")
+@baseline.command(short_help="Show the latest baseline.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:

@@ -100,7 +100,8 @@ def explain(ctx: click.Context, phase: str, number: int) -> None:
 def status(ctx: click.Context, as_json: bool) -> None:
     """Run every phase, and count the items that pass, fail and are pending.
 
-    The migration is in the first phase that is not ready; its exit code is the command's.
+    The exit code is that of the first phase that is not ready. The command also shows the phase
+    that a person entered last.
 
     \b
     Examples:
@@ -174,7 +175,7 @@ def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes
     """Record a dated, named signature, or take one back.
 
     `margins` and `cutover` can be signed. A signature holds for one build under one set of
-    rules and margins: with another of these it lapses.
+    rules and margins. If one of these changes, the signature lapses.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ MARKS = {"unused": "✓", "used": "✗", "unknown": "?"}
 
 @click.group()
 def cleanup() -> None:
-    """Find what can be removed of the legacy pipeline, after a cutover.
+    """Find the parts of the legacy pipeline that can be removed after a cutover.
 
     \b
     Examples:
@@ -32,9 +32,9 @@ def cleanup() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def plan(ctx: click.Context, nights: int, as_json: bool) -> None:
-    """List what was not called for some nights, and what still is called. Removes nothing.
+    """List the parts that were not called for some nights, and those still in use. Removes nothing.
 
-    Exit 0 if nothing of it is used, 3 if something is, or if it cannot be determined.
+    Exit 0 if no part is in use, 3 if a part is in use, or if this cannot be determined.
 
     \b
     Examples:

@@ -32,7 +32,7 @@ RUN = "(run)"
     "outputs",
     multiple=True,
     metavar="FORMAT:PATH",
-    help="Also write it: html, json, jsonl, md or junit.",
+    help="Also write the comparison as html, json, jsonl, md or junit.",
 )
 @click.option(
     "--timeout", "timeout_s", default="10m", show_default=True, type=DURATION,
@@ -63,7 +63,7 @@ RUN = "(run)"
     is_flag=True,
     help="Sandbox: feed both sides the same recorded answers.",
 )
-@click.option("--waivers", type=click.Path(path_type=Path), help="With files: TOML of waivers.")
+@click.option("--waivers", type=click.Path(path_type=Path), help="With files: waivers (TOML).")
 @click.option(
     "--answers", type=click.Choice(["alike", "own"]),
     help="With files: whether recogniser and model gave both runs the same answers (own: unknown).",
@@ -97,10 +97,10 @@ def compare(
 ) -> None:
     """Compare both engines on one recording.
 
-    In a sandbox it runs both engines. --secondary runs the legacy pipeline twice, to
+    In a sandbox, the command runs both engines. --secondary runs the legacy pipeline twice, to
     measure how much it differs from itself. --replayed feeds both sides the same
-    recorded answers. Attached to a deployment it compares what is stored, and runs
-    nothing there. With --primary and --candidate it compares two observation files,
+    recorded answers. Attached to a deployment, the command compares what is stored, and
+    runs nothing there. With --primary and --candidate it compares two observation files,
     without any server.
 
     Failed checks come first. -v shows every check and all times.

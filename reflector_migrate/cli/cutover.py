@@ -100,8 +100,8 @@ def advance(ctx: click.Context, who: str, reason: str, yes: bool) -> None:
 def rollback(ctx: click.Context, who: str, reason: str) -> None:
     """Send every new recording back to legacy; workflows that run finish.
 
-    Needs no evidence. File, broker and log are each tried, so it works with Conductor, the store
-    or Redis down. Exit 4 if neither file nor broker took it.
+    It needs no evidence. It tries file, table and log separately, so it works while Conductor,
+    the store or Redis is down. Exit 4 if neither file nor table could be written.
 
     \b
     Examples:
@@ -120,8 +120,9 @@ def rollback(ctx: click.Context, who: str, reason: str) -> None:
 def kill(ctx: click.Context, who: str, reason: str) -> None:
     """Send every recording back to legacy, even if its workflow runs and has sent nothing yet.
 
-    Does what rollback does. Then each running workflow loses its recording to legacy, unless it has
-    passed finalize: its message, webhook or deletion may be out, so it finishes.
+    It does what rollback does. Then legacy takes over the recording of each running workflow.
+    A workflow that has passed finalize may have sent its message or webhook, or deleted tracks.
+    So it keeps its recording and finishes.
 
     \b
     Examples:

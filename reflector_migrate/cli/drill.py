@@ -17,7 +17,7 @@ from reflector_migrate.cli.common import (
 DRILLS = ("kill-switch", "rollback", "failover")
 
 
-@click.command(short_help="Drill a safeguard against the running deployment.")
+@click.command(short_help="Drill a safeguard on the running deployment.")
 @click.argument("name", type=click.Choice(DRILLS))
 @click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait.")
 @WHO_OR_USER
@@ -33,10 +33,11 @@ def drill(
     waits until the dispatcher holds it back. Then it removes the switch. Recordings that begin
     meanwhile are not shadowed; the primary notices nothing.
 
-    rollback: sends every recording back by file, table and log, checks that each is enough alone,
-    and restores the routes. Recordings that begin meanwhile are served by legacy.
+    rollback: sends every recording back. It checks that the back file alone is enough, and that
+    the table alone is enough. Then it restores the routes. Recordings that begin meanwhile are
+    served by legacy.
 
-    failover: claims a transcript that does not exist, checks that the starter refuses it and
+    failover: claims a transcript that does not exist. It checks that the starter refuses it, and
     that its claim goes to legacy. No recording is touched.
 
     \b

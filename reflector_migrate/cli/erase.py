@@ -34,11 +34,11 @@ ELSEWHERE = "folders on other worker hosts; each host removes its own within fiv
 def erase(ctx: click.Context, recording: str | None, check: bool, yes: bool, as_json: bool) -> None:
     """Erase what every run of a recording left, for instance after consent was withdrawn.
 
-    Tracks, media, folders, tables and stored words go; verdicts and counts stay. Beat
-    erases by itself what is older than candidate.keep_days, and what the primary deleted or
-    whose meeting refused consent. --check looks where erased runs were stored:
-    exit 1 while something is left. Folders of other worker hosts are not looked at: each
-    host removes its own within five minutes.
+    It erases tracks, media, folders, tables and stored words; verdicts and counts stay. Beat
+    starts the same for runs older than candidate.keep_days, and for runs whose recording the
+    primary deleted or whose meeting refused consent. --check looks where erased runs were
+    stored: exit 1 while something is left. It does not look at folders of other worker hosts:
+    each host removes its own within five minutes.
 
     \b
     Examples:

@@ -31,7 +31,10 @@ DIGITS = 12
 @click.command()
 @click.argument("recording", shell_complete=recordings)
 @click.argument("check", required=False, shell_complete=checks)
-@click.option("--confirm", is_flag=True, help="Run the suspect step again, on the primary's input.")
+@click.option(
+    "--confirm", is_flag=True,
+    help="Run the first divergent step again, on the primary's input.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def explain(
@@ -39,9 +42,9 @@ def explain(
 ) -> None:
     """Show the evidence behind a recording's verdict, or behind one check of it.
 
-    First the failed checks, or the one you name, with what they found. Then, for each
-    step in order, whether inputs and outputs agree, and where both are stored. Checks of
-    words have the published error rates (WER, MER, WIL) and the worst turns.
+    It first shows the failed checks, or the one you name, with what they found. Then it shows
+    for each step, in order, whether inputs and outputs agree, and where both are stored. Checks
+    of words have the published error rates (WER, MER, WIL) and the worst turns.
 
     --confirm runs the first divergent step again, in isolation: the candidate's code on the
     primary's recorded input. Exit 0 if the difference is confirmed, 1 if it is not

@@ -18,9 +18,9 @@ FOLDER = Path(".sandbox/rehearsal")
 def rehearse(ctx: click.Context, version: str | None, keep: bool) -> None:
     """Rehearse the whole migration in a sandbox; exit 1 if a part did not end as expected.
 
-    It compares recordings, evaluates the gates, and checks that a bad build is held back. Then come
-    the first small share, the cutover, an outage of Conductor, the way back, another cutover and
-    the cleanup's plan. The log says what is simulated.
+    It compares recordings, evaluates the gates, and checks that a bad build is held back. Then it
+    goes through the canary, the cutover, an outage of Conductor, the rollback, another cutover
+    and the cleanup's plan. The log says what is simulated.
 
     \b
     Examples:

@@ -50,14 +50,14 @@ def replay(
 ) -> None:  # fmt: skip
     """Dispatch recordings that the primary processed but that were never announced.
 
-    They are found in Reflector's database; those of the last five minutes are skipped.
+    It finds these recordings in Reflector's database, and skips those of the last five minutes.
     Nothing runs on the primary. The candidate is started within the limits of [shadow], and
-    compared with the primary's rows. Refused while announcements still wait for a dispatcher:
-    those are not lost.
+    compared with the primary's rows. The command refuses while announcements still wait for a
+    dispatcher, since these recordings are not lost.
 
-    With --limit, recordings that ended well and whose tracks still exist run through the
-    candidate as it is now, and are compared with what legacy left. Time and cost are printed
-    beforehand. After an interrupt, the same command continues with the rest.
+    With --limit, past recordings run through the candidate as it is now, and are compared with
+    what legacy left. This takes recordings that ended well and whose tracks still exist. Time
+    and cost are printed beforehand. After an interrupt, the same command continues.
 
     With --failed, failed runs continue from what they left: their observations,
     their copied inputs, or their announcement.

@@ -75,10 +75,13 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
 
 
 @route.command("set", short_help="Change the table: route, share, rooms, lists.")
-@click.option("--route", "to", type=click.Choice(ROUTES), help="Where the share goes.")
+@click.option("--route", "to", type=click.Choice(ROUTES), help="Route of the share.")
 @click.option("--share", type=click.FloatRange(0, 1), help="Share of all recordings, such as 0.1.")
-@click.option("--otherwise", type=click.Choice(ROUTES[:2]), help="Where all others go.")
-@click.option("--room", "rooms", multiple=True, metavar="NAME=ROUTE[:SHARE]", help="Replaces all.")
+@click.option("--otherwise", type=click.Choice(ROUTES[:2]), help="Route of all others.")
+@click.option(
+    "--room", "rooms", multiple=True, metavar="NAME=ROUTE[:SHARE]",
+    help="Route of a room; replaces all rooms of the table.",
+)  # fmt: skip
 @click.option("--allow", multiple=True, metavar="TRANSCRIPT", help="Replaces the allow list.")
 @click.option("--deny", multiple=True, metavar="TRANSCRIPT", help="Replaces the deny list.")
 @click.option("--without-evidence", is_flag=True, help="Override the refusal.")
@@ -102,8 +105,8 @@ def set_(
     """Publish the next version of the table; what is not named stays as it is.
 
     A change that sends more to Conductor is refused until every item of the cutover passes
-    (`migrate checklist run cutover`). Workers follow within 5 s. A file that sends everything
-    back still does: `migrate route allow` removes it.
+    (`migrate checklist run cutover`). Workers follow within 5 s. While route.back_file exists,
+    it still sends everything to legacy; `migrate route allow` removes it.
 
     \b
     Examples:
@@ -128,15 +131,15 @@ def set_(
     click.echo(f"published version {table.version}: {table.route}, share {table.share:g}")
 
 
-@route.command(short_help="Send every recording back to the primary at once.")
+@route.command(short_help="Send every recording back to legacy at once.")
 @WHO
 @WHY
 @click.pass_context
 def back(ctx: click.Context, who: str, why: str) -> None:
-    """Send every recording back to the primary; needs no evidence, and no server.
+    """Send every recording back to legacy; this needs no evidence and no server.
 
-    Writes route.back_file, publishes a table without Conductor, and logs both. Each of the
-    three is done even if the others cannot be. Exit 4 if neither file nor broker took it.
+    It writes route.back_file, publishes a table without Conductor, and logs both. Each of the
+    three is tried even if another fails. Exit 4 if neither file nor table could be written.
 
     \b
     Examples:

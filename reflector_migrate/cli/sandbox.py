@@ -54,7 +54,7 @@ def up(
 ) -> None:
     """Start all servers and workers, and wait for them (up to 90 s on a quiet machine).
 
-    Redis, Conductor, S3, the stand-ins of outside services, and every worker.
+    It starts Redis, Conductor, S3, the stand-ins of outside services, and every worker.
 
     \b
     Examples:

@@ -26,7 +26,8 @@ HOST = "127.0.0.1"
 def serve(ctx: click.Context, port: int) -> None:
     """Serve reports, health and metrics on loopback, and a page to choose the better text.
 
-    That page shows words of transcripts, so its address has a token. It is printed at the start.
+    That page shows words of transcripts, so its address has a token.
+    The command prints that address at the start.
 
     \b
     Examples:
