@@ -83,11 +83,14 @@ class Bridge:
 
 
 def usage_of(call: Mapping[str, Any]) -> Usage:
-    """What one outside call of the child's used, by its facts."""
+    """What one outside call used, by its facts; partial where a model did not say its tokens."""
     if call["service"] == "recogniser":
         return Usage(external_calls=1, gpu_seconds=call["duration_s"], gpu_seconds_estimated=True)
-    if call["service"] != "llm" or "tokens_in" not in call:
+    if call["service"] != "llm":
         return Usage(external_calls=1)
+    if "tokens_in" not in call:
+        has_answered = call.get("status") == 200
+        return Usage(external_calls=1, llm_calls=int(has_answered), is_partial=has_answered)
     tokens = int(call["tokens_in"]), int(call["tokens_out"])
     return Usage(
         external_calls=1, llm_calls=1, llm_tokens_in=tokens[0], llm_tokens_out=tokens[1],

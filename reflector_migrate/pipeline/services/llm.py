@@ -86,16 +86,19 @@ def storable(text: str) -> str:
 
 
 def _usage(answer: Any) -> Usage:
+    """What the server says that it used; partial where it does not say so: unknown, never 0."""
     told = answer.get("usage") if isinstance(answer, dict) else None
     counts = told if isinstance(told, dict) else {}
-    tokens = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+    given = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+    tokens = given[0] or 0, given[1] or 0
     return Usage(
         llm_calls=1,
         llm_tokens_in=tokens[0],
         llm_tokens_out=tokens[1],
         llm_tokens_per_call=(tokens,),
+        is_partial=None in given,
     )
 
 
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
