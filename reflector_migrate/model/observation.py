@@ -21,8 +21,8 @@ class Usage(Frozen):
     """What a step consumed; adds up over attempts, tracks and recordings.
 
     llm_tokens_per_call: (in, out) of each call, in the order of their answers.
-    is_partial: more was used, and how much is unknown. An attempt was cut short, and this is what it
-    had used when it last reported; or a service did not say what it used.
+    is_partial: more was used, and how much is unknown. An attempt was cut short, and this is what
+    it had used when it last reported; or a service did not say what it used.
     """
 
     gpu_seconds: float = 0.0
