@@ -100,6 +100,25 @@ class ConductorClient:
         """Who last polled a task's queues: queueName, domain, workerId, lastPollTime (ms)."""
         return list(self.http.get("/tasks/queue/polldata", taskType=task_name) or [])
 
+    def queue_size(self, task_name: str, domain: str | None = None) -> int:
+        """How many tasks wait in a queue, those with a delay too."""
+        queue = f"{domain}:{task_name}" if domain else task_name
+        found: Json = self.http.get("/tasks/queue/sizes", taskType=queue)
+        return int(found[queue])
+
+    def put_back(self, task: Mapping[str, Any]) -> None:
+        """Put a task into its queue, for any worker to take at once."""
+        self.http.post(
+            "/tasks",
+            {
+                "taskId": task["taskId"],
+                "workflowInstanceId": task["workflowInstanceId"],
+                "status": "IN_PROGRESS",
+                "callbackAfterSeconds": 0,
+                "outputData": task.get("outputData") or {},
+            },
+        )
+
     def task(self, task_id: str) -> Json:
         """One task."""
         found: Json = self.http.get(f"/tasks/{task_id}")

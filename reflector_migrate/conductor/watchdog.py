@@ -1,4 +1,4 @@
-"""Looks after a running workflow: publishes what no worker could, wakes the server up."""
+"""Looks after a running workflow: publishes what no worker could, repairs what the server lost."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
+from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.execution import Execution
 from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import scaled
-from reflector_migrate.errors import MigrateError
+from reflector_migrate.errors import MigrateError, RefusedError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import Run
@@ -29,6 +31,12 @@ GRACE_S = 1.0
 IDLE_S = 3.0
 """How long a running workflow may have nothing to do before the server is asked to look."""
 
+LOST_S, ASK_EVERY_S = 30.0, 15.0
+"""How long a task may wait before its queue is asked whether it has it, and how often that is."""
+
+ASK_WITHIN_S, SURELY_S = 3.0, 1.0
+"""In which part of that time it is asked, as a look comes every second or two; and making sure."""
+
 FIRST_S = 15.0
 """How long a workflow that a JOIN cut short is left to its failure workflow."""
 
@@ -38,6 +46,7 @@ class Repair(StrEnum):
 
     RESUME = "resume"
     WAKE = "wake"
+    PUT_BACK = "put back"
 
 
 def read_workflow(harness: Harness, workflow_id: str) -> Json | None:
@@ -58,7 +67,8 @@ def repairs_due(workflow: Json, unix_s: float, time_scale: float) -> Iterator[Re
     once, but a second one in a row only after a minute; and a step that ends while another
     thread holds the workflow's lock is not followed up until then. So an overdue task and an
     idle workflow are pointed out, and a workflow that a JOIN cut short is resumed, once its
-    failure workflow had the time to do so.
+    failure workflow had the time to do so. A task that waits for long may be in no queue: 3.32.3
+    loses it where a rerun schedules again what it is still about to take out of the queue.
     """
     if is_cut_short(workflow) and not is_left_alone(workflow, unix_s):
         yield Repair.RESUME
@@ -67,8 +77,12 @@ def repairs_due(workflow: Json, unix_s: float, time_scale: float) -> Iterator[Re
         is_overdue(task, unix_s, total_s.get(task.get("taskDefName"), 0))
         for task in workflow.get("tasks") or ()
     )
-    if workflow["status"] == "RUNNING" and (is_idle(workflow, unix_s) or any(overdue)):
+    if workflow["status"] != "RUNNING":
+        return
+    if is_idle(workflow, unix_s) or any(overdue):
         yield Repair.WAKE
+    if any(is_to_be_asked_for(task, unix_s) for task in waiting_tasks(workflow)):
+        yield Repair.PUT_BACK
 
 
 def apply_repair(harness: Harness, workflow: Json, repair: Repair) -> Json:
@@ -76,11 +90,34 @@ def apply_repair(harness: Harness, workflow: Json, repair: Repair) -> Json:
     with harness.conductor() as client:
         if repair is Repair.RESUME:
             return resume(harness, client, workflow)
+        if repair is Repair.PUT_BACK:
+            for task in waiting_tasks(workflow):
+                with suppress(NotFoundError, RefusedError):  # the server has it no longer
+                    put_back_if_lost(client, task)
+            return workflow
         try:
             client.decide(str(workflow["workflowId"]))
         except MigrateError as error:  # it would have found out by itself
             logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
     return workflow
+
+
+def put_back_if_lost(client: ConductorClient, task: Json) -> bool:
+    """Put a task back that waits although its queue is empty; whether it was.
+
+    A worker that has just taken it tells the server so within a second. Raises
+    ServerUnreachableError.
+    """
+    for _ in range(2):
+        if client.queue_size(task["taskDefName"], task.get("domain")):
+            return False
+        now = client.task(task["taskId"])
+        if (now["status"], now.get("updateTime")) != ("SCHEDULED", task.get("updateTime")):
+            return False
+        time.sleep(SURELY_S)
+    client.put_back(task)
+    logger.warning("task %s was in no queue; it is put back", task["taskId"])
+    return True
 
 
 def publish_progress(harness: Harness, workflow: Json, execution: Execution) -> None:
@@ -108,6 +145,20 @@ def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
     last_s = max((task.get("endTime") or 0 for task in steps), default=begun) / 1000
     is_open = any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in steps)
     return not is_open and unix_s - last_s > IDLE_S
+
+
+def waiting_tasks(workflow: Json) -> list[Json]:
+    """Steps that wait for a worker."""
+    tasks = workflow.get("tasks") or ()
+    return [t for t in tasks if t["status"] == "SCHEDULED" and t.get("taskDefName") in STEP_NAMES]
+
+
+def is_to_be_asked_for(task: Json, unix_s: float) -> bool:
+    """Whether a task has waited so long, its delay aside, that its queue is to be asked now."""
+    since_ms = max(task.get("scheduledTime") or 0, task.get("updateTime") or 0)
+    delays = ("startDelayInSeconds", "callbackAfterSeconds")
+    waited_s = unix_s - since_ms / 1000 - max(int(task.get(name) or 0) for name in delays)
+    return waited_s > LOST_S and waited_s % ASK_EVERY_S < ASK_WITHIN_S
 
 
 def is_overdue(task: Mapping[str, Any], unix_s: float, total_s: float = 0) -> bool:
