@@ -241,7 +241,7 @@ def test_which_waiting_task_is_asked_for(changed, unix_s, expected):
 )
 def test_only_a_task_in_no_queue_is_put_back(size, task, is_lost, tmp_path, monkeypatch):
     """Else two workers would do it at once."""
-    monkeypatch.setattr("reflector_migrate.conductor.watchdog.SURELY_S", 0.0)
+    monkeypatch.setattr("reflector_migrate.conductor.lost_tasks.SURELY_S", 0.0)
     asked = []
 
     def server(method, path):

@@ -133,3 +133,29 @@ def settings_at(folder, url):
     """With a store, which is left empty."""
     made = Settings.model_validate({"store": {"url": f"sqlite:///{folder}/store.db"}})
     return at(made, url)
+
+
+def test_a_step_that_a_rerun_loses_is_put_back(tmp_path, monkeypatch):
+    """3.32.3 takes it out of its queue where a worker asks before it counts as waiting."""
+    monkeypatch.setattr("reflector_migrate.conductor.lost_tasks.SURELY_S", 0.0)
+    step = {
+        "taskId": "t", "workflowInstanceId": "wf", "taskDefName": "finalize", "seq": 1,
+        "referenceTaskName": "finalize", "status": "COMPLETED", "updateTime": 1,
+    }  # fmt: skip
+    posted = []
+
+    def server(method, path):
+        if method == "POST":
+            posted.append(path)
+            return 200, "wf"
+        waiting = {**step, "status": "SCHEDULED"} if posted else step
+        if path.startswith("/tasks/queue"):
+            return 200, {"finalize": 0}
+        if path.startswith("/tasks/"):
+            return 200, waiting
+        status = "RUNNING" if posted else "COMPLETED"
+        return 200, {**of_run("wf", 10, waiting), "status": status}
+
+    with answering(server) as url:
+        assert rerun(Harness.of(settings_at(tmp_path, url)), "wf", "finalize") == "wf"
+    assert posted == ["/workflow/wf/rerun", "/tasks"]

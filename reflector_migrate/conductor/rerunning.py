@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from reflector_migrate.conductor.lost_tasks import put_back_lost
 from reflector_migrate.conductor.start import start_anew
-from reflector_migrate.errors import InputError, RefusedError
+from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, spec_of
 from reflector_migrate.pipeline.contracts import Run, Track
@@ -45,7 +46,12 @@ def rerun(harness: Harness, workflow_id: str, from_step: str) -> str:
             run = Run.model_validate(workflow["input"]["run"])
             tracks = [Track.model_validate(track) for track in workflow["input"]["tracks"]]
             return start_anew(harness, client, run, tracks, int(workflow.get("createTime") or 0))
-        return client.rerun(workflow_id, str(task["taskId"]))
+        begun = client.rerun(workflow_id, str(task["taskId"]))
+        try:
+            put_back_lost(client, client.workflow(begun))
+        except ServerUnreachableError as error:  # it has begun: whoever looks after it asks again
+            logger.warning("workflow %s runs again, and was not seen: %s", begun, error.in_full)
+        return begun
 
 
 def why_anew(workflow: Json, task: Json, unix_s: float) -> str | None:

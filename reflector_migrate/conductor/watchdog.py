@@ -6,17 +6,16 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from reflector_migrate.clients.conductor import ConductorClient
 from reflector_migrate.clients.conductor_http import NotFoundError
 from reflector_migrate.conductor.execution import Execution
+from reflector_migrate.conductor.lost_tasks import put_back_lost, waiting_tasks
 from reflector_migrate.conductor.premature_failure import is_cut_short, resume
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.conductor.tasks.definitions import scaled
-from reflector_migrate.errors import MigrateError, RefusedError
+from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import STEP_NAMES, STEP_SPECS
 from reflector_migrate.pipeline.contracts import Run
@@ -34,8 +33,8 @@ IDLE_S = 3.0
 LOST_S, ASK_EVERY_S = 30.0, 15.0
 """How long a task may wait before its queue is asked whether it has it, and how often that is."""
 
-ASK_WITHIN_S, SURELY_S = 3.0, 1.0
-"""In which part of that time it is asked, as a look comes every second or two; and making sure."""
+ASK_WITHIN_S = 3.0
+"""In which part of that time it is asked: a look comes every second or two."""
 
 FIRST_S = 15.0
 """How long a workflow that a JOIN cut short is left to its failure workflow."""
@@ -91,33 +90,13 @@ def apply_repair(harness: Harness, workflow: Json, repair: Repair) -> Json:
         if repair is Repair.RESUME:
             return resume(harness, client, workflow)
         if repair is Repair.PUT_BACK:
-            for task in waiting_tasks(workflow):
-                with suppress(NotFoundError, RefusedError):  # the server has it no longer
-                    put_back_if_lost(client, task)
+            put_back_lost(client, workflow)
             return workflow
         try:
             client.decide(str(workflow["workflowId"]))
         except MigrateError as error:  # it would have found out by itself
             logger.warning("server not woken for %s: %s", workflow["workflowId"], error)
     return workflow
-
-
-def put_back_if_lost(client: ConductorClient, task: Json) -> bool:
-    """Put a task back that waits although its queue is empty; whether it was.
-
-    A worker that has just taken it tells the server so within a second. Raises
-    ServerUnreachableError.
-    """
-    for _ in range(2):
-        if client.queue_size(task["taskDefName"], task.get("domain")):
-            return False
-        now = client.task(task["taskId"])
-        if (now["status"], now.get("updateTime")) != ("SCHEDULED", task.get("updateTime")):
-            return False
-        time.sleep(SURELY_S)
-    client.put_back(task)
-    logger.warning("task %s was in no queue; it is put back", task["taskId"])
-    return True
 
 
 def publish_progress(harness: Harness, workflow: Json, execution: Execution) -> None:
@@ -145,12 +124,6 @@ def is_idle(workflow: Mapping[str, Any], unix_s: float) -> bool:
     last_s = max((task.get("endTime") or 0 for task in steps), default=begun) / 1000
     is_open = any(task["status"] in ("SCHEDULED", "IN_PROGRESS") for task in steps)
     return not is_open and unix_s - last_s > IDLE_S
-
-
-def waiting_tasks(workflow: Json) -> list[Json]:
-    """Steps that wait for a worker."""
-    tasks = workflow.get("tasks") or ()
-    return [t for t in tasks if t["status"] == "SCHEDULED" and t.get("taskDefName") in STEP_NAMES]
 
 
 def is_to_be_asked_for(task: Json, unix_s: float) -> bool:
