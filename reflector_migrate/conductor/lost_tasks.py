@@ -26,6 +26,15 @@ SURELY_S = 1.0
 """A worker that has just taken a task has told the server so within this time."""
 
 
+def put_back_lost_by_rerun(client: ConductorClient, workflow_id: str) -> None:
+    """The same right after a rerun: the server needs a moment to lose it.
+
+    Raises ServerUnreachableError.
+    """
+    time.sleep(SURELY_S)
+    put_back_lost(client, client.workflow(workflow_id))
+
+
 def put_back_lost(client: ConductorClient, workflow: Json) -> None:
     """Put back whatever of a workflow is lost. Raises ServerUnreachableError."""
     for task in waiting_tasks(workflow):

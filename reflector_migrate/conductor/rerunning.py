@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from reflector_migrate.conductor.lost_tasks import put_back_lost
+from reflector_migrate.conductor.lost_tasks import put_back_lost_by_rerun
 from reflector_migrate.conductor.start import start_anew
 from reflector_migrate.errors import InputError, RefusedError, ServerUnreachableError
 from reflector_migrate.harness import Harness
@@ -48,7 +48,7 @@ def rerun(harness: Harness, workflow_id: str, from_step: str) -> str:
             return start_anew(harness, client, run, tracks, int(workflow.get("createTime") or 0))
         begun = client.rerun(workflow_id, str(task["taskId"]))
         try:
-            put_back_lost(client, client.workflow(begun))
+            put_back_lost_by_rerun(client, begun)
         except ServerUnreachableError as error:  # it has begun: whoever looks after it asks again
             logger.warning("workflow %s runs again, and was not seen: %s", begun, error.in_full)
         return begun
