@@ -39,7 +39,7 @@ test: .venv/.installed ## every test, on real servers
 	$(LIVE) -m live; live=$$?; \
 	wait $$others; others=$$?; cat $$log; test $$others$$live = 00
 
-check: .venv/.installed lint ## lint, types and the fast tests, under two minutes
+check: .venv/.installed lint ## lint, types and the fast tests (about five minutes)
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed

@@ -357,8 +357,17 @@ def test_what_either_legacy_run_would_exceed_the_others_by():
     check = _check(found.comparison, "words")
     assert of_words == exchanged(check.value, check.from_secondary, check.between_legacy)
     assert "summary_facts/invented" in found.repeats.exchanged(measures)
-    floors = excesses_of([("s", {"words": of_words})] * 50)
-    assert floors["words", "s"] == Floor(max(of_words), 50)
+    floors = excesses_of([("s", {"words": of_words}), ("s", {"words": (0.02, -0.05)})])
+    assert floors["words", "s"] == Floor(0.02, 2)
+
+
+def test_a_worse_candidate_does_not_push_the_limit_below_no_excess():
+    """Where nearly all of its recordings are worse, one without any excess is still within."""
+    floors = excesses_of([(STRATUM, {"words": (-0.4, -0.3)})] * MIN_PAIRS)
+    assert floors["words", STRATUM] == Floor(0.0, MIN_PAIRS)
+    runs = {"secondary": _run(4, "secondary"), "floors": replace(_floors(40), excesses=floors)}
+    check = _check(compare(_run(0, "primary"), _run(4), **runs), "words")
+    assert (check.verdict, check.rule) == (V.WITHIN_NOISE, "excess-p99+margin")
 
 
 def test_a_candidate_that_repeats_cached_answers_shows_no_shift():

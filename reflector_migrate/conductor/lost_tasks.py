@@ -1,8 +1,8 @@
 """Puts steps back that wait for a worker and are in no queue.
 
-A rerun by 3.32.3 first puts a task into its queue and then stores that it waits. A worker that
-asks in between is told nothing, since the task counts as done, and the server takes it out of the
-queue for ever (seen: three reruns of four from one step, while its worker was idle).
+Seen on 3.32.3 after three reruns of four from one step, while its worker was idle: the task waited,
+no worker had been given it, and its queue was empty. Why is not known. One way there: a worker asks
+after the task is put into its queue and before it counts as waiting, and the server drops it.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ def repairs_due(workflow: Json, unix_s: float, time_scale: float) -> Iterator[Re
     once, but a second one in a row only after a minute; and a step that ends while another
     thread holds the workflow's lock is not followed up until then. So an overdue task and an
     idle workflow are pointed out, and a workflow that a JOIN cut short is resumed, once its
-    failure workflow had the time to do so. A task that waits for long may be in no queue: 3.32.3
-    loses it where a rerun schedules again what it is still about to take out of the queue.
+    failure workflow had the time to do so. A task that waits for long may be in no queue
+    (`lost_tasks.py`).
     """
     if is_cut_short(workflow) and not is_left_alone(workflow, unix_s):
         yield Repair.RESUME

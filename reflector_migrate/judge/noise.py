@@ -95,13 +95,21 @@ def floors_of(pairs: Iterable[tuple[str, Mapping[str, float | None]]]) -> NoiseF
 def excesses_of(
     recordings: Iterable[tuple[str, Mapping[str, Sequence[float]]]],
 ) -> Mapping[tuple[str, str], Floor]:
-    """Floors of the excess by (measure, stratum), from each recording's exchanged excesses."""
+    """Floors of the excess by (measure, stratum), from each recording's exchanged excesses.
+
+    Never below 0: by noise alone the three sum to 0, so a percentile below it is the mark of a
+    worse candidate, and a recording without any excess must not be held against that.
+    """
     collected: dict[tuple[str, str], list[Sequence[float]]] = {}
     for stratum, exchanged_by_measure in recordings:
         for measure, values in exchanged_by_measure.items():
             collected.setdefault((measure, stratum), []).append(values)
     found = {key: p99(chain.from_iterable(each)) for key, each in collected.items()}
-    return {key: Floor(floor.p99, len(collected[key])) for key, floor in found.items() if floor}
+    return {
+        key: Floor(max(0.0, floor.p99), len(collected[key]))
+        for key, floor in found.items()
+        if floor
+    }
 
 
 def stratum_of(observation: Observation) -> str:

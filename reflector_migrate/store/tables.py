@@ -10,7 +10,7 @@ SCHEMA_VERSION history
 6: when a run's places were erased
 7: gate_lines
 8: heartbeats
-  9: what either run of a pair would exceed the others by
+9: what either run of a pair would exceed the others by
 """
 
 from __future__ import annotations
