@@ -1,6 +1,8 @@
 """A Reflector deployment in a separate virtual environment, with what Reflector locks.
 
-Celery 5.5.3, redis 6.2.0, SQLAlchemy 1.4, its own tables; nothing of ours but the plugin.
+Celery 5.5.3, redis 6.2.0, SQLAlchemy 1.4, its own tables; nothing of ours but the plugin. It is
+of a newer Reflector, whose classes have one more. What it found in a recording is a recorded
+run's: the file THEIR_RUN has the columns and events.
 """
 
 from __future__ import annotations
@@ -22,12 +24,19 @@ app = Celery("reflector", broker=os.environ["CELERY_BROKER_URL"],
              include=["reflector.pipelines.main_multitrack_pipeline"])
 """
 
+CLASSES = """
+class TranscriptDuration: pass
+class TranscriptActionItems: pass
+"""
+
 PIPELINE = """
-import asyncio, json, os
+import asyncio, json, os, time
 from celery import chain
 from sqlalchemy import create_engine, text
+from reflector.db import transcripts
 from reflector.worker.app import app
 
+found = json.load(open(os.environ["THEIR_RUN"]))
 engine = create_engine(os.environ["DATABASE_URL"].replace("+asyncpg", "+psycopg2"))
 
 
@@ -49,15 +58,18 @@ class PipelineMainMultitrack:
         self.tell("STATUS", {"value": status}, status=status)
 
     async def mixdown_tracks(self, track_urls):
-        self.tell("DURATION", {"duration": 1000.0}, duration=1000.0)
+        self.tell("DURATION", found["events"][0]["data"])
 
     async def process(self, bucket_name, track_keys):
         await self.set_status(self.id, "processing")
         self.events.clear()
         self.write(events="[]", topics="[]", participants="[]", webvtt="WEBVTT")
+        time.sleep(3)  # a real one takes minutes: the dispatcher reads the row meanwhile
         await self.mixdown_tracks(track_keys)
-        self.tell("WAVEFORM", {"waveform": [0.0, 1.0]})
-        self.tell("TRANSCRIPT", {"text": "", "translation": None})
+        for event in found["events"][1:]:
+            self.tell(event["event"], event["data"])
+        self.write(**{name: json.dumps(value) if isinstance(value, list) else value
+                      for name, value in found["columns"].items()})
         await self.set_status(self.id, "ended")
 
 
@@ -91,6 +103,8 @@ def make_environment(folder: Path) -> Path:
         ("reflector/__init__.py", ""),
         ("reflector/worker/__init__.py", ""),
         ("reflector/worker/app.py", APP),
+        ("reflector/db/__init__.py", ""),
+        ("reflector/db/transcripts.py", CLASSES),
         ("reflector/pipelines/__init__.py", ""),
         ("reflector/pipelines/main_multitrack_pipeline.py", PIPELINE),
     ):
