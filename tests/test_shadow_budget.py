@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ import pytest
 
 from reflector_migrate.errors import UnreadableError
 from reflector_migrate.harness import Harness
-from reflector_migrate.model import StepRun, Usage
+from reflector_migrate.model import Comparison, Engine, Role, Side, StepRun, Usage, Verdict
 from reflector_migrate.model.run_life import RunState
 from reflector_migrate.settings import Price, Settings, ShadowSettings
-from reflector_migrate.shadow.budget import Spending, why_no_place, why_over
+from reflector_migrate.shadow.budget import Spending, spending_of, why_no_place, why_over
 from reflector_migrate.shadow.dispatcher import give_places
 from reflector_migrate.shadow.observe import attempts
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.runs import RunRecord, Runs
+from reflector_migrate.store.words import forget_words
+from reports.redact import hide
 from tests.new_stores import new_store
+from tests.run_states import brought
 
 PRICE = Price(since="2026-01-01", gpu_second=1_000_000)
 USED = Usage(gpu_seconds=2.0)
@@ -81,6 +85,36 @@ def test_attempts_that_cannot_be_read_keep_no_run_from_a_place(tmp_path: Path):
     assert why_no_place(harness, at) is None
     with pytest.raises(UnreadableError, match="the candidate's stored attempts: name: "):
         attempts.with_kept(harness, "run-1", ())
+
+
+def test_what_a_run_used_counts_on_the_day_of_its_steps(tmp_path: Path):
+    """One that began before midnight, and one whose words were erased at its end, count too."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    new_store(url)
+    harness = Harness.of(Settings.model_validate({"store": {"url": url}}))
+    midnight = NOON.replace(hour=0)
+    for number in (1, 2):
+        began = midnight + timedelta(minutes=1 if number == 1 else -9)
+        run = replace(_waiting(number), started_at=began)
+        assert Runs(url, lambda: NOON).claim(run)
+        steps = [
+            StepRun(name="transcribe_track", usage=USED, ended=midnight + timedelta(minutes=after))
+            for after in (-5 if number == 2 else 2, 5)
+        ]
+        attempts.keep(harness, run.run_id, steps)
+        side = {"candidate": Side(role=Role.CANDIDATE, engine=Engine.CONDUCTOR, steps=steps)}
+        found = Comparison(
+            recording=run.recording_id, run_id=run.run_id, verdict=Verdict.MATCHED,
+            primary=Side(role=Role.PRIMARY, engine=Engine.CELERY), **side,
+        )  # fmt: skip
+        harness.evidence.add([], found, "2026-11-28")
+    brought(Runs(url, lambda: NOON), "run-1", "compared", erase_at=NOON)
+    brought(Runs(url, lambda: NOON), "run-2", "compared")
+    forget_words(url, "run-1", hide)
+    assert [used.gpu_seconds for used in spending_of(harness, NOON).finished] == [4.0, 2.0]
+    assert [used.gpu_seconds for used in spending_of(harness, NOON).known] == [4.0, 4.0]
+    tomorrow = NOON + timedelta(days=1)
+    assert spending_of(harness, tomorrow).finished == ()
 
 
 def test_the_rest_waits_for_tomorrow(tmp_path: Path):

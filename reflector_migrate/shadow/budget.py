@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reflector_migrate.errors import MigrateError, UnreadableError
 from reflector_migrate.harness import Harness
-from reflector_migrate.model import Usage
+from reflector_migrate.model import StepRun, Usage
 from reflector_migrate.model.run_life import IN_FLIGHT
 from reflector_migrate.pricing import cost_of, price_on
 from reflector_migrate.settings import Price, ShadowSettings
@@ -30,7 +30,7 @@ MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What today's finished runs used, what running ones have so far, and the last known runs."""
+    """What was used today, what running ones have used so far, and what the last known runs did."""
 
     finished: tuple[Usage, ...]
     running: tuple[Usage, ...]
@@ -94,11 +94,11 @@ def why_no_place(harness: Harness, now: datetime) -> str | None:
 
 
 def spending_of(harness: Harness, now: datetime) -> Spending:
-    """What runs that were started today used, and what the last known ones did."""
+    """What steps that ended today used, whenever their runs began; and what the last runs did."""
     runs = harness.runs
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    today = runs.started_since(midnight)
-    finished = [used for run in today if (used := _kept(harness, run)) is not None]
+    today = runs.moved_since(midnight)
+    finished = [used for run in today if (used := _kept(harness, run, midnight)) is not None]
     running = [_so_far(harness, run) for run in today if run.state in IN_FLIGHT]
     known = [used for run in runs.last_started(LAST) if (used := _kept(harness, run)) is not None]
     return Spending(tuple(finished), tuple(running), tuple(known))
@@ -114,14 +114,27 @@ def _so_far(harness: Harness, run: RunRecord) -> Usage:
         return Usage()
 
 
-def _kept(harness: Harness, run: RunRecord) -> Usage | None:
-    """None where nothing is known of it; what cannot be read keeps no other run from a place."""
+def _kept(harness: Harness, run: RunRecord, since: datetime | None = None) -> Usage | None:
+    """Of its steps that ended since then; None where nothing is known of it.
+
+    A step whose time was erased counts as of the run's start. What cannot be read keeps no other
+    run from a place.
+    """
     try:
-        steps = attempts.with_kept(harness, run.run_id, ())
+        steps = attempts.with_kept(harness, run.run_id, ()) or _erased(harness, run)
     except UnreadableError as error:
         log.warning("run %s: its usage does not count: %s", run.run_id, error.in_full)
         return None
-    return _total([step.usage for step in steps]) if steps else None
+    if not steps:
+        return None
+    ends = ((step.ended or run.started_at, step.usage) for step in steps)
+    return _total([used for ended, used in ends if not (since and ended and ended < since)])
+
+
+def _erased(harness: Harness, run: RunRecord) -> tuple[StepRun, ...]:
+    """An erased run's steps: its comparison still has what they used."""
+    found = harness.evidence.comparison(run.run_id) if run.erase_at else None
+    return found.candidate.steps if found else ()
 
 
 def _total(parts: Sequence[Usage]) -> Usage:

@@ -215,9 +215,9 @@ class Runs:
             or_(runs.c.next_at.is_(None), runs.c.next_at <= before),
         )
 
-    def started_since(self, at: datetime) -> tuple[RunRecord, ...]:
-        """Runs whose workflow was last started at `at` or later, and those in flight."""
-        return self._all(or_(runs.c.started_at >= at, runs.c.state.in_(IN_FLIGHT)))
+    def moved_since(self, at: datetime) -> tuple[RunRecord, ...]:
+        """Runs that were changed at `at` or later, and those in flight."""
+        return self._all(or_(runs.c.updated_at >= at, runs.c.state.in_(IN_FLIGHT)))
 
     def last_started(self, number: int) -> tuple[RunRecord, ...]:
         """The newest ended runs that had a workflow, at most so many."""
@@ -225,6 +225,10 @@ class Runs:
         query = query.order_by(runs.c.started_at.desc()).limit(number)
         with reading(self._url) as connection:
             return tuple(map(_record, connection.execute(query).all()))
+
+    def of_transcript(self, transcript_id: str) -> tuple[RunRecord, ...]:
+        """Every run of a transcript, oldest first."""
+        return self._all(runs.c.transcript_id == transcript_id)
 
     def of_recording(self, recording_id: str) -> tuple[RunRecord, ...]:
         """Every run of a recording, oldest first."""
