@@ -7,13 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.exceptions import Reject
 
 from reflector_migrate.errors import ConfigurationError, InputError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import app as door
 from reflector_migrate.shadow.advance import FOREIGN_TRIES
-from reflector_migrate.shadow.messages import SPANS, SWEEP
+from reflector_migrate.shadow.messages import REPORT, SPANS, SWEEP
+from reflector_migrate.shadow.nightly import job
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.store.heartbeats import Heartbeats
 from tests.new_stores import new_store
@@ -37,7 +39,8 @@ class Task:
 @pytest.fixture(autouse=True)
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shadow:
     """A store of this test's own."""
-    settings = Settings.model_validate({"store": {"url": f"sqlite:///{tmp_path}/s.db"}})
+    raw = {"store": {"url": f"sqlite:///{tmp_path}/s.db"}, "state_dir": tmp_path}
+    settings = Settings.model_validate(raw)
     new_store(settings.store_url)
     made = Shadow(Harness.of(settings), lambda _run, _delay_s: None)
     monkeypatch.setattr(door, "shadow", lambda: made)
@@ -73,6 +76,35 @@ def test_settings_that_cannot_be_read_are_an_outage_too(monkeypatch: pytest.Monk
     monkeypatch.setattr(door, "shadow", half)
     with pytest.raises(Again):
         door.behind_door(lambda _world: None)(Task())
+
+
+def test_a_retry_that_the_broker_refuses_keeps_the_message():
+    """Store and broker are away together: the broker gives the message out again."""
+
+    def work(_world: Shadow) -> None:
+        raise ServerUnreachableError("store")
+
+    class Unsent(Task):
+        def retry(self, **_: float) -> Again:
+            raise Reject("the retry could not be sent", requeue=False)
+
+    with pytest.raises(Reject) as met:
+        door.behind_door(work)(Unsent())
+    assert met.value.requeue
+
+
+def test_a_night_that_another_process_has_is_looked_at_again(world: Shadow):
+    """That process may have been killed: the message comes again until no night is due."""
+    beats, at = world.harness.heartbeats, world.now()
+    until = at + job.LEASE
+    assert beats.lease(job.LOCK, at, until)
+    report = door.nightly_report.run.__func__
+    with pytest.raises(Again):
+        report(Task(name=REPORT))
+    assert beats.last(REPORT) is None
+    beats.release(job.LOCK, until, at)
+    report(Task(name=REPORT))
+    assert beats.last(REPORT) is not None
 
 
 def test_what_can_never_be_read_ends_and_a_foreign_error_is_bounded():

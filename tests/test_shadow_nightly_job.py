@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
+from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.nightly import job
 from reflector_migrate.shadow.nightly.job import DONE, LEASE, LOCK, nights_due, run_nights
@@ -84,3 +86,32 @@ def test_a_job_that_was_killed_goes_on(shadow: Shadow, monkeypatch: pytest.Monke
     monkeypatch.setattr(job, "write_report", lambda _s, night: written.append(night))
     assert run_nights(shadow) == ("2026-11-26", "2026-11-27")
     assert written == ["2026-11-25", "2026-11-26", "2026-11-27"]
+
+
+def test_a_night_whose_lost_recordings_were_not_looked_for_is_looked_at_again(
+    shadow: Shadow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A message waited for a dispatcher at that moment; its page is written all the same."""
+    url = f"sqlite:///{tmp_path / 'reflector.db'}"
+    create_all(url)
+    rows, began = Rows.at(url), _night(26) + timedelta(hours=9)
+    key = "room/1763892000000-11111111-2222-3333-4444-555555555555-cam-audio-1763892001000"
+    rows.insert_recording(id="rec", bucket_name="b", object_key="o", recorded_at=began,
+                          track_keys=[key])  # fmt: skip
+    rows.insert_transcript(id="t", recording_id="rec", status="ended", created_at=began)
+    known = {"reflector": {"database_url": url}, "shadow": {"enabled": True}}
+    settings = Settings.model_validate(shadow.settings.model_dump(exclude_unset=True) | known)
+    clock = [AT - timedelta(days=1)]
+    world = Shadow(Harness.of(settings, lambda: clock[0]), shadow.send)
+    sent: list[str | None] = []
+
+    def refuse(_harness: Harness) -> None:
+        raise RefusedError("1 message waits")
+
+    monkeypatch.setattr(job, "require_empty_queue", refuse)
+    assert run_nights(world, lambda _h, one: sent.append(one.recording_id)) == ("2026-11-26",)
+    assert sent == []
+    monkeypatch.setattr(job, "require_empty_queue", lambda _harness: None)
+    clock[0] = AT
+    assert run_nights(world, lambda _h, one: sent.append(one.recording_id)) == ("2026-11-27",)
+    assert sent == ["rec"]

@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from celery import Celery, Task
+from celery.exceptions import Reject
 from celery.signals import worker_ready
 
 from reflector_migrate.errors import InputError, MigrateError
@@ -60,7 +61,7 @@ def behind_door(
     """The door of every task: what passes is retried after growing pauses, within a bound.
 
     A message that can never be read is logged and ends. Foreign errors are shown by class
-    and place alone.
+    and place alone. Where the broker refuses the retry, it still has the message, and keeps it.
     """
     from reflector_migrate.shadow.advance import FOREIGN_TRIES, pause_s, place_of
 
@@ -82,7 +83,10 @@ def behind_door(
             if task.request.retries >= FOREIGN_TRIES:
                 return
         if task.request.retries < RETRIES:
-            raise task.retry(countdown=pause_s(task.request.retries, 1.0), max_retries=RETRIES)
+            try:
+                raise task.retry(countdown=pause_s(task.request.retries, 1.0), max_retries=RETRIES)
+            except Reject as unsent:  # Celery would drop the message
+                raise Reject(unsent.reason, requeue=True) from None
 
     return run
 
@@ -152,11 +156,14 @@ def erase_runs(world: Shadow) -> None:
 @behind_door
 def nightly_report(world: Shadow, night: str | None = None) -> None:
     """Do the work of every night that is not done; or write one night's page alone."""
-    from reflector_migrate.shadow.nightly.job import run_nights
+    from reflector_migrate.shadow.nightly.job import are_nights_due, run_nights
     from reflector_migrate.shadow.nightly.night import write_report
 
     if night is None:
         run_nights(world)
+        if are_nights_due(world):  # the process that has the job may be dead: look again
+            hint = "it is looked at again until its lease is over"
+            raise MigrateError("another process does the night's work", hint=hint)
     else:
         log.info("nightly report written to %s", write_report(world.harness, night))
 

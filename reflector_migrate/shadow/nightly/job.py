@@ -20,7 +20,7 @@ from reflector_migrate.shadow.recover.replay import announce, announcements, req
 
 log = logging.getLogger(__name__)
 
-LOCK, DONE = "nightly lock", "nightly done"
+LOCK, DONE, ANNOUNCED = "nightly lock", "nightly done", "nightly announced"
 LEASE = timedelta(minutes=30)
 """After which another process takes the job over; each night renews it."""
 
@@ -42,8 +42,8 @@ def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
         return ()
     done = []
     try:
+        _announce_lost(shadow.harness, at, send)
         for night in nights_due(beats.last(DONE), at):
-            _announce_lost(shadow.harness, night, send)
             log.info("nightly report written to %s", write_report(shadow.harness, night))
             beats.beat(DONE, day_of(night))
             done.append(night)
@@ -66,17 +66,31 @@ def nights_due(last: datetime | None, at: datetime) -> tuple[str, ...]:
     return tuple((first + number * DAY).date().isoformat() for number in range(days))
 
 
-def _announce_lost(harness: Harness, night: str, send: Announce) -> None:
-    """What Reflector took up that night and was never announced, except what is on its way."""
+def are_nights_due(shadow: Shadow) -> bool:
+    """Whether a night's work is not done, by this process or by another."""
+    return bool(nights_due(shadow.harness.heartbeats.last(DONE), shadow.now()))
+
+
+def _announce_lost(harness: Harness, at: datetime, send: Announce) -> None:
+    """What Reflector took up in past nights and was never announced, except what is on its way.
+
+    A night whose recordings could not be looked for is looked at again the next time.
+    """
     if not harness.settings.shadow.enabled:
         return
-    try:
-        require_empty_queue(harness)
-        for one in announcements(harness, day_of(night), day_of(night) + DAY):
-            send(harness, one)
-            log.info("recording %s was lost: announced again", one.recording_id)
-    except MigrateError as error:
-        log.warning("night %s: lost recordings are not announced: %s", night, error.in_full)
+    beats = harness.heartbeats
+    last = beats.last(ANNOUNCED) or beats.last(DONE) or day_of(nights_due(None, at)[0]) - DAY
+    beats.beat(ANNOUNCED, last)
+    for night in nights_due(last, at):
+        try:
+            require_empty_queue(harness)
+            for one in announcements(harness, day_of(night), day_of(night) + DAY):
+                send(harness, one)
+                log.info("recording %s was lost: announced again", one.recording_id)
+        except MigrateError as error:
+            log.warning("night %s: lost recordings are not announced: %s", night, error.in_full)
+            return
+        beats.beat(ANNOUNCED, day_of(night))
 
 
 def _erase(shadow: Shadow) -> None:
