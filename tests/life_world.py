@@ -132,10 +132,10 @@ class World:
         self._outside("s3")
         self.erased.add(run_id)
 
-    def may_not_be_kept(self, _settings: Settings, runs: Sequence[RunRecord]) -> frozenset[str]:
+    def may_not_be_kept(self, _settings: Settings, transcripts: Sequence[str]) -> frozenset[str]:
         """What the primary deleted."""
         self._outside("primary")
-        return frozenset(run.transcript_id for run in runs if self.is_audio_deleted)
+        return frozenset(transcripts if self.is_audio_deleted else ())
 
     def legacy_view(self, *_about: object) -> LegacyView:
         """How far the primary is."""

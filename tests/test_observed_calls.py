@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +14,10 @@ from comparators.side_effects import compare_side_effects
 from reflector_migrate.cli.doctor import _observed
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import UNSEEN_WEBHOOK, Effect, Observation
+from reflector_migrate.pipeline.rows import Rows, create_all
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.app import keep_spans
+from reflector_migrate.shadow.erase import forget_unclaimed
 from reflector_migrate.shadow.observe.calls import (
     calls_of,
     text_of,
@@ -21,8 +26,13 @@ from reflector_migrate.shadow.observe.calls import (
     zulip_sent,
 )
 from reflector_migrate.shadow.observe.timings import steps_of
+from reflector_migrate.shadow.process import Shadow
+from reflector_migrate.store.clock import now
 from reflector_migrate.store.evidence import Spans
 from reflector_migrate.store.migrate import upgrade
+from reflector_migrate.store.runs import RunRecord
+from tests.new_stores import new_store
+from tests.run_states import brought
 
 PIPELINE = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 POSTING = "reflector.pipelines.main_live_pipeline.task_pipeline_post_to_zulip"
@@ -146,6 +156,54 @@ def test_bodies_are_forgotten_with_the_run(tmp_path):
     ((told,),) = [message["calls"] for message in store.of("t")]
     assert "asked" not in told
     assert told["tokens_in"] == 3
+
+
+@pytest.fixture
+def shadow(tmp_path):
+    """A store, and a primary's database with the transcript `other` alone."""
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("m.db", "reflector.db")]
+    new_store(urls[0])
+    create_all(urls[1])
+    Rows.at(urls[1]).insert_transcript(id="other", status="ended", created_at=now())
+    raw = {"store": {"url": urls[0]}, "reflector": {"database_url": urls[1]}}
+    return Shadow(Harness.of(Settings.model_validate(raw)), lambda _run, _delay_s: None)
+
+
+def bodies_left(shadow, transcript_id="t"):
+    """Calls of it that still have what was said."""
+    return shadow.harness.spans.bodies_left(transcript_id)
+
+
+@pytest.mark.parametrize(
+    ("states", "left"),
+    [
+        pytest.param([], 1, id="its announcement is on its way"),
+        pytest.param(["skipped"], 0, id="not sampled"),
+        pytest.param(["skipped", "waiting"], 1, id="processed again"),
+    ],
+)
+def test_what_arrives_after_the_erasing_keeps_no_body(shadow, states, left):
+    """A run that is left out is erased before its primary has ended and tells of its calls."""
+    for number, state in enumerate(states):
+        run = RunRecord(f"r{number}", f"c{number}", "rec", "t", "shadow", primary_task_id=state)
+        assert shadow.runs.claim(run)
+        erased = {"erase_at": now()} if state == "skipped" else {}
+        brought(shadow.runs, run.run_id, state, **erased)
+    keep_spans(shadow, task(PIPELINE, [made("llm", asked="secret words")]))
+    assert bodies_left(shadow) == left
+
+
+def test_bodies_without_a_run_are_forgotten_by_the_same_rules(shadow):
+    """After the days of retention, or once the primary's row is gone; not while it is young."""
+    for name in ("t", "other"):
+        message = task(PIPELINE, [made("llm", asked="secret words")]) | {"transcript_id": name}
+        shadow.harness.spans.add({**message, "task_id": name})
+    left = []
+    for days in (0, 2, 31):
+        later = replace(shadow.harness, now=lambda passed=days: now() + timedelta(days=passed))
+        forget_unclaimed(Shadow(later, shadow.send))
+        left.append((bodies_left(shadow), bodies_left(shadow, "other")))
+    assert left == [(1, 1), (0, 1), (0, 0)]
 
 
 def test_the_doctor_names_the_service_that_nothing_saw(tmp_path):

@@ -109,13 +109,19 @@ def dispatch(world: Shadow, message: dict[str, Any]) -> None:
 
 
 def keep_spans(world: Shadow, message: dict[str, Any]) -> None:
-    """Store the plugin's timings of one task. Raises InputError with the field that is wrong."""
+    """Store the plugin's timings of one task. Raises InputError with the field that is wrong.
+
+    Without what was said, if every run of the transcript was erased, as that of one not sampled.
+    """
+    from reflector_migrate.shadow.erase import is_erased
     from reflector_migrate.shadow.observe.timed_task import what_is_wrong
 
     lacking = [name for name in ("task_id", "transcript_id") if not message.get(name)]
     if wrong := f"{lacking[0]}: missing" if lacking else what_is_wrong(message):
         raise InputError(f"timings: {wrong}")
     world.harness.spans.add(message)
+    if is_erased(world.harness, transcript_id := str(message["transcript_id"])):
+        world.harness.spans.forget_bodies(transcript_id)  # it came after the erasing
 
 
 @app.task(name=SPANS, bind=True)

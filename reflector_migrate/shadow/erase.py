@@ -24,6 +24,9 @@ from reflector_migrate.store.runs import RunRecord
 
 log = logging.getLogger(__name__)
 
+ON_ITS_WAY = timedelta(days=1)
+"""How long the announcement of what the plugin saw may still be on its way."""
+
 AT_ONCE = 500
 """Transcripts that the primary is asked about in one query."""
 
@@ -37,7 +40,7 @@ def erase_ended(shadow: Shadow, runs: Sequence[RunRecord] | None = None) -> int:
     ended = iter(shadow.runs.not_erased() if runs is None else runs)
     erased = 0
     while batch := list(islice(ended, AT_ONCE)):
-        gone = _may_not_be_kept(shadow.settings, batch)
+        gone = _may_not_be_kept(shadow.settings, [run.transcript_id for run in batch])
         old = shadow.now() - timedelta(days=shadow.settings.candidate.keep_days)
         for run in batch:
             may_be_kept = run.transcript_id not in gone and run.updated_at > old
@@ -56,6 +59,29 @@ def erase_now(shadow: Shadow, runs: Sequence[RunRecord]) -> int:
         if run.erased_at is not None:
             _forget(shadow.harness, run)
     return sum(_erased(shadow, run) for run in ended if run.erased_at is None)
+
+
+def forget_unclaimed(shadow: Shadow) -> None:
+    """Erase what the plugin saw of calls where no run was ever claimed, after the same rules."""
+    runs, spans, at = shadow.runs, shadow.harness.spans, shadow.now()
+    found = {
+        transcript_id: newest
+        for transcript_id, newest in spans.with_bodies(at - ON_ITS_WAY).items()
+        if not runs.of_transcript(transcript_id)
+    }
+    old = at - timedelta(days=shadow.settings.candidate.keep_days)
+    names = iter(sorted(found))
+    while batch := list(islice(names, AT_ONCE)):
+        gone = _may_not_be_kept(shadow.settings, batch)
+        for transcript_id in batch:
+            if transcript_id in gone or found[transcript_id] <= old:
+                spans.forget_bodies(transcript_id)
+
+
+def is_erased(harness: Harness, transcript_id: str) -> bool:
+    """Whether a transcript has runs, and each of them was erased or is being erased."""
+    runs = harness.runs.of_transcript(transcript_id)
+    return bool(runs) and all(run.erase_at is not None for run in runs)
 
 
 def is_kept(run: RunRecord, *, may_be_kept: bool) -> bool:
@@ -103,7 +129,8 @@ def _forget(harness: Harness, run: RunRecord) -> None:
     from reflector_migrate.store.words import forget_words
     from reports.redact import hide
 
-    harness.spans.forget_bodies(run.transcript_id)
+    if is_erased(harness, run.transcript_id):
+        harness.spans.forget_bodies(run.transcript_id)
     forget_words(harness.settings.store_url, run.run_id, hide)
     if run.workflow_id is not None:
         remove(harness, run.workflow_id)
@@ -119,15 +146,15 @@ def _stop_workflow(harness: Harness, run: RunRecord) -> bool:
     return True
 
 
-def _may_not_be_kept(settings: Settings, runs: Sequence[RunRecord]) -> frozenset[str]:
+def _may_not_be_kept(settings: Settings, transcripts: Sequence[str]) -> frozenset[str]:
     from reflector_migrate.pipeline.rows import Rows
 
-    if not runs or settings.reflector.database_url is None:
+    if not transcripts or settings.reflector.database_url is None:
         return frozenset()
     if settings.is_sandbox and settings.sandbox.keeps_refused:
         return frozenset()  # nobody spoke in a synthetic recording
     rows = Rows.at(settings.reflector.database_url)
-    return rows.may_not_be_kept(sorted({run.transcript_id for run in runs}))
+    return rows.may_not_be_kept(sorted(set(transcripts)))
 
 
 def erase_run(harness: Harness, run_id: str) -> None:

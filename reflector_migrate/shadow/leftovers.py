@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reflector_migrate.harness import Harness
+from reflector_migrate.shadow.erase import is_erased
 from reflector_migrate.store.runs import RunRecord
 
 
@@ -39,7 +40,8 @@ def _words(harness: Harness, run: RunRecord) -> Iterator[str]:
 
     left = words_left(harness.settings.store_url, run.run_id, hide)
     yield from (f"words: {number} rows of {name}" for name, number in left.items())
-    if number := harness.spans.bodies_left(run.transcript_id):
+    number = harness.spans.bodies_left(run.transcript_id)
+    if number and is_erased(harness, run.transcript_id):
         yield f"words: {number} calls of the primary with their bodies"
     if run.workflow_id and read(harness, run.workflow_id).status != "missing":
         yield f"workflow {run.workflow_id} on Conductor, with its inputs and outputs"

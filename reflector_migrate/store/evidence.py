@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, Text, cast, func, or_, select
 
 from reflector_migrate.errors import UnreadableError
 from reflector_migrate.model import Comparison, Observation, Role
@@ -225,6 +225,17 @@ class Spans:
                     kept = [{k: v for k, v in c.items() if k not in BODIES} for c in calls]
                     body = {**row.body, "calls": kept}
                     connection.execute(spans.update().where(spans.c.id == row.id).values(body=body))
+
+    def with_bodies(self, before: datetime) -> Mapping[str, datetime]:
+        """Transcripts with calls that still have their bodies, the newest from before then."""
+        has_bodies = (cast(spans.c.body, Text).contains(f'"{word}"') for word in sorted(BODIES))
+        newest = func.max(spans.c.at)
+        query = select(spans.c.transcript_id, newest).where(or_(*has_bodies))
+        with reading(self._url) as connection:
+            found = connection.execute(
+                query.group_by(spans.c.transcript_id).having(newest < before)
+            ).all()
+        return {transcript_id: in_utc(at) or _NEVER for transcript_id, at in found}
 
     def bodies_left(self, transcript_id: str) -> int:
         """How many calls of a transcript still have what was asked or answered."""

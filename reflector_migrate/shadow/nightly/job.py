@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
 from reflector_migrate.shadow.announcement import Announcement
-from reflector_migrate.shadow.erase import erase_ended
+from reflector_migrate.shadow.erase import erase_ended, forget_unclaimed
 from reflector_migrate.shadow.nightly.night import day_of, write_report
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.recover.replay import announce, announcements, require_empty_queue
@@ -96,5 +96,6 @@ def _announce_lost(harness: Harness, at: datetime, send: Announce) -> None:
 def _erase(shadow: Shadow) -> None:
     try:
         erase_ended(shadow)
+        forget_unclaimed(shadow)
     except MigrateError as error:
         log.warning("not all runs are erased (migrate erase --check): %s", error.in_full)
