@@ -8,13 +8,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from comparators.facts.facts import extract
-from comparators.language.lexicon import LEXICONS, Lexicon
+from comparators.language.lexicon import GERMAN, LEXICONS, Lexicon
 from comparators.language.normalise import tokens_of, words_in
 from comparators.language.stems import stem
 
 SHORTEST = 4
-_ENDS = re.compile(r"(?<=[.!?;])\s+|\n+")
-_PAUSES = re.compile(r"(?<=[.!?;,:])\s+|\n+")
+_ABBREVIATED = r"(?<!\b[DMS][rst]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bca\.)"
+_NUMBERED = r"(?:(?<!\b[Nn][or]\.)|(?!\s+\d))"
+_DATED = rf"(?:(?<!\d\.)|(?!\s+(?:{'|'.join(GERMAN.months)})\b))"
+_WITHIN = _ABBREVIATED + _NUMBERED + _DATED
+"""A full stop of `Dr. Meier`, `no. 5` or `14. März` ends nothing."""
+_ENDS = re.compile(rf"(?<=[.!?;]){_WITHIN}\s+|\n+", re.I)
+_PAUSES = re.compile(rf"(?<=[.!?;,:]){_WITHIN}\s+|\n+", re.I)
 
 
 class Clause(NamedTuple):

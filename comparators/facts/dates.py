@@ -29,6 +29,8 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _BEFORE_MONTHS = word_set(
     "in of by until to from since next last this early late mid through before after end"
 )
+_BEFORE_HOURS = word_set("at by until till")
+_FIVES = range(10, 60, 5)
 _BEFORE_TIMES = word_set("at by until till around about before after to um bis gegen ab vor nach")
 
 
@@ -175,9 +177,15 @@ def _half_of_day(reader: Reader, index: int) -> tuple[str, int]:
 
 
 def _minutes(reader: Reader, index: int) -> Iterator[Fact]:
-    """`ten past five`, `zehn vor acht`; of minutes in fives, as clocks are read."""
-    minute = reader.number(index)
-    if minute in {5, 10, 20, 25}:
+    """`ten past five`, `zehn vor acht`, `at five thirty`: minutes in fives, as on clocks."""
+    minute, after = reader.number(index), reader.number(index + 1)
+    is_hour = reader.at(index - 1) in _BEFORE_HOURS and minute in range(1, 13)
+    if is_hour and after in _FIVES and not _counts(reader, index + 1):
+        reader.take(index, index + 1)
+        half, taken = _half_of_day(reader, index + 2)
+        reader.take(*range(index + 2, index + 2 + taken))
+        yield Fact("time", time_of(int(minute or 0), int(after or 0), half))
+    elif minute in {5, 10, 20, 25}:
         yield from _fraction(reader, index, int(minute or 0))
 
 

@@ -21,12 +21,20 @@ from comparators.language.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
 from comparators.language.normalise import base_language, normalise
 
 LANGUAGES = frozenset(LEXICONS)
-VAGUE = frozenset({"time", "date", "participant", "number"})
+VAGUE = frozenset({"time", "date", "participant", "number", "money"})
 """Kinds of which one may say the same with less."""
 _OF_MONEY = {"m": 1e6, "b": 1e9}
 _UNSURE_UNITS = frozenset("mbs")
 """Metres, minutes or millions; billions; seconds or a decade."""
 _HAS_DIGIT = re.compile(r"\d")
+
+
+_SMALLER: Mapping[tuple[str, str], tuple[str, str, int]] = {
+    ("duration", "minute"): ("number", "second", 60),
+    ("duration", "day"): ("duration", "minute", 24 * 60),
+    ("number", "pound weight"): ("money", "pound", 1),
+}
+"""What an amount of (kind, unit) may also be called, and how many of those it is."""
 
 
 class Read(NamedTuple):
@@ -98,9 +106,12 @@ def is_compatible(first: Fact, second: Fact) -> bool:
 
 
 def _is_same_number(a: str, b: str) -> bool:
-    """With its unit and without."""
+    """With its unit and without, or with a kind of it: degrees and degrees Celsius."""
     (number, _, unit), (other, _, another) = a.partition(" "), b.partition(" ")
-    return number == other and not (unit and another)
+    if number != other:
+        return False
+    units = set(unit.split()), set(another.split())
+    return units[0] <= units[1] or units[1] <= units[0]
 
 
 def _is_same_person(a: str, b: str) -> bool:
@@ -120,12 +131,17 @@ _VAGUE: Mapping[str, Callable[[str, str], bool]] = {
     "date": _is_same_date,
     "participant": _is_same_person,
     "number": _is_same_number,
+    "money": _is_same_number,
 }
 
 
 def _readings(fact: Fact) -> tuple[Fact, ...]:
-    """What `45m` may mean where nothing says which; of all other facts nothing."""
+    """What `45m` may mean where nothing says which; a span of time in its smaller unit."""
     number, _, unit = fact.value.removesuffix(UNSURE).partition(" ")
+    smaller = _SMALLER.get((fact.kind, unit))
+    if smaller:
+        kind, name, times = smaller
+        return (Fact(kind, f"{_plain(float(number) * times)} {name}"),)
     if fact.kind != "number" or not fact.value.endswith(UNSURE):
         return ()
     if unit == "m":
@@ -273,6 +289,8 @@ def _is_one(reader: Reader, index: int) -> bool:
     if reader.at(index) not in lexicon.ones or reader.at(index + 1) not in lexicon.spans:
         return False
     before = reader.at(index - 1)
+    if before in lexicon.units or before in lexicon.measures:
+        return False  # `500 euro a month`
     return before not in {"once", "twice", "times", "hours", "days"} and not before.isdigit()
 
 

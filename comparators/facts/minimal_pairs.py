@@ -77,10 +77,19 @@ def _of_sentences(
     if not facts and (exchanged := _exchanged(reference, hypothesis, classes)):
         yield Alteration(*exchanged, *texts)
         return
+    is_same_span = _spans(reference) == _spans(hypothesis) != frozenset()
     for found in _replaced(reference, hypothesis, classes):
-        is_counted = found[0] == "unit" and any(kind == "figure" for kind, *_ in facts)
+        is_counted = found[0] == "unit" and (
+            any(kind == "figure" for kind, *_ in facts)
+            or (is_same_span and reference.of(FIGURE) != hypothesis.of(FIGURE))
+        )
         if not is_counted:
             yield Alteration(*found, *texts, _negation(reference, hypothesis, found[0]))
+
+
+def _spans(sentence: Sentence) -> frozenset[Fact]:
+    """How long what it says takes: 90 minutes are an hour and a half."""
+    return frozenset(fact for fact in sentence.facts if fact.kind == "duration")
 
 
 def _negation(reference: Sentence, hypothesis: Sentence, kind: str) -> Fact | None:
@@ -242,11 +251,17 @@ def _classed(
         for kind, table in tables:
             of = [{table[w]: w for w in side if w in table and w not in done}
                   for side in (before, after)]  # fmt: skip
-            if of[0] and of[1] and not of[0].keys() & of[1].keys():
+            if of[0] and of[1] and not _is_one_kind(*of):
                 names = {*of[0], *of[1]}
                 is_tense = kind == "modality" and names <= {"will", "done"}
                 words = [" ".join(side.values()) for side in of]
                 yield "tense" if is_tense else kind, words[0], words[1]
+
+
+def _is_one_kind(first: Iterable[str], second: Iterable[str]) -> bool:
+    """Whether both have a class, or one a kind of the other's: US dollars are dollars."""
+    pairs = [(set(a.split()), set(b.split())) for a in first for b in second]
+    return any(a <= b or b <= a for a, b in pairs)
 
 
 def _clauses(blocks: Blocks, classes: WordClasses) -> Iterator[tuple[str, str, str]]:

@@ -15,17 +15,15 @@ from typing import NamedTuple
 from comparators.language.lexicon import GERMAN, GERMAN_DAYS, LEXICONS, Lexicon
 from comparators.language.normalise import parts_of, with_numbers, words_in
 from comparators.language.numbers import with_halves
+from comparators.language.spellings import spelt
 from comparators.language.token_stream import TokenStream
 
 ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)([^\W\d_]{1,4})")
 _STOPS = frozenset(".!?;:")
 # What is rare stands first, then what must be before it: searched many times faster.
-_HALF_OF_DAY = re.compile(r"\.(?<=\b[aApP]\.) ?[mM]\b\.?")
-_PER_CENT = re.compile(r"\b(?:per|pro) cent\b", re.IGNORECASE)
 _MINUS = re.compile(r"[-\u2212](?<![^\s(].)(?=\d)")
 _LIST_MARK = re.compile(rf"^\s*\d{{1,3}}[.)]\s+(?!(?:{'|'.join(GERMAN.months)})\b)", re.M | re.I)
-_NUMBER_SIGN = re.compile(r"\b(?:no|nos|nr)\. ?(?=\d)", re.IGNORECASE)
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -35,7 +33,7 @@ class Reading:
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         """Read in the lexicon's language; numbered lists' own numbers are left out."""
-        self._words = words_in(_spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
+        self._words = words_in(spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
         parts = {word: _parts(word, lexicon.language) for word in set(self._words)}
         found = with_numbers(TokenStream.of(self._words, parts), lexicon.language)
         self.lexicon = lexicon
@@ -74,13 +72,6 @@ def _tells(token: str, language: str) -> bool:
     if token in _beginnings(language) or not token.isalpha():
         return True
     return language == "de" and token.startswith(GERMAN_DAYS)
-
-
-def _spelt(text: str) -> str:
-    """`a.m.` is `am`, `per cent` is `percent`, `no. 5` denies nothing."""
-    text = _NUMBER_SIGN.sub("number ", text)
-    text = _HALF_OF_DAY.sub("m ", text)
-    return _PER_CENT.sub("percent", text) if "cent" in text.lower() else text
 
 
 def _parts(word: str, language: str) -> list[str]:

@@ -80,18 +80,31 @@ SPANS: Mapping[str, tuple[int, str]] = {
 """A span of time in the unit below it, so that 90 minutes are an hour and a half."""
 
 _MONEY = (
-    "dollar: dollar dollars usd bucks; euro: euro euros eur; pound: pound pounds gbp quid pfund; "
+    "dollar: dollar dollars bucks; us dollar: usd; canadian dollar: cad; australian dollar: aud; "
+    "new zealand dollar: nzd; hong kong dollar: hkd; singapore dollar: sgd; "
+    "euro: euro euros eur; pound: pound pounds gbp quid pfund; "
     "franc: franc francs chf franken; yen: yen jpy; rupee: rupee rupees inr; "
     "cent: cent cents"
 )
 _MEASURES = (
     "metre: metre metres meter meters metern; foot: foot feet fuss fuß; inch: inch inches zoll; "
     "km: km kilometre kilometres kilometer kilometers kilometern; mile: mile miles meile meilen; "
+    "mm: mm millimetre millimetres millimeter millimeters; "
+    "cm: cm centimetre centimetres centimeter centimeters zentimeter; "
+    "mg: mg milligram milligrams milligramm; gram: g gram grams gramm; "
+    "pound weight: lb lbs; ounce: oz ounce ounces unze unzen; "
+    "ml: ml millilitre millilitres milliliter milliliters; "
+    "watt: watt watts; kw: kw kilowatt kilowatts; mw: mw megawatt megawatts; "
+    "kwh: kwh; mwh: mwh; volt: volt volts; "
+    "mbit: mbit mbits megabit megabits mbps; gbit: gbit gbits gigabit gigabits gbps; "
+    "hz: hz hertz; khz: khz; mhz: mhz; ghz: ghz; kmh: kmh; mph: mph; "
     "kg: kg kilo kilos kilogram kilograms kilogramm; tonne: tonne tonnes tonnen ton tons; "
     "litre: litre litres liter liters litern; gallon: gallon gallons; "
     "kb: kb kilobyte kilobytes; mb: mb megabyte megabytes; gb: gb gigabyte gigabytes; "
     "tb: tb terabyte terabytes; second: second seconds sec secs sekunde sekunden; "
-    "ms: ms millisecond milliseconds millisekunde millisekunden; degree: degree degrees grad"
+    "microsecond: microsecond microseconds mikrosekunde mikrosekunden; "
+    "ms: ms millisecond milliseconds millisekunde millisekunden; degree: degree degrees grad; "
+    "degree celsius: celsius; degree fahrenheit: fahrenheit"
 )
 CURRENCIES = frozenset(_table(_MONEY).values())
 

@@ -21,10 +21,13 @@ _AND = {"en": "and", "de": "und"}
 _ENDLESS = 10**12
 _FIGURES = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
 _POINTS = frozenset({"point", "komma"})
-_AMBIGUOUS = frozenset({"one", "eins", "null", "acht", "million", "millionen"})
+_AMBIGUOUS = frozenset(
+    {"one", "eins", "null", "acht", "million", "millionen", "billion", "milliarde", "milliarden"}
+)
 _PARTS = {
     ("half", "a"): "0.5", ("half", "an"): "0.5", ("half",): "0.5",
     ("quarter", "of", "an"): "0.25", ("3", "quarters", "of", "an"): "0.75",
+    ("quarter", "of", "a"): "0.25", ("3", "quarters", "of", "a"): "0.75",
 }  # fmt: skip
 """In front of what is counted: `half a million`, `three quarters of an hour`."""
 _LONE = frozenset({"million", "billion", "milliarde", "dozen", "dutzend"})
