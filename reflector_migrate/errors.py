@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     """What the process answers; one meaning each."""
 
     OK = 0
-    AGAINST = 1  # a verdict against: diverged, not ready, unhealthy
+    AGAINST = 1  # a negative answer: diverged, not ready, unhealthy
     USAGE = 2
     INCONCLUSIVE = 3  # inconclusive or pending
     COULD_NOT_RUN = 4

@@ -24,7 +24,7 @@ def demo(ctx: click.Context, version: str | None, keep_logs: bool) -> None:
     """Run two recordings through both engines and show the verdicts.
 
     The first must match. For the second a known bug is injected into the candidate:
-    it must diverge, at the right step. Takes a minute on a quiet machine, up to ten
+    it must diverge, at the right step. Takes one to two minutes on a quiet machine, up to ten
     on a very busy one. It always cleans up, even after a failure or Ctrl-C.
 
     Writes out/demo.html, and both comparisons to out/demo.jsonl.

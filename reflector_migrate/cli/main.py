@@ -58,7 +58,7 @@ COMMANDS = {
 EXIT_CODES = """\b
 Exit codes:
   0    match, ready, healthy
-  1    a verdict against: diverged, an item failed, unhealthy
+  1    a negative answer: diverged, an item failed, unhealthy
   2    usage or configuration
   3    inconclusive or pending
   4    could not run: a server unreachable, a bug
