@@ -75,6 +75,11 @@ def test_sentences_are_short(page: Path) -> None:
     assert not lengths or (median(lengths) <= 16 and max(lengths) <= 45)
 
 
+def test_the_readme_is_short() -> None:
+    """A stranger reads it to the end: 120 lines at most."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
 @pytest.mark.parametrize(
     ("markdown", "found"),
     [
