@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reflector_migrate.errors import TransientStepError
 from reflector_migrate.harness import Harness
+from reflector_migrate.pipeline.rows import create_all
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import snapshot
+from reflector_migrate.shadow.advance import advance
 from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.dispatcher import claim
+from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.snapshot import (
     CLEAN,
     NOT_YET,
@@ -20,6 +25,7 @@ from reflector_migrate.shadow.snapshot import (
     take_snapshot,
 )
 from reflector_migrate.store.clock import now
+from tests.new_stores import new_store
 
 LONG_AGO = timedelta(days=1)
 AT_ONCE = timedelta(0)
@@ -74,6 +80,29 @@ def test_when_a_snapshot_is_taken(
     with pytest.raises(TransientStepError):
         _take(status, age, known_for, **how)
     assert prior == []
+
+
+def test_a_row_that_is_not_there_yet_is_looked_for_again(tmp_path: Path) -> None:
+    """The database that we may read can be a replica, some seconds late."""
+    urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("store", "reflector")]
+    new_store(urls[0])
+    create_all(urls[1])
+    raw = {"store": {"url": urls[0]}, "reflector": {"database_url": urls[1]}}
+    clock = [now()]
+    harness = Harness.of(Settings.model_validate(raw), lambda: clock[0])
+    shadow = Shadow(harness, lambda _run, _delay_s: None)
+    said = Announcement(transcript_id="t", bucket_name="b", track_keys=(), task_id="task")
+    run = claim(shadow, said)
+    assert run is not None
+    states = []
+    for _ in range(2):
+        advance(shadow, run.run_id)
+        found = shadow.runs.by_id(run.run_id)
+        assert found is not None
+        states.append((found.state, found.reason))
+        clock[0] += NOT_YET
+    why = "transcript t is not in the primary's database"
+    assert states == [("claimed", why), ("failed", why)]
 
 
 DONE = [

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from reflector_migrate.cli.main import cli
 from reflector_migrate.conductor.progress import Progress
 from reflector_migrate.cutover.infrastructure import rows_can_be_read
-from reflector_migrate.errors import InputError
+from reflector_migrate.errors import InputError, OutageError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Observation, Role, Side, Verdict
 from reflector_migrate.pipeline.rows import Rows, create_all
@@ -262,8 +262,13 @@ def test_a_duration_is_a_number_with_a_unit(tmp_path: Path, text: str) -> None:
     assert _compare(tmp_path, "--wait", text).exit_code == 2
 
 
-def test_a_recording_that_has_not_begun_is_waited_for(settings: Settings) -> None:
-    """As long as was asked, where Reflector knows it; another one is given up at once."""
+def test_a_recording_that_has_not_begun_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as was asked, where Reflector knows it; another one is given up at once.
+
+    An outage of Reflector's database in between is waited for too.
+    """
     rows = Rows.at(settings.reflector.database_url)
     rows.insert_recording(id="later", bucket_name="b", object_key="k", recorded_at=now())
     run = RunRecord(
@@ -272,6 +277,16 @@ def test_a_recording_that_has_not_begun_is_waited_for(settings: Settings) -> Non
     )  # fmt: skip
     later = threading.Timer(0.7, Runs(settings.store_url).claim, [run])
     later.start()
+    asked: list[str] = []
+
+    def away_once(self: Rows, ids: list[str]) -> frozenset[str]:
+        asked.extend(ids)
+        if len(asked) == 1:
+            raise OutageError("reflector.database_url does not answer")
+        return known(self, ids)
+
+    known = Rows.known_recordings
+    monkeypatch.setattr(Rows, "known_recordings", away_once)
     found = stored_comparison(Harness.of(settings), "later", wait_s=60)
     later.join()
     assert found.notes[0] == "the candidate's run is skipped: not sampled"

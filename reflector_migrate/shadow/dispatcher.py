@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reflector_migrate.errors import MigrateError, RefusedError
+from reflector_migrate.errors import InputError, MigrateError, RefusedError, TransientStepError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, RunState
 from reflector_migrate.settings import Settings
@@ -20,7 +20,7 @@ from reflector_migrate.shadow.budget import has_budget, why_no_place
 from reflector_migrate.shadow.decision import WATCH_S
 from reflector_migrate.shadow.process import Shadow
 from reflector_migrate.shadow.routing import why_skipped
-from reflector_migrate.shadow.snapshot import read_rows, take_snapshot
+from reflector_migrate.shadow.snapshot import NOT_YET, read_rows, take_snapshot
 from reflector_migrate.store.runs import Outcome, RunRecord, claim_of, run_id_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,17 @@ def claim(shadow: Shadow, announcement: Announcement) -> RunRecord | None:
 
 
 def prepare(shadow: Shadow, run: RunRecord) -> None:
-    """Read the primary's rows, decide, and copy the inputs; then the run waits for a place."""
-    announcement = parse(dict(run.request))
-    rows = read_rows(shadow.settings, announcement.transcript_id, announcement.track_keys)
+    """Read the primary's rows, decide, and copy the inputs; then the run waits for a place.
+
+    A row that is not there may not have reached the database that is read: TransientStepError.
+    """
+    announcement, known_for = parse(dict(run.request)), shadow.now() - run.created_at
+    try:
+        rows = read_rows(shadow.settings, announcement.transcript_id, announcement.track_keys)
+    except InputError as error:
+        if known_for >= NOT_YET:
+            raise
+        raise TransientStepError(error.message) from None
     known: dict[str, Any] = {
         "recording_id": rows.recording_id,
         "inputs": {
@@ -76,7 +84,6 @@ def prepare(shadow: Shadow, run: RunRecord) -> None:
         if going_on is None:
             return
         run = going_on
-    known_for = shadow.now() - run.created_at
     prior = take_snapshot(shadow.harness, announcement, rows, run.run_id, known_for)
     secondary.begin(shadow.harness, run, announcement, rows, prior)
     at = shadow.now()

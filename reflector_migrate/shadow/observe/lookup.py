@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from reflector_migrate.errors import InputError, MigrateError
+from reflector_migrate.errors import (
+    InputError,
+    MigrateError,
+    ServerUnreachableError,
+    TransientStepError,
+)
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Comparison, Engine, Role, Side, Verdict
 from reflector_migrate.model.run_life import ENDS
@@ -29,9 +34,17 @@ def stored_comparison(harness: Harness, recording_id: str, *, wait_s: float = 0.
 
 
 def _is_awaited(harness: Harness, recording_id: str) -> bool:
-    """Whether a run of it is open, or may still begin: Reflector knows the recording."""
-    run = harness.runs.latest(recording_id)
-    return run.state not in ENDS if run else _is_known_to_reflector(harness.settings, recording_id)
+    """Whether a run of it is open, or may still begin: Reflector knows the recording.
+
+    Also where a database does not answer just now.
+    """
+    try:
+        run = harness.runs.latest(recording_id)
+        if run:
+            return run.state not in ENDS
+        return _is_known_to_reflector(harness.settings, recording_id)
+    except (ServerUnreachableError, TransientStepError):
+        return True
 
 
 def _is_known_to_reflector(settings: Settings, recording_id: str) -> bool:
