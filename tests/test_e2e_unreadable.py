@@ -40,7 +40,10 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 T = TypeVar("T")
 WAIT_S = 240
 PRIMARY, CANDIDATE, HEARD, STORED = "zero-start", "silent-track", "solo", "no-words"
-"""The recording whose row, answer or stored account is poisoned, by what it is."""
+"""The recording whose row, answer or stored account is poisoned, by what it is.
+
+The comparison of the one whose answer was poisoned is poisoned at the end.
+"""
 
 FIELD = "events.0.data.waveform: not a list"
 POISON = """ UPDATE transcript SET events = '[{"event": "WAVEFORM", "data": {}}]'
@@ -48,7 +51,7 @@ POISON = """ UPDATE transcript SET events = '[{"event": "WAVEFORM", "data": {}}]
 
 
 def test_each_poison_ends_its_run_and_the_next_is_compared(stack: Sandbox, tmp_path: Path) -> None:
-    """Rows of both sides, a stored account, an answer of the recogniser, and two messages."""
+    """Rows of both sides, a stored account, an answer, two messages, and a comparison."""
     settings, began = stack.settings, now()
     harness = Harness.of(settings)
     ids = {n: _recording(settings, n) for n in (PRIMARY, CANDIDATE, HEARD, STORED)}
@@ -84,6 +87,10 @@ def test_each_poison_ends_its_run_and_the_next_is_compared(stack: Sandbox, tmp_p
     stored = ended[STORED]
     why = "unreadable: the primary's stored account: recording: Field required"
     assert (stored.state, stored.reason, stored.is_reopenable) == ("failed", why, False)
+    store = stack.folders.root / "store.db"
+    _execute(store, f"UPDATE comparisons SET body = '{{}}' WHERE run_id = '{ended[HEARD].run_id}'")
+    why = "unreadable: its stored comparison: recording: Field required"
+    assert _verdict(harness, ended[HEARD]) == (Verdict.ERRORED, "unreadable", why)
     _is_shown(harness, ids, began, tmp_path)
 
 
@@ -97,9 +104,7 @@ def _is_shown(harness: Harness, ids: dict[str, str], began: Any, folder: Path) -
     assert doctor.state == "fail"
     for name in (PRIMARY, CANDIDATE, STORED):
         assert ids[name] in doctor.why
-    assert {e.recording_id for e in known if e.what == "unreadable"} == {
-        ids[name] for name in (PRIMARY, CANDIDATE, STORED)
-    }
+    assert {e.recording_id for e in known if e.what == "unreadable"} == {*ids.values()}
     assert any("track_keys" in reason for reason in refused), refused
     assert not any(span["task_id"] == "poison" for span in harness.spans.between(began, now()))
     assert "ERRORED" in page

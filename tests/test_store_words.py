@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from reflector_migrate.harness import Harness
 from reflector_migrate.judge.compare import compare
-from reflector_migrate.model import Comparison, Observation, Role, gist_of
+from reflector_migrate.model import Comparison, Observation, Role, Usage, gist_of
+from reflector_migrate.pipeline.cache import Costed
+from reflector_migrate.pipeline.context import build_context
+from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.tables import later_comparisons, metadata
+from reflector_migrate.store.tables import later_comparisons, metadata, task_cache
 from reflector_migrate.store.words import forget_words, words_left
 from reports.redact import hide
 from tests.comparing import observation
@@ -69,6 +72,22 @@ def _words_of(harness: Harness, run_id: str) -> set[str]:
             for row in connection.execute(select(table).where(table.c.run_id == run_id))
             if SECRET in repr(tuple(row))
         }
+
+
+def test_cached_answers_go_with_the_run_that_asked(harness: Harness) -> None:
+    """What a run was answered, or found in the cache; other runs' answers stay."""
+    url = harness.settings.store_url
+    raw = {"store": {"url": url}, "candidate": {"database_url": url, "data_dir": "unused"}}
+    there = Harness.of(Settings.model_validate(raw))
+    for run_id, text in (("r1", "a"), ("r2", "a"), ("r2", "b"), ("r3", "c")):
+        run = Run(run_id=run_id, recording_id="r", transcript_id="t", namespace="shadow",
+                  bucket_name="b")  # fmt: skip
+        build_context(run, there).cache.remember(
+            "recogniser", {"text": text}, lambda: Costed([SECRET], Usage())
+        )
+    forget_words(url, "r2", hide)
+    with reading(url) as connection:
+        assert connection.scalar(select(func.count()).select_from(task_cache)) == 1
 
 
 def test_no_table_keeps_a_word_and_every_count_stays(harness: Harness) -> None:

@@ -27,10 +27,19 @@ class Costed(NamedTuple):
 
 
 class AnswerCache:
-    """Serves an answer again, or has it made; without a store every answer is made."""
+    """Serves an answer again, or has it made; without a store every answer is made.
 
-    def __init__(self, store: TaskCache | None, namespace: str, meter: UsageMeter) -> None:
-        self._store, self._namespace, self._meter = store, namespace, meter
+    `own` is called with each key first: what is cached of a run is erased with the run.
+    """
+
+    def __init__(
+        self,
+        store: TaskCache | None,
+        namespace: str,
+        meter: UsageMeter,
+        own: Callable[[str], object] = lambda _key: None,
+    ) -> None:
+        self._store, self._namespace, self._meter, self._own = store, namespace, meter, own
 
     @property
     def is_on(self) -> bool:
@@ -42,6 +51,7 @@ class AnswerCache:
         if self._store is None:
             return make().value
         key = self.key(kind, question)
+        self._own(key)
         hit = _entry(self._store.get(key))
         if hit is not None:
             self._meter.add(cache_hits=1, **_saved(hit.usage))

@@ -29,7 +29,7 @@ from reflector_migrate.pipeline.services.webhook import Webhook
 from reflector_migrate.pipeline.services.zulip import Zulip
 from reflector_migrate.pipeline.sinks import Listeners, Media, Once
 from reflector_migrate.settings import Settings
-from reflector_migrate.store.artifacts import Artifacts
+from reflector_migrate.store.artifacts import CACHED, Artifacts
 from reflector_migrate.store.base import engine_for
 
 Flavour = Literal["candidate", "celery"]
@@ -134,7 +134,12 @@ class _Maker:
 
     def cache(self) -> AnswerCache:
         store = self.harness.cache if self.is_retried else None
-        return AnswerCache(store, self.run.namespace, self.meter)
+        artifacts, run_id = self.harness.artifacts, self.run.run_id
+
+        def own(key: str) -> None:
+            artifacts.put(run_id, CACHED, key, {})
+
+        return AnswerCache(store, self.run.namespace, self.meter, own)
 
     def daily(self) -> Daily:
         services, attempts = (

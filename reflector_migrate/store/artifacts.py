@@ -14,6 +14,9 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.tables import artifacts
 from reflector_migrate.store.upsert import replace
 
+CACHED = "cached"
+"""The step under which a run keeps the keys of the answers in the cache that are of its words."""
+
 
 class StoredRef(NamedTuple):
     """Where a value is, what it hashes to, how many items it has."""

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 
 from reflector_migrate.errors import UnreadableError
 from reflector_migrate.model import Comparison
+from reflector_migrate.store.artifacts import CACHED
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.documents import OURS, comparison_of, parsed
 from reflector_migrate.store.gists import add_gist
@@ -18,6 +19,7 @@ from reflector_migrate.store.tables import (
     events,
     later_comparisons,
     observations,
+    task_cache,
 )
 
 TABLES = (artifacts, observations, events, effects)
@@ -27,9 +29,13 @@ TABLES = (artifacts, observations, events, effects)
 def forget_words(url: str, run_id: str, hide: Callable[[Comparison], Comparison]) -> None:
     """Delete a run's artifacts, observations, events and effects; `hide` its comparisons' words.
 
+    Cached answers of recogniser and language model go too, as far as the run asked for them.
     All or nothing, and twice without harm. The run can be neither judged nor explained again.
     """
     with writing(url) as connection:
+        refs = connection.scalars(select(artifacts.c.ref).where(artifacts.c.run_id == run_id))
+        keys = [ref.rpartition("/")[2] for ref in refs if ref.split("/")[1:2] == [CACHED]]
+        connection.execute(delete(task_cache).where(task_cache.c.key.in_(keys)))
         for table in TABLES:
             connection.execute(delete(table).where(table.c.run_id == run_id))
         for table in (comparisons, later_comparisons):
