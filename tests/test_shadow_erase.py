@@ -12,6 +12,7 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model.run_life import ENDS, OPEN, RunState
 from reflector_migrate.pipeline.places import candidate_url, place_of_run
 from reflector_migrate.pipeline.rows import Rows, fill_run_tables, find_run_tables, write_mark
+from reflector_migrate.shadow.confirm.sandbox_namespace import clear_abandoned
 from reflector_migrate.shadow.erase import erase_ended, erase_now, erase_run, is_kept
 from reflector_migrate.shadow.leftovers import leftovers
 from reflector_migrate.shadow.process import Shadow
@@ -236,6 +237,17 @@ def test_a_run_is_erased_after_its_days_and_what_is_left_is_listed(world) -> Non
     assert erase_ended(replace(shadow, harness=then)) == 1
     assert leftovers(Harness.of(world.settings), run) == ()
     assert [one.run_id for one in Runs(world.settings.store_url).erased()] == [run.run_id]
+
+
+def test_what_a_killed_confirmation_left_is_cleared(world) -> None:
+    """Sound of a step's input may be in it; one that runs keeps its own."""
+    shadow, at = _shadow(world.settings), now()
+    seconds = [int((at - timedelta(hours=hours)).timestamp()) for hours in (1, 25)]
+    for name in (f"confirm-{seconds[0]}-a", f"confirm-{seconds[1]}-b", "confirm-0123456789ab"):
+        world.s3.put_object(Bucket="shadow-media", Key=f"{name}/audio.mp3", Body=b"")
+    assert clear_abandoned(shadow.harness) == 2
+    left = world.s3.list_objects_v2(Bucket="shadow-media", Prefix="confirm-")["Contents"]
+    assert [one["Key"] for one in left] == [f"confirm-{seconds[0]}-a/audio.mp3"]
 
 
 def test_withdrawn_consent_erases_at_once(world) -> None:

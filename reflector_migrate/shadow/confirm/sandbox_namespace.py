@@ -5,9 +5,12 @@ The primary's rows are copied in, as the step found them; neither side's are tou
 
 from __future__ import annotations
 
+import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,13 @@ from reflector_migrate.pipeline.places import candidate_url
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow.snapshot import read_rows
 from reflector_migrate.temporary import temporary_folder
+
+MARK = "confirm-"
+MARKED = re.compile(rf"/{MARK}(\d+)-")
+"""What a namespace's objects begin with, and when it was made."""
+
+ABANDONED = timedelta(days=1)
+"""A confirmation takes minutes."""
 
 
 @contextmanager
@@ -41,8 +51,26 @@ def scratch(harness: Harness, seen: Observation, step: str) -> Iterator[tuple[Ha
             _clear(ours)
 
 
+def clear_abandoned(harness: Harness) -> int:
+    """Delete the objects of namespaces whose process was killed; how many there were."""
+    from reflector_migrate.pipeline.meter import UsageMeter
+    from reflector_migrate.pipeline.services.storage import Storage, address
+
+    mine = harness.settings.candidate.media_bucket.strip("/")
+    storage = Storage(harness.connections.s3, UsageMeter(), frozenset({mine}))
+    young = int((harness.now() - ABANDONED).timestamp())
+    old = [
+        found.address
+        for found in storage.list(address(mine, MARK))
+        if int((MARKED.search(found.address) or [0, 0])[1]) < young
+    ]
+    for one in old:
+        storage.delete(one)
+    return len(old)
+
+
 def _settings(settings: Settings, folder: Path) -> Settings:
-    mark = f"confirm-{uuid.uuid4().hex[:12]}"
+    mark = f"{MARK}{int(time.time())}-{uuid.uuid4().hex[:12]}"
     candidate = settings.candidate.model_copy(
         update={
             "namespace": "shadow",

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from reflector_migrate.errors import MigrateError
 from reflector_migrate.harness import Harness
 from reflector_migrate.shadow.announcement import Announcement
+from reflector_migrate.shadow.confirm.sandbox_namespace import clear_abandoned
 from reflector_migrate.shadow.erase import erase_ended, forget_unclaimed
 from reflector_migrate.shadow.nightly.night import day_of, write_report
 from reflector_migrate.shadow.process import Shadow
@@ -97,5 +98,6 @@ def _erase(shadow: Shadow) -> None:
     try:
         erase_ended(shadow)
         forget_unclaimed(shadow)
+        clear_abandoned(shadow.harness)
     except MigrateError as error:
         log.warning("not all runs are erased (migrate erase --check): %s", error.in_full)
