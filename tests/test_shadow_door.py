@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from celery.exceptions import Reject
 
 from reflector_migrate.errors import ConfigurationError, InputError, ServerUnreachableError
 from reflector_migrate.harness import Harness
+from reflector_migrate.sandbox.servers.postgres import PostgresServer
 from reflector_migrate.settings import Settings
 from reflector_migrate.shadow import app as door
 from reflector_migrate.shadow.advance import FOREIGN_TRIES
@@ -65,6 +69,46 @@ def test_an_outage_is_waited_for(error: Exception):
     assert max(pauses) == 300.0
     assert sum(pauses) > 23 * 3600
     assert _met(error, door.RETRIES) is None
+
+
+@contextmanager
+def _away(server: PostgresServer, url: str) -> Iterator[None]:
+    """Our database accepts no connection in this block, and those that it had are cut."""
+    name = url.rpartition("/")[2]
+    plain = server.url().replace("+psycopg", "", 1)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(cut, (name,))
+        yield
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+def test_an_outage_as_a_recording_begins_loses_neither_announcement_nor_timings(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    """On a real server; the messages that went back are taken up when it answers again."""
+    url = postgres_server.create_database()
+    new_store(url)
+    harness = Harness.of(Settings.model_validate({"store": {"url": url}}))
+    world = Shadow(harness, lambda _run, _delay_s: None)
+    monkeypatch.setattr(door, "shadow", lambda: world)
+    assert harness.spans.of("t") == ()  # a connection is there that will be cut
+    known = {"transcript_id": "t", "task_id": "task"}
+    messages = {
+        door.dispatch: {**known, "bucket_name": "b", "track_keys": []},
+        door.spans: {**known, "task": "a.task", "state": "SUCCESS", "started": 1.0,
+                     "duration_s": 1.0, "spans": []},
+    }  # fmt: skip
+
+    with _away(postgres_server, url):
+        for task, message in messages.items():
+            with pytest.raises(Again):
+                task.run.__func__(Task(), message)
+    for task, message in messages.items():
+        task.run.__func__(Task(), message)
+    assert [run.state for run in harness.runs.of_transcript("t")] == ["claimed"]
+    assert [span["task_id"] for span in harness.spans.of("t")] == ["task"]
 
 
 def test_settings_that_cannot_be_read_are_an_outage_too(monkeypatch: pytest.MonkeyPatch):
