@@ -428,3 +428,96 @@ def test_no_gate_counts_by_rules_that_came_later(world: World) -> None:
     assert found[WIDER.digest].state is GateVerdict.INCONCLUSIVE
     assert "not counted: the evidence of build" in found[WIDER.digest].why
     assert "would PASS" in found[WIDER.digest].why
+
+
+def _stored(world: World, name: str, **of: Any) -> None:
+    """A comparison of this very build, or of another kind."""
+    build = of.pop("build", build_hash())
+    candidate = Side(
+        role=Role.CANDIDATE, engine=Engine.CONDUCTOR, status="completed", build=build, version="1"
+    )
+    primary = Side(role=Role.PRIMARY, engine=Engine.CELERY, status="completed")
+    found = Comparison(
+        recording=name, run_id=f"run-{name}", verdict=Verdict.MATCHED, primary=primary,
+        candidate=candidate, **of,
+    )  # fmt: skip
+    Evidence(world.settings.store_url).add([], found, NIGHT.format(1))
+
+
+def _margins(world: World, *people: str) -> Answer:
+    for who in people:
+        sign(Harness.of(world.settings), "margins", who, "agreed")
+    return world.answer(Phase.PARALLEL, "margins signed")
+
+
+@pytest.mark.parametrize(
+    ("people", "state", "value", "says"),
+    [
+        pytest.param((), State.PENDING, "0 of 2, late", "two people sign", id="nobody"),
+        pytest.param(("ana", "Ana"), State.PENDING, "1 of 2, late", "another person signs too",
+                     id="one person"),
+        pytest.param(("ana", "ben"), State.PASS, "2 of 2, late", "ben ", id="two people"),
+    ],
+)  # fmt: skip
+def test_margins_signed_after_the_data_read_as_late(
+    world: World, people: tuple[str, ...], state: State, value: str, says: str
+) -> None:
+    """The item says who signed after how many comparisons, and how to go on: nobody is stuck."""
+    note_rules(Harness.of(world.settings), build_hash())
+    for name in ("one", "two"):
+        _stored(world, name)
+    found = _margins(world, *people)
+    assert (found.state, found.value, found.limit) == (state, value, "2 if late")
+    assert "after 2 comparisons of this build" in found.why
+    assert says in found.why
+    assert ("or one person signs the next build" in found.why) is (state is State.PENDING)
+    assert all(f"{who} 20" in found.why for who in dict.fromkeys(map(str.lower, people)))
+
+
+def test_an_early_signature_stays_early(world: World) -> None:
+    """Of one person, whatever comes later; taken back and given again it is late."""
+    early = _margins(world, "ana")
+    assert (early.state, early.value) == (State.PASS, "1 of 1")
+    _stored(world, "one")
+    again = _margins(world, "ana", "ben")
+    assert (again.state, again.value) == (State.PASS, "1 of 1")
+    assert "ana" in again.why
+    assert "before the first comparison" in again.why
+    sign(Harness.of(world.settings), "margins", "ana", "a mistake", is_revoked=True)
+    assert _margins(world).value == "1 of 2, late"
+
+
+def test_late_signatures_count_only_for_rules_of_before_the_data(world: World) -> None:
+    """Two people cannot agree on margins that were chosen after a look."""
+    _stored(world, "one")
+    found = _margins(world, "ana", "ben")
+    assert found.state is State.FAIL
+    assert "the audit log has no rules of before build" in found.why
+    assert "begin again with another build" in found.why
+
+
+@pytest.mark.parametrize(
+    "of",
+    [{"build": "another"}, {"origin": "sandbox"}, {"defects": ("tracks_swapped",)}],
+    ids=["another build", "a sandbox's run", "a seeded defect"],
+)
+def test_only_data_about_this_build_makes_a_signature_late(
+    world: World, of: dict[str, Any]
+) -> None:
+    """What can never be evidence about it leaves time to sign."""
+    _stored(world, "one", **of)
+    assert _margins(world).value == "0 of 1"
+    assert _margins(world, "ana").state is State.PASS
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_a_signature_without_a_count_is_compared_by_dates(world: World, minutes: int) -> None:
+    """An earlier version's entry does not say how many comparisons there were."""
+    _stored(world, "one")
+    with writing(world.settings.store_url) as connection:
+        at = now() + timedelta(minutes=minutes)
+        connection.execute(comparisons.update().values(at=at))
+    body = {"who": "ana", "reason": "agreed", "build": build_hash(), "rules": RULES.digest}
+    Audit(world.settings.store_url).append("sign:margins", body)
+    found = _margins(world)
+    assert found.value == ("1 of 1" if minutes > 0 else "1 of 2, late")

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from reflector_migrate.cli.main import cli
 from reflector_migrate.cutover.canary import Position, Served
 from reflector_migrate.cutover.handover import KEPT_BACK, SERVED
 from reflector_migrate.cutover.news import news_of_the_breaker, news_of_the_way_back
@@ -26,8 +28,10 @@ from reflector_migrate.shadow.nightly.news import news_of
 from reflector_migrate.shadow.nightly.night import gather, write_report
 from reflector_migrate.shadow.notices import Notice, send
 from reflector_migrate.store.audit import Audit
+from reflector_migrate.store.base import writing
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.runs import Dispatches
+from reflector_migrate.store.tables import audit, heartbeats
 from reports.document import Coverage, GateLine, Night
 from tests.new_stores import new_store
 
@@ -275,6 +279,37 @@ def test_the_nightly_report_calls_and_is_written_whatever_happens(
     assert len(sent) == 2
     assert sent[0].startswith("✗ Night 2026-11-23: DIVERGED")
     assert sent[1].startswith("✗ Phase shadow is held")
+
+
+def test_people_get_the_audit_logs_head(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chat, the step's summary and the last line have a head that finds a rewritten log.
+
+    With the store, the file of heads and the pages gone, what people were sent is left.
+    """
+    summary = tmp_path / "summary.md"
+    settings = settings_of(tmp_path, slack_url=receiver.url, step_summary=summary)
+    log, harness = Audit(settings.store_url), Harness.of(settings)
+    log.append("sign:margins", {"who": "ana"})
+    sent = log.head()
+    write_report(harness, "2026-11-23")
+    said = f". Audit head 1:{sent.digest[:16]}"
+    assert [text.endswith(said) for text in receiver.texts] == [True, True]
+    assert summary.read_text().count(f"{said}\n") == 2
+    monkeypatch.setenv("MIGRATE_STATE_DIR", str(tmp_path / "another"))
+    monkeypatch.setenv("MIGRATE_STORE__URL", settings.store_url)
+    verify = ["audit", "verify", "--head", sent.short]
+    assert CliRunner().invoke(cli, verify).exit_code == 0
+    with writing(settings.store_url) as connection:
+        connection.execute(audit.delete())
+        connection.execute(heartbeats.delete())
+    log.append("sign:margins", {"who": "mallory"})
+    assert CliRunner().invoke(cli, verify[:2]).exit_code == 0
+    found = CliRunner().invoke(cli, verify)
+    assert (found.exit_code, "the log was rewritten" in found.stdout) == (1, True)
+    too_short = CliRunner().invoke(cli, [*verify[:3], "1:abc"])
+    assert "is not NUMBER:DIGEST" in str(too_short.exception)
 
 
 def test_an_open_breaker_is_said_and_its_end_too(tmp_path: Path, receiver: Receiver) -> None:

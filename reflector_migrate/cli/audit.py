@@ -23,7 +23,11 @@ def audit() -> None:
 
 @audit.command(short_help="Find entries that were changed or removed.")
 @click.option(
-    "--head", "heads", multiple=True, metavar="NUMBER:DIGEST", help="A head noted earlier."
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="NUMBER:DIGEST",
+    help="A head that you kept; the first 16 digits are enough.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.pass_context
@@ -32,12 +36,13 @@ def verify(ctx: click.Context, heads: tuple[str, ...], as_json: bool) -> None:
 
     Each nightly report exports the log's head: in its page, and to a file beside the pages. The
     log must still hold all these heads, and each --head that you give. If it does not, its end
-    was cut off. Exit 3 if exported heads are gone, unless you give a --head in their place.
+    was cut off. Exit 3 if exported heads are gone, unless you give a --head in their place. A head
+    stands in each notice about a night, in the step's summary and in `migrate nightly`.
 
     \b
     Examples:
       migrate audit verify
-      migrate audit verify --json
+      migrate audit verify --head 42:9f86d081884c7d65
     """
     from reflector_migrate.cutover.trail import exported_heads
     from reflector_migrate.store.audit import Head

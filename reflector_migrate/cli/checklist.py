@@ -15,6 +15,7 @@ from reflector_migrate.cli.common import (
     harness_of,
     headline,
     log_to_stderr,
+    say,
 )
 from reflector_migrate.model.plural import counted
 
@@ -175,19 +176,25 @@ def sign(ctx: click.Context, item: str, who: str, reason: str, revoke: bool, yes
     """Record a dated, named signature, or take one back.
 
     `margins` and `cutover` can be signed. A signature holds for one build under one set of
-    rules and margins. If one of these changes, the signature lapses.
+    rules and margins. If one of these changes, the signature lapses. Sign margins before the
+    build's first comparison: after it they need two people, and stay marked as late.
 
     \b
     Examples:
       migrate checklist sign margins --who ana --reason "agreed with the product team"
       migrate checklist sign cutover --who ben --reason "incident last night" --revoke
     """
+    from reflector_migrate.cutover.people import comparisons_so_far
     from reflector_migrate.cutover.people import sign as record
 
+    harness = harness_of(ctx)
     verb = "revoke" if revoke else "record"
     ask(f"{verb} {item}, signed by {who}?", yes=yes)
-    digest = record(harness_of(ctx), item, who, reason, is_revoked=revoke)
+    digest = record(harness, item, who, reason, is_revoked=revoke)
     click.echo(f"{verb.removesuffix('e')}ed {item}, signed by {who}  {digest[:12]}")
+    if item == "margins" and not revoke and (stored := comparisons_so_far(harness)):
+        of = counted(stored, "comparison")
+        say(f"late: {of} of this build stored before. See the item: migrate checklist run parallel")
 
 
 def _print(phase: str, lines: tuple[Line, ...], code: int, *, is_sandbox: bool) -> None:

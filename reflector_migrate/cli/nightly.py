@@ -15,7 +15,8 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
     """Do each night's work that is not done yet: lost recordings, page, erasing.
 
     Beat asks for it at 03:30 UTC. One process at a time does it. It is safe to repeat, and
-    catches up on missed nights.
+    catches up on missed nights. Its last line has the audit log's head: `migrate audit verify
+    --head` checks one that you kept.
 
     \b
     Examples:
@@ -30,13 +31,11 @@ def nightly(ctx: click.Context, as_json: bool) -> None:
     log_to_stderr(ctx, harness.settings)
     with make_app(harness) as app:
         done = run_nights(Shadow(harness, sender(app)))
+    head = harness.audit.head()
     if as_json:
-        echo_json(envelope("nightly", nights=list(done)))
+        echo_json(envelope("nightly", nights=list(done), audit_head=str(head)))
         return
     for night in done:
         click.echo(night)
-    say(
-        f"{counted(len(done), 'night')} done"
-        if done
-        else "nothing to do, or another process does it"
-    )
+    what = f"{counted(len(done), 'night')} done" if done else "nothing to do, or another does it"
+    say(f"{what}   audit head {head.short}")

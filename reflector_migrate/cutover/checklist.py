@@ -15,7 +15,7 @@ from reflector_migrate.cutover import (
 from reflector_migrate.cutover.drills import drilled
 from reflector_migrate.cutover.gated import ByGates, Gated, judged_once
 from reflector_migrate.cutover.items import Answer, Item, Line, State, failed, unreachable
-from reflector_migrate.cutover.people import signatures
+from reflector_migrate.cutover.people import margins_are_signed, signatures
 from reflector_migrate.errors import ExitCode, MigrateError, ServerUnreachableError
 from reflector_migrate.harness import Harness
 from reflector_migrate.model import Phase
@@ -62,9 +62,9 @@ ITEMS: tuple[Item, ...] = (
     Item(P.PARALLEL, "spread and night effect", "the excess of placebos: legacy as the candidate",
          "passes when each mean is clipped at 4 of its sd or more, and no shared effect is declared"
          " smaller than measured", "migrate audit export", proofs.spread_fits_the_rules),
-    Item(P.PARALLEL, "margins signed", "the audit log",
-         "passes with one signature in force: of this build, under these rules and margins",
-         "migrate audit export", signatures("margins")),
+    Item(P.PARALLEL, "margins signed", "signatures in the log, and comparisons stored before them",
+         "passes with one signature of before this build's first comparison, or two people's of"
+         " after it: of this build, under these rules", "migrate audit export", margins_are_signed),
     Item(P.SHADOW, "pairs compared / eligible", "the primary's rows against stored comparisons",
          "passes when the share that the rules ask for was compared, to the last recording",
          "migrate gate", ByGates(layers=frozenset({"coverage"}))),

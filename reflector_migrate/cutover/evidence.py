@@ -11,7 +11,6 @@ from reflector_migrate.harness import Harness
 from reflector_migrate.model import Gist
 
 A_A_RECORDINGS = 30
-WAY_OUT = "put the rules back, or begin again with another build"
 
 
 def synthetic_recordings_complete(harness: Harness) -> Answer:
@@ -47,7 +46,7 @@ def margins_came_first(harness: Harness) -> Answer:
     """The rules in force are those that the log had before this build's first comparison."""
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.shadow.gate_rules import rules_in_force
-    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, not_first
+    from reflector_migrate.shadow.nightly.gating import RULES_NOTED, WAY_OUT, not_first
 
     build, limit = build_hash(), "before the first"
     noted = next((e for e in harness.audit.all(RULES_NOTED) if e["body"]["build"] == build), None)

@@ -20,13 +20,18 @@ from reflector_migrate.store.clock import in_utc, now
 from reflector_migrate.store.tables import audit
 
 GENESIS = "0" * 64
+SHORT = 16
+"""Digits of a digest that people are sent and may check: no other log is made to fit 64 bits."""
 
 Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last entry of the log at some time: its number (0 for an empty log) and its digest."""
+    """The last entry of the log at some time: its number (0 for an empty log) and its digest.
+
+    A head that a person kept may have the first 16 digits alone.
+    """
 
     seq: int
     digest: str
@@ -35,13 +40,20 @@ class Head:
         """`12:ab…`, as nightly reports and `migrate audit verify` print it."""
         return f"{self.seq}:{self.digest}"
 
+    @property
+    def short(self) -> str:
+        """`12:ab…` with 16 digits, as notices have it."""
+        return f"{self.seq}:{self.digest[:SHORT]}"
+
     @classmethod
     def parse(cls, text: str) -> Head:
-        """Raises InputError for anything but a number, a colon and 64 hex digits."""
-        found = re.fullmatch(r"(\d+):([0-9a-f]{64})", text.strip())
+        """Raises InputError for anything but a number, a colon and 16 to 64 hex digits."""
+        found = re.fullmatch(r"(\d+):([0-9a-f]{16,64})", text.strip())
         if found is None:
             said = f"audit head {text.strip()!r} is not NUMBER:DIGEST"
-            raise InputError(said, hint="a nightly report and `migrate audit verify` print one")
+            raise InputError(
+                said, hint="nightly reports, notices and `migrate audit verify` print one"
+            )
         return cls(int(found[1]), found[2])
 
 
@@ -101,7 +113,7 @@ class Audit:
             if head.seq not in digests:
                 last = len(digests) - 1
                 return f"the log ends at entry {last}; entry {head.seq} was exported and is gone"
-            if digests[head.seq] != head.digest:
+            if not digests[head.seq].startswith(head.digest):
                 return f"entry {head.seq} is not the one that was exported: the log was rewritten"
         return ""
 

@@ -23,6 +23,9 @@ from reflector_migrate.store.tables import comparisons, later_comparisons
 SEEDED = '"defects":["'
 """How a document with a defect is spelled; inside a text its quotes would be escaped."""
 
+SANDBOXS = '"origin":"sandbox"'
+"""The same of one that a sandbox ran."""
+
 REFUSED = '"rule":"unreadable"'
 """The same of one where a side's rows could not be read."""
 
@@ -50,6 +53,19 @@ class Nights:
         with reading(self._url) as connection:
             found = connection.scalar(query.where(gists.c.candidate_build == candidate_build))
         return in_utc(found)
+
+    def stored_before(self, at: datetime, candidate_build: str, *, is_sandbox: bool) -> int:
+        """How many comparisons of that candidate build were stored by then, as evidence about it.
+
+        Without those of runs with a seeded defect; a deployment's own alone, unless it
+        `is_sandbox`.
+        """
+        query = select(func.count()).select_from(BESIDE)
+        query = query.where(gists.c.candidate_build == candidate_build, comparisons.c.at < at)
+        for left_out in (SEEDED,) if is_sandbox else (SEEDED, SANDBOXS):
+            query = query.where(~comparisons.c.body.contains(left_out))
+        with reading(self._url) as connection:
+            return connection.scalar(query) or 0
 
     def seeded(self) -> dict[str, tuple[str, str]]:
         """Run -> (night, verdict) of each comparison whose candidate had a defect injected.

@@ -26,6 +26,7 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.documents import is_unreadable
 
 RULES_NOTED = "rules-before-evidence"
+WAY_OUT = "put the rules back, or begin again with another build"
 PORTION = 500
 CLOCKS_DIFFER = timedelta(minutes=1)
 LINES = TypeAdapter(tuple[EvidenceLine, ...])

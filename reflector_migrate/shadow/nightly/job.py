@@ -53,6 +53,7 @@ def run_nights(shadow: Shadow, send: Announce = announce) -> tuple[str, ...]:
                 return tuple(done)  # we stood still past our lease: another goes on
             until = at + LEASE
         _erase(shadow)
+        log.info("the night's work is done; audit head %s", shadow.harness.audit.head().short)
     finally:
         beats.release(LOCK, until, shadow.now())
     return tuple(done)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reflector_migrate.model import GateVerdict, Verdict
 from reflector_migrate.shadow.notices import Notice
+from reflector_migrate.store.audit import Head
 
 if TYPE_CHECKING:
     from reports.document import Night
@@ -15,8 +17,13 @@ SHOWN = 5
 
 
 def news_of(night: Night) -> tuple[Notice, ...]:
-    """The night itself, and the gates of the shadow phase. Names and counts, no words."""
-    return (_of_the_night(night), _of_the_gates(night))
+    """The night itself, and the gates of the shadow phase. Names and counts, no words.
+
+    Each has the audit log's head: chat and summaries are places that nobody here can rewrite.
+    """
+    head = f". Audit head {Head.parse(night.audit_head).short}" if night.audit_head else ""
+    both = (_of_the_night(night), _of_the_gates(night))
+    return tuple(replace(one, text=f"{one.text}{head}") for one in both)
 
 
 def _of_the_night(night: Night) -> Notice:
