@@ -338,3 +338,20 @@ def test_the_nightly_page_says_what_the_gates_say(settings: Settings) -> None:
     assert f"<code>{night.rules}</code>" in page
     assert "No gate has been evaluated" not in page
     assert "migrate placebo run" in page
+
+
+def test_what_holds_every_gate_is_said_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table has each gate's own reason, and below it what keeps all of them from counting."""
+    store(settings, 1, "new", "2026-11-01")
+    monkeypatch.setenv("MIGRATE_STATE_DIR", str(settings.state_dir))
+    monkeypatch.setenv("MIGRATE_STORE__URL", settings.store_url)
+    monkeypatch.setenv("MIGRATE_REFLECTOR__DATABASE_URL", settings.reflector.database_url)
+    done = run()
+    assert done.exit_code == 3
+    assert done.stdout.count("not counted: ") == 1
+    [row] = [found for found in done.stdout.splitlines() if found.split()[:2] == ["row", "all"]]
+    assert "? pending  no unwaived differences in 1 recordings, 30 are needed" in row
+    said = [gate["why"] for gate in body()["gates"] if not gate["is_report_only"]]
+    assert all(why.startswith("not counted: build new needs a placebo") for why in said)

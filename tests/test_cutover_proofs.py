@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -217,6 +220,36 @@ def test_a_placebo_is_stored_with_build_evidence_and_spread(
     assert "placebo" not in unproved(Harness.of(settings), build_hash())
     judged = command("gate", "--evidence", str(file), "--origin", "placebo", "--json")
     assert {one["origin"] for one in json.loads(judged.stdout)["cohorts"]} == {"placebo"}
+
+
+@pytest.mark.parametrize(
+    ("names", "has_broken"), [((), False), (("broken-track", "solo"), True)], ids=["all", "named"]
+)
+def test_a_placebo_runs_what_legacy_completes(
+    command: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    has_broken: bool,
+) -> None:
+    """What ends in an error on legacy has no placebo: it runs only where it is named."""
+    asked: list[str] = []
+
+    def ran(_harness: Any, some: list[str], *_rest: Any, **_more: Any) -> Any:
+        asked.extend(some)
+        return judged_placebo([], [], RULES, build_hash(), "2026-11-01")
+
+    monkeypatch.setattr("reflector_migrate.experiments.placebo.run_placebo", ran)
+    monkeypatch.setattr("reflector_migrate.sandbox.borrowed.own_or_running", _no_sandbox)
+    assert command("placebo", "run", *names).exit_code == 4
+    assert "solo" in asked
+    assert ("broken-track" in asked) is has_broken
+    assert len(asked) == (2 if names else 13)
+
+
+@contextmanager
+def _no_sandbox(settings: Settings, *_: Any, **__: Any) -> Iterator[Any]:
+    """In place of servers: what is asked for is looked at, and nothing runs."""
+    yield SimpleNamespace(harness=Harness.of(settings))
 
 
 @pytest.mark.parametrize("is_found", [True, False], ids=["found", "missed"])

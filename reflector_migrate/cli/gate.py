@@ -70,18 +70,20 @@ def gate(
 
 
 def _print(run: GateRun) -> None:
-    """A table for each cohort, then the state of all."""
+    """A table for each cohort, then the state of all; what holds every gate is said once."""
     from reports.text import printable
 
-    answers = run.gates
+    answers, held = run.gates, _held(run)
     for place, cohort in enumerate(run.cohorts):
         click.echo(printable(_head(cohort)))
         click.echo(f"   {'gate':<22} {'stratum':<14} {'value':>12} {'limit':>9} {'n':>7}  state")
         for answer in answers:
             if answer.cohort == place:
-                click.echo(printable(_row(answer)))
+                click.echo(printable(_row(answer, held)))
     for why, count in run.excluded.items():
         click.echo(f"left out: {count} lines ({why})")
+    if held:
+        click.echo(printable(held))
     counts = {
         state: sum(a.state == state and not a.is_report_only for a in answers) for state in MARKS
     }
@@ -98,7 +100,14 @@ def _head(cohort: Cohort) -> str:
     return f"Gates   {builds or 'no evidence'}   {cohort.origin}   {size}"
 
 
-def _row(answer: GateAnswer) -> str:
+def _held(run: GateRun) -> str:
+    """Why no deciding gate counts, where one reason keeps them all from it; else ""."""
+    reasons = {one.why.partition("; ")[0] for one in run.gates if not one.is_report_only}
+    reason = reasons.pop() if len(reasons) == 1 else ""
+    return reason if reason.startswith("not counted: ") else ""
+
+
+def _row(answer: GateAnswer, held: str) -> str:
     """One gate: value against limit, state and why; a stratum's row names it."""
     value = "-" if answer.value is None else f"{answer.value:g} {_unit(answer)}".strip()
     limit = "-" if answer.limit is None else f"{answer.limit:g}"
@@ -109,7 +118,7 @@ def _row(answer: GateAnswer) -> str:
         more = f"; {counted(needs.nights, 'night')}, until {needs.date}"
     return (
         f"   {answer.gate:<22} {answer.stratum:<14} {value:>12} {limit:>9} {answer.n:>7}"
-        f"  {state:<10} {answer.why}{more}"
+        f"  {state:<10} {answer.why.removeprefix(held).removeprefix('; ')}{more}".rstrip()
     )
 
 

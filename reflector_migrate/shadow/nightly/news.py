@@ -19,7 +19,7 @@ SHOWN = 5
 def news_of(night: Night) -> tuple[Notice, ...]:
     """The night itself, and the gates of the shadow phase. Names and counts, no words.
 
-    Each has the audit log's head: chat and summaries are places that nobody here can rewrite.
+    Each has the audit log's head, since a deployment cannot rewrite its chat.
     """
     head = f". Audit head {Head.parse(night.audit_head).short}" if night.audit_head else ""
     both = (_of_the_night(night), _of_the_gates(night))
