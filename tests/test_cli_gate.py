@@ -355,3 +355,17 @@ def test_what_holds_every_gate_is_said_once(
     assert "? pending  no unwaived differences in 1 recordings, 30 are needed" in row
     said = [gate["why"] for gate in body()["gates"] if not gate["is_report_only"]]
     assert all(why.startswith("not counted: build new needs a placebo") for why in said)
+
+
+def test_a_sandboxs_seeded_defects_are_left_out(settings: Settings) -> None:
+    """After `migrate defects run` its gates are still those of the sound runs alone."""
+    sandboxs = settings.model_copy(update={"is_sandbox": True})
+    store(settings, 1, "new", "2026-11-01", origin="sandbox")
+    store(settings, 2, "new", "2026-11-01", origin="sandbox", defects=("tracks_swapped",))
+    harness = Harness.of(sandboxs)
+    found = gates_of(harness, stored_evidence(harness), RULES)
+    assert [cohort.origin for cohort in found.cohorts] == ["sandbox"]
+    assert [one.n for one in found.gates if one.gate == "row"] == [1]
+    assert found.excluded["seeded-defect"] > 0
+    asked = gates_of(harness, stored_evidence(harness), RULES, origin="seeded-defect")
+    assert [cohort.origin for cohort in asked.cohorts] == ["seeded-defect"]

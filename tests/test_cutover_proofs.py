@@ -249,7 +249,26 @@ def test_a_placebo_runs_what_legacy_completes(
 @contextmanager
 def _no_sandbox(settings: Settings, *_: Any, **__: Any) -> Iterator[Any]:
     """In place of servers: what is asked for is looked at, and nothing runs."""
-    yield SimpleNamespace(harness=Harness.of(settings))
+    yield SimpleNamespace(harness=Harness.of(settings), settings=settings)
+
+
+def test_an_interrupted_run_keeps_the_defects_it_proved(
+    settings: Settings, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty minutes of proofs are not lost: the next run names what is missing."""
+    proof = proof_of(all_defects()[0], {}).model_copy(update={"caught": True, "why": ""})
+
+    def prove(_proving: Any, _defects: Any, shown: Callable[..., None]) -> None:
+        shown(proof.model_copy(update={"first_divergent_step": proof.expected_step}))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reflector_migrate.experiments.run_defects.Proving.prove", prove)
+    monkeypatch.setattr("reflector_migrate.sandbox.borrowed.own_or_running", _no_sandbox)
+    monkeypatch.setattr("reflector_migrate.cli.defects._refuse_noise", lambda _: None)
+    assert command("defects", "run").exit_code != 0
+    [entry] = Harness.of(settings).audit.all(DEFECTS_RUN)
+    assert set(entry["body"]["defects"]) == {proof.defect}
+    assert f"{len(NAMES) - 1} not tried" in seeded_defects_are_caught(Harness.of(settings)).why
 
 
 @pytest.mark.parametrize("is_found", [True, False], ids=["found", "missed"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +105,9 @@ def run(
     asked = tuple(describe(name) for name in dict.fromkeys(names)) or all_defects()
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
-    result = _run(harness.settings, asked, jobs, timeout_s)
-    _record(harness, result, who or this_user())
+    keep = partial(_record, harness, who=who or this_user())
+    result = _run(harness.settings, asked, jobs, timeout_s, keep)
+    keep(result)
     _write(result, outputs)
     if as_json:
         echo_json(result.model_dump(mode="json", by_alias=True))
@@ -120,25 +123,47 @@ def _refuse_unknown(outputs: tuple[str, ...]) -> None:
             raise click.UsageError(f"-o {output}: not json:PATH or md:PATH")
 
 
-def _run(settings: Settings, asked: tuple[Defect, ...], jobs: int, timeout_s: float) -> DefectsRun:
-    """In the sandbox that runs; else in a temporary one."""
+def _run(
+    settings: Settings,
+    asked: tuple[Defect, ...],
+    jobs: int,
+    timeout_s: float,
+    keep: Callable[[DefectsRun], None],
+) -> DefectsRun:
+    """In the sandbox that runs; else in a temporary one. An interrupt keeps what is proven."""
     from reflector_migrate.conductor.build import build_hash
     from reflector_migrate.experiments.defect_proofs import run_of
     from reflector_migrate.experiments.run_defects import Proving
     from reflector_migrate.sandbox.borrowed import own_or_running
     from reflector_migrate.store.clock import now
 
+    found: list[DefectProof] = []
+
+    def shown(proof: DefectProof) -> None:
+        found.append(proof)
+        _say_one(proof)
+
     with own_or_running(settings, FOLDER.resolve(), say=say) as sandbox:
         _refuse_noise(sandbox.settings)
         at, begun = now(), time.monotonic()
-        return run_of(
-            Proving(sandbox, jobs, timeout_s, say).prove(asked, _say_one),
-            started_at=at.isoformat(timespec="seconds"),
-            duration_s=time.monotonic() - begun,
-            build=build_hash(),
-            conductor=sandbox.settings.conductor.version,
-            jobs=jobs,
-        )
+
+        def so_far() -> DefectsRun:
+            return run_of(
+                found,
+                started_at=at.isoformat(timespec="seconds"),
+                duration_s=time.monotonic() - begun,
+                build=build_hash(),
+                conductor=sandbox.settings.conductor.version,
+                jobs=jobs,
+            )
+
+        try:
+            found = Proving(sandbox, jobs, timeout_s, say).prove(asked, shown)
+        except BaseException:
+            if found:
+                keep(so_far())
+            raise
+        return so_far()
 
 
 def _refuse_noise(settings: Settings) -> None:

@@ -71,15 +71,22 @@ def gates_of(
     None counts before the placebo and the seeded defects were run with that candidate build, nor
     by rules that were not in force when the build's evidence began.
     """
-    run = judge(
-        lines, rules, origin=origin or (None if harness.settings.is_sandbox else DEPLOYMENT)
-    )
-    if not lines:
+    wanted = origin or (None if harness.settings.is_sandbox else DEPLOYMENT)
+    sound = lines if wanted else _without_defects(lines)
+    run = judge(sound, rules, origin=wanted)
+    if seeded := len(lines) - len(sound):
+        run = run.model_copy(update={"excluded": {**run.excluded, "seeded-defect": seeded}})
+    if not sound:
         return run
-    build = lines[-1].builds.get("candidate", "")
+    build = sound[-1].builds.get("candidate", "")
     late = not_first(harness, build, rules)
     why = unproved(harness, build) or (late and f"not counted: {late}")
     return held(run, why) if why else run
+
+
+def _without_defects(lines: Sequence[EvidenceLine]) -> Sequence[EvidenceLine]:
+    """A sandbox's evidence without its seeded defects, unless it has nothing else."""
+    return [line for line in lines if not line.defects] or lines
 
 
 def evidence_file(path: Path) -> tuple[EvidenceLine, ...]:
