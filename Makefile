@@ -5,7 +5,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
-LIVE := $(PYTEST) --durations=15 --reruns 1
 unexport PYTHONDONTWRITEBYTECODE # else each of hundreds of processes compiles all that it imports
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -30,14 +29,7 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 	@$(BIN)/migrate demo
 
 test: .venv/.installed ## every test, on real servers
-	@# the tests without servers take only the time that the live ones leave: beside tests of equal
-	@# rank, live ones run out of waits. each live test has one second chance, shown in the summary
-	@mkdir -p .pytest_cache; log=.pytest_cache/others.log; \
-	echo "tests of real servers; the others run beside them and are shown at the end"; \
-	nice -n 19 $(PYTEST) -m "not live" -n 2 --dist loadfile --no-loadscope-reorder \
-		--durations=15 >$$log 2>&1 & others=$$!; \
-	$(LIVE) -m live; live=$$?; \
-	wait $$others; others=$$?; cat $$log; test $$others$$live = 00
+	@$(BIN)/python -m tests.whole_run
 
 check: .venv/.installed lint ## lint, types and the fast tests (about five minutes)
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder

@@ -148,7 +148,7 @@ def test_however_the_owner_of_a_foreground_sandbox_ends_nothing_is_left(tmp_path
     (record,) = alive(tmp_path)
     process.send_signal(number)
     until(lambda: not is_alive(record))
-    process.wait(10)
+    process.wait(60)  # the servers are gone; how soon Python ends is the machine's matter
     until(lambda: Records.of(tmp_path).read() == ())
 
 
