@@ -2,6 +2,7 @@
 
     registry.COMPARATORS      every comparator by name and answerable step
     normalise, numerals       text as compared: named, versioned, language-aware
+    figures, spellings        languages read in figures alone; signs written out for facts
     columns, distance         words as columns and integers; exact edit distance
     permutation, time_constrained    cpWER and tcpWER, exactly
     attribution, untimely     whose words are whose, and which are right at a wrong time

@@ -21,6 +21,10 @@ _FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
     ),
     "fr": word_set("le la les et des est une dans pour que qui pas sur au avec du en ont"),
     "es": word_set("el los las y que una por con para del se es al lo como fue son su"),
+    "pt": word_set(
+        "uma não em dos das ao mais foi são pelo pela na os ou seu também isso está ser"
+    ),
+    "pl": word_set("się że jest nie na dla oraz przez są być który która od ale już będzie został"),
     "it": word_set("il gli che di una per con del della sono è non si dei nel alla ha"),
     "nl": word_set("de het een en van is dat op te zijn met voor niet aan ook er bij wordt"),
 }

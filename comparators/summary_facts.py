@@ -17,6 +17,7 @@ from comparators.facts.speaker_attribution import KIND as ATTRIBUTION
 from comparators.facts.stated import Stated
 from comparators.facts.substituted_facts import ALTERED, altered_in_place, stated_facts
 from comparators.facts.tokens import Fact
+from comparators.language.figures import figures_of, unread
 from comparators.language.normalise import NORMALISER, base_language
 from comparators.output_language import detect
 from reflector_migrate.model import Finding, Measure, Observation, Severity, StatedFact, Unit
@@ -26,6 +27,8 @@ SOUGHT = (
     "no altered figure, date, unit, name, role, negation, opposite, obligation, tense,"
     " quantity or clause found"
 )
+SOUGHT_IN_FIGURES = "no altered figure, date, name or negation found"
+_FIGURES = frozenset({"number", "percent", "money", "duration"})
 """What a check that finds nothing looked for: texts may differ in what no list knows."""
 
 
@@ -109,6 +112,9 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
     altered = altered_in_place(in_place, reference, hypothesis, lost)
     n_altered = sum(one.fact not in {*missing, *extra} for one in altered)  # each counts once
     differing = len(missing) + len(extra) + n_altered
+    kinds = {fact.kind for fact in (*missing, *extra)}
+    if n_altered == 0 and kinds <= _FIGURES and (why := _unread(reference, hypothesis)):
+        return Measure(name=name, kind="exact", step=step, inconclusive=why)
     agreed = len(facts[0]) - len(missing)
     return Measure(
         name=name,
@@ -123,7 +129,7 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
             "unsupported": sum(not fact.is_said for fact in (*lost, *made)),
         },
         **sides(len(facts[0]), len(facts[1]), Unit.FACT),
-        note="" if differing else SOUGHT,
+        note="" if differing else _sought(reference, hypothesis),
         step=step,
         normaliser=NORMALISER,
         findings=(
@@ -131,6 +137,27 @@ def _compare(name: str, step: str, reference: Stated, hypothesis: Stated) -> Mea
             *(_finding(name, step, "extra", fact) for fact in made),
             *(_alteration(name, step, one) for one in altered),
         ),
+    )
+
+
+def _unread(reference: Stated, hypothesis: Stated) -> str:
+    """Why figures cannot be compared: numbers in words that one text alone has."""
+    sides = [(side, figures_of(side.read_as)) for side in (reference, hypothesis)]
+    found = [unread(side.text, side.read_as) for side, _ in sides]
+    if found[0] == found[1]:
+        return ""
+    words = ", ".join(sorted((found[0] - found[1]) + (found[1] - found[0]))[:3])
+    languages = dict.fromkeys(figures.name for _, figures in sides if figures)
+    return f"numbers in words are not read in {' and '.join(languages)}: {words}"
+
+
+def _sought(reference: Stated, hypothesis: Stated) -> str:
+    """What a check that found nothing looked for in this language."""
+    names = dict.fromkeys(
+        figures.name for side in (reference, hypothesis) if (figures := figures_of(side.read_as))
+    )
+    return (
+        f"{SOUGHT_IN_FIGURES}; nothing else is read in {' and '.join(names)}" if names else SOUGHT
     )
 
 

@@ -213,7 +213,7 @@ def test_who_is_meant(text, language, facts):
     assert sorted(f.value for f in found if f.kind == "participant") == facts
 
 
-@pytest.mark.parametrize("language", ["fr", "es", "ja", "xx"])
+@pytest.mark.parametrize("language", ["sv", "tr", "ko", "xx"])
 @pytest.mark.parametrize("name", ["title_facts", "summary_facts"])
 def test_any_other_language_is_inconclusive_by_name(name, language):
     """Numbers alone would look like a verdict on unreadable texts."""

@@ -97,9 +97,9 @@ ENGLISH = (
     "The team decided that the launch is on Friday and it will be after the audit, and Bob has "
     "agreed to the plan."
 )
-POLISH = (
-    "Zespol zdecydowal ze premiera odbedzie sie w piatek po audycie i kosztuje wiecej niz "
-    "planowano, a Bob sie zgadza."
+FINNISH = (
+    "Ana ja Bob sopivat, että julkaisu tehdään perjantaina, kun tarkastus on ohi, ja että se "
+    "maksaa heille enemmän kuin he olivat aikoneet."
 )
 
 
@@ -107,13 +107,13 @@ POLISH = (
     ("mine", "theirs", "is_unsure"),
     [
         pytest.param(ENGLISH, ENGLISH, False, id="the same"),
-        pytest.param(ENGLISH, POLISH, True, id="one that we do not know"),
-        pytest.param(POLISH, ENGLISH, True, id="and back"),
-        pytest.param(POLISH, POLISH, False, id="unknown on both"),
+        pytest.param(ENGLISH, FINNISH, True, id="one that we do not know"),
+        pytest.param(FINNISH, ENGLISH, True, id="and back"),
+        pytest.param(FINNISH, FINNISH, False, id="unknown on both"),
         pytest.param(ENGLISH, "Launch Friday; audit first.", False, id="too short to tell"),
         pytest.param(ENGLISH, "Bob agreed to the plan and will launch on Friday.", False,
                      id="a terser wording"),
-        pytest.param("会議は金曜日に発売することを決めました。監査の後です。", POLISH, True,
+        pytest.param("会議は金曜日に発売することを決めました。監査の後です。", FINNISH, True,
                      id="another script"),
     ],
 )  # fmt: skip

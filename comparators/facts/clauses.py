@@ -18,8 +18,8 @@ _NUMBERED = r"(?:(?<!\b[Nn][or]\.)|(?!\s+\d))"
 _DATED = rf"(?:(?<!\d\.)|(?!\s+(?:{'|'.join(GERMAN.months)})\b))"
 _WITHIN = _ABBREVIATED + _NUMBERED + _DATED
 """A full stop of `Dr. Meier`, `no. 5` or `14. März` ends nothing."""
-_ENDS = re.compile(rf"(?<=[.!?;]){_WITHIN}\s+|\n+", re.I)
-_PAUSES = re.compile(rf"(?<=[.!?;,:]){_WITHIN}\s+|\n+", re.I)
+_ENDS = re.compile(rf"(?<=[.!?;]){_WITHIN}\s+|(?<=[\u3002\uff01\uff1f])|\n+", re.I)
+_PAUSES = re.compile(rf"(?<=[.!?;,:]){_WITHIN}\s+|(?<=[\u3002\uff01\uff1f\uff0c\u3001])|\n+", re.I)
 
 
 class Clause(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from comparators.facts.tokens import Fact, Reader
+from comparators.language.figures import figures_of
 from comparators.language.lexicon import GERMAN_DAYS, MONTHS, word_set
 
 UNSURE = " ?"
@@ -14,9 +15,14 @@ _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_AND_MONTH = r"(?<![\d.,])(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\."
 _DOTTED_DATES = {
     "de": re.compile(_DAY_AND_MONTH + r"(\d{4}\b|\d{2}\b|(?!\d))"),
-    "en": re.compile(_DAY_AND_MONTH + r"(\d{4}\b|\d{2}\b)"),
 }
-"""In English only with a year: `2.5.` is a decimal at a sentence's end."""
+_DATED_IN_FULL = re.compile(_DAY_AND_MONTH + r"(\d{4}\b|\d{2}\b)")
+"""But in German only with a year: `2.5.` is a decimal at a sentence's end."""
+_DASHED_DATE = re.compile(r"\b(0?[1-9]|[12]\d|3[01])([-/])(0?[1-9]|1[0-2])\2(\d{4})\b")
+"""The day first, as everywhere but in English."""
+_EAST_ASIAN_DATE = re.compile(
+    r"(?:(\d{4})\u5e74)?(\d{1,2})\u6708(?:(\d{1,2})[\u65e5\u53f7])?|(\d{4})\u5e74"
+)
 _SLASHED_DATE = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})\b(?!/)")
 _CLOCK = re.compile(
     r"\b(2[0-3]|[01]?\d)[:.]([0-5]\d)\s*(a\.? ?m\b\.?|p\.? ?m\b\.?|uhr\b)"
@@ -48,9 +54,38 @@ def written(text: str, language: str) -> tuple[str, set[Fact]]:
         return take
 
     text = _ISO_DATE.sub(taking("date", lambda m: m.group()), text)
+    figures = figures_of(language)
+    if figures and figures.is_unspaced:
+        text = _EAST_ASIAN_DATE.sub(taking("date", _east_asian), text)
+    elif figures:
+        text = _DASHED_DATE.sub(taking("date", lambda m: _iso(m[4], m[3], m[1])), text)
+    if figures:
+        text = figures.time.sub(taking("time", _in_words), text)
     text = _SLASHED_DATE.sub(taking("date", _slashed), text)
-    text = _DOTTED_DATES[language].sub(taking("date", _dotted), text)
+    text = _DOTTED_DATES.get(language, _DATED_IN_FULL).sub(taking("date", _dotted), text)
     return _CLOCK.sub(taking("time", _clock), text), found
+
+
+def _iso(year: str, month: str, day: str) -> str:
+    return f"{year}-{int(month):02}-{int(day):02}"
+
+
+def _east_asian(match: re.Match[str]) -> str:
+    """Year, month and day, as far as they stand there."""
+    year, month, day, year_alone = match.groups()
+    if year_alone:
+        return str(year_alone)
+    if not day:
+        return f"{year}-{int(month):02}" if year else MONTHS[(int(month) - 1) % 12]
+    return _iso(year, month, day) if year else f"{int(month):02}-{int(day):02}"
+
+
+def _in_words(match: re.Match[str]) -> str:
+    """An hour by a language's own words."""
+    found = match.groupdict()
+    minute = 30 if found.get("half") else int(found.get("minute") or 0)
+    half = next((half for half in ("am", "pm") if found.get(half)), "")
+    return time_of(int(found["hour"]) % 24, minute, half, is_sure=found["hour"].startswith("0"))
 
 
 def _dotted(match: re.Match[str]) -> str:
@@ -133,16 +168,17 @@ def _days_of_months(reader: Reader, index: int) -> Iterator[Fact]:
     day = _day(reader, index)
     if day is None:
         return
-    month = index + day[1] + (reader.at(index + day[1]) == "of")
+    month = index + day[1] + (reader.at(index + day[1]) in reader.lexicon.of)
     if reader.at(month) in months:
         yield _dated(reader, months[reader.at(month)], day[0], (index, month + 1))
 
 
 def _dated(reader: Reader, month: int, day: int, span: tuple[int, int]) -> Fact:
     """A day of a month, with the year where one follows."""
-    year = reader.at(span[1])
+    has_of = reader.lexicon.figures is not None and reader.at(span[1]) in reader.lexicon.of
+    year = reader.at(span[1] + has_of)
     is_dated = bool(_YEAR.fullmatch(year))
-    reader.take(*range(span[0], span[1] + is_dated))
+    reader.take(*range(span[0], span[1] + is_dated * (1 + has_of)))
     return Fact("date", f"{year}-{month:02}-{day:02}" if is_dated else f"{month:02}-{day:02}")
 
 

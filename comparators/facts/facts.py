@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,13 +17,15 @@ from comparators.alignment.transcript_pair import Transcript
 from comparators.facts.dates import UNSURE, moments, written
 from comparators.facts.negation import negations
 from comparators.facts.tokens import Fact, Reader, Reading
-from comparators.language.lexicon import CURRENCIES, LEXICONS, SPANS, Lexicon
+from comparators.language.figures import written_out
+from comparators.language.lexicon import LEXICONS, SPANS, Lexicon
 from comparators.language.normalise import base_language, normalise
 
 LANGUAGES = frozenset(LEXICONS)
 VAGUE = frozenset({"time", "date", "participant", "number", "money"})
 """Kinds of which one may say the same with less."""
 _OF_MONEY = {"m": 1e6, "b": 1e9}
+_AND = frozenset({"and", "und", "et", "y", "e", "en", "i"})
 _UNSURE_UNITS = frozenset("mbs")
 """Metres, minutes or millions; billions; seconds or a decade."""
 _HAS_DIGIT = re.compile(r"\d")
@@ -58,6 +60,8 @@ def read(text: str, language: str | None) -> Read:
     Raises KeyError for a language without a lexicon (see LANGUAGES).
     """
     lexicon = LEXICONS[base_language(language) or ""]
+    if lexicon.figures:
+        text = written_out(text, lexicon.figures)
     rest, found = written(text, lexicon.language)
     return Read(frozenset(found), Reading(rest, lexicon))
 
@@ -234,6 +238,8 @@ def _amount(reader: Reader, index: int, number: float) -> Fact:
         if [reader.at(after + n) for n in range(3)] == ["and", "a", "half"]:
             number += 0.5
             after += 3
+    if lexicon.figures and reader.at(after) in lexicon.of and reader.at(after + 1) in lexicon.units:
+        after += 1  # `3 millions d'euros`
     amount = number * scale * (-1 if reader.at(index - 1) == "minus" else 1)
     value = _plain(amount)
     unit = lexicon.units.get(reader.at(after)) or before
@@ -255,7 +261,7 @@ def _lasting(reader: Reader, at: int, amount: float) -> Fact:
     lexicon = reader.lexicon
     span = lexicon.spans[reader.at(at)]
     times, unit = SPANS.get(span, (1, span))
-    whole, after = amount * times, at + 1 + (reader.at(at + 1) in {"and", "und"})
+    whole, after = amount * times, at + 1 + (reader.at(at + 1) in _AND)
     rest = reader.number(after)
     parts = {"half": 0.5, "quarter": 0.25}
     if reader.at(after) == "a" and after > at + 1 and reader.at(after + 1) in parts:
@@ -275,7 +281,8 @@ def _spanning(amount: float, span: str) -> Fact:
 def _currency_before(reader: Reader, index: int) -> str | None:
     """`$ 5` has its currency in front; `3 euro 5` does not."""
     unit = reader.lexicon.units.get(reader.at(index - 1))
-    return unit if unit in CURRENCIES and reader.number(index - 2) is None else None
+    is_money = unit is not None and unit != "percent"
+    return unit if is_money and reader.number(index - 2) is None else None
 
 
 def _plain(value: float) -> str:
@@ -303,6 +310,8 @@ def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
         for part in {p for p in person if len(p) > 1 or len(person) == 1}:
             for form in (part, f"{part}s"):
                 bearers.setdefault(form, []).append(person)
+    if reader.lexicon.figures and reader.lexicon.figures.is_unspaced:
+        return _participants_within(reader, people)
     named = [index for index, token in enumerate(reader.tokens) if token in bearers]
     has_capitals = bool(named) and reader.reading.has_capitals()
     found = set()
@@ -312,6 +321,12 @@ def _participants(reader: Reader, names: Iterable[str]) -> set[Fact]:
             found.add(Fact("participant", value))
             reader.take(*range(index, index + taken))
     return found
+
+
+def _participants_within(reader: Reader, people: Sequence[Sequence[str]]) -> set[Fact]:
+    """People by their whole name or what stands in front of it, where no blank sets words apart."""
+    text = "".join(reader.tokens)
+    return {Fact("participant", " ".join(person)) for person in people if "".join(person) in text}
 
 
 def _who(tokens: list[str], index: int, borne: list[list[str]]) -> tuple[str, int]:

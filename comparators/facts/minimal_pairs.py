@@ -17,6 +17,7 @@ from comparators.facts.facts import without_counterpart
 from comparators.facts.sentences import FIGURE, PERSON, Sentence, align
 from comparators.facts.stated import Stated
 from comparators.facts.tokens import Fact
+from comparators.language.lexicon import LEXICONS
 from comparators.language.word_classes import WordClasses, classes_of
 
 WORDS_OF = {
@@ -28,6 +29,8 @@ KINDS = (
     "figure", "date", "unit", "person", "role", "negation", "opposite", "modality", "tense",
     "quantity", "clause",
 )  # fmt: skip
+IN_FIGURES = frozenset({"figure", "date", "unit", "person", "role", "negation"})
+"""What is read of a language whose figures, names and negations alone are known."""
 FEW = 3
 """Words in a row that were replaced; more of them are a free rewording."""
 SAME_REST = 0.8
@@ -60,6 +63,8 @@ def alterations(reference: Stated, hypothesis: Stated) -> list[Alteration]:
     found = [one for pair in aligned.pairs for one in _of_sentences(*pair, classes)]
     n_reference = aligned.equal + len(aligned.pairs) + len(aligned.missing)
     n_hypothesis = aligned.equal + len(aligned.pairs) + len(aligned.extra)
+    if LEXICONS[classes.language].figures:
+        return [one for one in found if one.kind in IN_FIGURES]
     is_verbatim = aligned.equal >= VERBATIM * max(n_reference, n_hypothesis)
     if is_verbatim and not (aligned.missing and aligned.extra):  # else one is the other, reworded
         found += [Alteration("clause", s.text, "", s.text, "") for s in aligned.missing]

@@ -74,6 +74,9 @@ def _is_amount(reader: Reader, index: int) -> bool:
 def _next_of_content(reader: Reader, index: int, skipped: int) -> int | None:
     """The next word of content in the sentence; where it ends there, the one before."""
     ahead, behind = reader.sentence(index, skipped + _REACH)
+    figures = reader.lexicon.figures
+    if figures and figures.is_negated_before:
+        ahead, behind = behind, ahead
     near = (*ahead[skipped : skipped + _REACH], *behind[:_REACH])
     return next((n for n in near if reader.at(n) and not _is_skipped(reader, n)), None)
 

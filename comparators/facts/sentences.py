@@ -12,6 +12,7 @@ from comparators.alignment.distance import Alphabet
 from comparators.facts.clauses import split
 from comparators.facts.facts import extract
 from comparators.facts.tokens import ORDINAL, Fact, Reading
+from comparators.language.figures import written_out
 from comparators.language.lexicon import LEXICONS, Lexicon
 from comparators.language.normalise import normalise
 from comparators.language.stems import stem
@@ -85,7 +86,8 @@ def _trimmed(text: str) -> list[str]:
 def read(text: str, language: str, people: frozenset[str]) -> Sentence:
     """A sentence's words without those that say nothing; a person is one word."""
     lexicon, ignored = LEXICONS[language], classes_of(language).ignored
-    reading = Reading(text, lexicon)
+    spelt = written_out(text, lexicon.figures) if lexicon.figures else text
+    reading = Reading(spelt, lexicon)
     bearers = _bearers(people, language)
     words, shape, names, done = list[str](), list[str](), set[str](), 0
     for index in range(len(reading.tokens)):

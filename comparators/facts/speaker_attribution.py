@@ -55,7 +55,7 @@ def attributions(
 ) -> frozenset[Fact]:
     """One fact for each person who is given another's words: `ann ash says what bo birch said`."""
     lexicon, speakers = LEXICONS[language], _speakers(participants, language)
-    if len(speakers) < 2:
+    if len(speakers) < 2 or lexicon.figures:
         return frozenset()
     owners = transcript.once(_owners, language)
     credited = [

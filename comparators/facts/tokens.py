@@ -33,7 +33,8 @@ class Reading:
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         """Read in the lexicon's language; numbered lists' own numbers are left out."""
-        self._words = words_in(spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text))))
+        text = spelt(_LIST_MARK.sub(" ", _MINUS.sub(" minus ", text)))
+        self._words = words_in(text)
         parts = {word: _parts(word, lexicon.language) for word in set(self._words)}
         found = with_numbers(TokenStream.of(self._words, parts), lexicon.language)
         self.lexicon = lexicon

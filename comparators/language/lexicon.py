@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
+
+from comparators.language.figures import LANGUAGES as IN_FIGURES
+from comparators.language.figures import Figures, data_of, figures_of
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -18,7 +22,7 @@ def word_list(text: str) -> list[str]:
 
 def _table(text: str) -> dict[str, str]:
     """`percent: prozent percent; euro: eur` as {word: canonical form}."""
-    entries = [entry.split(":") for entry in text.split(";")]
+    entries = [entry.split(":") for entry in text.split(";") if entry.strip()]
     return {word: name.strip() for name, words in entries for word in words.split()}
 
 
@@ -30,7 +34,8 @@ class Lexicon(NamedTuple):
     negators are verbs whose deed is not done, where it follows behind `infinitive`, with
     nothing but `occasions` between: `missed its date to deliver`. refusals negate what is
     done in the next word, or in the one they are the end of: `against postponing`,
-    `postponing was ruled out`.
+    `postponing was ruled out`. of: what may stand between a day and its month. figures: of a
+    language whose figures, names and negations alone are read.
     """
 
     language: str
@@ -55,6 +60,8 @@ class Lexicon(NamedTuple):
     scales: Mapping[str, float]
     clock: Mapping[str, str]
     skipped: frozenset[str]
+    of: frozenset[str] = frozenset({"of"})
+    figures: Figures | None = None
 
 
 def _numbered(text: str, start: int = 1) -> dict[str, int]:
@@ -106,7 +113,6 @@ _MEASURES = (
     "ms: ms millisecond milliseconds millisekunde millisekunden; degree: degree degrees grad; "
     "degree celsius: celsius; degree fahrenheit: fahrenheit"
 )
-CURRENCIES = frozenset(_table(_MONEY).values())
 
 ENGLISH = Lexicon(
     language="en",
@@ -212,4 +218,60 @@ GERMAN = Lexicon(
 )  # fmt: skip
 GERMAN_DAYS = tuple(word for word in GERMAN.days if word.endswith("tag"))
 """Weekdays that begin longer words: Freitagabend."""
-LEXICONS: Mapping[str, Lexicon] = {"en": ENGLISH, "de": GERMAN}
+IN_FULL: Mapping[str, Lexicon] = {"en": ENGLISH, "de": GERMAN}
+"""Languages with number words, units and lists of opposites, too."""
+
+
+@lru_cache
+def _in_figures(language: str) -> Lexicon:
+    """Of a language's file; an unspaced one is spelt in English where it has words for units."""
+    data, figures = data_of(language), figures_of(language)
+    is_unspaced = figures is not None and figures.is_unspaced
+    none = frozenset[str]()
+    scales = _table(data["scales"])
+    return Lexicon(
+        language=language,
+        negations=word_set(data["negations"]),
+        negators=none,
+        infinitive="",
+        occasions=none,
+        refusals=none,
+        refused=none,
+        deeds=(),
+        not_only=word_set(data["not_only"]),
+        limits=none,
+        days=ENGLISH.days if is_unspaced else _table(data["days"]),
+        months=_numbered(data["months"]),
+        unsure=none,
+        relatives={},
+        ordinals={},
+        ones=word_set(data["ones"]),
+        units=_table(f"percent: percent; {_MONEY}; {data['money']}"),
+        measures=_table(_MEASURES),
+        spans=ENGLISH.spans if is_unspaced else _table(data["spans"]),
+        scales={word: float(value) for word, value in scales.items()},
+        clock=ENGLISH.clock if is_unspaced else {},
+        skipped=word_set(data["skipped"]),
+        of=word_set(data["of"]),
+        figures=figures,
+    )
+
+
+class _Lexicons(Mapping[str, Lexicon]):
+    """By language; a file is read when its language is first asked for."""
+
+    def __getitem__(self, language: str) -> Lexicon:
+        if language in IN_FULL:
+            return IN_FULL[language]
+        if language in IN_FIGURES:
+            return _in_figures(language)
+        raise KeyError(language)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*IN_FULL, *sorted(IN_FIGURES)))
+
+    def __len__(self) -> int:
+        return len(IN_FULL) + len(IN_FIGURES)
+
+
+LEXICONS: Mapping[str, Lexicon] = _Lexicons()

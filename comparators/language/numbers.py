@@ -178,6 +178,8 @@ class _Words:
 
 def with_halves(text: TokenStream, lexicon: Lexicon) -> TokenStream:
     """The tokens with such words replaced by one number, or by one and its scale."""
+    if lexicon.language not in LANGUAGES:
+        return text
     telling = {word for word in set(text.tokens) if _may_begin_half(word, lexicon)}
     return text.replaced(_with_halves(text.tokens, telling, lexicon)) if telling else text
 

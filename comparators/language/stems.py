@@ -25,8 +25,11 @@ _LONGEST = 6
 
 def stem(word: str, language: str) -> str:
     """`shipped`, `shipping` and `shipment` are `ship`; `genehmigt`, `Genehmigung` are `nehmig`."""
-    word = _IRREGULAR.get(word, word) if language == "en" else _without_participle(word)
-    for ending in _ENDINGS[language]:
+    if language == "en":
+        word = _IRREGULAR.get(word, word)
+    elif language == "de":
+        word = _without_participle(word)
+    for ending in _ENDINGS.get(language, ()):
         if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST:
             word = word[: -len(ending)]
             break

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from typing import Any
 
-from comparators.language.lexicon import LEXICONS
+from comparators.language.figures import data_of
+from comparators.language.lexicon import LEXICONS, Lexicon
 from comparators.language.stems import stem
-
-FOLDER = files("comparators.language") / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +48,12 @@ class WordClasses:
 
 @lru_cache
 def classes_of(language: str) -> WordClasses:
-    """The lists of a language. Raises FileNotFoundError for one without a file."""
-    file = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
-    lists, lexicon = file["words"], LEXICONS[language]
+    """The lists of a language. Raises KeyError for one without a file."""
+    lexicon = LEXICONS[language]
+    file = data_of(language)
+    if lexicon.figures:
+        return _of_figures(lexicon, file)
+    lists = file["words"]
     return WordClasses(
         language=language,
         ignored=frozenset(file["ignored"].split()),
@@ -68,6 +69,25 @@ def classes_of(language: str) -> WordClasses:
         units={**lexicon.units, **lexicon.measures, **lexicon.spans},
         negations=lexicon.negations,
     )  # fmt: skip
+
+
+def _of_figures(lexicon: Lexicon, file: Mapping[str, Any]) -> WordClasses:
+    """Nothing but what counts, what negates and what joins."""
+    none = frozenset[str]()
+    return WordClasses(
+        language=lexicon.language,
+        ignored=none,
+        phrases={},
+        joining=frozenset(file["joining"].split()),
+        mutual=none,
+        passive=none,
+        conditions=none,
+        opposites={},
+        quantities={},
+        modality={},
+        units={**lexicon.units, **lexicon.measures, **lexicon.spans},
+        negations=lexicon.negations,
+    )
 
 
 def _named(lines: Iterable[str]) -> dict[str, str]:
