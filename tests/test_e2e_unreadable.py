@@ -87,11 +87,10 @@ def test_each_poison_ends_its_run_and_the_next_is_compared(stack: Sandbox, tmp_p
     stored = ended[STORED]
     why = "unreadable: the primary's stored account: recording: Field required"
     assert (stored.state, stored.reason, stored.is_reopenable) == ("failed", why, False)
-    store = stack.folders.root / "store.db"
-    _execute(store, f"UPDATE comparisons SET body = '{{}}' WHERE run_id = '{ended[HEARD].run_id}'")
     why = "unreadable: its stored comparison: recording: Field required"
-    assert _verdict(harness, ended[HEARD]) == (Verdict.ERRORED, "unreadable", why)
-    _is_shown(harness, ids, began, tmp_path)
+    with _poisoned_comparison(stack, ended[HEARD].run_id):
+        assert _verdict(harness, ended[HEARD]) == (Verdict.ERRORED, "unreadable", why)
+        _is_shown(harness, ids, began, tmp_path)
 
 
 def _is_shown(harness: Harness, ids: dict[str, str], began: Any, folder: Path) -> None:
@@ -149,6 +148,21 @@ def _poisoned(stack: Sandbox, ids: dict[str, str]) -> Iterator[None]:
     finally:
         for path in (primary, store):
             _execute(path, "DROP TRIGGER poison")
+
+
+@contextmanager
+def _poisoned_comparison(stack: Sandbox, run_id: str) -> Iterator[None]:
+    """What is stored of one run's verdict; other tests find it as it was."""
+    store = stack.folders.root / "store.db"
+    kept = f"(SELECT body FROM comparisons WHERE run_id = '{run_id}') AS body"
+    _execute(store, f"CREATE TABLE unpoisoned AS SELECT {kept}")
+    _execute(store, f"UPDATE comparisons SET body = '{{}}' WHERE run_id = '{run_id}'")
+    try:
+        yield
+    finally:
+        body = "(SELECT body FROM unpoisoned)"
+        _execute(store, f"UPDATE comparisons SET body = {body} WHERE run_id = '{run_id}'")
+        _execute(store, "DROP TABLE unpoisoned")
 
 
 def _as_it_ends(condition: str) -> str:
