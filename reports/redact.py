@@ -112,7 +112,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _is_public(annotation: Any) -> bool:
-    """Numbers, times, closed lists of words, public text, and mappings from that to that."""
+    """Numbers, times, closed lists of words, public text, tuples and mappings of these."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return issubclass(annotation, (*_PLAIN, Enum))
     if any(isinstance(mark, PublicMark) for mark in getattr(annotation, "__metadata__", ())):
@@ -120,6 +120,8 @@ def _is_public(annotation: Any) -> bool:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return True
+    if origin is tuple and inner[1:] == (Ellipsis,):
+        return _is_public(inner[0])
     return origin in {Union, UnionType, Mapping} and all(map(_is_public, inner))
 
 

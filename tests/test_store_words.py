@@ -16,7 +16,7 @@ from reflector_migrate.pipeline.contracts import Run
 from reflector_migrate.settings import Settings
 from reflector_migrate.store.base import reading, writing
 from reflector_migrate.store.clock import now
-from reflector_migrate.store.tables import later_comparisons, metadata, task_cache
+from reflector_migrate.store.tables import comparisons, later_comparisons, metadata, task_cache
 from reflector_migrate.store.words import forget_words, words_left
 from reports.redact import hide
 from tests.comparing import observation
@@ -115,3 +115,15 @@ def test_no_table_keeps_a_word_and_every_count_stays(harness: Harness) -> None:
     assert counted[0] == counted[1]
     assert gist_of(after)._replace(title=gist.title, told=gist.told) == gist
     assert harness.nights.of(NIGHT)[0] == gist_of(after)
+
+
+def test_an_erased_run_with_a_defect_stays_one(harness: Harness) -> None:
+    """Its names are the harness's own: without them the run would count as a sound one."""
+    made = _store(harness, "r1").model_copy(update={"defects": ("tracks_swapped",)})
+    with writing(harness.settings.store_url) as connection:
+        body = made.model_dump_json(by_alias=True)
+        connection.execute(comparisons.update().values(body=body))
+    forget_words(harness.settings.store_url, "r1", hide)
+    [kept] = harness.nights.documents(["r1"])
+    assert kept.defects == ("tracks_swapped",)
+    assert set(harness.nights.seeded()) == {"r1"}
