@@ -25,9 +25,12 @@ from reflector_migrate.cutover.checklist import exit_code
 from reflector_migrate.cutover.items import Answer, Item, Line, passed, pending, unreachable
 from reflector_migrate.errors import RefusedError
 from reflector_migrate.harness import Harness
+from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import Phase, Verdict
 from reflector_migrate.sandbox.servers.base import Folders
+from reflector_migrate.sandbox.stack import Sandbox
 from reflector_migrate.settings import Settings
+from reflector_migrate.shadow.gate_rules import shipped_rules
 from reflector_migrate.shadow.nightly.night import gather
 from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
@@ -36,6 +39,8 @@ from tests.comparing import observation
 
 ROOT = Path(__file__).parents[1]
 NIGHT = "2026-11-23"
+UP = Settings.model_validate({"shadow": {"enabled": True}})
+"""Of a sandbox that was started with its defaults."""
 
 
 class Answered(NamedTuple):
@@ -324,13 +329,60 @@ def test_an_output_that_cannot_be_written_leaves_one_answer(run: Run, tmp_path: 
         (["compare", "--primary", "a", "--candidate", "b", "-o", "html:/nonexistent/x.html"],
          "there is no folder /nonexistent"),
         (["compare", "--primary", "a", "--candidate", "b", "-o", "csv:x"], "unknown format 'csv'"),
+        (["compare", "--primary", "a", "--candidate", "b", "--replayed"],
+         "--replayed: nothing runs where two files are compared"),
+        (["compare", "--primary", "a", "--candidate", "b", "--wait", "1m", "--timeout", "1m"],
+         "--timeout, --wait: nothing runs where two files are compared"),
+        (["compare", "solo", "--timeout", "1m"], "--timeout: for a sandbox"),
+        (["compare", "solo", "--exit-zero", "--fail-on", "diverged"], "--fail-on: --exit-zero"),
+        (["compare", "solo", "--json", "--color", "always"], "--color: JSON has no colour"),
+        (["compare", "solo", "--json", "-o", "md:-"], "--json and -o md:- both write to stdout"),
+        (["report", "-o", "md:-", "-o", "json:-"], "-o md:- and -o json:- both write to stdout"),
+        (["report", "--comparisons", "a", "--night", NIGHT, "-o", "md:-"], "--night: the night of"),
+        (["report", "--comparisons", "a", "--notify", "-o", "md:-"], "--notify: the night of"),
+        (["report", "--dry-run", "--notify"], "--notify: --dry-run calls nobody"),
+        (["route", "show", "--room", "standup"], "--room: name the transcript"),
+        (["sandbox", "noise", "off", "--wer", "0.1"], "--wer: give a seed"),
+        (["sandbox", "noise", "--facts"], "--facts: give a seed"),
+        (["replay", "--rate", "9"], "--rate: for past recordings"),
+        (["replay", "--failed", "--limit", "9"], "--limit: --failed opens every failed run"),
+        (["gate", "--print-rules", "--origin", "sandbox"], "--origin: --print-rules prints"),
+        (["adjudicate", "words", "--who", "ana", "--json"], "--who: --result and --json ask"),
+        (["attach", "--reflector-env", "e", "check"], "--reflector-env: `attach check` reads"),
+        (["--config", "ok.toml", "attach", "--reflector-env", "e"], "attach writes them"),
+        (["shadow", "status", "--hours", "-5"], "x>=1"),
+        (["defects", "false-alarms", "--wer", "5"], "0<=x<=1"),
     ],
 )  # fmt: skip
 def test_no_option_is_dropped_in_silence(run: Run, argv: list[str], said: str) -> None:
-    """S2.23: what cannot be meant together, or is out of range, is a usage error."""
+    """S2.23: what cannot be meant together, has no effect, or is out of range is a usage error."""
+    Path("ok.toml").write_text("", "utf-8")
     found = run(*argv)
     assert (found.exit_code, said in found.stderr) == (2, True), found.stderr
     assert not Path("/nonexistent").exists()
+
+
+def test_a_sandbox_that_is_up_refuses_options_that_it_was_not_started_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sandbox up --routes` beside a sandbox without routes says so, and changes nothing."""
+    monkeypatch.setattr(Sandbox, "up", lambda _: False)
+    monkeypatch.setattr(Sandbox, "settings", property(lambda _: UP))
+    assert run("sandbox", "up", "--shadow").exit_code == 0
+    for option in ("--routes", "--no-shadow", "--defect=tracks_swapped"):
+        found = run("sandbox", "up", option)
+        assert (found.exit_code, "not as in the sandbox that is up" in found.stderr) == (2, True)
+
+
+def test_a_file_of_evidence_is_judged_by_the_rules_that_the_settings_name(run: Run) -> None:
+    """judge.gates_file counts for `gate --evidence` too, as its help says."""
+    rules = shipped_rules().replace("alpha = 0.05 ", "alpha = 0.04 ")
+    Path("mine.toml").write_text(rules, "utf-8")
+    Path("migrate.toml").write_text('[judge]\ngates_file = "mine.toml"\n', "utf-8")
+    Path("none.jsonl").write_text("", "utf-8")
+    digest = read_rules(rules, "mine.toml").digest
+    found = run("gate", "--evidence", "none.jsonl", "--json")
+    assert json.loads(found.stdout)["rules"] in digest
 
 
 def test_a_dash_is_stdout(run: Run, tmp_path: Path) -> None:

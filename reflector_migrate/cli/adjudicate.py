@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.cli.common import (
+    echo_json,
+    envelope,
+    harness_of,
+    log_to_stderr,
+    refuse_ignored,
+    say,
+)
 from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
@@ -43,6 +50,8 @@ def adjudicate(ctx: click.Context, gate: str, who: str | None, result: bool, as_
     """
     from reflector_migrate.cutover.adjudication import Desk, reader, text_for
 
+    if result or as_json:
+        refuse_ignored(ctx, "--result and --json ask nothing, so nobody reads", "who")
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     desk = Desk(harness, text_for(gate))

@@ -15,6 +15,7 @@ from reflector_migrate.cli.common import (
     envelope,
     harness_of,
     log_to_stderr,
+    refuse_ignored,
     say,
     settings_of,
 )
@@ -72,7 +73,14 @@ def attach(
       migrate attach check
     """
     if ctx.invoked_subcommand is not None:
+        why = (
+            f"`attach {ctx.invoked_subcommand}` reads the settings in force; --config names a file"
+        )
+        names = ("reflector_env", "reflector_pid", "conductor", "admin_url", "out", "force", "yes")
+        refuse_ignored(ctx, why, *names)
         return
+    if ctx.find_root().obj["config"] is not None:
+        raise click.UsageError("--config names settings to read; attach writes them: use --out")
     from reflector_migrate.settings.reflector_env import derive, read_env_file, read_process
 
     if (reflector_env is None) == (reflector_pid is None):

@@ -187,6 +187,23 @@ def say(line: str) -> None:
     click.echo(printable(line), err=True)
 
 
+def refuse_ignored(ctx: click.Context, why: str, *names: str) -> None:
+    """UsageError for each of these parameters that the user gave, although it has no effect here.
+
+    A default, or a value from the environment, is not what the user gave in this call.
+    """
+    typed = click.core.ParameterSource.COMMANDLINE
+    given = [
+        "/".join((*param.opts[:1], *param.secondary_opts))
+        if isinstance(param, click.Option)
+        else param.human_readable_name
+        for param in ctx.command.params
+        if param.name in names and ctx.get_parameter_source(param.name) is typed
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: {why}")
+
+
 def ask(question: str, *, yes: bool) -> None:
     """Go on if a person confirms, or passed --yes; without a terminal it is a usage error."""
     if yes:

@@ -12,6 +12,7 @@ from reflector_migrate.cli.common import (
     echo_json,
     harness_of,
     log_to_stderr,
+    refuse_ignored,
     stdout_console,
 )
 from reflector_migrate.cli.completing import recordings
@@ -110,20 +111,30 @@ def compare(
       migrate compare three-voices --secondary
       migrate compare --primary a.json --candidate b.json --json
     """
-    from reflector_migrate.cli.outputs import failing, places
+    from reflector_migrate.cli.outputs import failing, places, refuse_two_answers
 
-    places(outputs)  # a mistyped one is said before anything runs
+    # what is mistyped is said before anything runs
+    refuse_two_answers(places(outputs), as_json=as_json)
     if recording is None and reference is None and secondary not in (None, RUN):
         recording, secondary = secondary, RUN  # `compare --secondary three-voices`
     _refuse_contradictions(recording, reference, candidate, secondary, waivers)
     if answers and reference is None:
         raise click.UsageError("--answers needs --primary FILE and --candidate FILE")
+    if reference is not None:
+        why = "nothing runs where two files are compared"
+        refuse_ignored(ctx, why, "timeout_s", "wait_s", "is_replayed")
+    if exit_zero:
+        refuse_ignored(ctx, "--exit-zero already says when to exit 0: give one of them", "fail_on")
+    if as_json:
+        refuse_ignored(ctx, "JSON has no colour", "color")
     if reference is not None and candidate is not None:
         config, third = ctx.find_root().obj["config"], Path(secondary) if secondary else None
         found = _from_files(config, reference, candidate, third, waivers, answers == "alike")
     else:
         harness = harness_of(ctx)
         log_to_stderr(ctx, harness.settings)
+        if not harness.settings.is_sandbox:
+            refuse_ignored(ctx, "for a sandbox; in a deployment: --wait", "timeout_s")
         how = {"secondary": secondary is not None, "is_replayed": is_replayed}
         found = _run_or_look_up(harness, recording or "", timeout_s, wait_s, **how)
     code = 0 if exit_zero else failing(found.verdict, fail_on)

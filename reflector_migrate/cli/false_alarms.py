@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reflector_migrate.harness import Harness
 
 FOLDER = Path(".sandbox/false-alarms")  # a fixed place, so that the next run cleans after a kill
+SHARE = click.FloatRange(0, 1)
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 
@@ -25,8 +26,10 @@ EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 @click.option(
     "--noise", "seed", default=7, show_default=True, metavar="SEED", help="Seed of the noise."
 )
-@click.option("--wer", default=0.02, show_default=True, help="Share of words misheard, 0 to 1.")
-@click.option("--rate", default=0.3, show_default=True, help="Chance of another wording, 0 to 1.")
+@click.option("--wer", type=SHARE, default=0.02, show_default=True, help="Share of words misheard.")
+@click.option(
+    "--rate", type=SHARE, default=0.3, show_default=True, help="Chance of another wording."
+)
 @click.option("--recording", "recordings", multiple=True, help="Instead of the six short ones.")
 @click.option(
     "--defect", "defects", multiple=True, help="Inject a defect, to see the command fail."

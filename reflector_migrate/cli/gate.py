@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr
+from reflector_migrate.cli.common import echo_json, harness_of, log_to_stderr, refuse_ignored
 from reflector_migrate.model.plural import counted
 
 if TYPE_CHECKING:
@@ -47,15 +47,19 @@ def gate(
       migrate gate --evidence evidence.jsonl --json
       migrate gate --rules gates.toml
     """
+    from reflector_migrate.entrance import loaded_settings
     from reflector_migrate.judge.gates.gate import judge
     from reflector_migrate.shadow import gate_rules
     from reflector_migrate.shadow.nightly import gating
 
     if print_rules:
+        why = "--print-rules prints the rules that ship, and judges nothing"
+        refuse_ignored(ctx, why, "evidence", "rules", "origin", "as_json")
         click.echo(gate_rules.shipped_rules(), nl=False)
         return
     if evidence is not None:
-        found = judge(gating.evidence_file(evidence), gate_rules.rules_of(rules), origin=origin)
+        file = rules or loaded_settings(ctx.find_root().obj["config"]).judge.gates_file
+        found = judge(gating.evidence_file(evidence), gate_rules.rules_of(file), origin=origin)
     else:
         harness = harness_of(ctx)
         log_to_stderr(ctx, harness.settings)

@@ -67,6 +67,14 @@ def places(outputs: tuple[str, ...]) -> list[tuple[str, Path]]:
     return found
 
 
+def refuse_two_answers(wanted: list[tuple[str, Path]], *, as_json: bool) -> None:
+    """UsageError where more than one document would go to stdout."""
+    to_stdout = [f"-o {form}:{STDOUT}" for form, path in wanted if str(path) == STDOUT]
+    answers = ["--json"] * as_json + to_stdout
+    if len(answers) > 1:
+        raise click.UsageError(f"{' and '.join(answers)} both write to stdout: give one of them")
+
+
 def write_outputs(
     comparisons: list[Comparison],
     outputs: tuple[str, ...],

@@ -16,6 +16,7 @@ from reflector_migrate.cli.common import (
     envelope,
     harness_of,
     log_to_stderr,
+    refuse_ignored,
 )
 from reflector_migrate.model.plural import counted
 
@@ -74,6 +75,10 @@ def replay(
     )
     from reflector_migrate.store.clock import now
 
+    if failed:
+        refuse_ignored(ctx, "--failed opens every failed run at once", "limit", "rate")
+    if limit is None:
+        refuse_ignored(ctx, "for past recordings: give --limit too", "rate")
     harness = harness_of(ctx)
     log_to_stderr(ctx, harness.settings)
     if failed:

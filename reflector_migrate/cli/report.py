@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.cli.common import (
+    echo_json,
+    envelope,
+    harness_of,
+    log_to_stderr,
+    refuse_ignored,
+    say,
+)
 from reflector_migrate.model import Verdict
 
 if TYPE_CHECKING:
@@ -62,10 +69,21 @@ def report(
       migrate report
       migrate report --comparisons all.jsonl -o html:page.html
     """
-    from reflector_migrate.cli.outputs import failing, night_of, places, write_outputs
+    from reflector_migrate.cli.outputs import (
+        failing,
+        night_of,
+        places,
+        refuse_two_answers,
+        write_outputs,
+    )
 
     wanted = places(outputs)
+    refuse_two_answers(wanted, as_json=as_json)
+    if dry_run:
+        refuse_ignored(ctx, "--dry-run calls nobody", "notify")
     if comparisons is not None:
+        why = "the night of the store; --comparisons reads a file instead"
+        refuse_ignored(ctx, why, "night", "notify")
         if not outputs:
             raise click.UsageError("missing output: pass -o html:PATH")
         read = _read(comparisons)

@@ -14,6 +14,7 @@ from reflector_migrate.cli.common import (
     echo_json,
     envelope,
     harness_of,
+    refuse_ignored,
     say,
 )
 
@@ -52,6 +53,8 @@ def show(ctx: click.Context, transcript: str | None, room: str, as_json: bool) -
     from reflector_migrate.cutover.routes import decision_for, published
     from reflector_migrate.plugin.reflector_route_table import dump
 
+    if not transcript:
+        refuse_ignored(ctx, "name the transcript that is in this room", "room")
     harness = harness_of(ctx)
     if transcript:
         found = decision_for(harness, transcript, room)

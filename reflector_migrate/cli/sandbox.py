@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflector_migrate.cli.common import echo_json, envelope, harness_of, log_to_stderr, say
+from reflector_migrate.cli.common import (
+    echo_json,
+    envelope,
+    harness_of,
+    log_to_stderr,
+    refuse_ignored,
+    say,
+)
 from reflector_migrate.experiments.noise import RATE, WER, Noise
 
 if TYPE_CHECKING:
@@ -84,6 +91,14 @@ def up(
         raise click.UsageError(
             f"the sandbox is up with Conductor {running}, not {version}: migrate sandbox down"
         )
+    if not was_down:
+        why = "not as in the sandbox that is up: migrate sandbox down"
+        if not made.settings.sandbox.routes:
+            refuse_ignored(ctx, why, "routes")
+        if made.settings.workers.defects != defects:
+            refuse_ignored(ctx, why, "defects")
+        if made.settings.shadow.enabled is not shadow:
+            refuse_ignored(ctx, why, "shadow")
     if secondary:
         made.ensure_secondary()
     if seed is not None:
@@ -167,6 +182,8 @@ def noise(ctx: click.Context, seed: str | None, wer: float, rate: float, facts: 
     """
     from reflector_migrate.experiments.noise import noises_in
 
+    if seed is None or seed == "off":
+        refuse_ignored(ctx, "give a seed, to switch noise on", "wer", "rate", "facts")
     harness = harness_of(ctx)
     if seed is not None:
         if not (seed == "off" or seed.isdigit()):

@@ -39,7 +39,10 @@ def shadow() -> None:
 
 
 @shadow.command(short_help="Show the flag, its limits and recent outcomes.")
-@click.option("--hours", default=24, show_default=True, help="How far to look back.")
+@click.option(
+    "--hours", type=click.IntRange(min=1), default=24, show_default=True,
+    help="How far to look back.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def status(ctx: click.Context, hours: int, as_json: bool) -> None:
