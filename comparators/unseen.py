@@ -64,8 +64,8 @@ def steps_left_undone(reference: Observation) -> dict[str, str]:
     undone: dict[str, str] = {}
     for spec in AFTER_END:
         if last.get(spec.name) in FAILED:
-            undone[spec.name] = f"{spec.name} failed on the reference"
+            undone[spec.name] = f"{spec.name} failed on the primary"
         elif undone and spec.name not in last and reference.engine is Engine.CELERY:
             first = next(iter(undone))
-            undone[spec.name] = f"{spec.name} never ran on the reference, since {first} failed"
+            undone[spec.name] = f"{spec.name} never ran on the primary, since {first} failed"
     return undone

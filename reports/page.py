@@ -27,7 +27,7 @@ from reports.redact import redact
 from reports.rows import Row, check_names, rows
 from reports.sentences import headline, sentences
 from reports.text import clipped, visible
-from reports.words import WORDS
+from reports.words import RULES, WORDS
 
 STYLES = ("page.css", "charts.css", "table.css", "drawer.css", "print.css")
 SCRIPTS = ("unpack.js", "query.js", "table.js", "drawer.js", "start.js")
@@ -98,6 +98,7 @@ def _told(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> dict[
         "sentences": sentences(night, found, names),
         "tally": {v.value: sum(row.verdict is v for row in found) for v in Verdict},
         "words": WORDS,
+        "rules": RULES,
         "earlier": max((p.night for p in night.trend if p.night < night.night), default=""),
         "titled": any(row.title for row in found),
         "longest_drawers": (picks.WORST, picks.MATCHES, picks.ONE_SIDED),
@@ -130,7 +131,8 @@ def _embedded(night: Night, found: tuple[Row, ...], names: tuple[str, ...]) -> d
     whole = zip(chosen, night.documents(chosen), strict=True)
     drawers: dict[int, Drawer] = {place: drawer(comparison) for place, comparison in whole}
     pages = {
-        str(place): str(full.render(d=drawer, words=WORDS)) for place, drawer in drawers.items()
+        str(place): str(full.render(d=drawer, words=WORDS, rules=RULES))
+        for place, drawer in drawers.items()
     }
     return {
         "worst": [drawers[place] for place in picks.worst(found)],

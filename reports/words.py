@@ -26,3 +26,29 @@ WORDS = {
     ),
 }
 """Word -> its meaning, as docs/glossary.md has it."""
+
+RULES = {
+    "equal": "no difference",
+    "empty-on-both-sides": "neither side has anything to compare",
+    "exact": "any difference counts",
+    "excess-p99+margin": "judged by its excess over legacy's own difference on this recording",
+    "aa-p99+margin": "judged by pairs of legacy runs of similar recordings",
+    "own-secondary": "judged by the two legacy runs of this recording",
+    "floor-too-wide": "legacy differs from itself so much that nothing could be found",
+    "no-floor": "no pair of legacy runs shows how much noise makes",
+    "absurd": "more differs than any noise makes",
+    "legacy-does-too": "the second legacy run shows it too",
+    "legacy-agrees": "both legacy runs state it, and the candidate states what nobody said",
+    "not-comparable": "one side does not show it",
+    "too-little-evidence": "a side shows too little for any verdict",
+    "completion": "how both runs ended",
+    "pair-incomplete": "a run is missing, still runs, or could not run",
+    "reference-failed": "the primary failed, so there is nothing to compare with",
+    "hypothesis-failed": "the candidate failed, and the primary completed",
+    "failed-apart": "both sides failed, and not at the same step",
+    "outage-met-by-both": "both sides failed, because a server did not do its part",
+    "unreadable": "a stored row cannot be read",
+    "errored": "a comparator failed",
+    "informational": "judged nightly, not here",
+}
+"""Rule of a check -> why the check has this verdict, in a few words."""

@@ -74,7 +74,7 @@ def test_the_row_of_a_primary_whose_zulip_failed():
     mine = _side(Role.PRIMARY, row=unposted, steps=(_failed("post_zulip"),))
     theirs = {"zulip_message_id": -7, "locked": False}
     measure = compare_row(mine, _side(Role.CANDIDATE, row=theirs))
-    assert (measure.errors, measure.inconclusive) == (0, "post_zulip failed on the reference")
+    assert (measure.errors, measure.inconclusive) == (0, "post_zulip failed on the primary")
     measure = compare_row(mine, _side(Role.CANDIDATE, row=theirs | {"locked": True}))
     assert [finding.path for finding in measure.findings] == ["row/locked"]
 

@@ -77,10 +77,10 @@ def test_each_poison_ends_its_run_and_the_next_is_compared(stack: Sandbox, tmp_p
     assert harness.runs.count_in_flight() == 0
     said = {name: _verdict(harness, run) for name, run in ended.items() if name != STORED}
     assert said[PRIMARY] == (
-        Verdict.ERRORED, "unreadable", f"reference (celery): unreadable: its row: {FIELD}",
+        Verdict.ERRORED, "unreadable", f"primary (celery): unreadable: its row: {FIELD}",
     )  # fmt: skip
     assert said[CANDIDATE] == (
-        Verdict.DIVERGED, "unreadable", f"hypothesis (conductor): unreadable: its row: {FIELD}",
+        Verdict.DIVERGED, "unreadable", f"candidate (conductor): unreadable: its row: {FIELD}",
     )  # fmt: skip
     assert said[HEARD][:2] == (Verdict.DIVERGED, "hypothesis-failed")
     assert "recogniser answered something that is not JSON" in said[HEARD][2]

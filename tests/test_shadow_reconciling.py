@@ -278,7 +278,7 @@ def test_every_recording_is_accounted_for(settings: Settings) -> None:
                         ("unreadable", "compared"), ("primary-failed", "compared")):  # fmt: skip
         _claimed(settings, name, state)
     _compared(settings, "good")
-    _compared(settings, "unreadable", note="reference (celery): unreadable: its row: Topic: title")
+    _compared(settings, "unreadable", note="primary (celery): unreadable: its row: Topic: title")
     _compared(settings, "primary-failed", note="both failed", primary="failed")
     _announced(settings, "gone", "failed", "a track is gone")
     _announced(settings, "unsampled", "skipped", "not sampled")
@@ -288,7 +288,7 @@ def test_every_recording_is_accounted_for(settings: Settings) -> None:
     assert found == {
         "good": ("compared", "MATCHED"),
         "gone": ("failed", "a track is gone"),
-        "unreadable": ("unreadable", "reference (celery): unreadable: its row: Topic: title"),
+        "unreadable": ("unreadable", "primary (celery): unreadable: its row: Topic: title"),
         "primary-failed": ("failed", "primary: both failed"),
         "unsampled": ("sampled out", "not sampled"),
         "silent": ("lost", ""),

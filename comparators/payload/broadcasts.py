@@ -126,7 +126,7 @@ def _overwritten(step: str) -> Finding:
         step=step,
         severity=Severity.MAJOR,
         hypothesis="the stored one",
-        message=f"{TITLE}: the title told is stored, where the reference keeps an earlier one",
+        message=f"{TITLE}: the published title is stored, where the primary keeps an earlier one",
     )
 
 

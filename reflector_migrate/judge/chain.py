@@ -140,7 +140,7 @@ def _outputs(
     """By recorded digests, then by what both sides left behind."""
     reference, hypothesis = ends
     if reference is None or hypothesis is None:
-        side = "reference" if reference is None else "hypothesis"
+        side = "primary" if reference is None else "candidate"
         return _Outputs(Agreement.UNKNOWN, f"the {side} has no such step")
     failed = [s for s in (reference, hypothesis) if s.status != "completed"]
     if failed:

@@ -202,19 +202,20 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
 
     A reference that failed concludes nothing.
     """
-    for name, side in (("reference", reference), ("hypothesis", hypothesis)):
+    for side in (reference, hypothesis):
+        name = f"{side.role.value} ({side.engine})"
         if (side.error or "").startswith(UNREADABLE):
             verdict = Verdict.ERRORED if side is reference else Verdict.DIVERGED
-            return _completion(verdict, "unreadable", f"{name} ({side.engine}): {side.error}")
+            return _completion(verdict, "unreadable", f"{name}: {side.error}")
         if side.status in {"missing", "running"}:
-            note = f"{name} ({side.engine}) is {side.status}"
+            note = f"{name} is {side.status}"
             return _completion(Verdict.INCONCLUSIVE, "pair-incomplete", note)
     statuses = {reference.status, hypothesis.status}
     if len(statuses) == 1 or statuses == {"failed", "timed_out"}:
         return _alike(reference, hypothesis)
     is_candidates = reference.status == "completed"
-    name, side = ("hypothesis", hypothesis) if is_candidates else ("reference", reference)
-    note = f"the {name} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
+    side = hypothesis if is_candidates else reference
+    note = f"the {side.role.value} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
     if not is_candidates:
         return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
     if why := why_it_could_not_run(reference, hypothesis):

@@ -20,7 +20,7 @@ async function openDrawer(d, i) {
   byId("drawer-at").textContent = "";
   const many = marks().length;
   for (const id of ["drawer-before", "drawer-after"]) byId(id).hidden = !many;
-  if (many) byId("drawer-at").textContent = many + " differences";
+  if (many) byId("drawer-at").textContent = many + (many === 1 ? " difference" : " differences");
   if (!dialog.open) dialog.showModal();
   body.scrollTop = 0;
 }
@@ -49,9 +49,10 @@ function brief(d, i) {
   ];
 }
 
-const marks = () => [...byId("drawer-body").querySelectorAll("del, ins")];
+/* One mark a difference: words that replace others stand right after them. */
+const marks = () => [...byId("drawer-body").querySelectorAll("del, ins")]
+  .filter((mark) => !(mark.tagName === "INS" && mark.previousElementSibling?.tagName === "DEL"));
 
-/* A change is a run of removed and added words side by side. */
 function step(by) {
   const found = marks();
   if (!found.length) return;
