@@ -184,7 +184,8 @@ def limit(check: Check) -> str:
 def remark(finding: Finding) -> str:
     """`02:41 path kind: reference → hypothesis`, and who waived it."""
     at = f"{figures.clock(finding.at_s)} " if finding.at_s is not None else ""
-    kind = "" if finding.kind == "changed" else f" {finding.kind}"
+    is_said = finding.kind == "changed" or finding.path.endswith(f"/{finding.kind}")
+    kind = "" if is_said else f" {finding.kind}"
     waived = f" [waived: {finding.waiver}]" if finding.waiver else ""
     shown = example(finding)
     return f"{at}{finding.path}{kind}{f': {shown}' if shown else ''}{waived}"

@@ -41,6 +41,8 @@ RULES = {
     "legacy-agrees": "both legacy runs state it, and the candidate states what nobody said",
     "not-comparable": "one side does not show it",
     "too-little-evidence": "a side shows too little for any verdict",
+    "waived": "a person accepted every difference",
+    "improvement": "the candidate corrects a known defect of legacy",
     "completion": "how both runs ended",
     "pair-incomplete": "a run is missing, still runs, or could not run",
     "reference-failed": "the primary failed, so there is nothing to compare with",

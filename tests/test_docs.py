@@ -12,6 +12,7 @@ import pytest
 
 from bench.prose import sentences, words
 from reflector_migrate.model import Engine, GateVerdict, Phase, Role, Route, Verdict
+from reports.words import RULES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -73,6 +74,17 @@ def test_sentences_are_short(page: Path) -> None:
     """Half of a page's sentences have at most 16 words, and none has more than 45."""
     lengths = [words(sentence) for sentence in sentences(page.read_text(encoding="utf-8"))]
     assert not lengths or (median(lengths) <= 16 and max(lengths) <= 45)
+
+
+def test_each_rule_of_a_check_is_explained() -> None:
+    """The page's words and the document's table have the same rules, and every rule that is met."""
+    page = (DOCS / "how-verdicts-work.md").read_text(encoding="utf-8")
+    table = page.partition("### The rules by name")[2].partition("\n###")[0]
+    golden = (ROOT / "fixtures" / "golden" / "judgements").glob("*.json")
+    met = {rule for file in golden for rule in re.findall(r'"rule": ?"([^"]+)"', file.read_text())}
+    assert set(re.findall(r"^\| `([^`]+)` \|", table, flags=re.M)) == set(RULES)
+    assert len(met) > 5
+    assert met <= set(RULES)
 
 
 def test_the_readme_is_short() -> None:
