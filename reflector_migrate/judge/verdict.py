@@ -203,7 +203,7 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
     A reference that failed concludes nothing.
     """
     for side in (reference, hypothesis):
-        name = f"{side.role.value} ({side.engine})"
+        name = f"{side.role} ({side.engine})"
         if (side.error or "").startswith(UNREADABLE):
             verdict = Verdict.ERRORED if side is reference else Verdict.DIVERGED
             return _completion(verdict, "unreadable", f"{name}: {side.error}")
@@ -215,7 +215,7 @@ def completion(reference: Observation, hypothesis: Observation) -> Check:
         return _alike(reference, hypothesis)
     is_candidates = reference.status == "completed"
     side = hypothesis if is_candidates else reference
-    note = f"the {side.role.value} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
+    note = f"the {side.role} ({side.engine}) {side.status}: {side.error or 'no reason given'}"
     if not is_candidates:
         return _completion(Verdict.INCONCLUSIVE, "reference-failed", note)
     if why := why_it_could_not_run(reference, hypothesis):
