@@ -30,6 +30,7 @@ ENTRANCES = {
     "reflector_migrate/cli/common.py": "a command of the CLI",
     "reflector_migrate/cli/compare.py": "a comparison of two files: prices alone",
     "reflector_migrate/cli/config.py": "the command that shows settings",
+    "reflector_migrate/cli/gate.py": "evidence of a file: the rules alone",
     "reflector_migrate/cli/demo.py": "a command before its sandbox is up",
     "reflector_migrate/cli/rehearse.py": "a command before its sandbox is up",
     "reflector_migrate/cli/sandbox.py": "a command before its sandbox is up",
