@@ -30,6 +30,8 @@ from tests.bridge_world import (
 from tests.pipeline_world import put_rows
 from tests.recorded_world import rows_before
 
+pytestmark = pytest.mark.heavy
+
 WORDS = 900  # three topics of 300
 
 

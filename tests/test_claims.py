@@ -19,6 +19,8 @@ from reflector_migrate.plugin.reflector_claim import (
     key_of,
 )
 
+pytestmark = pytest.mark.heavy
+
 T = "t-1"
 
 

@@ -30,6 +30,8 @@ from reports.page import render_page
 from tests.gates_world import RULES, excess, line, normal, whole
 from tests.new_stores import new_store
 
+pytestmark = pytest.mark.heavy
+
 EXAMPLE = Path(__file__).parents[1] / "fixtures" / "contracts" / "comparison-1.json"
 
 

@@ -9,6 +9,8 @@ from comparators.registry import by_name
 from reflector_migrate.model import Verdict
 from tests.comparing import observation, outputs_of
 
+pytestmark = pytest.mark.heavy
+
 V = Verdict
 
 

@@ -23,6 +23,8 @@ from reflector_migrate.cli.main import cli
 from reflector_migrate.sandbox.servers.conductor import _COMMON, _on_redis
 from reflector_migrate.settings import Settings, load_settings
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]

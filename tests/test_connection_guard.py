@@ -13,6 +13,8 @@ from reflector_migrate.pipeline.connection_guard import ConnectionGuard, configu
 from reflector_migrate.settings import Settings
 from tests.answering import answering
 
+pytestmark = pytest.mark.heavy
+
 STEP = """
 import json, sys
 import boto3, httpx, redis

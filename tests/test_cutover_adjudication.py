@@ -44,6 +44,8 @@ from reflector_migrate.store.evidence import Evidence
 from reflector_migrate.store.migrate import upgrade
 from tests.gates_world import RULES, excess, gate, normal
 
+pytestmark = pytest.mark.heavy
+
 TOKEN = "token-of-this-process"
 PROMPT = b"q(uit) "
 PATIENCE_S = 120

@@ -15,6 +15,8 @@ from reflector_migrate.settings import Settings
 from reflector_migrate.store.evidence import Spans
 from reflector_migrate.store.migrate import upgrade
 
+pytestmark = pytest.mark.heavy
+
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 BODY = f"their.{PIPELINE}"
 OTHER = "their.other"

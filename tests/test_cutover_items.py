@@ -47,6 +47,8 @@ from reflector_migrate.store.tables import audit, comparisons, dispatches, spans
 from tests.gates_world import BUILDS, RULES, TEXT, excess, gate, normal, whole
 from tests.new_stores import new_store
 
+pytestmark = pytest.mark.heavy
+
 NIGHT = "2026-11-{:02}"
 WIDER = read_rules(TEXT.replace("margin = 1.0", "margin = 1.5", 1), "wider.toml")
 SECRETS = 'path = "row/title"\nreason = "agreed"\nowner = "ana"\n'

@@ -22,6 +22,8 @@ from reflector_migrate.store.heartbeats import Heartbeats
 from reflector_migrate.store.runs import RunRecord, Runs
 from tests.new_stores import new_store
 
+pytestmark = pytest.mark.heavy
+
 NOWHERE = "127.0.0.1:1"
 
 

@@ -14,6 +14,8 @@ from reflector_migrate.plugin.reflector_claim import QUEUE
 from reflector_migrate.plugin.reflector_route_table import KEY, Room, Table, dump
 from reflector_migrate.settings import Settings
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def settings(redis_server):

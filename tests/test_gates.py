@@ -13,6 +13,8 @@ from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import GateVerdict
 from tests.gates_world import RULES, TEXT, answered, excess, gate, line, normal, whole
 
+pytestmark = pytest.mark.heavy
+
 PASS, FAIL, OPEN = GateVerdict.PASS, GateVerdict.FAIL, GateVerdict.INCONCLUSIVE
 
 

@@ -19,6 +19,8 @@ from reflector_migrate.judge.gates.rules import read_rules
 from reflector_migrate.model import GateVerdict
 from tests.gates_world import RULES, TEXT, excess, gate, line, night_of, normal
 
+pytestmark = pytest.mark.heavy
+
 FAIL, PASS = GateVerdict.FAIL, GateVerdict.PASS
 SMALL = read_rules(TEXT.replace("require_n = 30", "require_n = 3"), "rules.toml").model_copy(
     update={

@@ -19,6 +19,8 @@ from tests.golden import (
     recordings,
 )
 
+pytestmark = pytest.mark.heavy
+
 SHOWN = 80  # lines
 SLOW = ("german", "three-voices", "zero-start")  # the noisy ones; silent-track stands for them
 CASES = [

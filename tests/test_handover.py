@@ -52,6 +52,8 @@ from tests.harness_world import WHO, Watcher
 from tests.harness_world import answering as step_answers
 from tests.new_stores import new_store
 
+pytestmark = pytest.mark.heavy
+
 T = "t-1"
 ASKED = Asked(
     transcript_id=T, bucket_name="b", track_keys=("d/r-1/1-a-cam-audio-2",), token="token-1",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 WATCH = """
 import importlib, json, pkgutil, sys
 

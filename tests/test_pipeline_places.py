@@ -26,6 +26,8 @@ from reflector_migrate.store.base import url_of_run
 from tests.pipeline_world import ORDER, World, make_world, put_rows
 from tests.recorded_world import fill, recorded_rows, rows_before
 
+pytestmark = pytest.mark.heavy
+
 RECORDED = recorded_rows("good")
 RECORDING, TRANSCRIPT = RECORDED["recording"][0]["id"], RECORDED["transcript"][0]["id"]
 

@@ -26,6 +26,8 @@ from reflector_migrate.pipeline.rows.transactions import write
 from reflector_migrate.store.base import engine_for
 from reflector_migrate.store.upsert import insert_once
 
+pytestmark = pytest.mark.heavy
+
 RUNS = Path(__file__).parent.parent / "fixtures" / "runs"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -19,6 +19,8 @@ from reports.page import render_page
 from reports.redact import hide, redact
 from reports.rows import check_names, rows
 
+pytestmark = pytest.mark.heavy
+
 SECTIONS = ("gates", "different", "spreads", "trend", "waterfall", "costs", "outcomes",
             "recordings", "method")  # fmt: skip
 

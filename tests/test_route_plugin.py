@@ -20,6 +20,8 @@ from reflector_migrate.plugin.reflector_claim import CONDUCTOR, ENDED, LEGACY, Q
 from reflector_migrate.plugin.reflector_route_table import KEY, ROUTES, Table, dump
 from reflector_migrate.sandbox.ports import free_ports
 
+pytestmark = pytest.mark.heavy
+
 NAME = "reflector.pipelines.main_multitrack_pipeline.task_pipeline_multitrack_process"
 GIVEN = {"transcript_id": "t-1", "bucket_name": "b", "track_keys": ["d/standup-1/1-a-cam-audio-2"]}
 FOR_CONDUCTOR = ("conductor+fallback", "conductor")

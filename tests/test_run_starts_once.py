@@ -17,6 +17,8 @@ from tests.answering import answering, at
 from tests.life_world import Died, World
 from tests.new_stores import new_store
 
+pytestmark = pytest.mark.heavy
+
 CALLS = range(13, 27)
 """Outside calls since the announcement: from the place in flight on until the run is `started`."""
 

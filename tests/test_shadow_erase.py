@@ -25,6 +25,8 @@ from tests.answering import answering, at
 from tests.pipeline_world import make_world
 from tests.run_states import brought
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def world(tmp_path, s3_url, control):

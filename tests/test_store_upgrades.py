@@ -16,6 +16,8 @@ from reflector_migrate.store.clock import now
 from reflector_migrate.store.migrate import _config, current, head, upgrade
 from reflector_migrate.store.runs import RunRecord, Runs, claim_of, run_id_of
 
+pytestmark = pytest.mark.heavy
+
 OLD = {
     "claimed": RunState.CLAIMED,
     "snapshotted": RunState.CLAIMED,

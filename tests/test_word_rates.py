@@ -15,6 +15,8 @@ from reflector_migrate.model import Measure, Turn
 from reports.alignment import aligned
 from tests.comparing import observation, outputs_of, said
 
+pytestmark = pytest.mark.heavy
+
 TEXT = st.lists(st.sampled_from(["ship", "audit", "budget", "launch"]), min_size=1, max_size=12)
 
 
