@@ -14,11 +14,13 @@ from comparators.alignment.distance import encode
 from comparators.alignment.transcript_pair import Pair, Transcripts
 from comparators.broken_texts import blank_topics, stray
 from comparators.exact_measure import exact
-from comparators.words import Run, lost_runs
+from comparators.words import Run, lost_by_all, lost_runs
 from reflector_migrate.model import Finding, Measure, Observation, Severity, Word
 
 MIN_WORDS = 10
 LOST_S = 10.0
+MIN_WORDS_OF_ALL, LOST_BY_ALL_S = 15, 7.5
+"""Of everybody: words that begin within ten seconds end sooner than ten seconds after the first."""
 LOOP_TIMES = 6
 PHRASE = range(4, 101)
 """Tokens of a phrase that may come back; a shorter one counts when repeated to that length."""
@@ -46,16 +48,24 @@ def compare_catastrophes(
         for name in present
         if not _said(getattr(hypothesis.outputs, name))
     ]
+    looped = _looped(reference, hypothesis, transcripts.words(reference, hypothesis))
     if _said(hypothesis.outputs.words):
         ended = _truncated(reference.outputs.words, hypothesis.outputs.words)
         known = {finding.speaker for finding in ended}
-        lost = _stretches(transcripts.words(reference, hypothesis))
+        words = transcripts.words(reference, hypothesis)
+        lost = _stretches(words) or (
+            [] if ended or _is_of_words(looped) else _stretch_of_all(words)
+        )
         findings += ended + [finding for finding in lost if finding.speaker not in known]
     findings += _blank_topics(reference, hypothesis) + _stray(reference, hypothesis)
     findings += _cut_short(reference, hypothesis)
-    findings += _looped(reference, hypothesis, transcripts.words(reference, hypothesis))
+    findings += looped
     return exact("catastrophes", findings[0].step or "" if findings else "transcribe_track",
                  len(present), findings)  # fmt: skip
+
+
+def _is_of_words(findings: Sequence[Finding]) -> bool:
+    return any(finding.is_of_words for finding in findings)
 
 
 def _said(value: object) -> bool:
@@ -135,17 +145,36 @@ def _stretches(pair: Pair) -> list[Finding]:
     ]
 
 
-def _is_gone(pair: Pair, run: Run, gone: Counter[str]) -> bool:
+def _stretch_of_all(pair: Pair) -> list[Finding]:
+    """The longest stretch that is lost of everybody, where no one speaker's is long enough."""
+    words = pair.reference.words
+    found = [
+        run
+        for run in pair.once(lost_by_all)
+        if run.words >= MIN_WORDS_OF_ALL
+        and words[run.last].end - words[run.first].start >= LOST_BY_ALL_S
+    ]
+    gone = Counter(pair.reference_code) - Counter(pair.hypothesis_code) if found else Counter[str]()
+    longest = max(found, key=lambda run: run.words, default=None)
+    if longest is None or not _is_gone(pair, longest, gone, is_of_all=True):
+        return []
+    start_s, end_s = words[longest.first].start, words[longest.last].end
+    message = f"everybody: {longest.words} words lost over {end_s - start_s:.0f} s"
+    return [_finding("words", "lost", message, at_s=start_s)]
+
+
+def _is_gone(pair: Pair, run: Run, gone: Counter[str], *, is_of_all: bool = False) -> bool:
     """Whether most of a stretch's words are missing altogether, and not merely elsewhere."""
     words = pair.reference.words
     said = zip(pair.reference_code, pair.reference.places, strict=True)
     own = Counter(
         token
         for token, place in said
-        if run.first <= place <= run.last and words[place].speaker == words[run.first].speaker
+        if run.first <= place <= run.last
+        and (is_of_all or words[place].speaker == words[run.first].speaker)
     )
     missing = (own & gone).total()
-    return missing >= max(MIN_WORDS, run.words / 2)
+    return missing >= max(MIN_WORDS, run.words / (3 if is_of_all else 2))
 
 
 def _stretch(words: Sequence[Word], run: Run, speaker: int) -> Finding:

@@ -109,6 +109,15 @@ def lost_runs(pair: Pair) -> list[Run]:
     An alignment may pair a frequent word inside a lost span with one from outside
     it; so a found word does not end a stretch, it costs it STRAY lost ones.
     """
+    return _lost_runs(pair, is_by_speaker=True)
+
+
+def lost_by_all(pair: Pair) -> list[Run]:
+    """The same across all speakers: turns may be shorter than the stretch that is lost."""
+    return _lost_runs(pair, is_by_speaker=False)
+
+
+def _lost_runs(pair: Pair, *, is_by_speaker: bool) -> list[Run]:
     places, words = pair.reference.places, pair.reference.words
     running: dict[int, Run] = {}
     runs = []
@@ -117,7 +126,7 @@ def lost_runs(pair: Pair) -> list[Run]:
             continue
         for token in range(block.ref_start, block.ref_end):
             place = places[token]
-            speaker = words[place].speaker
+            speaker = words[place].speaker if is_by_speaker else 0
             run = running.get(speaker)
             if block.tag == "delete":
                 worth = run.worth + 1 if run else 1

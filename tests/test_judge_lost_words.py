@@ -85,6 +85,31 @@ def test_a_lost_stretch_is_a_catastrophe_however_long_the_meeting(words):
     assert all(f.at_s is not None and f.speaker is not None for f in measure.findings)
 
 
+def _noisy(words, rng):
+    """One run's hearing of them: three words in a hundred wrong or left out."""
+    for word in words:
+        chance = rng.random()
+        if chance < 0.02:
+            yield word.model_copy(update={"text": f"w{rng.randrange(3000)} "})
+        elif chance > 0.03:
+            yield word
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ten_seconds_of_everybody_are_missed_in_noise_too(seed):
+    """No speaker alone lost ten seconds; unaltered, nothing is lost."""
+    rng = random.Random(seed)
+    mine, theirs = list(_noisy(HOUR, rng)), list(_noisy(HOUR, rng))
+    start = 12 * rng.randrange(20, 270) + 7  # within one turn and into the next
+    lost = [word for word in theirs if not start <= word.start < start + 10]
+    plain, altered = (
+        by_name("catastrophes").compare(_bare(mine), _candidate(words)) for words in (theirs, lost)
+    )
+    assert plain.findings == ()
+    assert [finding.path for finding in altered.findings] == ["catastrophes/words/lost"]
+    assert "everybody" in altered.findings[0].message
+
+
 def test_words_that_moved_or_were_misheard_are_not_lost():
     """A late track, another name, every tenth word wrong: none of it is a lost stretch."""
     rng = random.Random(2)

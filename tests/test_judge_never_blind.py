@@ -133,6 +133,38 @@ def _effects(key=f"{TRANSCRIPT}/audio.mp3", date="2026-01-01T10:00:00+00:00", **
     )
 
 
+def _clocked(sent, signed_s, created="2026-01-01T09:59:00+00:00"):
+    """A webhook whose clocks say so, of a run from ten to five past ten."""
+    hook = _effects(timestamp=sent)[2]
+    body = {**hook.payload["body"], "created_at": created}
+    headers = {"X-Webhook-Signature": f"t={signed_s},v1={'ab' * 32}"}
+    return hook.model_copy(update={"payload": {**hook.payload, "body": body, "headers": headers}})
+
+
+@pytest.mark.parametrize(
+    ("sent", "signed_s", "created", "is_own"),
+    [
+        ("2026-01-01T10:05:01+00:00", 1767261901, "2026-01-01T09:59:00+00:00", True),
+        ("2026-01-01T11:05:00+01:00", 1767261901, "2026-01-01T10:59:00+01:00", True),
+        ("2026-01-01T12:05:01+00:00", 1767261901, "2026-01-01T09:59:00+00:00", False),
+        ("1999-01-01T10:05:01+00:00", 1767261901, "2026-01-01T09:59:00+00:00", False),
+        ("2026-01-01T10:05:01+00:00", 1767271901, "2026-01-01T09:59:00+00:00", False),
+        ("2026-01-01T10:05:01+00:00", 1767261901, "2026-01-01T08:59:00+00:00", False),
+    ],
+)
+def test_a_masked_clock_lies_within_its_runs_time(sent, signed_s, created, is_own):
+    """And a time that is copied from the row is the row's own, in whatever zone."""
+    outputs = outputs_of(row={"id": TRANSCRIPT, "status": "ended",
+                              "created_at": "2026-01-01T09:59:00+00:00"})  # fmt: skip
+    ran = {"started": "2026-01-01T10:00:00+00:00", "ended": "2026-01-01T10:05:00+00:00"}
+    own = _clocked("2026-01-01T10:04:59+00:00", 1767261899)
+    found = _judged(
+        observation(outputs, effects=(own,), **ran),
+        _candidate(outputs, effects=(_clocked(sent, signed_s, created),), **ran),
+    )
+    assert (found["side_effects"].verdict is Verdict.MATCHED) is is_own
+
+
 @pytest.mark.parametrize(
     "effects",
     [

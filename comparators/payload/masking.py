@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from comparators.payload.webvtt import parse
@@ -58,6 +58,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:?\d{2})?"
 )
+BEFORE_RUN, AFTER_RUN = timedelta(days=1), timedelta(hours=1)
+"""How far a delivery's clock may lie from its run: webhooks are tried for half an hour."""
+_ENDLESS_S = 1 << 33
 _SIGNATURE = re.compile(r"t=\d+,v1=[0-9a-f]{64}$")
 
 TOPIC_FIELDS = ("title", "summary", "timestamp", "duration")
@@ -84,6 +87,40 @@ def mark(name: str, value: Any) -> Any:
     if instant and not instant["zone"]:
         return f"<{name} without a time zone>"
     return f"<{name}>"
+
+
+def _mark_of_run(name: str, value: Any, observation: Observation) -> Any:
+    """As `mark`; but a clock must lie within the run's time, and a copied time be the row's."""
+    marked = mark(name, value)
+    if name == "created_at" and _is_another(value, observation.outputs.row.get("created_at")):
+        return f"{marked[:-1]}, not the row's>"
+    if (when := _told_at(name, value)) and not _is_within_run(when, observation):
+        return f"{marked[:-1]}, outside the run's time>"
+    return marked
+
+
+def _is_another(value: Any, own: Any) -> bool:
+    """Whether both are instants, and not the same one."""
+    first, second = _instant(str(value)), _instant(str(own))
+    is_known = first is not None and second is not None
+    return is_known and first.replace(tzinfo=UTC) != second.replace(tzinfo=UTC)  # type: ignore[union-attr]
+
+
+def _told_at(name: str, value: Any) -> datetime | None:
+    """When a delivery says that it was sent, or a signature that it was made."""
+    if name == "timestamp" and isinstance(value, str):
+        return _instant(value)
+    signed = _SIGNATURE.match(str(value)) if "signature" in name else None
+    seconds = int(str(value)[2:].partition(",")[0]) if signed else 0
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _ENDLESS_S else None
+
+
+def _is_within_run(when: datetime, observation: Observation) -> bool:
+    """From a day before the run's start, since a rerun may keep a delivery, to an hour after."""
+    if observation.started is None or observation.ended is None:
+        return True
+    bounds = observation.started - BEFORE_RUN, observation.ended + AFTER_RUN
+    return bounds[0] <= when.replace(tzinfo=when.tzinfo or UTC) <= bounds[1]
 
 
 def anonymous(text: str, observation: Observation) -> str:
@@ -125,7 +162,7 @@ def canonical(value: Any, observation: Observation, name: str = "", within: str 
         items = value.items()
         return {str(key): canonical(item, observation, str(key), name) for key, item in items}
     if lowered in VOLATILE_FIELDS and not _is_number_timestamp(lowered, value):
-        return mark(lowered, value)
+        return _mark_of_run(lowered, value, observation)
     if isinstance(value, list | tuple):
         return [canonical(item, observation) for item in value]
     if isinstance(value, str):
