@@ -20,6 +20,7 @@ from reflector_migrate.judge.noise import (
     silence_s,
     stratum_of,
 )
+from reflector_migrate.judge.threshold import _beside
 from reflector_migrate.judge.verdict import overall
 from reflector_migrate.judge.waivers import Waiver
 from reflector_migrate.model import Check, Comparison, Event, Measure, Outputs, StepRun, Verdict
@@ -98,6 +99,14 @@ def test_graded_measures(share, floors, secondary_share, verdict, rule):
         assert check.limit == pytest.approx(0.02 + by_name("words").margin)
     assert (STRATUM in check.note) is (floors is OTHERS and not secondary)
     assert (check.excess is not None) is (secondary_share is not None and share > 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"), [(0.03, V.WITHIN_NOISE), (0.0300001, V.DIVERGED), (0.02, V.WITHIN_NOISE)]
+)
+def test_the_limit_itself_is_within_noise(value, verdict):
+    """A value of exactly the percentile and the margin does not diverge; any more does."""
+    assert _beside(value, Floor(0.02, 40), 0.01, is_own=False, is_far=False) is verdict
 
 
 @pytest.mark.parametrize(
