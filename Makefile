@@ -31,7 +31,7 @@ demo: .venv/.installed ## two recordings through both engines, with their verdic
 test: .venv/.installed ## every test, on real servers
 	@$(BIN)/python -m tests.whole_run
 
-check: .venv/.installed lint ## lint, types and the fast tests (about five minutes)
+check: .venv/.installed lint ## lint, types and the fast tests (about two and a half minutes)
 	@$(PYTEST) -m "not live and not heavy" -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed
