@@ -27,9 +27,10 @@ SOUGHT = (
     "no altered figure, date, unit, name, role, negation, opposite, obligation, tense,"
     " quantity or clause found"
 )
+"""What a check that finds nothing looked for: texts may differ in what no list knows."""
 SOUGHT_IN_FIGURES = "no altered figure, date, name or negation found"
 _FIGURES = frozenset({"number", "percent", "money", "duration"})
-"""What a check that finds nothing looked for: texts may differ in what no list knows."""
+"""Kinds of facts of which a number in words may state one, too."""
 
 
 def compare_title_facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from comparators.facts.clauses import split
 from comparators.facts.facts import extract, without_counterpart
 from comparators.language.normalise import normalise
 
@@ -96,3 +97,19 @@ def test_no_number_reaches_over_the_end_of_a_sentence():
     """I have twenty; three people go."""
     assert normalise("I have twenty. Three go.", "en") == ["i", "have", "20", "3", "go"]
     assert normalise("I have twenty three.", "en") == ["i", "have", "23"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Ask Dr. Meier. She knows.", 2),
+        ("Am 14. März. Danach nicht.", 2),
+        ("See no. 5. It is short.", 2),
+        ("It takes 20 ms. Then it stops.", 2),
+        ("We moved to CA. It is warm.", 2),
+        ("Es sind ca. 20 Leute.", 1),
+    ],
+)
+def test_a_full_stop_of_an_abbreviation_ends_no_sentence(text, sentences):
+    """But one of a unit or a state's sign does."""
+    assert len(split(text)) == sentences

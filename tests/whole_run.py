@@ -15,6 +15,8 @@ from pathlib import Path
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 LOGS = Path(".pytest_cache")
+FAILED = 1
+"""What pytest answers where tests failed."""
 INTERRUPTED = 130
 
 
@@ -32,13 +34,14 @@ def main() -> int:
         for name, run in zip(_runs(), started, strict=True):
             codes[name] = run.wait()
             _show(name)
+        if codes["others"] == FAILED:
+            _say("what failed beside the live tests, once more")
+            started.append(subprocess.Popen((*_others(), "--last-failed")))
+            codes["others"] = started[-1].wait()
     except KeyboardInterrupt:  # the terminal interrupts its whole group: so are they
         for run in started:
             run.wait()
         return INTERRUPTED
-    if codes["others"] == 1:
-        _say("what failed beside the live tests, once more")
-        codes["others"] = subprocess.run((*_others(), "--last-failed"), check=False).returncode
     return int(any(codes.values()))
 
 

@@ -13,11 +13,11 @@ from comparators.language.normalise import tokens_of, words_in
 from comparators.language.stems import stem
 
 SHORTEST = 4
-_ABBREVIATED = r"(?<!\b[DMS][rst]\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\bca\.)"
+_ABBREVIATED = r"(?<!\b(?-i:[DMS][rst])\.)(?<!\bMrs\.)(?<!\bProf\.)(?<!\b(?-i:ca)\.)"
 _NUMBERED = r"(?:(?<!\b[Nn][or]\.)|(?!\s+\d))"
 _DATED = rf"(?:(?<!\d\.)|(?!\s+(?:{'|'.join(GERMAN.months)})\b))"
 _WITHIN = _ABBREVIATED + _NUMBERED + _DATED
-"""A full stop of `Dr. Meier`, `no. 5` or `14. März` ends nothing."""
+"""A full stop of `Dr. Meier`, `no. 5` or `14. März` ends nothing; one of `20 ms.` does."""
 _ENDS = re.compile(rf"(?<=[.!?;]){_WITHIN}\s+|(?<=[\u3002\uff01\uff1f])|\n+", re.I)
 _PAUSES = re.compile(rf"(?<=[.!?;,:]){_WITHIN}\s+|(?<=[\u3002\uff01\uff1f\uff0c\u3001])|\n+", re.I)
 

@@ -16,8 +16,15 @@ from importlib.resources import files
 from tomllib import loads
 from typing import Any
 
-LANGUAGES = frozenset({"fr", "es", "pt", "it", "nl", "pl", "ja", "zh"})
 FOLDER = files("comparators.language") / "data"
+READ_IN_FULL = frozenset({"en", "de"})
+LANGUAGES = (
+    frozenset(
+        file.name.removesuffix(".toml") for file in FOLDER.iterdir() if file.name.endswith(".toml")
+    )
+    - READ_IN_FULL
+)
+"""Those with a file that are not read in full."""
 _COMMA_NUMBER = re.compile(
     r"(?<![\d.,])\d{1,3}(?:[. \u00a0\u2009\u202f]\d{3})+(?:,\d+)?(?![\d.,]\d)"
     r"|(?<![\d.,])\d+,\d+(?![\d.,]\d)"

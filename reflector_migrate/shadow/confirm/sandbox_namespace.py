@@ -58,12 +58,9 @@ def clear_abandoned(harness: Harness) -> int:
 
     mine = harness.settings.candidate.media_bucket.strip("/")
     storage = Storage(harness.connections.s3, UsageMeter(), frozenset({mine}))
-    young = int((harness.now() - ABANDONED).timestamp())
-    old = [
-        found.address
-        for found in storage.list(address(mine, MARK))
-        if int((MARKED.search(found.address) or [0, 0])[1]) < young
-    ]
+    before = (harness.now() - ABANDONED).timestamp()
+    found = (one.address for one in storage.list(address(mine, MARK)))
+    old = [one for one in found if not (made := MARKED.search(one)) or int(made[1]) < before]
     for one in old:
         storage.delete(one)
     return len(old)
